@@ -1,0 +1,5 @@
+//! BTF: the types that a BPF object carries (kernel `Documentation/bpf/btf.rst`).
+
+mod prototype;
+
+pub use prototype::{CType, Parameter, Prototype};

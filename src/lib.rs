@@ -1,0 +1,4 @@
+//! Translates BPF objects into native code, with Cranelift.
+
+pub mod btf;
+pub mod program;

@@ -1,0 +1,355 @@
+//! The merged program: what all the given objects say together, after the work of a linker and before any
+//! instruction is looked at.
+//!
+//! Comes in: nothing by itself; [`crate::parse`] builds it from objects. Goes out: by shared reference, to every
+//! later phase. Nothing changes a `Program` once it is built.
+//!
+//! | part | from | becomes |
+//! |---|---|---|
+//! | [`CodeSection`] | an executable section of one object | nothing itself: functions are byte ranges of it |
+//! | [`Function`] | a symbol, or a call target, in a code section | a native function |
+//! | [`DataSection`] | an allocated section of one object, or a COMMON symbol | one native data object |
+//! | [`DataSymbol`] | a global or weak symbol in a data section | a native symbol |
+//! | [`Import`] | an undefined symbol | a native symbol, resolved by name |
+//!
+//! Addresses: a place in code is (section, byte offset), a place in data is (section, byte offset). All offsets are
+//! in bytes of BPF code or of data; an instruction slot is 8 bytes.
+
+mod id;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, IdVec, ImportId};
+
+use crate::btf::Prototype;
+
+/// Byte order of the objects, as `e_ident[EI_DATA]` says it: `-target bpfel` or `-target bpfeb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endianness {
+    /// `ELFDATA2LSB`: the low nibble of an instruction's second byte is the destination register.
+    Little,
+    /// `ELFDATA2MSB`: the high nibble of an instruction's second byte is the destination register.
+    Big,
+}
+
+/// Everything that the given objects define, refer to and ask for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Program {
+    /// Byte order, the same for all objects.
+    pub endianness: Endianness,
+    /// Names of the objects, as given (`lib.a(member.o)` for a member of an archive): for errors and line tables.
+    pub files: IdVec<FileId, String>,
+    /// Executable sections.
+    pub code: IdVec<CodeSectionId, CodeSection>,
+    /// Functions, ordered by file, section and start.
+    pub functions: IdVec<FunctionId, Function>,
+    /// Data sections.
+    pub data: IdVec<DataSectionId, DataSection>,
+    /// Global and weak data symbols.
+    pub symbols: IdVec<DataSymbolId, DataSymbol>,
+    /// Undefined symbols, each name once.
+    pub imports: IdVec<ImportId, Import>,
+    /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.
+    pub maps: Vec<Map>,
+    /// What was noticed and does not stop translation.
+    pub warnings: Vec<String>,
+}
+
+/// One executable section of one object.
+#[derive(Clone, Debug)]
+pub struct CodeSection {
+    /// The object it is from.
+    pub file: FileId,
+    /// Its name, such as `.text` or `xdp`.
+    pub name: String,
+    /// The instructions, as in the object; a multiple of 8 bytes.
+    pub bytes: Vec<u8>,
+    /// What the relocations of this section resolve to, sorted by `offset`, at most one for an instruction.
+    pub relocations: Vec<Relocation>,
+    /// Source lines, sorted by `offset`; empty without .BTF.ext.
+    pub lines: Vec<Line>,
+}
+
+/// The place of a relocation and what it resolves to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// Byte offset in its section: of the instruction in code, of the 8-byte (or 4-byte) field in data.
+    pub offset: u64,
+    /// What the address is of, addend included.
+    pub target: Target,
+}
+
+/// What an address refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The first instruction of a function.
+    Function(FunctionId),
+    /// An instruction inside a function (computed goto): its byte offset in the code section.
+    Label {
+        /// The code section.
+        section: CodeSectionId,
+        /// Byte offset in it.
+        offset: u64,
+    },
+    /// A place in a data section.
+    Data {
+        /// The data section.
+        section: DataSectionId,
+        /// Byte offset in it; may lie outside, as C's one-past-the-end and compilers' biased addresses do.
+        offset: i64,
+    },
+    /// A place relative to a weak data symbol, which a later link may replace: reached by name in objects.
+    Symbol {
+        /// The symbol.
+        symbol: DataSymbolId,
+        /// Bytes after it.
+        addend: i64,
+    },
+    /// A place relative to an undefined symbol.
+    Import {
+        /// The undefined symbol.
+        import: ImportId,
+        /// Bytes after it.
+        addend: i64,
+    },
+    /// A number, from a symbol of `SHN_ABS`.
+    Absolute(u64),
+}
+
+/// How a definition behaves when another object has the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Binding {
+    /// Seen only in its own object (`STB_LOCAL`).
+    Local,
+    /// The one definition (`STB_GLOBAL`).
+    Global,
+    /// Gives way to a global one (`STB_WEAK`).
+    Weak,
+}
+
+/// Whether a shared library exports a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Visibility {
+    /// `STV_DEFAULT`, `STV_PROTECTED`: exported.
+    Default,
+    /// `STV_HIDDEN`, `STV_INTERNAL`: seen by the objects of one link only.
+    Hidden,
+}
+
+/// A function: a byte range of a code section.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its symbol's name; `section+0x18` where the object has no symbol for it.
+    pub name: String,
+    /// The code section.
+    pub section: CodeSectionId,
+    /// Byte offset of its first instruction in the section.
+    pub start: u64,
+    /// Byte offset past its last instruction. A jump or a fall-through that leaves `start..end` traps.
+    pub end: u64,
+    /// `STB_*`.
+    pub binding: Binding,
+    /// `STV_*`.
+    pub visibility: Visibility,
+    /// Its address is taken, so native code may call it.
+    pub address_taken: bool,
+    /// Its C type from BTF. Parameters of a function that is local and not address-taken are not to be trusted:
+    /// the compiler may have removed some.
+    pub prototype: Option<Arc<Prototype>>,
+    /// Other names of the same start (aliases), with their binding and visibility.
+    pub aliases: Vec<(String, Binding, Visibility)>,
+}
+
+impl Function {
+    /// Whether code outside the given objects can call it: global, weak, or address taken.
+    pub fn is_reachable_from_native(&self) -> bool {
+        self.binding != Binding::Local || self.address_taken || !self.aliases.is_empty()
+    }
+}
+
+/// What a data section is for, which decides the native section that it goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DataKind {
+    /// Writable.
+    Data,
+    /// Never written. With relocations it is written once, by the loader, and then protected (relro).
+    ReadOnly,
+    /// Pointers to functions that run before `main`, in order (`.init_array`, `.init_array.N`: the priority).
+    Constructors(Option<u16>),
+    /// Pointers to functions that run after `main`, in order (`.fini_array`).
+    Destructors(Option<u16>),
+    /// A jump table: 8-byte byte offsets inside the code section, without relocations; read-only.
+    JumpTable(CodeSectionId),
+}
+
+/// One data section of one object, or one COMMON symbol.
+#[derive(Clone, Debug)]
+pub struct DataSection {
+    /// The object it is from.
+    pub file: FileId,
+    /// Its name, such as `.rodata.str1.1`.
+    pub name: String,
+    /// What it is for.
+    pub kind: DataKind,
+    /// Alignment in bytes, a power of two, at least 1.
+    pub align: u64,
+    /// Its bytes. The addends of relocations have been taken out: those fields are zero.
+    pub contents: Contents,
+    /// Pointers in it, sorted by `offset`; each is 8 bytes.
+    pub relocations: Vec<Relocation>,
+}
+
+/// The contents of a data section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// This many zero bytes (`SHT_NOBITS`).
+    Zeros(u64),
+}
+
+impl Contents {
+    /// Size in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Contents::Bytes(bytes) => bytes.len() as u64,
+            Contents::Zeros(size) => *size,
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A data symbol that other objects can refer to.
+#[derive(Clone, Debug)]
+pub struct DataSymbol {
+    /// Its name.
+    pub name: String,
+    /// The section that holds it.
+    pub section: DataSectionId,
+    /// Byte offset in the section.
+    pub offset: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// [`Binding::Global`] or [`Binding::Weak`].
+    pub binding: Binding,
+    /// `STV_*`.
+    pub visibility: Visibility,
+}
+
+/// An undefined symbol.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Its name.
+    pub name: String,
+    /// It may stay unresolved and is then 0 (every reference is weak).
+    pub weak: bool,
+    /// How the objects use it.
+    pub kind: ImportKind,
+    /// Its C type from BTF, for a function.
+    pub prototype: Option<Arc<Prototype>>,
+    /// The objects that refer to it, in order, each once.
+    pub files: Vec<FileId>,
+}
+
+/// How an undefined symbol is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImportKind {
+    /// Some object calls it, or BTF says that it is a function.
+    Function,
+    /// Only its address is used.
+    Data,
+}
+
+/// A map definition, for `inspect`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// The symbol's name.
+    pub name: String,
+    /// The section that holds the definition.
+    pub section: DataSectionId,
+    /// Byte offset in it.
+    pub offset: u64,
+}
+
+/// The source line of the instructions from `offset` up to the next line's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Byte offset in the code section.
+    pub offset: u64,
+    /// Source file, as the compiler recorded it.
+    pub file: Arc<str>,
+    /// The source text, where the object has it.
+    pub text: Arc<str>,
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Column, counted from 1; 0 if unknown.
+    pub column: u32,
+}
+
+impl Program {
+    /// The function of this name that other objects can see.
+    pub fn function_named(&self, name: &str) -> Option<FunctionId> {
+        self.functions.iter().find_map(|(id, function)| {
+            let own = function.name == name && function.binding != Binding::Local;
+            let alias = function.aliases.iter().any(|(alias, ..)| alias == name);
+            (own || alias).then_some(id)
+        })
+    }
+
+    /// What the relocation of the instruction at `offset` resolves to.
+    pub fn code_target(&self, section: CodeSectionId, offset: u64) -> Option<Target> {
+        let relocations = &self.code[section].relocations;
+        let index = relocations.binary_search_by_key(&offset, |relocation| relocation.offset).ok()?;
+        Some(relocations[index].target)
+    }
+
+    /// The source line of the instruction at `offset`.
+    pub fn line(&self, section: CodeSectionId, offset: u64) -> Option<&Line> {
+        let lines = &self.code[section].lines;
+        let after = lines.partition_point(|line| line.offset <= offset);
+        lines.get(after.checked_sub(1)?)
+    }
+
+    /// Where an instruction is, for an error.
+    pub fn place(&self, section: CodeSectionId, function: Option<FunctionId>, offset: u64) -> Place {
+        let code = &self.code[section];
+        Place {
+            file: self.files[code.file].clone(),
+            section: code.name.clone(),
+            function: function.map(|id| self.functions[id].name.clone()),
+            offset: Some(offset),
+        }
+    }
+}
+
+/// Where in the input an error is: as much as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The object.
+    pub file: String,
+    /// The section.
+    pub section: String,
+    /// The function.
+    pub function: Option<String>,
+    /// Byte offset of the instruction (or of the data) in the section.
+    pub offset: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: section `{}`", self.file, self.section)?;
+        if let Some(offset) = self.offset {
+            write!(f, " at {offset:#x}")?;
+        }
+        if let Some(function) = &self.function {
+            write!(f, ", function `{function}`")?;
+        }
+        Ok(())
+    }
+}

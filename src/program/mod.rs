@@ -302,6 +302,13 @@ impl Program {
         })
     }
 
+    /// The function whose first instruction is at `offset`.
+    pub fn function_at(&self, section: CodeSectionId, offset: u64) -> Option<FunctionId> {
+        let place = |function: &Function| (function.section, function.start);
+        let index = self.functions.as_slice().binary_search_by_key(&(section, offset), place).ok()?;
+        self.functions.ids().nth(index)
+    }
+
     /// What the relocation of the instruction at `offset` resolves to.
     pub fn code_target(&self, section: CodeSectionId, offset: u64) -> Option<Target> {
         let relocations = &self.code[section].relocations;

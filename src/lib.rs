@@ -1,4 +1,5 @@
 //! Translates BPF objects into native code, with Cranelift.
 
 pub mod btf;
+pub mod parse;
 pub mod program;

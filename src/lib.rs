@@ -1,5 +1,9 @@
 //! Translates BPF objects into native code, with Cranelift.
 
+pub mod abi;
 pub mod btf;
+pub mod decode;
+pub mod graph;
+pub mod lift;
 pub mod parse;
 pub mod program;

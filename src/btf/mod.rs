@@ -2,4 +2,4 @@
 
 mod prototype;
 
-pub use prototype::{CType, Parameter, Prototype};
+pub use prototype::{Aggregate, CType, Parameter, Prototype};

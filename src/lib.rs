@@ -8,5 +8,6 @@ pub mod decode;
 pub mod emit;
 pub mod graph;
 pub mod lift;
+pub mod parse;
 pub mod program;
 pub mod target;

@@ -7,6 +7,7 @@ pub mod declare;
 pub mod decode;
 pub mod emit;
 pub mod graph;
+pub mod jit;
 pub mod lift;
 pub mod parse;
 pub mod program;

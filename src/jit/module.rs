@@ -54,6 +54,7 @@ pub struct Module {
     constructors: Vec<usize>,
     destructors: Vec<usize>,
     initialised: Once,
+    finalised: Once,
     /// Dropped before the memory that it describes.
     frames: Option<Frames>,
     libraries: Vec<Arc<libloading::Library>>,
@@ -114,6 +115,7 @@ impl Module {
             constructors,
             destructors,
             initialised: Once::new(),
+            finalised: Once::new(),
             frames,
             libraries: Vec::new(),
             warnings,
@@ -148,6 +150,23 @@ impl Module {
                 unsafe { ().call::<()>(constructor as *const u8) }
             }
         });
+    }
+
+    /// Runs the program's destructors, if its constructors have run and they have not. `drop` does this too; a
+    /// process that leaves through `exit` drops nothing.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::initialise`].
+    pub unsafe fn finalise(&self) {
+        if self.initialised.is_completed() {
+            self.finalised.call_once(|| {
+                for &destructor in &self.destructors {
+                    // SAFETY: the address is a function of this module; the caller vouches for what it does.
+                    unsafe { ().call::<()>(destructor as *const u8) }
+                }
+            });
+        }
     }
 
     /// The function of this name, as one that takes `A` and returns `R`. Its type is checked once, here, where the
@@ -210,13 +229,8 @@ fn read_pointers((start, size): (*const u8, usize)) -> Vec<usize> {
 
 impl Drop for Module {
     fn drop(&mut self) {
-        if self.initialised.is_completed() {
-            for &destructor in &self.destructors {
-                // SAFETY: the address is a function of this module, and whoever ran the constructors has vouched
-                // for the program.
-                unsafe { ().call::<()>(destructor as *const u8) }
-            }
-        }
+        // SAFETY: whoever ran the constructors has vouched for the program.
+        unsafe { self.finalise() };
         self.frames = None;
         if let Some(module) = self.module.take() {
             // SAFETY: typed functions borrow the module, so none is left; raw addresses are documented to be good

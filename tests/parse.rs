@@ -1,5 +1,7 @@
 //! What `parse` makes of the objects in `fixtures/parse`, as text: functions, imports, symbols, relocations.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -502,4 +504,36 @@ fn instructions() {
     );
     let error = Program::from_instructions("x", &EXIT[..7]).map(|_| ()).unwrap_err().to_string();
     assert_eq!(error, "x: has 7 bytes; instructions are 8 bytes each, and there must be at least one");
+}
+
+/// BTF gives functions and imports their types, and code its source lines.
+#[test]
+fn types_and_lines() {
+    for object in ["statics.clang19.o", "statics.clang22.o", "statics.clang19eb.o"] {
+        let program = program(&[object]);
+        let functions = program.functions.iter().map(|(_, function)| (&function.name, &function.prototype));
+        let imports = program.imports.iter().map(|(_, import)| (&import.name, &import.prototype));
+        let declarations: String = functions
+            .chain(imports)
+            .map(|(name, prototype)| match prototype {
+                Some(prototype) => format!("{}\n", prototype.declare(name)),
+                None => format!("{name}\n"),
+            })
+            .collect();
+        check(
+            &declarations,
+            "int shared(int)
+             int local(int)
+             int main(int, char **)
+             int away(int)
+             int perhaps(void)
+             stdout
+             int printf(const char *, ...)",
+        );
+        let (text, code) = program.code.iter().next().unwrap();
+        assert_eq!(code.name, ".text");
+        let line = program.line(text, 8).unwrap();
+        assert_eq!((&*line.file, line.line, line.column), ("./statics.c", 22, 13));
+        assert_eq!(line.text.trim(), "counter = a;");
+    }
 }

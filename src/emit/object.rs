@@ -120,7 +120,10 @@ fn export(product: &mut ObjectProduct, symbol: SymbolId, (name, binding, visibil
         return;
     }
     let place = product.object.symbol(symbol);
-    debug_assert!(!matches!(place.section, SymbolSection::Undefined), "functions are defined before they are named");
+    debug_assert!(
+        !matches!(place.section, SymbolSection::Undefined),
+        "functions are defined before they are named"
+    );
     let exported = Symbol {
         name: name.as_bytes().to_vec(),
         value: place.value,

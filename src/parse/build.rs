@@ -11,7 +11,7 @@ use super::jump_tables::JumpTables;
 use super::merge::{Definition, Global, Globals, SymbolRef};
 use super::object::{Object, Section, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
-use super::sections::{Home, Layout};
+use super::sections::{self, Home, Layout};
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
     FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, Relocation, Target, Visibility, function_at,
@@ -254,7 +254,12 @@ impl<'data> Builder<'_, 'data> {
         for id in self.layout.data.ids() {
             let file = self.layout.data[id].file;
             let list = self.targets(&references.data[id], file, &mut functions, &mut imports);
-            self.layout.data[id].relocations = list;
+            let data = &mut self.layout.data[id];
+            data.relocations = list;
+            if sections::is_reversed(data) {
+                let (file, section) = (self.objects[file.index()].name.clone(), data.name.clone());
+                sections::reverse(data).map_err(|what| ParseError::Section { file, section, what })?;
+            }
         }
         Ok(Program {
             endianness: self.objects.first().map_or(Endianness::Little, relocations::endianness),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::btf::BtfError;
 use crate::program::Place;
 
 /// Why objects did not become a program.
@@ -57,6 +58,14 @@ pub enum ParseError {
         file: String,
         /// What does not fit.
         what: String,
+    },
+    /// The types in the file cannot be read.
+    #[error("{file}: has damaged BTF; compile it again, or without -g")]
+    Btf {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        source: BtfError,
     },
     /// A section cannot be translated.
     #[error("{file}: section `{section}` {what}")]

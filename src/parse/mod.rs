@@ -12,6 +12,7 @@
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
 //! | find functions | `functions`, `instruction` | names and byte ranges |
 //! | put together | `build` | the program |
+//! | add types and lines | `btf` | prototypes, source lines |
 //!
 //! Architecture invariants:
 //! - No input makes it panic, hang, or take memory out of proportion: everything is linear, or n log n, in the files.
@@ -19,6 +20,7 @@
 
 mod addresses;
 mod archive;
+mod btf;
 mod build;
 mod error;
 mod functions;
@@ -69,7 +71,9 @@ impl Default for Options {
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
     let objects = archive::select(inputs, options)?;
-    build::program(&objects)
+    let mut program = build::program(&objects)?;
+    btf::add(&objects, &mut program)?;
+    Ok(program)
 }
 
 impl Program {

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `SHF_EXECINSTR` | code; its size a multiple of 8 |
 //! | `.init_array[.N]`, `.fini_array[.N]`, `.preinit_array` | constructors and destructors |
+//! | `.ctors[.N]`, `.dtors[.N]` | the same, turned round: they run from the last to the first, and N is 65535 less |
 //! | `SHF_ALLOC` with `SHF_WRITE` | data |
 //! | `SHF_ALLOC` | read-only data |
 //! | `SHT_NOBITS` | zeros |
@@ -197,19 +198,43 @@ fn checked_align(align: u64) -> Result<u64, String> {
 
 /// What a section is for: its type and name decide, then its flags.
 fn data_kind(section: &Section<'_>) -> DataKind {
-    let is = |prefix: &str| {
-        section.name == prefix || section.name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'))
+    let (base, number) = match section.name.rsplit_once('.') {
+        Some((base, number)) if !base.is_empty() => (base, number.parse::<u16>().ok()),
+        _ => (section.name, None),
     };
-    let priority = || section.name.rsplit('.').next().and_then(|number| number.parse().ok());
-    if section.kind == elf::SHT_PREINIT_ARRAY {
-        DataKind::Constructors(Some(0))
-    } else if section.kind == elf::SHT_INIT_ARRAY || is(".init_array") {
-        DataKind::Constructors(priority())
-    } else if section.kind == elf::SHT_FINI_ARRAY || is(".fini_array") {
-        DataKind::Destructors(priority())
-    } else if section.has(elf::SHF_WRITE) {
-        DataKind::Data
-    } else {
-        DataKind::ReadOnly
+    match (section.kind, base) {
+        (elf::SHT_PREINIT_ARRAY, _) | (_, ".preinit_array") => DataKind::Constructors(Some(0)),
+        (elf::SHT_INIT_ARRAY, _) | (_, ".init_array") => DataKind::Constructors(number),
+        (elf::SHT_FINI_ARRAY, _) | (_, ".fini_array") => DataKind::Destructors(number),
+        (_, ".ctors") => DataKind::Constructors(number.map(|number| u16::MAX - number)),
+        (_, ".dtors") => DataKind::Destructors(number.map(|number| u16::MAX - number)),
+        _ if section.has(elf::SHF_WRITE) => DataKind::Data,
+        _ => DataKind::ReadOnly,
     }
+}
+
+/// Whether the pointers of a section of constructors or destructors are in the opposite order of `.init_array`.
+pub(super) fn is_reversed(section: &DataSection) -> bool {
+    let of =
+        |base: &str| section.name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let runs = matches!(section.kind, DataKind::Constructors(_) | DataKind::Destructors(_));
+    runs && (of(".ctors") || of(".dtors"))
+}
+
+/// Turns the pointers of `section` round.
+pub(super) fn reverse(section: &mut DataSection) -> Result<(), String> {
+    let size = section.contents.len();
+    if !size.is_multiple_of(8) || section.relocations.iter().any(|relocation| !relocation.offset.is_multiple_of(8))
+    {
+        return Err("is not a list of pointers; compile the object again".to_owned());
+    }
+    section.relocations.reverse();
+    for relocation in &mut section.relocations {
+        relocation.offset = size - 8 - relocation.offset;
+    }
+    if let Contents::Bytes(bytes) = &mut section.contents {
+        bytes.reverse();
+        bytes.chunks_exact_mut(8).for_each(<[u8]>::reverse);
+    }
+    Ok(())
 }

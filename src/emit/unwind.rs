@@ -20,7 +20,6 @@ use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, 
 
 use super::EmitError;
 use crate::compile::CompiledFunction;
-use crate::lift::Declarations;
 
 /// A frame table being written, with the relocations that it needs.
 struct Writer {
@@ -89,13 +88,12 @@ pub(crate) fn in_memory<'a>(
 
 /// Adds the unwind sections to an object.
 pub(super) fn write(
-    declarations: &Declarations,
     functions: &[CompiledFunction],
     isa: &dyn TargetIsa,
     product: &mut ObjectProduct,
 ) -> Result<(), EmitError> {
     let symbol = |function: &CompiledFunction| {
-        product.functions[declarations.functions[function.function].id].expect("every function is declared").0
+        product.functions[function.id].expect("every compiled function is declared").0
     };
     let infos: Vec<(SymbolId, &CompiledFunction, &UnwindInfo)> = functions
         .iter()

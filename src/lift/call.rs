@@ -9,6 +9,8 @@
 //! | `callx r` | the address in the register: five words in, one out |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
+//! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]).
+//!
 //! A call leaves its result in r0 and 0 in r1 to r5.
 //!
 //! A function that may return twice (setjmp) restores the machine's callee-saved registers when it does, but not
@@ -18,9 +20,11 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
 
+use super::alu::width_type;
+use super::libcalls::Libcall;
 use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE};
 use crate::abi::{Abi, REGISTER_WORDS, WORD, helpers};
-use crate::decode::insn::{self, Insn, Reg, Size};
+use crate::decode::insn::{self, Insn, Operand, Reg, Size};
 use crate::graph::Graph;
 use crate::program::{Program, Target};
 
@@ -77,7 +81,7 @@ impl Lifter<'_, '_> {
             }
             (_, Some(Target::Function(function))) => {
                 let passed = self.stack_arguments.len();
-                let callee = &declarations.functions[function];
+                let callee = declarations.function(function);
                 let expected = callee.abi.words(0).saturating_sub(REGISTER_WORDS);
                 if expected > passed {
                     let function = &self.program.functions[function];
@@ -89,6 +93,8 @@ impl Lifter<'_, '_> {
             }
             (_, Some(Target::Import { import, .. })) => match &declarations.imports[import] {
                 Imported::Function(callee) => self.call_import(callee, self.program.imports[import].weak),
+                Imported::Inline(libcall) => Some(self.inline(*libcall)),
+                Imported::Unused => unreachable!("an import that is called"),
                 // Declared as data by another object's reference, yet called: by address.
                 Imported::Data(_) => {
                     let address = self.target_address(Target::Import { import, addend: 0 });
@@ -122,6 +128,18 @@ impl Lifter<'_, '_> {
 
     fn stack_argument_count(&self) -> u16 {
         self.stack_arguments.len() as u16
+    }
+
+    /// Lifts a call of a compiler-runtime function inline.
+    fn inline(&mut self, libcall: Libcall) -> Value {
+        match libcall {
+            Libcall::Divide(op, width) => {
+                let ty = width_type(width);
+                let [left, right] = [Reg::R1, Reg::R2].map(|reg| self.operand_at(Operand::Reg(reg), ty));
+                let result = self.divide(op, left, right, ty);
+                self.word(result, ty)
+            }
+        }
     }
 
     fn call_with_registers(&mut self, callee: &super::Callee) -> Option<Value> {

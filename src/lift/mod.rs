@@ -20,6 +20,7 @@ mod alu;
 pub(crate) mod call;
 mod control;
 mod declarations;
+pub mod libcalls;
 mod memory;
 
 use cranelift_codegen::ir::{
@@ -92,7 +93,7 @@ pub fn lift(
     graph: &Graph,
     context: &mut LiftContext,
 ) -> Result<Lifted, LiftError> {
-    let callee = &declarations.functions[graph.function];
+    let callee = declarations.function(graph.function);
     let signature = callee.abi.signature(callee.abi.words(0));
     let mut function = Function::with_name_signature(UserFuncName::user(0, callee.id.as_u32()), signature);
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
@@ -199,7 +200,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.builder.def_var(variable, zero);
         }
         let native: Vec<Value> = self.builder.block_params(entry).to_vec();
-        let abi = &self.declarations.functions[self.graph.function].abi;
+        let abi = &self.declarations.function(self.graph.function).abi;
         let words = abi.parameters(self.builder, &native);
         for (reg, word) in Reg::arguments().zip(&words) {
             if let Some(word) = *word {

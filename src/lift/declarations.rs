@@ -1,0 +1,74 @@
+//! What the names of a program are declared as in a Cranelift module.
+//!
+//! In: a program and its graphs. Out: for every function, data section and import, its Cranelift id and, where it
+//! is called, how calls of it cross the border. Lifting only reads this, so that functions are lifted in parallel.
+
+use std::collections::BTreeMap;
+
+use cranelift_module::{DataId, FuncId};
+
+use super::libcalls::Libcall;
+use crate::abi::{Abi, Platform};
+use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId};
+
+/// Something that can be called.
+#[derive(Clone, Debug)]
+pub struct Callee {
+    /// Its id in the module.
+    pub id: FuncId,
+    /// How calls of it cross the border.
+    pub abi: Abi,
+    /// Defined by this link, so a direct call reaches it.
+    pub colocated: bool,
+}
+
+/// A data object.
+#[derive(Clone, Copy, Debug)]
+pub struct DataReference {
+    /// Its id in the module.
+    pub id: DataId,
+    /// Defined by this link, so it is reached without a table of addresses.
+    pub colocated: bool,
+}
+
+/// An import: called, or only its address taken.
+#[derive(Clone, Debug)]
+pub enum Imported {
+    /// Called somewhere.
+    Function(Callee),
+    /// Never called.
+    Data(DataReference),
+    /// Only called, and lifted inline.
+    Inline(Libcall),
+    /// Not used by what is translated.
+    Unused,
+}
+
+/// The declarations of a program.
+#[derive(Clone, Debug)]
+pub struct Declarations {
+    /// The platform at the border.
+    pub platform: Platform,
+    /// Functions; none for one that is not translated.
+    pub functions: IdVec<FunctionId, Option<Callee>>,
+    /// Data sections; none for one that is not translated.
+    pub data: IdVec<DataSectionId, Option<DataReference>>,
+    /// Weak data symbols, which objects reach by name.
+    pub symbols: BTreeMap<DataSymbolId, DataReference>,
+    /// Undefined symbols.
+    pub imports: IdVec<ImportId, Imported>,
+    /// Functions that instructions name without a symbol: helpers, kfuncs by number, the platform's functions.
+    pub runtime: BTreeMap<String, Callee>,
+}
+
+impl Declarations {
+    /// A function that is translated, as all are that translated code refers to.
+    pub fn function(&self, id: FunctionId) -> &Callee {
+        self.functions[id].as_ref().expect("what translated code refers to is selected")
+    }
+
+    /// A data section that is translated, as all are that translated code refers to.
+    pub fn section(&self, id: DataSectionId) -> DataReference {
+        self.data[id].expect("what translated code refers to is selected")
+    }
+}

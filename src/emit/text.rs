@@ -98,7 +98,8 @@ fn prepare(program: &Program, config: &Config) -> Result<Prepared, EmitError> {
     let builder = ObjectBuilder::new(isas.main.clone(), "text", cranelift_module::default_libcall_names());
     let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
     let selection = select(program, compile::graphs(program)?, None);
-    let declarations = declare(program, &selection, &mut module, isas.platform(), Placement::Object, &mut Vec::new())?;
+    let declarations =
+        declare(program, &selection, &mut module, isas.platform(), Placement::Object, &mut Vec::new())?;
     Ok(Prepared { isas, selection, declarations })
 }
 

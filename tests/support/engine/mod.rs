@@ -3,7 +3,9 @@
 //! In: cases. Out: for each what it left behind, or why it did not run. The rule: an engine never judges; the test
 //! compares, and prints what an engine could not run.
 
+pub mod aot;
 pub mod interpreter;
+pub mod jit;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 pub mod rbpf;

@@ -4,7 +4,7 @@
 //! same whatever the number of threads. Each thread reuses its contexts.
 
 use cranelift_codegen::binemit::CodeOffset;
-use cranelift_codegen::ir::Function;
+use cranelift_codegen::ir::{Function, UserExternalNameRef};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::{CodegenError, Context};
@@ -63,7 +63,7 @@ pub enum CompileError {
     #[error("{place}: the code generator cannot compile the function: {reason}")]
     Codegen {
         /// The function.
-        place: Place,
+        place: Box<Place>,
         /// Cranelift's words.
         reason: String,
     },
@@ -148,6 +148,25 @@ pub fn clif(
     first_error(selection.graphs.par_iter().map_init(LiftContext::default, lift).collect())
 }
 
+/// Puts `u<space>:<index>`, which means the same in all functions, in the place of a function's own `userextname<n>`.
+pub fn numbered_names(function: &Function, text: &str) -> String {
+    let mut parts = text.split("userextname");
+    let mut numbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let name = part[..digits]
+            .parse()
+            .ok()
+            .and_then(|index| function.params.user_named_funcs().get(UserExternalNameRef::from_u32(index)));
+        match name {
+            Some(name) => numbered.push_str(&format!("u{}:{}", name.namespace, name.index)),
+            None => numbered.push_str(&format!("userextname{}", &part[..digits])),
+        }
+        numbered.push_str(&part[digits..]);
+    }
+    numbered
+}
+
 /// All results, or the error that comes first in order, whichever thread found one first.
 fn first_error<T, E: Into<CompileError>>(results: Vec<Result<T, E>>) -> Result<Vec<T>, CompileError> {
     results.into_iter().collect::<Result<_, E>>().map_err(Into::into)
@@ -179,8 +198,12 @@ fn machine_code(
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
     assemble(isa, id, function, Keep::Code, &mut Context::new()).map_err(|reason| {
-        let place =
-            Place { file: "the translator".to_owned(), section: ".text".to_owned(), function: None, offset: None };
+        let place = Box::new(Place {
+            file: "the translator".to_owned(),
+            section: ".text".to_owned(),
+            function: None,
+            offset: None,
+        });
         CompileError::Codegen { place, reason }
     })
 }
@@ -214,7 +237,7 @@ fn assemble(
         locations: locations
             .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
             .collect(),
-        assembly: compiled.vcode.take(),
+        assembly: compiled.vcode.take().map(|text| numbered_names(&context.func, &text)),
     })
 }
 

@@ -169,7 +169,11 @@ pub fn clif(program: &Program, config: &Config, only: Option<&str>) -> Result<St
     for (graph, function) in selection.graphs.iter().zip(&functions) {
         if only.is_none_or(|only| only == program.functions[graph.function].name) {
             let _ = writeln!(text, "; {}", heading(program, graph.function));
-            let _ = writeln!(text, "{}", with_names(program, &declarations, &function.to_string()));
+            let _ = writeln!(
+                text,
+                "{}",
+                with_names(program, &declarations, &compile::numbered_names(function, &function.to_string()))
+            );
         }
     }
     Ok(text)
@@ -191,7 +195,10 @@ pub fn assembly(program: &Program, config: &Config, only: Option<&str>) -> Resul
             let _ = writeln!(text, "; {}", heading(program, id));
             let _ = writeln!(text, "{}:", function.name);
             let assembly = compiled.assembly.as_deref().unwrap_or_default();
-            text.push_str(&with_names(program, &declarations, assembly));
+            // Cranelift's own notes on the frame are no instructions.
+            let lines = assembly.lines().filter(|line| !line.trim_start().starts_with("unwind "));
+            let assembly: String = lines.flat_map(|line| [line, "\n"]).collect();
+            text.push_str(&with_names(program, &declarations, &assembly));
             text.push('\n');
         }
     }

@@ -43,12 +43,15 @@ impl RelocateWriter for Writer {
     }
 }
 
-/// The bytes of a frame table and its relocations; `address` gives each function's.
+/// The bytes of a frame table and its relocations.
+type Table = (Vec<u8>, Vec<Relocation>);
+
+/// A frame table; `address` gives each function's.
 fn frame_table<'a>(
     isa: &dyn TargetIsa,
     encoding: DwEhPe,
     functions: impl Iterator<Item = (Address, &'a UnwindInfo)>,
-) -> Result<Option<(Vec<u8>, Vec<Relocation>)>, EmitError> {
+) -> Result<Option<Table>, EmitError> {
     let Some(mut cie) = isa.create_systemv_cie() else { return Ok(None) };
     cie.fde_address_encoding = encoding;
     let mut table = FrameTable::default();

@@ -198,7 +198,7 @@ impl Module {
         }
         // SAFETY: the caller vouches for the program's code.
         unsafe { self.initialise() };
-        Ok(TypedFunction { address: entry.address as *const u8, module: PhantomData })
+        Ok(TypedFunction { address: entry.address as *const u8, module: PhantomData, signature: PhantomData })
     }
 
     /// The address of a function, for native code that wants a pointer. It is good as long as the module lives.
@@ -245,7 +245,8 @@ impl Drop for Module {
 #[derive(Clone, Copy)]
 pub struct TypedFunction<'m, A, R> {
     address: *const u8,
-    module: PhantomData<(&'m Module, fn(A) -> R)>,
+    module: PhantomData<&'m Module>,
+    signature: PhantomData<fn(A) -> R>,
 }
 
 // SAFETY: an address of code that does not change, borrowed from a module that is Send and Sync.

@@ -6,6 +6,7 @@
 //! | `call` of an undefined symbol | that symbol, by its C prototype |
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
+//! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
 //! | `callx r` | the address in the register: five words in, one out |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
@@ -22,7 +23,7 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotK
 
 use super::alu::width_type;
 use super::libcalls::Libcall;
-use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE};
+use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_OUTSIDE, TRAP_POISONED};
 use crate::abi::{Abi, REGISTER_WORDS, WORD, helpers};
 use crate::decode::insn::{self, Insn, Operand, Reg, Size};
 use crate::graph::Graph;
@@ -32,6 +33,9 @@ use crate::program::{Program, Target};
 const RETURNS_TWICE: [&str; 8] =
     ["setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", "vfork", "getcontext", "savectx"];
 
+/// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
+const POISON: u32 = crate::btf::core::POISON as u32;
+
 /// The symbol of the packet loads.
 pub(crate) const LOAD_PACKET: &str = "bpf_load_packet";
 
@@ -39,6 +43,7 @@ pub(crate) const LOAD_PACKET: &str = "bpf_load_packet";
 pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {
     use insn::WideImm::{MapByFd, MapByIndex, MapValueByFd, MapValueByIndex, Variable};
     let names: &[&str] = match insn {
+        Insn::Call(insn::Callee::Helper(POISON)) => &[],
         Insn::Call(insn::Callee::Helper(number)) => return vec![helpers::symbol(number)],
         Insn::Call(insn::Callee::Kfunc(id)) => return vec![kfunc_symbol(id)],
         Insn::LoadPacket { .. } => &[LOAD_PACKET],
@@ -105,6 +110,7 @@ impl Lifter<'_, '_> {
                 let address = self.target_address(target);
                 self.call_address(address)
             }
+            (insn::Callee::Helper(POISON), None) => Some(self.trap_here(TRAP_POISONED)),
             (insn::Callee::Helper(number), None) => {
                 self.call_with_registers(&declarations.runtime[&helpers::symbol(number)])
             }
@@ -133,6 +139,7 @@ impl Lifter<'_, '_> {
     /// Lifts a call of a compiler-runtime function inline.
     fn inline(&mut self, libcall: Libcall) -> Value {
         match libcall {
+            Libcall::Trap => self.trap_here(TRAP_OUTSIDE),
             Libcall::Divide(op, width) => {
                 let ty = width_type(width);
                 let [left, right] = [Reg::R1, Reg::R2].map(|reg| self.operand_at(Operand::Reg(reg), ty));
@@ -154,6 +161,14 @@ impl Lifter<'_, '_> {
         let call = self.builder.ins().call(reference, &arguments);
         let results = self.builder.inst_results(call).to_vec();
         callee.abi.result(self.builder, &results)
+    }
+
+    /// Traps; what follows is unreachable, and gets a value to work with.
+    fn trap_here(&mut self, code: u8) -> Value {
+        self.trap(code);
+        let unreachable = self.builder.create_block();
+        self.builder.switch_to_block(unreachable);
+        self.builder.ins().iconst(WORD, 0)
     }
 
     /// Calls an undefined symbol; a weak one that is not there traps.

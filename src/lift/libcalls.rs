@@ -6,6 +6,7 @@
 //! | function | CLIF |
 //! |---|---|
 //! | `__divdi3`, `__moddi3`, `__divsi3`, `__modsi3` | `sdiv`, `srem`, guarded as BPF's own |
+//! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
 //! | `__udivdi3`, `__umoddi3`, `__udivsi3`, `__umodsi3` | `udiv`, `urem` |
 
 use crate::decode::insn::{AluOp, Width};
@@ -15,11 +16,14 @@ use crate::decode::insn::{AluOp, Width};
 pub enum Libcall {
     /// `a op b` of two integers of a width.
     Divide(AluOp, Width),
+    /// Never reached.
+    Trap,
 }
 
 /// The function of this name, if calls of it are lifted inline.
 pub fn named(name: &str) -> Option<Libcall> {
     Some(match name {
+        "__bpf_trap" => Libcall::Trap,
         "__divdi3" => Libcall::Divide(AluOp::SDiv, Width::W64),
         "__moddi3" => Libcall::Divide(AluOp::SMod, Width::W64),
         "__udivdi3" => Libcall::Divide(AluOp::Div, Width::W64),

@@ -43,6 +43,9 @@ pub const TRAP_NO_LABEL: u8 = 2;
 /// The trap of a call of a weak symbol that is not there.
 pub const TRAP_NO_CALLEE: u8 = 3;
 
+/// The trap of an instruction whose CO-RE relocation the target's types do not satisfy.
+pub const TRAP_POISONED: u8 = 4;
+
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
 
@@ -65,7 +68,7 @@ pub enum LiftError {
     #[error("{place}: `{callee}` takes {expected} arguments on the stack, and the call passes {passed}")]
     StackArguments {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The function that is called.
         callee: String,
         /// How many it reads.

@@ -6,7 +6,7 @@ use bpf2native::{Config, Program};
 
 use super::{Engine, Outcome, Problem};
 use crate::support::cases::Case;
-use crate::support::elf;
+use crate::support::{crash, elf};
 
 /// [`bpf2native::aot`], with the system's `cc` and loader.
 pub struct SharedLibrary;
@@ -38,10 +38,10 @@ impl Engine for SharedLibrary {
             // SAFETY: every case is a function of a pointer and a length.
             let main = unsafe { library.get::<Main>(name.as_bytes()) }.map_err(failed)?;
             // SAFETY: no other thread uses the library, and the program keeps to its memory.
-            let r0 = unsafe {
+            let r0 = crash::named(&case.name, || unsafe {
                 **packet_size = memory.len() as u64;
                 main(memory.as_mut_ptr(), memory.len() as u64)
-            };
+            });
             Ok(Outcome { r0, memory })
         };
         Ok(cases.iter().zip(&names).map(run).collect())

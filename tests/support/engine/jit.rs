@@ -6,6 +6,7 @@ use bpf2native::{Config, Jit, Linker, Program};
 
 use super::{Engine, Outcome, Problem};
 use crate::support::cases::Case;
+use crate::support::crash;
 
 /// [`bpf2native::Jit`].
 pub struct InProcess;
@@ -51,13 +52,13 @@ pub fn linker() -> Linker {
 }
 
 /// Translates and runs one program.
-pub fn run(jit: &Jit, linker: &Linker, code: &[u8], memory: &mut [u8]) -> Result<u64, String> {
-    let program = Program::from_instructions("case", code).map_err(|error| error.to_string())?;
+pub fn run(jit: &Jit, linker: &Linker, name: &str, code: &[u8], memory: &mut [u8]) -> Result<u64, String> {
+    let program = Program::from_instructions(name, code).map_err(|error| error.to_string())?;
     let module = jit.load(&program, linker).map_err(|error| error.to_string())?;
     // SAFETY: `main` takes a pointer and a length, and the program keeps to its memory.
     let main = unsafe { module.func::<(u64, u64), u64>("main") }.map_err(|error| error.to_string())?;
     PACKET.set(memory.len() as u64);
-    Ok(main.call((memory.as_mut_ptr() as u64, memory.len() as u64)))
+    Ok(crash::named(name, || main.call((memory.as_mut_ptr() as u64, memory.len() as u64))))
 }
 
 impl Engine for InProcess {
@@ -70,7 +71,7 @@ impl Engine for InProcess {
         let linker = linker();
         let run = |case: &Case| {
             let mut memory = case.memory.clone();
-            let r0 = run(&jit, &linker, &case.code, &mut memory).map_err(Problem::Failed)?;
+            let r0 = run(&jit, &linker, &case.name, &case.code, &mut memory).map_err(Problem::Failed)?;
             Ok(Outcome { r0, memory })
         };
         Ok(cases.iter().map(run).collect())

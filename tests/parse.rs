@@ -174,6 +174,18 @@ fn statics_of_clang() {
     }
 }
 
+/// Without local symbols, functions are found by who calls them.
+#[test]
+fn statics_without_local_symbols() {
+    check(
+        &functions(&program(&["statics.nolocals.o"])),
+        "shared: .text 0x0..0x50 global taken
+         .text+0x50: .text 0x50..0x78 local taken
+         main: .text 0x78..0x208 global
+         away: other 0x0..0xd8 global",
+    );
+}
+
 /// bpf-gcc's calls and data: relocation numbers and addends of its own, in both byte orders.
 #[test]
 fn statics_of_gcc() {
@@ -447,6 +459,15 @@ fn errors() {
          `only_b` is defined in merge_b.o and again in duplicate.o; make one of them static or weak",
     );
     check(
+        &error(&["relinked.o"]),
+        "relinked.o: section `.text` at 0x1f0: relocation of type 10 to `main` is a call without its function's value \
+         in place, as `bpf-ld -r` leaves it; give the objects that it linked",
+    );
+    check(
+        &error(&["statics.stripped.o"]),
+        "statics.stripped.o: section `.text` has calls whose relocations were stripped; strip with -g only",
+    );
+    check(
         &error(&["thin.a"]),
         "thin.a: is a thin archive, which has no members in it; make it without `T`: `llvm-ar rcs`",
     );
@@ -473,8 +494,8 @@ fn other_files() {
     };
     let cases: [(Vec<u8>, &str); 12] = [
         (b"".to_vec(), "is empty; the compiler may have failed: compile it again"),
-        (b"BC\xC0\xDE....".to_vec(), "is LLVM bitcode, which -flto makes; compile without -flto"),
-        (b"\xDE\xC0\x17\x0B....".to_vec(), "is LLVM bitcode, which -flto makes; compile without -flto"),
+        (b"BC\xC0\xDE....".to_vec(), "is LLVM bitcode; compile without -flto, and Rust with `bpf-linker`"),
+        (b"\xDE\xC0\x17\x0B....".to_vec(), "is LLVM bitcode; compile without -flto, and Rust with `bpf-linker`"),
         (b"\xCF\xFA\xED\xFE".to_vec(), "is a Mach-O file; compile with `clang -target bpf -c`"),
         (b"MZ".to_vec(), "is a PE file; compile with `clang -target bpf -c`"),
         (b"\0asm".to_vec(), "is a WebAssembly module; compile with `clang -target bpf -c`"),
@@ -533,7 +554,7 @@ fn types_and_lines() {
         let (text, code) = program.code.iter().next().unwrap();
         assert_eq!(code.name, ".text");
         let line = program.line(text, 8).unwrap();
-        assert_eq!((&*line.file, line.line, line.column), ("./statics.c", 22, 13));
+        assert_eq!((&*line.file, line.line, line.column), ("./statics.c", 24, 13));
         assert_eq!(line.text.trim(), "counter = a;");
     }
 }

@@ -189,7 +189,7 @@ impl<'data> Builder<'_, 'data> {
     /// The symbol as one of a code section; not if it says that it is data.
     fn code_symbol(&self, at: SymbolRef) -> Option<CodeSymbol<'data>> {
         let symbol = &self.objects[at.object].symbols[at.symbol];
-        let is_function = matches!(symbol.kind, elf::STT_FUNC | elf::STT_GNU_IFUNC);
+        let is_function = symbol.kind == elf::STT_FUNC;
         let global = self.globals.of(at);
         (is_function || symbol.kind == elf::STT_NOTYPE).then(|| CodeSymbol {
             name: symbol.name,

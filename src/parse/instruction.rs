@@ -22,11 +22,15 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    pub(super) fn new(bytes: [u8; SLOT], endianness: Endianness) -> Self {
+        Self { bytes, endianness }
+    }
+
     /// The slot at a byte offset, if there is one.
     pub(super) fn at(code: &[u8], offset: u64, endianness: Endianness) -> Option<Self> {
         let offset = usize::try_from(offset).ok().filter(|offset| offset.is_multiple_of(SLOT))?;
         let bytes = code.get(offset..)?.first_chunk().copied()?;
-        Some(Self { bytes, endianness })
+        Some(Self::new(bytes, endianness))
     }
 
     pub(super) fn imm(self) -> i32 {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::program::{Binding, Contents, Program, Target, Visibility};
+use object::write::{Object, Relocation, StandardSection};
+use object::{Architecture, BinaryFormat, Endianness, RelocationFlags};
 
 fn input(name: &str) -> Input {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parse").join(name);
@@ -360,6 +362,36 @@ fn kernel() {
     );
 }
 
+#[test]
+fn maps_without_programs() {
+    let program = program(&["maps.o"]);
+    check(
+        &names(&program),
+        "counts: maps.o .maps+0x0, 32 bytes
+         map counts: .maps+0x0",
+    );
+}
+
+/// LLVM to 12 has one number for pointers in data and in instructions, and one for calls and 4-byte fields.
+#[test]
+fn old_relocation_numbers() {
+    let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
+    let text = object.section_id(StandardSection::Text);
+    let place = object.section_id(StandardSection::Data);
+    object.append_section_data(text, &[0x95, 0, 0, 0, 0, 0, 0, 0], 8);
+    object.append_section_data(place, &[0; 16], 8);
+    object.append_section_data(place, &[8, 0, 0, 0, 0, 0, 0, 0], 8);
+    let symbol = object.section_symbol(place);
+    let flags = RelocationFlags::Elf { r_type: 1 };
+    object.add_relocation(place, Relocation { offset: 16, symbol, addend: 8, flags }).unwrap();
+    let program = Program::from_bytes("old.o", &object.write().unwrap()).unwrap();
+    check(
+        &data(&program),
+        ".data: Data, 24 bytes, align 8
+         0x10: data .data+0x8",
+    );
+}
+
 /// Weak, COMMON, hidden and undefined names of two objects. The weak function that gave way is no function.
 #[test]
 fn merge() {
@@ -503,7 +535,10 @@ fn other_files() {
         (elf(1, 1, 247), "is a 32-bit ELF file; compile with `clang -target bpf`, which makes 64-bit ones"),
         (elf(2, 1, 62), "is for x86-64, not for BPF; compile with `clang -target bpf`, or with `bpf-gcc`"),
         (elf(2, 3, 247), "is a shared object; give the objects that it was linked from"),
-        (elf(2, 1, 247), "no code in it; give objects with functions, compiled with `clang -target bpf -c`"),
+        (
+            elf(2, 1, 247),
+            "no code and no data in it; give objects with functions, compiled with `clang -target bpf -c`",
+        ),
         (elf(2, 1, 247)[..20].to_vec(), "is damaged: it ends inside the ELF header; make it again"),
     ];
     for (bytes, expected) in cases {

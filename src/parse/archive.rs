@@ -52,7 +52,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
     }
     if selection.objects.is_empty() {
         return Err(match archives.is_empty() {
-            true => ParseError::NoCode { files: Vec::new() },
+            true => ParseError::NoInput,
             false => ParseError::NoMember { archives, roots: options.roots.clone() },
         });
     }

@@ -21,7 +21,7 @@ use crate::program::{
 pub(super) fn program(objects: &[Object<'_>]) -> Result<Program, ParseError> {
     let globals = Globals::resolve(objects)?;
     let mut layout = Layout::new(objects, &globals)?;
-    if layout.code.iter().all(|(_, code)| code.bytes.is_empty()) {
+    if layout.code.is_empty() && layout.data.is_empty() {
         return Err(ParseError::NoCode { files: objects.iter().map(|object| object.name.clone()).collect() });
     }
     let commons = place_commons(objects, &globals, &mut layout)?;

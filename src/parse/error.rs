@@ -93,8 +93,11 @@ pub enum ParseError {
     /// Symbols that more than one object defines.
     #[error("{}", Lines(.0))]
     Duplicates(Vec<Duplicate>),
-    /// No object has an executable section.
-    #[error("{}: no code in it; give objects with functions, compiled with `clang -target bpf -c`", .files.join(", "))]
+    /// No files were given.
+    #[error("no files; give objects, compiled with `clang -target bpf -c`")]
+    NoInput,
+    /// No object has a section with code or data. Data alone, as maps without programs, is a program.
+    #[error("{}: no code and no data in it; give objects with functions, compiled with `clang -target bpf -c`", .files.join(", "))]
     NoCode {
         /// The files that were given.
         files: Vec<String>,

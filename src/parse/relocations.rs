@@ -18,6 +18,7 @@
 //! - LLVM writes 32 bits of an `ld_imm64`'s addend, binutils all 64: an upper half of 0 means that the lower is signed.
 //! - The assembler of binutils to 2.40 has the symbol's value already in the field for a symbol that the object defines
 //!   itself: `call g` with `g` at 0x30 has `imm` = 0x2f. [`has_values_in_place`] tells such objects.
+//! - LLVM to 12 has numbers 1 and 10 in data, for 8 and 4 bytes.
 //! - Numbers 2, 3, 4 in code are binutils' for fields that hold no address of a program: an error.
 
 use object::elf;
@@ -146,8 +147,8 @@ fn in_place(section: &Section<'_>, relocation: &RawRelocation, endianness: Endia
 /// Size of the field in data, by the relocation's type.
 fn data_size(kind: u32) -> Option<usize> {
     match kind {
-        R_BPF_64_ABS64 | R_BPF_DATA_64 => Some(8),
-        R_BPF_64_ABS32 | R_BPF_64_NODYLD32 | R_BPF_DATA_32 => Some(4),
+        R_BPF_64_64 | R_BPF_64_ABS64 | R_BPF_DATA_64 => Some(8),
+        R_BPF_64_32 | R_BPF_64_ABS32 | R_BPF_64_NODYLD32 | R_BPF_DATA_32 => Some(4),
         _ => None,
     }
 }

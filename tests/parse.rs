@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use bpf2native::btf::Btf;
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::program::{Binding, Contents, Program, Target, Visibility};
 use object::write::{Object, Relocation, StandardSection};
@@ -592,4 +593,28 @@ fn types_and_lines() {
         assert_eq!((&*line.file, line.line, line.column), ("./statics.c", 24, 13));
         assert_eq!(line.text.trim(), "counter = a;");
     }
+}
+
+/// With a target's types, the code is that of `Relocator`; without, it is as compiled.
+#[test]
+fn core_relocations() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/btf/");
+    let bytes = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
+    let mut options = Options::default();
+    let inputs = [Input { name: "core.o".to_owned(), bytes: bytes("core.o") }];
+    let plain = parse(&inputs, &options).unwrap();
+    assert!(plain.warnings.is_empty());
+    options.btf = Some(Btf::from_file_bytes(&bytes("core_target.o")).unwrap());
+    let fitted = parse(&inputs, &options).unwrap();
+    let code = |program: &Program| program.code.iter().map(|(_, code)| code.bytes.clone()).collect::<Vec<_>>();
+    assert_ne!(code(&plain), code(&fitted));
+    assert!(fitted.warnings.iter().all(|warning| warning.starts_with("core.o: section `raw_tp/x` at ")));
+    assert!(fitted.warnings[1].contains("is not in the target"), "{:?}", fitted.warnings);
+
+    options.btf = Some(Btf::from_file_bytes(&bytes("core_target.be.o")).unwrap());
+    let error = parse(&inputs, &options).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "core.o: does not fit the given BTF; translate without it to keep the values that were compiled in"
+    );
 }

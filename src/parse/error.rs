@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::btf::BtfError;
+use crate::btf::core::CoreError;
 use crate::program::Place;
 
 /// Why objects did not become a program.
@@ -66,6 +67,14 @@ pub enum ParseError {
         file: String,
         /// What is wrong with it.
         source: BtfError,
+    },
+    /// The code cannot be made to fit the target's types.
+    #[error("{file}: does not fit the given BTF; translate without it to keep the values that were compiled in")]
+    Core {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        source: CoreError,
     },
     /// A section cannot be translated.
     #[error("{file}: section `{section}` {what}")]

@@ -36,6 +36,7 @@ use std::path::Path;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
 
+use crate::btf::Btf;
 use crate::program::Program;
 
 /// The section of LLVM's jump tables, and nothing else's.
@@ -56,11 +57,14 @@ pub struct Input {
 pub struct Options {
     /// Names that an archive's members are taken for even if no object refers to them; `main` by default.
     pub roots: Vec<String>,
+    /// Types of the machine that the program will run on, for CO-RE relocations. Without, code keeps the values that
+    /// were compiled in.
+    pub btf: Option<Btf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()] }
+        Self { roots: vec!["main".to_owned()], btf: None }
     }
 }
 
@@ -72,7 +76,7 @@ impl Default for Options {
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
     let objects = archive::select(inputs, options)?;
     let mut program = build::program(&objects)?;
-    btf::add(&objects, &mut program)?;
+    btf::add(&objects, options.btf.as_ref(), &mut program)?;
     Ok(program)
 }
 

@@ -363,6 +363,21 @@ fn kernel() {
     );
 }
 
+/// A function without instructions is the next one under another name, or traps if there is none.
+#[test]
+fn unreachable() {
+    let program = program(&["unreachable.o"]);
+    check(
+        &functions(&program),
+        "main: .text 0x0..0x10 global taken alias before
+         last: .text 0x10..0x18 global taken
+         alone: apart 0x0..0x8 global taken",
+    );
+    let main = &program.functions[program.function_named("main").unwrap()];
+    assert_eq!(main.prototype.as_ref().unwrap().declare("main"), "int main(int, char **)");
+    assert!(program.code.iter().all(|(_, code)| code.bytes.ends_with(&[0x05, 0, 1, 0, 0, 0, 0, 0])));
+}
+
 #[test]
 fn maps_without_programs() {
     let program = program(&["maps.o"]);

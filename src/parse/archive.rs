@@ -117,7 +117,7 @@ impl<'data> Selection<'data> {
 /// The objects in an archive. Other files, such as a text, are passed over.
 fn members(file: &Input) -> Result<Vec<Object<'_>>, ParseError> {
     let damaged =
-        |error: object::read::Error| ParseError::Damaged { file: file.name.clone(), what: error.to_string() };
+        |error: object::read::Error| ParseError::Damaged { file: file.name.clone(), what: elf::text(error) };
     let archive = ArchiveFile::parse(file.bytes.as_slice()).map_err(damaged)?;
     let mut objects = Vec::new();
     for member in archive.members() {

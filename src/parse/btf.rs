@@ -6,7 +6,8 @@
 //!
 //! | of | type |
 //! |---|---|
-//! | a function | of the `func_info` for its first instruction, else of the `FUNC` of its name |
+//! | a global or weak function | of the `FUNC` of its name, else as a local one |
+//! | a local function, whose name may repeat | of the `func_info` for its first instruction, else of its name |
 //! | an import | of the `FUNC` of its name, in the first object that says what its parameters are |
 //!
 //! - A `FUNC` makes an import a function, even if only its address is used.
@@ -19,7 +20,7 @@ use super::error::ParseError;
 use super::object::Object;
 use crate::btf::core::{CoreError, Relocator};
 use crate::btf::{Btf, BtfError, BtfExt, Prototype, Prototypes, TypeId};
-use crate::program::{CodeSectionId, Id, ImportKind, Program};
+use crate::program::{Binding, CodeSectionId, Id, ImportKind, Program};
 
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
@@ -97,8 +98,10 @@ fn add_prototypes(types: &[Option<Btf>], infos: &HashMap<(CodeSectionId, u64), T
         let function = &program.functions[id];
         let file = program.code[function.section].file;
         let Some((btf, prototypes)) = &mut prototypes[file.index()] else { continue };
-        let info = infos.get(&(function.section, function.start)).copied();
-        let Some(ty) = info.or_else(|| btf.function(&function.name).map(|symbol| symbol.id)) else { continue };
+        let by_name = btf.function(&function.name).map(|symbol| symbol.id);
+        let by_place = infos.get(&(function.section, function.start)).copied();
+        let found = if function.binding == Binding::Local { by_place.or(by_name) } else { by_name.or(by_place) };
+        let Some(ty) = found else { continue };
         let prototype = prototypes.get(ty).ok();
         program.functions[id].prototype = prototype;
     }

@@ -92,6 +92,14 @@ impl Slot {
     }
 }
 
+/// A jump to behind the next instruction, which leaves a function of this one instruction: it traps.
+pub(super) fn trap(endian: object::Endianness) -> [u8; SLOT] {
+    match endian {
+        object::Endianness::Little => [GOTO, 0, 1, 0, 0, 0, 0, 0],
+        object::Endianness::Big => [GOTO, 0, 0, 1, 0, 0, 0, 0],
+    }
+}
+
 /// The addend in an `ld_imm64`: all 64 bits, or the lower 32 with their sign if the upper are 0.
 pub(super) fn ld_imm64_addend(code: &[u8], offset: u64, endianness: Endianness) -> Option<i64> {
     let low = Slot::at(code, offset, endianness)?.imm();

@@ -315,7 +315,11 @@ fn convert<'data>(
     Ok(Symbol { name, home, value, size, kind: symbol.st_type(), binding, visibility })
 }
 
-/// What the `object` crate says.
-fn text(error: object::read::Error) -> String {
-    error.to_string()
+/// What the `object` crate says, as the middle of a sentence.
+pub(super) fn text(error: object::read::Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix("Invalid") {
+        Some(rest) => format!("invalid{rest}"),
+        None => text,
+    }
 }

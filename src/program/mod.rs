@@ -322,14 +322,14 @@ impl Program {
     }
 
     /// Where an instruction is, for an error.
-    pub fn place(&self, section: CodeSectionId, function: Option<FunctionId>, offset: u64) -> Place {
+    pub fn place(&self, section: CodeSectionId, function: Option<FunctionId>, offset: u64) -> Box<Place> {
         let code = &self.code[section];
-        Place {
+        Box::new(Place {
             file: self.files[code.file].clone(),
             section: code.name.clone(),
             function: function.map(|id| self.functions[id].name.clone()),
             offset: Some(offset),
-        }
+        })
     }
 }
 

@@ -1,0 +1,24 @@
+//! What the tests of the instruction set share.
+#![allow(dead_code, reason = "each test uses its part of it")]
+
+pub mod asm;
+pub mod cases;
+pub mod engine;
+pub mod generated;
+pub mod hex;
+pub mod interp;
+
+use std::io::Write;
+
+/// An engine that this machine does not have: said by name, and a failure where `BPF2NATIVE_ENGINES=all`.
+pub fn absent(name: &str, error: &str) {
+    say(&format!("isa: {name}: not on this machine: {error}\n"));
+    let all = std::env::var_os("BPF2NATIVE_ENGINES").is_some_and(|engines| engines == "all");
+    assert!(!all, "{name} is not on this machine: {error}");
+}
+
+/// Past the test harness, which hides what passing tests print.
+pub fn say(text: &str) {
+    // A closed standard error is no reason to fail.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

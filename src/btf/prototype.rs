@@ -42,7 +42,7 @@ pub enum CType {
         /// Size: 4 or 8.
         bytes: u8,
     },
-    /// Any pointer; what it points to is kept as C text, for display only.
+    /// Any pointer; what it points to is kept as C text (`const char`, `int (const void *)`), for display only.
     Pointer(Arc<str>),
     /// A struct or a union, passed by value.
     Aggregate(Arc<Aggregate>),
@@ -56,6 +56,6 @@ pub struct Aggregate {
     /// Size in bytes.
     pub size: u32,
     /// Its scalars (arrays and nested structs flattened; a bit-field is the integer that holds it), by byte offset;
-    /// overlapping ones are a union's.
+    /// overlapping ones are a union's. Empty if the type is larger than [`super::MAX_AGGREGATE`].
     pub scalars: Vec<(u32, CType)>,
 }

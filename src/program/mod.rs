@@ -20,7 +20,7 @@ mod id;
 use std::fmt;
 use std::sync::Arc;
 
-pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, IdVec, ImportId};
+pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, Id, IdVec, ImportId};
 
 use crate::btf::Prototype;
 
@@ -302,6 +302,11 @@ impl Program {
         })
     }
 
+    /// The function whose first instruction is at `offset` of a code section: where a call without relocation goes.
+    pub fn function_at(&self, section: CodeSectionId, offset: u64) -> Option<FunctionId> {
+        function_at(self.functions.as_slice(), section, offset)
+    }
+
     /// What the relocation of the instruction at `offset` resolves to.
     pub fn code_target(&self, section: CodeSectionId, offset: u64) -> Option<Target> {
         let relocations = &self.code[section].relocations;
@@ -326,6 +331,12 @@ impl Program {
             offset: Some(offset),
         }
     }
+}
+
+/// The function that begins there; `functions` are ordered by section and start.
+pub(crate) fn function_at(functions: &[Function], section: CodeSectionId, offset: u64) -> Option<FunctionId> {
+    let place = |function: &Function| (function.section, function.start);
+    functions.binary_search_by_key(&(section, offset), place).ok().map(FunctionId::new)
 }
 
 /// Where in the input an error is: as much as is known.

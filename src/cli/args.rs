@@ -1,0 +1,184 @@
+//! The command line's words, as clap reads them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use bpf2native::target::{self, Config, Cpu, OptLevel};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use target_lexicon::Triple;
+
+/// Translates BPF objects into native code.
+///
+/// Without a command, translates objects and archives (as `clang -target bpf`, gcc and rustc make them) into an
+/// executable. A call to an undefined symbol is a native call to that symbol.
+#[derive(Parser)]
+#[command(name = "bpf2native", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit status: 0 done, 1 the work failed, 2 wrong use. `run` passes the program's own.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Verb>,
+    #[command(flatten)]
+    pub build: Build,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Translate in memory and run; the exit status is the program's
+    Run(Run),
+    /// Show sections, functions, imports with their prototypes, maps, and what is unresolved
+    Inspect(Inspect),
+    /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o
+    Cflags(Cflags),
+}
+
+/// What to read.
+#[derive(Args)]
+pub struct Inputs {
+    /// BPF objects and archives
+    #[arg(value_name = "OBJECT")]
+    pub objects: Vec<PathBuf>,
+    /// Apply CO-RE relocations for the types in this BTF (raw, or in an ELF file)
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+}
+
+/// How to translate.
+#[derive(Args)]
+pub struct Generation {
+    /// Target: x86_64, aarch64, riscv64, s390x, or a triple [default: this machine]
+    #[arg(long, value_name = "TRIPLE", value_parser = parse_target)]
+    pub target: Option<Triple>,
+    /// Processor: baseline, native, or a name such as haswell
+    #[arg(long, value_name = "NAME", default_value = "baseline")]
+    pub cpu: String,
+    /// Optimisation: 0 fastest translation, 1 good register allocation, 2 all
+    #[arg(short = 'O', value_name = "LEVEL", default_value = "2", value_parser = ["0", "1", "2"])]
+    pub opt_level: String,
+    /// Threads [default: one for each processor]
+    #[arg(short = 'j', value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub threads: usize,
+}
+
+fn parse_target(name: &str) -> Result<Triple, String> {
+    target::parse_triple(name).map_err(|error| error.to_string())
+}
+
+impl Generation {
+    pub fn config(&self) -> Config {
+        let mut config = Config::for_target(self.target.clone().unwrap_or_else(Triple::host));
+        config.cpu = match self.cpu.as_str() {
+            "baseline" => Cpu::Baseline,
+            "native" => Cpu::Native,
+            name => Cpu::Named(name.to_owned()),
+        };
+        config.opt_level = match self.opt_level.as_str() {
+            "0" => OptLevel::O0,
+            "1" => OptLevel::O1,
+            _ => OptLevel::O2,
+        };
+        config.threads = self.threads;
+        config
+    }
+}
+
+/// Native libraries.
+#[derive(Args)]
+pub struct Libraries {
+    /// Link with a library, as cc does
+    #[arg(short = 'l', value_name = "LIB")]
+    pub libraries: Vec<String>,
+    /// Look for libraries in this folder
+    #[arg(short = 'L', value_name = "DIR")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    /// An executable
+    Exe,
+    /// A shared library
+    Shared,
+    /// A relocatable object
+    Obj,
+    /// Native assembly
+    Asm,
+    /// Cranelift's intermediate language
+    Clif,
+    /// BPF assembly
+    Bpf,
+}
+
+#[derive(Args)]
+pub struct Build {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Write to this file; `-` is standard output
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write a relocatable object, and leave undefined symbols to the linker
+    #[arg(short = 'c', conflicts_with_all = ["shared", "emit"])]
+    pub object: bool,
+    /// Write a shared library
+    #[arg(long, conflicts_with = "emit")]
+    pub shared: bool,
+    /// What to write
+    #[arg(long, value_name = "KIND")]
+    pub emit: Option<Emit>,
+    /// Show only this function (with --emit asm, clif, bpf)
+    #[arg(long, value_name = "NAME")]
+    pub function: Option<String>,
+    #[command(flatten)]
+    pub generation: Generation,
+    #[command(flatten)]
+    pub libraries: Libraries,
+    /// The C compiler that links [default: cc, or the target's cross gcc]
+    #[arg(long, value_name = "CC")]
+    pub linker: Option<PathBuf>,
+    /// Pass an argument to the C compiler that links
+    #[arg(long = "link-arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub link_arguments: Vec<OsString>,
+    /// Write the inputs as dependencies of the output, for make and ninja
+    #[arg(long, value_name = "FILE")]
+    pub depfile: Option<PathBuf>,
+    /// Print how long each phase takes
+    #[arg(long)]
+    pub time: bool,
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Call this function with standard input as a buffer (r1 = buffer, r2 = length) and print what it returns
+    #[arg(long, value_name = "NAME")]
+    pub entry: Option<String>,
+    /// The program's name, as it sees it [default: the first object]
+    #[arg(long, value_name = "NAME")]
+    pub argv0: Option<OsString>,
+    #[command(flatten)]
+    pub generation: Generation,
+    #[command(flatten)]
+    pub libraries: Libraries,
+    /// Print how long each phase takes
+    #[arg(long)]
+    pub time: bool,
+    /// The program's arguments
+    #[arg(last = true, value_name = "ARGS")]
+    pub arguments: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub struct Inspect {
+    #[command(flatten)]
+    pub inputs: Inputs,
+}
+
+#[derive(Args)]
+pub struct Cflags {
+    /// The machine that the program will run on [default: this one]
+    #[arg(long, value_name = "TRIPLE", value_parser = parse_target)]
+    pub target: Option<Triple>,
+    /// For a clang of LLVM 23 or later: floats, 128-bit arithmetic and large copies too
+    #[arg(long)]
+    pub full: bool,
+}

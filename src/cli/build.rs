@@ -1,0 +1,130 @@
+//! The main job: objects to an executable, a shared library, an object or text.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bpf2native::aot::{self, Artifact, LinkOptions};
+use bpf2native::emit;
+
+use super::args::{Build, Emit};
+use super::timing::Timing;
+use super::{Usage, print, read, warn};
+
+pub fn build(arguments: &Build) -> anyhow::Result<()> {
+    let emit = match (arguments.object, arguments.shared, arguments.emit) {
+        (true, ..) => Emit::Obj,
+        (_, true, _) => Emit::Shared,
+        (_, _, emit) => emit.unwrap_or(Emit::Exe),
+    };
+    let is_text = matches!(emit, Emit::Asm | Emit::Clif | Emit::Bpf);
+    if arguments.function.is_some() && !is_text {
+        return Err(Usage("`--function` goes with `--emit asm`, `clif` or `bpf`").into());
+    }
+    let output = output(arguments, emit)?;
+    let mut timing = Timing::new(arguments.time);
+    let program = timing.phase("parse", || read(&arguments.inputs))?;
+    let config = arguments.generation.config();
+    let only = arguments.function.as_deref();
+    if let Some(only) = only
+        && !program.functions.iter().any(|(_, function)| function.name == only)
+    {
+        anyhow::bail!("there is no function `{only}`; `bpf2native inspect` lists them");
+    }
+    let text = match emit {
+        Emit::Bpf => Some(emit::bpf(&program, only)?),
+        Emit::Clif => Some(emit::clif(&program, &config, only)?),
+        Emit::Asm => Some(emit::assembly(&program, &config, only)?),
+        Emit::Exe | Emit::Shared | Emit::Obj => None,
+    };
+    if let Some(text) = text {
+        write(&output, text.as_bytes())?;
+    } else {
+        let mut warnings = Vec::new();
+        let name = arguments.inputs.objects[0].file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        let translate = || emit::object(&program, &config, &name, &mut warnings);
+        let object = timing.phase("translate", translate)?;
+        warn(&warnings);
+        let artifact = match emit {
+            Emit::Exe => Some(Artifact::Executable),
+            Emit::Shared => Some(Artifact::SharedLibrary),
+            _ => None,
+        };
+        match (artifact, &output) {
+            (None, _) => write(&output, &object)?,
+            (Some(artifact), Output::File(path)) => {
+                let options = link_options(arguments);
+                timing.phase("link", || aot::link(&object, &config.target, artifact, &options, path))?;
+            }
+            (Some(_), Output::Standard) => {
+                return Err(Usage("an executable or a shared library cannot go to standard output").into());
+            }
+        }
+    }
+    if let (Some(depfile), Output::File(path)) = (&arguments.depfile, &output) {
+        write_depfile(depfile, path, &arguments.inputs.objects)?;
+    }
+    timing.print();
+    Ok(())
+}
+
+/// Where the result goes.
+enum Output {
+    Standard,
+    File(PathBuf),
+}
+
+/// The output that was asked for, or the customary one: text to standard output, `x.native.o` beside `x.o`, and, as
+/// cc, `a.out`.
+fn output(arguments: &Build, emit: Emit) -> anyhow::Result<Output> {
+    if let Some(path) = &arguments.output {
+        return Ok(if path == Path::new("-") { Output::Standard } else { Output::File(path.clone()) });
+    }
+    Ok(match emit {
+        Emit::Asm | Emit::Clif | Emit::Bpf => Output::Standard,
+        Emit::Exe => Output::File(PathBuf::from("a.out")),
+        Emit::Obj | Emit::Shared => {
+            let Some(first) = arguments.inputs.objects.first() else {
+                return Err(Usage("no objects given; see `bpf2native --help`").into());
+            };
+            let name = Path::new(first.file_stem().unwrap_or_default());
+            Output::File(name.with_extension(if emit == Emit::Obj { "native.o" } else { "so" }))
+        }
+    })
+}
+
+fn write(output: &Output, bytes: &[u8]) -> anyhow::Result<()> {
+    match output {
+        Output::Standard => match std::str::from_utf8(bytes) {
+            Ok(text) => print(text),
+            Err(_) => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
+            }
+        },
+        Output::File(path) => fs::write(path, bytes).with_context(|| format!("cannot write `{}`", path.display())),
+    }
+}
+
+fn link_options(arguments: &Build) -> LinkOptions {
+    LinkOptions {
+        linker: arguments.linker.clone(),
+        libraries: arguments.libraries.libraries.clone(),
+        library_paths: arguments.libraries.paths.clone(),
+        arguments: arguments.link_arguments.clone(),
+    }
+}
+
+/// Writes a rule as `cc -MD` does, with an empty rule for each input so that a removed one stops no build.
+fn write_depfile(depfile: &Path, output: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+    let escape =
+        |path: &Path| path.display().to_string().replace('$', "$$").replace('#', "\\#").replace(' ', "\\ ");
+    let inputs: Vec<String> = inputs.iter().map(|input| escape(input)).collect();
+    let mut text = format!("{}: {}\n", escape(output), inputs.join(" "));
+    for input in &inputs {
+        text.push_str(&format!("\n{input}:\n"));
+    }
+    fs::write(depfile, text).with_context(|| format!("cannot write `{}`", depfile.display()))
+}

@@ -1,0 +1,45 @@
+//! `cflags`: the flags that make clang compile C for this translator.
+//!
+//! | flag | why |
+//! |---|---|
+//! | `-mcpu=v4` | signed division, sign-extending loads |
+//! | `-fno-builtin` | clang refuses builtins of variable size for BPF; calls stay calls |
+//! | `-bpf-stack-size` | frames are native: 512 bytes are no limit |
+//! | `-fstack-size-section` | says how large frames are |
+//! | `-I`, `-D__<machine>__` | the system's headers for the machine that the program runs on |
+//! | `-U_FORTIFY_SOURCE` | fortified calls are variadic and take more arguments than BPF passes |
+
+use target_lexicon::{Architecture, Triple};
+
+use super::args::Cflags;
+use super::print;
+
+pub fn cflags(arguments: &Cflags) -> anyhow::Result<()> {
+    let target = arguments.target.clone().unwrap_or_else(Triple::host);
+    print(&format!("{}\n", flags(&target, arguments.full).join(" ")))
+}
+
+fn flags(target: &Triple, full: bool) -> Vec<String> {
+    let (machine, macros, bpf): (_, &[&str], _) = match target.architecture {
+        Architecture::Aarch64(_) => ("aarch64", &["__aarch64__"], "bpfel"),
+        Architecture::Riscv64(_) => {
+            ("riscv64", &["__riscv", "__riscv_xlen=64", "__riscv_float_abi_double"], "bpfel")
+        }
+        Architecture::S390x => ("s390x", &["__s390__", "__s390x__"], "bpfeb"),
+        _ => ("x86_64", &["__x86_64__"], "bpfel"),
+    };
+    let mut flags: Vec<String> =
+        ["-target", bpf, "-O2", "-g", "-mcpu=v4", "-fno-builtin", "-U_FORTIFY_SOURCE"].map(str::to_owned).to_vec();
+    flags.extend(["-mllvm", "-bpf-stack-size=1048576"].map(str::to_owned));
+    if full {
+        flags.extend(["-mllvm", "-bpf-allows-libcalls"].map(str::to_owned));
+    }
+    // A cross compiler's headers have a folder of their own; the machine's own are in its multiarch folder.
+    if target.architecture == Triple::host().architecture {
+        flags.push(format!("-I/usr/include/{machine}-linux-gnu"));
+    } else {
+        flags.extend(["-nostdlibinc".to_owned(), format!("-isystem/usr/{machine}-linux-gnu/include")]);
+    }
+    flags.extend(macros.iter().map(|name| format!("-D{name}")));
+    flags
+}

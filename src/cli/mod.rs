@@ -1,0 +1,86 @@
+//! The command line over the library: what each command does, and the exit status.
+
+mod args;
+mod build;
+mod cflags;
+mod inspect;
+mod run;
+mod timing;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bpf2native::Program;
+use bpf2native::btf::Btf;
+use bpf2native::parse::{self, Input, Options};
+use clap::Parser;
+
+use args::{Cli, Inputs, Verb};
+
+/// The exit status of wrong use.
+const USAGE: u8 = 2;
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => build::build(&cli.build).map(|()| ExitCode::SUCCESS),
+        Some(Verb::Run(arguments)) => run::run(&arguments),
+        Some(Verb::Inspect(arguments)) => inspect::inspect(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Verb::Cflags(arguments)) => cflags::cflags(&arguments).map(|()| ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(status) => status,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bpf2native: error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { USAGE } else { 1 })
+        }
+    }
+}
+
+/// The command line makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(&'static str);
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_pipe))
+}
+
+/// Reads objects as one program, and says what is odd about them.
+fn read(inputs: &Inputs) -> anyhow::Result<Program> {
+    if inputs.objects.is_empty() {
+        return Err(Usage("no objects given; see `bpf2native --help`").into());
+    }
+    let read = |path: &PathBuf| {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?;
+        Ok(Input { name, bytes })
+    };
+    let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
+    let mut options = Options::default();
+    if let Some(path) = &inputs.btf {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;
+        let _ = (&mut options, btf);
+    }
+    let program = parse::parse(&objects, &options)?;
+    warn(&program.warnings);
+    Ok(program)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("bpf2native: warning: {warning}");
+    }
+}
+
+/// Writes text to standard output.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+}

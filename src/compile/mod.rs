@@ -1,0 +1,199 @@
+//! The **compile** phase: every function of a program to machine code, in parallel.
+//!
+//! Comes in: a program and its declarations. Goes out: one [`CompiledFunction`] for each function, in order, the
+//! same whatever the number of threads. Each thread reuses its contexts.
+
+use cranelift_codegen::binemit::CodeOffset;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::isa::unwind::UnwindInfo;
+use cranelift_codegen::{CodegenError, Context};
+use cranelift_module::ModuleReloc;
+use rayon::prelude::*;
+
+use crate::graph::{Graph, GraphError, LabelIndex};
+use crate::lift::{self, Declarations, LiftContext, LiftError, Lifted};
+use crate::program::{FunctionId, Place, Program};
+use crate::target::Isas;
+
+/// The machine code of a function.
+#[derive(Clone)]
+pub struct CompiledFunction {
+    /// Which function.
+    pub function: FunctionId,
+    /// The machine code, with its constants and jump tables.
+    pub code: Vec<u8>,
+    /// Alignment in bytes.
+    pub align: u64,
+    /// Where addresses go.
+    pub relocations: Vec<ModuleReloc>,
+    /// How to unwind it.
+    pub unwind: Option<UnwindInfo>,
+    /// Ranges of code bytes and the byte offset, in the code section, of the instruction they come from.
+    pub locations: Vec<CodeRange>,
+    /// The assembly, if it was asked for.
+    pub assembly: Option<String>,
+}
+
+/// A range of machine code and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeRange {
+    /// First byte.
+    pub start: CodeOffset,
+    /// Past the last byte.
+    pub end: CodeOffset,
+    /// Byte offset of the BPF instruction in its code section.
+    pub offset: u64,
+}
+
+/// Why a program cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// A function has no graph.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A function cannot be lifted.
+    #[error(transparent)]
+    Lift(#[from] LiftError),
+    /// Cranelift cannot compile a function.
+    #[error("{place}: the code generator cannot compile the function: {reason}")]
+    Codegen {
+        /// The function.
+        place: Place,
+        /// Cranelift's words.
+        reason: String,
+    },
+    /// The threads cannot be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What to keep beside the machine code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    #[default]
+    Code,
+    /// The assembly text.
+    Assembly,
+}
+
+/// A thread pool of this many threads (0: one for each processor).
+///
+/// # Errors
+///
+/// [`CompileError::Threads`] when the system refuses.
+pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, CompileError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| CompileError::Threads { threads, reason: error.to_string() })
+}
+
+/// Builds the graphs of all functions.
+///
+/// # Errors
+///
+/// The error of the first function, in program order, that has one.
+pub fn graphs(program: &Program) -> Result<Vec<Graph>, CompileError> {
+    let labels = LabelIndex::new(program);
+    let functions: Vec<FunctionId> = program.functions.ids().collect();
+    let graphs = functions.par_iter().map(|&function| Graph::build(program, &labels, function));
+    first_error(graphs.collect())
+}
+
+/// Lifts and compiles all functions.
+///
+/// # Errors
+///
+/// The error of the first function, in program order, that has one.
+pub fn functions(
+    program: &Program,
+    graphs: &[Graph],
+    declarations: &Declarations,
+    isas: &Isas,
+    keep: Keep,
+) -> Result<Vec<CompiledFunction>, CompileError> {
+    let compile = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
+        let lifted = lift::lift(program, declarations, &*isas.main, graph, lifting)?;
+        machine_code(program, declarations, isas, graph, lifted, keep, context)
+    };
+    // Large functions first would balance better, but order decides nothing else than time.
+    let compiled = graphs.par_iter().with_max_len(1).map_init(|| (LiftContext::default(), Context::new()), compile);
+    first_error(compiled.collect())
+}
+
+/// Lifts all functions, for display.
+///
+/// # Errors
+///
+/// As [`functions`].
+pub fn clif(
+    program: &Program,
+    graphs: &[Graph],
+    declarations: &Declarations,
+    isas: &Isas,
+) -> Result<Vec<Function>, CompileError> {
+    let lift = |lifting: &mut LiftContext, graph: &Graph| {
+        lift::lift(program, declarations, &*isas.main, graph, lifting).map(|lifted| lifted.function)
+    };
+    first_error(graphs.par_iter().map_init(LiftContext::default, lift).collect())
+}
+
+/// All results, or the error that comes first in order, whichever thread found one first.
+fn first_error<T, E: Into<CompileError>>(results: Vec<Result<T, E>>) -> Result<Vec<T>, CompileError> {
+    results.into_iter().collect::<Result<_, E>>().map_err(Into::into)
+}
+
+fn machine_code(
+    program: &Program,
+    declarations: &Declarations,
+    isas: &Isas,
+    graph: &Graph,
+    lifted: Lifted,
+    keep: Keep,
+    context: &mut Context,
+) -> Result<CompiledFunction, CompileError> {
+    let isa = if lifted.returns_twice { &*isas.returns_twice } else { &*isas.main };
+    let failed = |reason: String| {
+        let start = program.functions[graph.function].start;
+        CompileError::Codegen { place: program.place(graph.section, Some(graph.function), start), reason }
+    };
+    context.clear();
+    context.func = lifted.function;
+    context.set_disasm(keep == Keep::Assembly);
+    context.compile(isa, &mut Default::default()).map_err(|error| failed(describe(&error.inner)))?;
+    let mut compiled = context.take_compiled_code().ok_or_else(|| failed("no code".to_owned()))?;
+    let unwind = compiled.create_unwind_info(isa).map_err(|error| failed(describe(&error)))?;
+    let id = declarations.functions[graph.function].id;
+    let buffer = &compiled.buffer;
+    let relocations = buffer.relocs().iter();
+    let locations = buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
+    Ok(CompiledFunction {
+        function: graph.function,
+        code: buffer.data().to_vec(),
+        align: u64::from(buffer.alignment),
+        relocations: relocations
+            .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
+            .collect(),
+        unwind,
+        locations: locations
+            .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
+            .collect(),
+        assembly: compiled.vcode.take(),
+    })
+}
+
+fn describe(error: &CodegenError) -> String {
+    match error {
+        CodegenError::Verifier(errors) => format!("invalid CLIF (a bug of the lifter):\n{errors}"),
+        CodegenError::CodeTooLarge => "its code is too large; split it".to_owned(),
+        CodegenError::ImplLimitExceeded => "it exceeds a limit of the code generator; split it".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,233 @@
+//! The declarations of a program in a Cranelift module: each name once, before anything is lifted.
+//!
+//! Comes in: a program, its graphs, a module. Goes out: [`Declarations`], and the module knows all names.
+//!
+//! | what | declared as | reached |
+//! |---|---|---|
+//! | a function, a data section | anonymous; objects name it when they are finished | directly |
+//! | a weak function or weak data, for an object | preemptible, by its name: a later link may replace it | by name |
+//! | an import | imported by its name, preemptible when weak | by name |
+//! | a helper, a kfunc by number, a function of the platform | imported by the symbol's name | by name |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cranelift_codegen::ir::Signature;
+use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
+
+use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS};
+use crate::decode::insn::Insn;
+use crate::graph::Graph;
+use crate::lift::call;
+use crate::lift::{Callee, DataReference, Declarations, Imported};
+use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
+use crate::target::Placement;
+
+/// Why a program cannot be declared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeclareError {
+    /// An import has a type that cannot cross the border.
+    #[error("`{name}`, which {files} refers to, cannot be called: {source}")]
+    Import {
+        /// The import.
+        name: String,
+        /// Who refers to it.
+        files: String,
+        /// Why.
+        #[source]
+        source: AbiError,
+    },
+    /// The module refuses a name.
+    #[error("cannot declare `{name}`: {source}")]
+    Module {
+        /// The name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<ModuleError>,
+    },
+}
+
+/// Declares everything in `program`; `warnings` gets what is odd about it.
+///
+/// # Errors
+///
+/// [`DeclareError`] for a name or a type that cannot be used.
+pub fn declare(
+    program: &Program,
+    graphs: &[Graph],
+    module: &mut dyn Module,
+    platform: Platform,
+    placement: Placement,
+    warnings: &mut Vec<String>,
+) -> Result<Declarations, DeclareError> {
+    let mut declarer = Declarer { program, module, platform, placement, warnings };
+    let functions = graphs.iter().map(|graph| declarer.function(graph.function, graph));
+    let functions = functions.collect::<Result<IdVec<FunctionId, Callee>, _>>()?;
+    let data = program.data.as_slice().iter().map(|data| declarer.data(&data.name, is_writable(data.kind)));
+    let data = data.collect::<Result<_, _>>()?;
+    let mut symbols = BTreeMap::new();
+    if placement == Placement::Object {
+        for (id, symbol) in program.symbols.iter().filter(|(_, symbol)| symbol.binding == Binding::Weak) {
+            symbols.insert(id, declarer.data_by_name(&symbol.name, Linkage::Preemptible)?);
+        }
+    }
+    let imports = program.imports.as_slice().iter().map(|import| declarer.import(import));
+    let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
+    let runtime = declarer.runtime(graphs, &functions, &imports)?;
+    Ok(Declarations { platform, functions, data, symbols, imports, runtime })
+}
+
+/// Whether a data section is written after it is loaded.
+pub fn is_writable(kind: DataKind) -> bool {
+    match kind {
+        DataKind::Data | DataKind::Constructors(_) | DataKind::Destructors(_) => true,
+        DataKind::ReadOnly | DataKind::JumpTable(_) => false,
+    }
+}
+
+struct Declarer<'a> {
+    program: &'a Program,
+    module: &'a mut dyn Module,
+    platform: Platform,
+    placement: Placement,
+    warnings: &'a mut Vec<String>,
+}
+
+/// Adds the name to the module's error.
+fn named<T>(name: &str, result: ModuleResult<T>) -> Result<T, DeclareError> {
+    result.map_err(|source| DeclareError::Module { name: name.to_owned(), source: Box::new(source) })
+}
+
+impl Declarer<'_> {
+    fn function(&mut self, id: FunctionId, graph: &Graph) -> Result<Callee, DeclareError> {
+        let function = &self.program.functions[id];
+        let abi = self.function_abi(function, graph);
+        let signature = abi.signature(abi.words(0));
+        if is_preemptible(function, self.placement) {
+            let id = self.module.declare_function(&function.name, Linkage::Preemptible, &signature);
+            return Ok(Callee { id: named(&function.name, id)?, abi, colocated: false });
+        }
+        let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
+        Ok(Callee { id, abi, colocated: true })
+    }
+
+    fn function_abi(&mut self, function: &Function, graph: &Graph) -> Abi {
+        let on_stack = match graph.stack_parameters {
+            0 => 0,
+            count => REGISTER_WORDS + usize::from(count),
+        };
+        let words = graph.live_in.parameters().max(on_stack);
+        let raw = Abi::raw(self.platform, words);
+        match &function.prototype {
+            Some(prototype) if function.is_reachable_from_native() && !prototype.variadic => {
+                Abi::new(self.platform, prototype).unwrap_or_else(|error| {
+                    let name = &function.name;
+                    self.warnings.push(format!("`{name}` is only callable from BPF code: {error}"));
+                    raw
+                })
+            }
+            _ => raw,
+        }
+    }
+
+    fn data(&mut self, name: &str, writable: bool) -> Result<DataReference, DeclareError> {
+        let id = named(name, self.module.declare_anonymous_data(writable, false))?;
+        Ok(DataReference { id, colocated: true })
+    }
+
+    fn data_by_name(&mut self, name: &str, linkage: Linkage) -> Result<DataReference, DeclareError> {
+        let id = named(name, self.module.declare_data(name, linkage, true, false))?;
+        Ok(DataReference { id, colocated: false })
+    }
+
+    fn import(&mut self, import: &Import) -> Result<Imported, DeclareError> {
+        let linkage = if import.weak { Linkage::Preemptible } else { Linkage::Import };
+        if import.kind == ImportKind::Data {
+            return Ok(Imported::Data(self.data_by_name(&import.name, linkage)?));
+        }
+        let abi = match &import.prototype {
+            Some(prototype) => Abi::new(self.platform, prototype).map_err(|source| {
+                let files = import.files.iter().map(|&file| self.program.files[file].as_str());
+                let (name, files) = (import.name.clone(), files.collect::<Vec<_>>().join(", "));
+                DeclareError::Import { name, files, source }
+            })?,
+            None => Abi::unknown(self.platform),
+        };
+        let signature = abi.signature(abi.words(0));
+        Ok(Imported::Function(self.callee_by_name(&import.name, abi, linkage, &signature)?))
+    }
+
+    fn callee_by_name(
+        &mut self,
+        name: &str,
+        abi: Abi,
+        linkage: Linkage,
+        signature: &Signature,
+    ) -> Result<Callee, DeclareError> {
+        let id = named(name, self.module.declare_function(name, linkage, signature))?;
+        Ok(Callee { id, abi, colocated: false })
+    }
+
+    /// Functions that instructions call by number; the program may define or import the same name itself.
+    fn runtime(
+        &mut self,
+        graphs: &[Graph],
+        functions: &IdVec<FunctionId, Callee>,
+        imports: &IdVec<ImportId, Imported>,
+    ) -> Result<BTreeMap<String, Callee>, DeclareError> {
+        let imported = imports.iter().filter_map(|(id, import)| match import {
+            Imported::Function(callee) => Some((self.program.imports[id].name.as_str(), callee)),
+            Imported::Data(_) => None,
+        });
+        let imported: BTreeMap<&str, &Callee> = imported.collect();
+        let mut callees = BTreeMap::new();
+        for (name, words) in runtime_imports(graphs) {
+            let own = self.program.function_named(&name).map(|id| &functions[id]);
+            let callee = match own.or_else(|| imported.get(name.as_str()).copied()) {
+                Some(callee) => callee.clone(),
+                None => {
+                    let abi = Abi::raw(self.platform, words);
+                    let signature = abi.signature(words);
+                    self.callee_by_name(&name, abi, Linkage::Import, &signature)?
+                }
+            };
+            callees.insert(name, callee);
+        }
+        Ok(callees)
+    }
+}
+
+/// A weak function of an object, which a later link may replace.
+pub fn is_preemptible(function: &Function, placement: Placement) -> bool {
+    placement == Placement::Object && function.binding == Binding::Weak
+}
+
+/// The symbols that instructions call without a relocation, and how many words they take.
+pub fn runtime_imports(graphs: &[Graph]) -> BTreeSet<(String, usize)> {
+    let instructions = graphs.iter().flat_map(|graph| &graph.instructions);
+    let unresolved = instructions.filter(|instruction| instruction.target.is_none());
+    unresolved
+        .flat_map(|instruction| {
+            let words = match instruction.insn {
+                Insn::Call(_) => REGISTER_WORDS,
+                Insn::LoadPacket { .. } => 3,
+                _ => 1,
+            };
+            call::runtime_symbols(instruction.insn).into_iter().map(move |name| (name, words))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::insn::{Insn, Size};
+    use crate::lift::call::LOAD_PACKET;
+    use crate::lift::call::runtime_symbols;
+
+    #[test]
+    fn packet_loads_call_one_symbol() {
+        let insn = Insn::LoadPacket { size: Size::H, index: None, offset: 12 };
+        assert_eq!(runtime_symbols(insn), [LOAD_PACKET]);
+    }
+}

@@ -1,0 +1,138 @@
+//! Definitions in a Cranelift module: compiled functions, then data, in the order of the program.
+//!
+//! In: a program, its declarations, its compiled functions. Out: the module holds them all.
+//!
+//! | pointer in data | written as |
+//! |---|---|
+//! | to a function, to data, to an import | a relocation of 8 bytes |
+//! | to a label, an absolute symbol | the number |
+
+use cranelift_module::{DataDescription, Module, ModuleRelocTarget};
+use target_lexicon::BinaryFormat;
+
+use super::EmitError;
+use crate::compile::CompiledFunction;
+use crate::lift::{Declarations, Imported};
+use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
+use crate::target::Placement;
+
+/// Namespaces of [`ModuleRelocTarget::User`], as `cranelift_module` numbers them.
+const FUNCTIONS: u32 = 0;
+const DATA: u32 = 1;
+
+/// Defines everything: functions first, then read-only data, then writable data.
+///
+/// # Errors
+///
+/// [`EmitError::Define`] when the module refuses one.
+pub fn define(
+    program: &Program,
+    declarations: &Declarations,
+    functions: &[CompiledFunction],
+    module: &mut dyn Module,
+    placement: Placement,
+) -> Result<(), EmitError> {
+    for compiled in functions {
+        let id = declarations.functions[compiled.function].id;
+        let defined = module.define_function_bytes(id, compiled.align, &compiled.code, &compiled.relocations);
+        defined.map_err(|error| EmitError::Define {
+            name: program.functions[compiled.function].name.clone(),
+            reason: error.to_string(),
+        })?;
+    }
+    let format = module.isa().triple().binary_format;
+    for writable in [false, true] {
+        for (id, data) in program.data.iter() {
+            if crate::declare::is_writable(data.kind) != writable {
+                continue;
+            }
+            let mut description = describe(program, declarations, data);
+            if placement == Placement::Object
+                && let Some(section) = native_section(data, format)
+            {
+                description.set_custom_section(&section);
+            }
+            module
+                .define_data(declarations.data[id].id, &description)
+                .map_err(|error| EmitError::Define { name: data.name.clone(), reason: error.to_string() })?;
+        }
+    }
+    Ok(())
+}
+
+/// The section that the system's linker or loader knows, for data that it runs.
+fn native_section(data: &DataSection, format: BinaryFormat) -> Option<String> {
+    let (elf, macho, coff, priority) = match data.kind {
+        DataKind::Constructors(priority) => {
+            (".init_array", "__DATA,__mod_init_func,mod_init_funcs", ".CRT$XCU", priority)
+        }
+        DataKind::Destructors(priority) => {
+            (".fini_array", "__DATA,__mod_term_func,mod_term_funcs", ".CRT$XTU", priority)
+        }
+        DataKind::Data | DataKind::ReadOnly | DataKind::JumpTable(_) => return None,
+    };
+    Some(match (format, priority) {
+        (BinaryFormat::Macho, _) => macho.to_owned(),
+        (BinaryFormat::Coff, _) => coff.to_owned(),
+        (_, Some(priority)) => format!("{elf}.{priority:05}"),
+        (_, None) => elf.to_owned(),
+    })
+}
+
+fn describe(program: &Program, declarations: &Declarations, data: &DataSection) -> DataDescription {
+    let mut description = DataDescription::new();
+    description.set_align(data.align);
+    // Offsets are checked when relocations are read: they lie inside the section, which is smaller than 4 GiB.
+    let mut numbers = Vec::new();
+    for relocation in &data.relocations {
+        let at = relocation.offset as u32;
+        let (symbol, addend) = match relocation.target {
+            Target::Function(function) => {
+                let id = declarations.functions[function].id;
+                (ModuleRelocTarget::user(FUNCTIONS, id.as_u32()), 0)
+            }
+            Target::Data { section, offset } => {
+                (ModuleRelocTarget::user(DATA, declarations.data[section].id.as_u32()), offset)
+            }
+            Target::Symbol { symbol, addend } => match declarations.symbols.get(&symbol) {
+                Some(reference) => (ModuleRelocTarget::user(DATA, reference.id.as_u32()), addend),
+                None => {
+                    let symbol = &program.symbols[symbol];
+                    let id = declarations.data[symbol.section].id;
+                    let offset = (symbol.offset as i64).wrapping_add(addend);
+                    (ModuleRelocTarget::user(DATA, id.as_u32()), offset)
+                }
+            },
+            Target::Import { import, addend } => match &declarations.imports[import] {
+                Imported::Function(callee) => (ModuleRelocTarget::user(FUNCTIONS, callee.id.as_u32()), addend),
+                Imported::Data(reference) => (ModuleRelocTarget::user(DATA, reference.id.as_u32()), addend),
+            },
+            Target::Label { offset, .. } => {
+                numbers.push((at, offset));
+                continue;
+            }
+            Target::Absolute(value) => {
+                numbers.push((at, value));
+                continue;
+            }
+        };
+        let global = description.import_global_value(symbol);
+        description.write_data_addr(at, global, addend);
+    }
+    match &data.contents {
+        Contents::Bytes(bytes) => {
+            let mut bytes = bytes.clone();
+            for (at, number) in numbers {
+                let number = match program.endianness {
+                    Endianness::Little => number.to_le_bytes(),
+                    Endianness::Big => number.to_be_bytes(),
+                };
+                bytes[at as usize..][..number.len()].copy_from_slice(&number);
+            }
+            description.define(bytes.into_boxed_slice());
+        }
+        // Sections without bytes have no relocations. The size fits: the parse phase bounds it.
+        Contents::Zeros(size) => description.define_zeroinit(*size as usize),
+    }
+    description
+}

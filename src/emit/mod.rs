@@ -1,0 +1,80 @@
+//! The **emit** phase: machine code and data to a place where they can run: a Cranelift module's memory, an object,
+//! text.
+//!
+//! | file | out |
+//! |---|---|
+//! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
+//! | `object.rs` | an object file |
+//! | `unwind.rs` | `.eh_frame`, `.pdata` |
+//! | `text.rs` | BPF assembly, CLIF, native assembly |
+
+mod define;
+mod object;
+mod text;
+pub(crate) mod unwind;
+
+pub use define::define;
+pub use object::object;
+pub use text::{assembly, bpf, clif};
+
+use crate::compile::CompileError;
+use crate::declare::DeclareError;
+use crate::target::TargetError;
+
+/// Why a program cannot be emitted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// There is no such target.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Names or types cannot be declared.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+    /// A function cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The objects' byte order is not the target's.
+    #[error("the objects are {objects}-endian and {target} is not: compile them with `-target {cure}`")]
+    Endianness {
+        /// `little` or `big`.
+        objects: &'static str,
+        /// The target.
+        target: String,
+        /// `bpfel` or `bpfeb`.
+        cure: &'static str,
+    },
+    /// The module refuses a definition.
+    #[error("cannot define `{name}`: {reason}")]
+    Define {
+        /// The function or data section.
+        name: String,
+        /// The module's words.
+        reason: String,
+    },
+    /// The object cannot be written.
+    #[error("cannot write the object: {0}")]
+    Write(String),
+}
+
+/// Checks that code for `triple` can use the program's data as it is.
+///
+/// # Errors
+///
+/// [`EmitError::Endianness`] if not.
+pub fn check_endianness(
+    program: &crate::program::Program,
+    triple: &target_lexicon::Triple,
+) -> Result<(), EmitError> {
+    use crate::program::Endianness;
+    let is_big = triple.endianness().is_ok_and(|endianness| endianness == target_lexicon::Endianness::Big);
+    match (program.endianness, is_big) {
+        (Endianness::Little, false) | (Endianness::Big, true) => Ok(()),
+        (Endianness::Little, true) => {
+            Err(EmitError::Endianness { objects: "little", target: triple.to_string(), cure: "bpfeb" })
+        }
+        (Endianness::Big, false) => {
+            Err(EmitError::Endianness { objects: "big", target: triple.to_string(), cure: "bpfel" })
+        }
+    }
+}

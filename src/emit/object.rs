@@ -1,0 +1,145 @@
+//! Object files: ELF, Mach-O and COFF.
+//!
+//! In: a program and a configuration. Out: the bytes of a relocatable, position-independent object.
+//!
+//! Every function and data section has a local symbol, which the object's own references use: so nothing goes
+//! through a table of addresses that need not, and a shared library needs no text relocations. The names that others
+//! may use are further symbols at the same places:
+//!
+//! | in the BPF object | native symbol |
+//! |---|---|
+//! | local function | local |
+//! | global function or data | local, and global of default or hidden visibility |
+//! | weak function or data | weak only: references go through it |
+
+use cranelift_object::{ObjectBuilder, ObjectModule, ObjectProduct};
+use object::write::{Symbol, SymbolId, SymbolSection};
+use object::{SymbolFlags, SymbolKind, SymbolScope};
+
+use super::{EmitError, check_endianness, define, unwind};
+use crate::compile::{self, CompiledFunction, Keep};
+use crate::declare::{self, declare};
+use crate::lift::Declarations;
+use crate::program::{Binding, Program, Visibility};
+use crate::target::{Config, Isas, Placement};
+
+/// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what
+/// is odd about the program.
+///
+/// # Errors
+///
+/// [`EmitError`] when a function cannot be translated.
+pub fn object(
+    program: &Program,
+    config: &Config,
+    name: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>, EmitError> {
+    check_endianness(program, &config.target)?;
+    let isas = Isas::new(config, Placement::Object)?;
+    let pool = compile::thread_pool(config.threads)?;
+    let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
+    let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
+    let graphs = pool.install(|| compile::graphs(program))?;
+    let platform = isas.platform();
+    let declarations = declare(program, &graphs, &mut module, platform, Placement::Object, warnings)?;
+    let functions = pool.install(|| compile::functions(program, &graphs, &declarations, &isas, Keep::Code))?;
+    define(program, &declarations, &functions, &mut module, Placement::Object)?;
+    let mut product = module.finish();
+    if let object::FileFlags::MachO { flags } = &mut product.object.flags {
+        // Data sections hold several symbols and must stay in one piece.
+        *flags &= !object::macho::MH_SUBSECTIONS_VIA_SYMBOLS;
+    }
+    add_symbols(program, &declarations, &functions, &mut product);
+    unwind::write(&declarations, &functions, &*isas.main, &mut product)?;
+    product.emit().map_err(|error| EmitError::Write(error.to_string()))
+}
+
+/// Names the local symbols, and adds those that others may use.
+fn add_symbols(
+    program: &Program,
+    declarations: &Declarations,
+    functions: &[CompiledFunction],
+    product: &mut ObjectProduct,
+) {
+    for compiled in functions {
+        let function = &program.functions[compiled.function];
+        let symbol = product.function_symbol(declarations.functions[compiled.function].id);
+        let own = (function.name.as_str(), function.binding, function.visibility);
+        let aliases =
+            function.aliases.iter().map(|(name, binding, visibility)| (name.as_str(), *binding, *visibility));
+        if declare::is_preemptible(function, Placement::Object) {
+            if function.visibility == Visibility::Hidden {
+                product.object.symbol_mut(symbol).scope = SymbolScope::Linkage;
+            }
+            aliases.for_each(|alias| export(product, symbol, alias));
+        } else {
+            rename(product, symbol, &function.name);
+            std::iter::once(own).chain(aliases).for_each(|name| export(product, symbol, name));
+        }
+    }
+    for (id, data) in program.data.iter() {
+        rename(product, product.data_symbol(declarations.data[id].id), &data.name);
+    }
+    for (id, symbol) in program.symbols.iter() {
+        let section = product.data_symbol(declarations.data[symbol.section].id);
+        let place = product.object.symbol(section);
+        let scope = scope(symbol.visibility);
+        let defined = Symbol {
+            name: symbol.name.clone().into_bytes(),
+            value: place.value + symbol.offset,
+            size: symbol.size,
+            kind: SymbolKind::Data,
+            scope,
+            weak: symbol.binding == Binding::Weak,
+            section: place.section,
+            flags: SymbolFlags::None,
+        };
+        match declarations.symbols.get(&id) {
+            Some(reference) => {
+                let declared = product.object.symbol_mut(product.data_objects[reference.id].expect("declared").0);
+                *declared = Symbol { name: std::mem::take(&mut declared.name), ..defined };
+            }
+            None => {
+                product.object.add_symbol(defined);
+            }
+        }
+    }
+}
+
+/// Names a local symbol.
+fn rename(product: &mut ObjectProduct, symbol: SymbolId, name: &str) {
+    let prefix = product.object.mangling().global_prefix();
+    let name = prefix.into_iter().chain(name.bytes()).collect();
+    product.object.symbol_mut(symbol).name = name;
+}
+
+/// Adds a symbol that others may use, where `symbol` is.
+fn export(product: &mut ObjectProduct, symbol: SymbolId, (name, binding, visibility): (&str, Binding, Visibility)) {
+    if binding == Binding::Local {
+        return;
+    }
+    let place = product.object.symbol(symbol);
+    debug_assert!(
+        !matches!(place.section, SymbolSection::Undefined),
+        "functions are defined before they are named"
+    );
+    let exported = Symbol {
+        name: name.as_bytes().to_vec(),
+        value: place.value,
+        size: place.size,
+        kind: place.kind,
+        scope: scope(visibility),
+        weak: binding == Binding::Weak,
+        section: place.section,
+        flags: SymbolFlags::None,
+    };
+    product.object.add_symbol(exported);
+}
+
+fn scope(visibility: Visibility) -> SymbolScope {
+    match visibility {
+        Visibility::Default => SymbolScope::Dynamic,
+        Visibility::Hidden => SymbolScope::Linkage,
+    }
+}

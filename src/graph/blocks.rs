@@ -1,0 +1,147 @@
+//! Basic blocks: where they start, how they end, and which of them control can reach.
+//!
+//! In: resolved instructions. Out: the reachable blocks in code order. A block starts at the entry, at the target
+//! of a jump, and after a jump.
+
+use super::labels::{self, LabelIndex};
+use super::{Block, BlockIndex, Edge, GraphError, Instruction, Terminator};
+use crate::decode::SLOT;
+use crate::decode::insn::Insn;
+use crate::program::{FunctionId, Program};
+
+/// Finds the blocks of a function.
+pub(super) fn find(
+    program: &Program,
+    labels: &LabelIndex,
+    function: FunctionId,
+    instructions: &[Instruction],
+) -> Result<Vec<Block>, GraphError> {
+    let finder = Finder { program, function, instructions };
+    let jumps = labels::register_jumps(program, labels, function, instructions)?;
+
+    let mut is_leader = vec![false; instructions.len()];
+    if let Some(entry) = is_leader.first_mut() {
+        *entry = true;
+    }
+    for (index, instruction) in instructions.iter().enumerate() {
+        if let Some(distance) = instruction.insn.jump_offset()
+            && let Some(target) = finder.jump(instruction, distance)?
+        {
+            is_leader[target] = true;
+        }
+        let ends_block = instruction.insn.is_terminator() || instruction.insn.jump_offset().is_some();
+        if ends_block && index + 1 < is_leader.len() {
+            is_leader[index + 1] = true;
+        }
+    }
+    for (index, jump) in &jumps {
+        for &offset in &jump.labels {
+            if let Some(target) = finder.at(&instructions[*index], offset as i64)? {
+                is_leader[target] = true;
+            }
+        }
+    }
+
+    let starts: Vec<usize> = (0..instructions.len()).filter(|&index| is_leader[index]).collect();
+    let mut block_of_leader = vec![None; instructions.len()];
+    for (block, &start) in starts.iter().enumerate() {
+        block_of_leader[start] = Some(block);
+    }
+    let edge = |target: Option<usize>| match target.and_then(|index| block_of_leader.get(index).copied().flatten())
+    {
+        Some(block) => Edge::Block(block),
+        None => Edge::Outside,
+    };
+    let mut jumps = jumps.into_iter().peekable();
+    let mut blocks = Vec::with_capacity(starts.len());
+    for (block, &start) in starts.iter().enumerate() {
+        let end = starts.get(block + 1).copied().unwrap_or(instructions.len());
+        let last = &instructions[end - 1];
+        let terminator = match last.insn {
+            Insn::Exit => Terminator::Return,
+            Insn::Jump { offset, .. } => Terminator::Goto(edge(finder.jump(last, offset)?)),
+            Insn::Branch { offset, .. } | Insn::MayGoto { offset } => Terminator::Branch {
+                taken: edge(finder.jump(last, i32::from(offset))?),
+                fallthrough: edge(Some(end)),
+            },
+            Insn::JumpRegister { .. } => {
+                let (_, jump) = jumps.next().expect("each jump through a register was looked at, in order");
+                Terminator::Register(jump.with_edges(|offset| Ok(edge(finder.at(last, offset as i64)?)))?)
+            }
+            _ => Terminator::Goto(edge(Some(end))),
+        };
+        blocks.push(Block { start, end, terminator });
+    }
+    Ok(keep_reachable(blocks))
+}
+
+struct Finder<'a> {
+    program: &'a Program,
+    function: FunctionId,
+    instructions: &'a [Instruction],
+}
+
+impl Finder<'_> {
+    /// The instruction that a jump of `distance` slots leads to; none outside the function.
+    fn jump(&self, from: &Instruction, distance: i32) -> Result<Option<usize>, GraphError> {
+        let next = from.offset as i64 + SLOT as i64;
+        self.at(from, next + SLOT as i64 * i64::from(distance))
+    }
+
+    /// The instruction at byte `to` of the section; none outside the function.
+    fn at(&self, from: &Instruction, to: i64) -> Result<Option<usize>, GraphError> {
+        let of = &self.program.functions[self.function];
+        let Some(to_offset) = u64::try_from(to).ok().filter(|to| (of.start..of.end).contains(to)) else {
+            return Ok(None);
+        };
+        match self.instructions.binary_search_by_key(&to_offset, |instruction| instruction.offset) {
+            Ok(index) => Ok(Some(index)),
+            Err(_) => {
+                let place = self.program.place(of.section, Some(self.function), from.offset);
+                Err(GraphError::MidInstruction { place, insn: from.insn.to_string(), to })
+            }
+        }
+    }
+}
+
+/// Drops the blocks that control cannot reach from the first one, and numbers the others anew.
+fn keep_reachable(blocks: Vec<Block>) -> Vec<Block> {
+    let mut reached = vec![false; blocks.len()];
+    let mut pending: Vec<BlockIndex> = Vec::new();
+    if !blocks.is_empty() {
+        reached[0] = true;
+        pending.push(0);
+    }
+    while let Some(block) = pending.pop() {
+        for successor in blocks[block].terminator.successors() {
+            if !std::mem::replace(&mut reached[successor], true) {
+                pending.push(successor);
+            }
+        }
+    }
+    let mut renumbered = vec![0; blocks.len()];
+    let mut count = 0;
+    for (block, _) in reached.iter().enumerate().filter(|(_, reached)| **reached) {
+        renumbered[block] = count;
+        count += 1;
+    }
+    let renumber = |edge: &mut Edge| {
+        if let Edge::Block(block) = edge {
+            *block = renumbered[*block];
+        }
+    };
+    let mut kept: Vec<Block> =
+        blocks.into_iter().zip(&reached).filter_map(|(block, reached)| reached.then_some(block)).collect();
+    for block in &mut kept {
+        match &mut block.terminator {
+            Terminator::Goto(edge) => renumber(edge),
+            Terminator::Branch { taken, fallthrough } => {
+                renumber(taken);
+                renumber(fallthrough);
+            }
+            Terminator::Register(jump) => jump.targets.iter_mut().for_each(|target| renumber(&mut target.edge)),
+            Terminator::Return => {}
+        }
+    }
+    kept
+}

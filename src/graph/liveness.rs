@@ -1,0 +1,167 @@
+//! Which registers a function reads before it writes them.
+//!
+//! In: blocks. Out: the registers live at entry, by the usual backward data flow over sets of registers: each set
+//! only grows, so each block is looked at no more than eleven times.
+//!
+//! A call reads as many argument registers as its prototype has parameters, all five without a prototype, and
+//! leaves r1 to r5 without a value.
+
+use crate::decode::insn::{Callee, Insn, Operand, Reg};
+use crate::program::{Program, Target};
+
+use super::{Block, Instruction};
+
+/// A set of registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RegSet(u16);
+
+impl RegSet {
+    /// None.
+    pub const EMPTY: RegSet = RegSet(0);
+
+    /// The registers of `regs`.
+    pub fn of(regs: impl IntoIterator<Item = Reg>) -> RegSet {
+        regs.into_iter().fold(RegSet::EMPTY, RegSet::with)
+    }
+
+    /// This set and `reg`.
+    pub const fn with(self, reg: Reg) -> RegSet {
+        RegSet(self.0 | 1 << reg.number())
+    }
+
+    /// Whether `reg` is in it.
+    pub const fn contains(self, reg: Reg) -> bool {
+        self.0 & 1 << reg.number() != 0
+    }
+
+    /// The registers of both.
+    pub const fn union(self, other: RegSet) -> RegSet {
+        RegSet(self.0 | other.0)
+    }
+
+    /// The registers of this one that are not in the other.
+    pub const fn minus(self, other: RegSet) -> RegSet {
+        RegSet(self.0 & !other.0)
+    }
+
+    /// How many of r1, r2, ... a function with these registers live at entry has as parameters.
+    pub fn parameters(self) -> usize {
+        let last = Reg::arguments().filter(|&reg| self.contains(reg)).last();
+        last.map_or(0, Reg::index)
+    }
+}
+
+/// The registers that `insn` writes; a call leaves r1 to r5 without a value.
+pub(super) fn written(insn: Insn) -> RegSet {
+    match insn {
+        Insn::Alu { dst, .. }
+        | Insn::Neg { dst, .. }
+        | Insn::MovSx { dst, .. }
+        | Insn::AddrSpaceCast { dst, .. }
+        | Insn::Endian { dst, .. }
+        | Insn::LoadImm { dst, .. }
+        | Insn::Load { dst, .. }
+        | Insn::LoadAcquire { dst, .. }
+        | Insn::LoadStackArgument { dst, .. } => RegSet::EMPTY.with(dst),
+        Insn::Atomic { fetch: true, src, .. } | Insn::Xchg { src, .. } => RegSet::EMPTY.with(src),
+        Insn::Cmpxchg { .. } => RegSet::EMPTY.with(Reg::R0),
+        Insn::Call(_) | Insn::LoadPacket { .. } => RegSet::of(Reg::arguments()).with(Reg::R0),
+        Insn::Atomic { fetch: false, .. }
+        | Insn::Store { .. }
+        | Insn::StoreRelease { .. }
+        | Insn::StoreStackArgument { .. }
+        | Insn::Jump { .. }
+        | Insn::JumpRegister { .. }
+        | Insn::MayGoto { .. }
+        | Insn::Branch { .. }
+        | Insn::Exit => RegSet::EMPTY,
+    }
+}
+
+/// The registers that an instruction reads.
+pub(super) fn read(program: &Program, instruction: &Instruction) -> RegSet {
+    let operand = |src| match src {
+        Operand::Reg(reg) => RegSet::EMPTY.with(reg),
+        Operand::Imm(_) => RegSet::EMPTY,
+    };
+    match instruction.insn {
+        Insn::Alu { op: crate::decode::insn::AluOp::Mov, src, .. } => operand(src),
+        Insn::Alu { dst, src, .. } => operand(src).with(dst),
+        Insn::Neg { dst, .. } | Insn::Endian { dst, .. } => RegSet::EMPTY.with(dst),
+        Insn::MovSx { src, .. } | Insn::AddrSpaceCast { src, .. } => RegSet::EMPTY.with(src),
+        Insn::Load { base, .. } | Insn::LoadAcquire { base, .. } => RegSet::EMPTY.with(base),
+        Insn::Store { base, src, .. } => operand(src).with(base),
+        Insn::Atomic { base, src, .. } | Insn::Xchg { base, src, .. } | Insn::StoreRelease { base, src, .. } => {
+            RegSet::of([base, src])
+        }
+        Insn::Cmpxchg { base, src, .. } => RegSet::of([base, src, Reg::R0]),
+        Insn::LoadPacket { index, .. } => RegSet::of(index).with(Reg::R6),
+        Insn::StoreStackArgument { src, .. } => operand(src),
+        Insn::Branch { dst, src, .. } => operand(src).with(dst),
+        Insn::JumpRegister { reg } => RegSet::EMPTY.with(reg),
+        Insn::Call(callee) => {
+            let called = match callee {
+                Callee::Register(reg) => RegSet::EMPTY.with(reg),
+                _ => RegSet::EMPTY,
+            };
+            RegSet::of(Reg::arguments().take(argument_count(program, instruction))).union(called)
+        }
+        Insn::Exit => RegSet::EMPTY.with(Reg::R0),
+        Insn::LoadImm { .. } | Insn::LoadStackArgument { .. } | Insn::Jump { .. } | Insn::MayGoto { .. } => {
+            RegSet::EMPTY
+        }
+    }
+}
+
+/// How many of r1 to r5 a call passes at most.
+fn argument_count(program: &Program, instruction: &Instruction) -> usize {
+    let prototype = match instruction.target {
+        Some(Target::Import { import, .. }) => program.imports[import].prototype.as_ref(),
+        _ => None,
+    };
+    match prototype {
+        Some(prototype) if !prototype.variadic => crate::abi::word_count(prototype).min(Reg::arguments().len()),
+        _ => Reg::arguments().len(),
+    }
+}
+
+/// The registers live at the entry of the first block.
+pub(super) fn at_entry(program: &Program, instructions: &[Instruction], blocks: &[Block]) -> RegSet {
+    let local: Vec<(RegSet, RegSet)> = blocks
+        .iter()
+        .map(|block| {
+            let (mut reads, mut writes) = (RegSet::EMPTY, RegSet::EMPTY);
+            for instruction in &instructions[block.start..block.end] {
+                reads = reads.union(read(program, instruction).minus(writes));
+                writes = writes.union(written(instruction.insn));
+            }
+            (reads, writes)
+        })
+        .collect();
+    let mut predecessors = vec![Vec::new(); blocks.len()];
+    for (index, block) in blocks.iter().enumerate() {
+        for successor in block.terminator.successors() {
+            predecessors[successor].push(index);
+        }
+    }
+    let mut live_in = vec![RegSet::EMPTY; blocks.len()];
+    let mut is_pending = vec![true; blocks.len()];
+    // Last blocks on top: most facts flow backwards.
+    let mut pending: Vec<usize> = (0..blocks.len()).collect();
+    while let Some(block) = pending.pop() {
+        is_pending[block] = false;
+        let successors = blocks[block].terminator.successors();
+        let live_out = successors.fold(RegSet::EMPTY, |live, successor| live.union(live_in[successor]));
+        let (reads, writes) = local[block];
+        let live = reads.union(live_out.minus(writes));
+        if live != live_in[block] {
+            live_in[block] = live;
+            for &predecessor in &predecessors[block] {
+                if !std::mem::replace(&mut is_pending[predecessor], true) {
+                    pending.push(predecessor);
+                }
+            }
+        }
+    }
+    live_in.first().copied().unwrap_or_default()
+}

@@ -1,0 +1,232 @@
+//! The **graph** phase: a function's instructions, joined with their relocations, as basic blocks.
+//!
+//! Comes in: a [`Program`] and one of its functions. Goes out: a [`Graph`]: the blocks that control can reach, in
+//! code order, their edges, the argument registers that are live at entry, and the size of the frame.
+//!
+//! | part | file |
+//! |---|---|
+//! | instructions with what they refer to | `resolve.rs` |
+//! | basic blocks, edges, reachability | `blocks.rs` |
+//! | registers live at entry | `liveness.rs` |
+//! | the frame's size | `frame.rs` |
+//! | where a jump through a register can go | `labels.rs` |
+//!
+//! The rule for control that leaves the function's byte range, by a jump or by falling off its end: it traps. Some
+//! compilers emit such code where it is unreachable (LLVM issue 208984), so it is no error.
+
+mod blocks;
+mod frame;
+mod labels;
+mod liveness;
+mod resolve;
+
+use crate::decode::DecodeError;
+use crate::decode::insn::Insn;
+use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
+
+pub use frame::Frame;
+pub use labels::{JumpTarget, LabelIndex, RegisterJump};
+pub use liveness::RegSet;
+
+/// Index of a block in [`Graph::blocks`].
+pub type BlockIndex = usize;
+
+/// A function as basic blocks.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Graph {
+    /// Which function.
+    pub function: FunctionId,
+    /// The code section that holds it.
+    pub section: CodeSectionId,
+    /// All its instructions, in code order.
+    pub instructions: Vec<Instruction>,
+    /// The blocks that control can reach, in code order; the first is the entry.
+    pub blocks: Vec<Block>,
+    /// Registers that the function may read before it writes them: r1 to r5 are its parameters.
+    pub live_in: RegSet,
+    /// What it needs below r10.
+    pub frame: Frame,
+    /// How many arguments it reads from the stack (`r11 + 8 * n`).
+    pub stack_parameters: u16,
+}
+
+/// An instruction and what it refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// Byte offset in the code section.
+    pub offset: u64,
+    /// The instruction.
+    pub insn: Insn,
+    /// Its relocation; for a local call without one, the function that it calls.
+    pub target: Option<Target>,
+}
+
+/// A basic block: `Graph::instructions[start..end]`, and where control goes then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its first instruction.
+    pub start: usize,
+    /// Past its last instruction, which may be the jump that `terminator` describes.
+    pub end: usize,
+    /// Where control goes at its end.
+    pub terminator: Terminator,
+}
+
+/// Where an edge leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// To a block.
+    Block(BlockIndex),
+    /// Out of the function's byte range: a trap.
+    Outside,
+}
+
+/// How a block ends. The jump's operands are in the block's last instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Terminator {
+    /// `goto`, or falling through.
+    Goto(Edge),
+    /// `if` and `may_goto`.
+    Branch {
+        /// When the condition holds.
+        taken: Edge,
+        /// When it does not.
+        fallthrough: Edge,
+    },
+    /// `gotox`.
+    Register(RegisterJump),
+    /// `exit`.
+    Return,
+}
+
+impl Terminator {
+    /// The blocks that control may go to.
+    pub fn successors(&self) -> impl Iterator<Item = BlockIndex> + '_ {
+        let (first, second, targets): (_, _, &[JumpTarget]) = match self {
+            Terminator::Goto(edge) => (Some(*edge), None, &[]),
+            Terminator::Branch { taken, fallthrough } => (Some(*taken), Some(*fallthrough), &[]),
+            Terminator::Register(jump) => (None, None, &jump.targets),
+            Terminator::Return => (None, None, &[]),
+        };
+        let edges = first.into_iter().chain(second).chain(targets.iter().map(|target| target.edge));
+        edges.filter_map(|edge| match edge {
+            Edge::Block(block) => Some(block),
+            Edge::Outside => None,
+        })
+    }
+}
+
+/// Why a function has no graph.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// Bytes that are no instruction.
+    #[error("{place}: {source}")]
+    Decode {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        #[source]
+        source: DecodeError,
+    },
+    /// A jump, a call or a label that is not at an instruction's start.
+    #[error("{place}: `{insn}` leads to {to:#x}, which is the second half of a 64-bit immediate load")]
+    MidInstruction {
+        /// Where.
+        place: Place,
+        /// The instruction's text.
+        insn: String,
+        /// The byte offset that it leads to.
+        to: i64,
+    },
+    /// A call of no function.
+    #[error("{place}: `{insn}` calls {to:#x}, which is outside section `{section}`")]
+    CallOutside {
+        /// Where.
+        place: Place,
+        /// The instruction's text.
+        insn: String,
+        /// The byte offset that it leads to.
+        to: i64,
+        /// The code section.
+        section: String,
+    },
+    /// A relocation at an instruction that cannot have one.
+    #[error("{place}: `{insn}` has a relocation, which only calls and 64-bit immediate loads can have")]
+    Relocation {
+        /// Where.
+        place: Place,
+        /// The instruction's text.
+        insn: String,
+    },
+    /// A call of data, or of the middle of a function.
+    #[error("{place}: `{insn}` calls something that is not a function")]
+    NotAFunction {
+        /// Where.
+        place: Place,
+        /// The instruction's text.
+        insn: String,
+    },
+    /// A frame that no stack holds.
+    #[error("{place}: the function's stack frame has {size} bytes, more than the {limit} that are supported")]
+    FrameTooLarge {
+        /// Where.
+        place: Place,
+        /// Bytes.
+        size: u64,
+        /// The largest that is supported.
+        limit: u64,
+    },
+    /// More edges than any compiler makes.
+    #[error("{place}: the function's jumps through registers have more than {limit} edges in all")]
+    TooManyLabels {
+        /// Where.
+        place: Place,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// `gotox` adds a jump table's address that cannot be found.
+    #[error(
+        "{place}: `{insn}` jumps to the sum of a jump table's address and its entry, and the table is not known"
+    )]
+    UnknownJumpTable {
+        /// Where.
+        place: Place,
+        /// The instruction's text.
+        insn: String,
+    },
+}
+
+impl Graph {
+    /// Builds the graph of `function`.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError`], at the first instruction that is wrong.
+    pub fn build(program: &Program, labels: &LabelIndex, function: FunctionId) -> Result<Graph, GraphError> {
+        let section = program.functions[function].section;
+        let instructions = resolve::instructions(program, function)?;
+        let blocks = blocks::find(program, labels, function, &instructions)?;
+        let live_in = liveness::at_entry(program, &instructions, &blocks);
+        let frame = frame::measure(&instructions, &blocks);
+        if frame.size > frame::LARGEST {
+            let place = program.place(section, Some(function), program.functions[function].start);
+            return Err(GraphError::FrameTooLarge { place, size: frame.size, limit: frame::LARGEST });
+        }
+        let stack_parameters = instructions.iter().filter_map(stack_parameter).max().unwrap_or(0);
+        Ok(Graph { function, section, instructions, blocks, live_in, frame, stack_parameters })
+    }
+
+    /// The instructions of `block`.
+    pub fn instructions_of(&self, block: &Block) -> &[Instruction] {
+        &self.instructions[block.start..block.end]
+    }
+}
+
+fn stack_parameter(instruction: &Instruction) -> Option<u16> {
+    match instruction.insn {
+        Insn::LoadStackArgument { position, .. } => Some(position),
+        _ => None,
+    }
+}

@@ -1,0 +1,82 @@
+//! Memory of a loaded program: one region, so that near calls and addresses reach everywhere in it.
+//!
+//! In: the sizes of code and data. Out: a provider of memory for Cranelift's JIT, which starts writable and becomes
+//! executable or read-only when all is in place; no page is ever both writable and executable.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cranelift_jit::{ArenaMemoryProvider, BranchProtection, JITMemoryKind, JITMemoryProvider};
+use cranelift_module::ModuleResult;
+
+use super::LoadError;
+use crate::compile::CompiledFunction;
+use crate::program::Program;
+
+/// The largest program: well inside the 2 GiB that a 32-bit displacement reaches.
+const LARGEST: u64 = 1 << 30;
+
+/// The largest alignment that the region gives.
+const PAGE: u64 = 4096;
+
+/// Room for a jump to a far function, of which aarch64 needs one for each call.
+const VENEER: u64 = 24;
+
+/// A region whose size is set after the module that uses it is made.
+#[derive(Clone, Default)]
+pub(super) struct Deferred(Arc<Mutex<Option<ArenaMemoryProvider>>>);
+
+impl Deferred {
+    /// Reserves the region.
+    pub fn reserve(&self, size: u64) -> Result<(), LoadError> {
+        let failed = |reason: String| LoadError::Memory { size, reason };
+        let size = usize::try_from(size).map_err(|error| failed(error.to_string()))?;
+        let region = ArenaMemoryProvider::new_with_size(size).map_err(|error| failed(error.to_string()))?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(region);
+        Ok(())
+    }
+
+    fn with<T>(&self, what: impl FnOnce(&mut ArenaMemoryProvider) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(what)
+    }
+}
+
+impl JITMemoryProvider for Deferred {
+    fn allocate(&mut self, size: usize, align: u64, kind: JITMemoryKind) -> io::Result<*mut u8> {
+        let allocated = self.with(|region| region.allocate(size, align, kind));
+        allocated.unwrap_or_else(|| Err(io::Error::other("the region is not reserved yet")))
+    }
+
+    unsafe fn free_memory(&mut self) {
+        self.with(|region| {
+            // SAFETY: the caller vouches that nothing runs from the region and that nothing points into it.
+            unsafe { region.free_memory() }
+        });
+    }
+
+    fn finalize(&mut self, branch_protection: BranchProtection) -> ModuleResult<()> {
+        self.with(|region| region.finalize(branch_protection)).unwrap_or(Ok(()))
+    }
+}
+
+/// How large a region the program needs, with room for alignment.
+///
+/// # Errors
+///
+/// [`LoadError`] for data that does not fit in memory this way.
+pub(super) fn size(program: &Program, functions: &[CompiledFunction]) -> Result<u64, LoadError> {
+    let mut size = 0u64;
+    for function in functions {
+        let veneers = VENEER * function.relocations.len() as u64;
+        size = size.saturating_add(function.code.len() as u64 + veneers + function.align);
+    }
+    for (_, data) in program.data.iter() {
+        if data.align > PAGE {
+            return Err(LoadError::Alignment { name: data.name.clone(), align: data.align });
+        }
+        size = size.saturating_add(data.contents.len().max(1)).saturating_add(data.align);
+    }
+    // Three kinds of pages, and the region grows by whole ones.
+    size = size.saturating_add(64 * PAGE);
+    if size > LARGEST { Err(LoadError::TooLarge(size)) } else { Ok(size) }
+}

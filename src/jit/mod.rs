@@ -1,0 +1,144 @@
+//! Translation into this process.
+//!
+//! Comes in: a [`Program`] and a [`Linker`] that says what its undefined symbols are. Goes out: a [`Module`], whose
+//! functions can be called from any thread.
+//!
+//! | file | what |
+//! |---|---|
+//! | `linker.rs` | what names refer to: registered, libraries, the process |
+//! | `memory.rs` | one region for code and data, writable or executable and never both |
+//! | `native.rs` | C types of native functions |
+//! | `module.rs` | loaded programs and their functions |
+//! | `frames.rs` | unwind information, known to the system while the module lives |
+
+mod frames;
+mod linker;
+mod memory;
+mod module;
+mod native;
+
+use cranelift_jit::{JITBuilder, JITModule};
+
+use crate::compile::{self, CompileError, Keep};
+use crate::declare::{DeclareError, declare};
+use crate::emit::{self, EmitError};
+use crate::program::Program;
+use crate::target::{Config, Isas, Placement, TargetError};
+
+pub use linker::{Linker, LinkerError, Unresolved};
+pub use module::{FunctionError, Module, TypedFunction};
+pub use native::{Arguments, NativeFunction, NativeType, NativeValue};
+
+/// Why a program cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The configuration is for another machine.
+    #[error("the target is {target}, and only {host} code runs in this process")]
+    NotHost {
+        /// What was asked for.
+        target: String,
+        /// This machine.
+        host: String,
+    },
+    /// Symbols that nothing defines.
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+    /// A function or data cannot be translated.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// The program does not fit the address space that near calls reach.
+    #[error("the program needs {0} bytes of memory, more than the 1 GiB that code in one process may have")]
+    TooLarge(u64),
+    /// A data section wants a larger alignment than a page.
+    #[error("data section `{name}` is aligned to {align} bytes, more than a page")]
+    Alignment {
+        /// The section.
+        name: String,
+        /// Bytes.
+        align: u64,
+    },
+    /// The system gives no memory.
+    #[error("cannot get {size} bytes of memory: {reason}")]
+    Memory {
+        /// Bytes.
+        size: u64,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+impl From<TargetError> for LoadError {
+    fn from(error: TargetError) -> Self {
+        LoadError::Emit(error.into())
+    }
+}
+
+impl From<CompileError> for LoadError {
+    fn from(error: CompileError) -> Self {
+        LoadError::Emit(error.into())
+    }
+}
+
+impl From<DeclareError> for LoadError {
+    fn from(error: DeclareError) -> Self {
+        LoadError::Emit(error.into())
+    }
+}
+
+/// Translates programs into this process.
+pub struct Jit {
+    isas: Isas,
+    pool: rayon::ThreadPool,
+}
+
+impl Jit {
+    /// A translator for this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::NotHost`] when the configuration's target is not this machine.
+    pub fn new(config: &Config) -> Result<Jit, LoadError> {
+        let host = target_lexicon::Triple::host();
+        if config.target.architecture != host.architecture || config.target.binary_format != host.binary_format {
+            return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
+        }
+        Ok(Jit { isas: Isas::new(config, Placement::Memory)?, pool: compile::thread_pool(config.threads)? })
+    }
+
+    /// Translates a program. Nothing of it runs yet: its constructors run before the first function is handed out
+    /// ([`Module::func`]).
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`]: all symbols that nothing defines at once, or the first function that cannot be translated.
+    pub fn load(&self, program: &Program, linker: &Linker) -> Result<Module, LoadError> {
+        emit::check_endianness(program, self.isas.main.triple())?;
+        let graphs = self.pool.install(|| compile::graphs(program))?;
+        let resolved = linker.resolve(program, &graphs)?;
+
+        let mut warnings = program.warnings.clone();
+        let mut builder = JITBuilder::with_isa(self.isas.main.clone(), cranelift_module::default_libcall_names());
+        for (name, address) in &resolved {
+            builder.symbol(name.as_str(), *address as *const u8);
+        }
+        // Declarations do not need the memory, whose size is known only when all is compiled.
+        let memory = memory::Deferred::default();
+        builder.memory_provider(Box::new(memory.clone()));
+        let mut module = JITModule::new(builder);
+        let platform = self.isas.platform();
+        let declarations = declare(program, &graphs, &mut module, platform, Placement::Memory, &mut warnings)?;
+        let functions =
+            self.pool.install(|| compile::functions(program, &graphs, &declarations, &self.isas, Keep::Code))?;
+
+        memory.reserve(memory::size(program, &functions)?)?;
+        emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
+        let failed = |error: cranelift_module::ModuleError| EmitError::Define {
+            name: "the program".to_owned(),
+            reason: error.to_string(),
+        };
+        module.finalize_definitions().map_err(failed)?;
+        let loaded = Module::new(program, module, declarations, &functions, &*self.isas.main, warnings)?;
+        Ok(loaded.keep_libraries(linker))
+    }
+}

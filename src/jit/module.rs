@@ -1,0 +1,266 @@
+//! Loaded programs and their functions.
+//!
+//! In: a finished Cranelift module. Out: [`Module`], which owns the memory, and [`TypedFunction`], which borrows it.
+
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::sync::{Arc, Once};
+
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_jit::JITModule;
+
+use super::frames::Frames;
+use super::native::{Arguments, NativeSignature, NativeValue};
+use super::{Linker, LoadError};
+use crate::btf::Prototype;
+use crate::compile::CompiledFunction;
+use crate::emit::unwind;
+use crate::lift::Declarations;
+use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
+
+/// Why a function cannot be handed out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FunctionError {
+    /// There is no such function.
+    #[error("the program has no function `{0}`")]
+    Missing(String),
+    /// The function has another type.
+    #[error("`{name}` is `{declared}`, not `{wanted}`")]
+    Type {
+        /// The function.
+        name: String,
+        /// Its C type, from BTF.
+        declared: String,
+        /// What was asked for.
+        wanted: String,
+    },
+}
+
+/// A function's address and its C type.
+struct Entry {
+    address: usize,
+    prototype: Option<Arc<Prototype>>,
+}
+
+/// A program in memory. Dropping it runs the program's destructors, if its constructors have run, and frees the
+/// memory.
+pub struct Module {
+    /// Only taken by `drop`.
+    module: Option<JITModule>,
+    functions: BTreeMap<String, Entry>,
+    data: BTreeMap<String, usize>,
+    constructors: Vec<usize>,
+    destructors: Vec<usize>,
+    initialised: Once,
+    finalised: Once,
+    /// Dropped before the memory that it describes.
+    frames: Option<Frames>,
+    libraries: Vec<Arc<libloading::Library>>,
+    warnings: Vec<String>,
+}
+
+// SAFETY: once finished, the code and the tables never change; the Cranelift module is not touched again until it is
+// dropped. Whether the program's own functions may be called from several threads is its author's word, given with
+// each `unsafe` call of `func`.
+unsafe impl Sync for Module {}
+
+impl Module {
+    pub(super) fn new(
+        program: &Program,
+        module: JITModule,
+        declarations: Declarations,
+        compiled: &[CompiledFunction],
+        isa: &dyn TargetIsa,
+        warnings: Vec<String>,
+    ) -> Result<Module, LoadError> {
+        let address = |id| module.get_finalized_function(id) as usize;
+        let mut functions = BTreeMap::new();
+        for (id, function) in program.functions.iter() {
+            let address = address(declarations.functions[id].id);
+            for name in visible_names(function) {
+                functions.insert(name, Entry { address, prototype: function.prototype.clone() });
+            }
+        }
+        let section_address = |id: DataSectionId| module.get_finalized_data(declarations.data[id].id);
+        let data = program.symbols.as_slice().iter().map(|symbol| {
+            (symbol.name.clone(), section_address(symbol.section).0 as usize + symbol.offset as usize)
+        });
+        let data = data.collect();
+        let pointers = |is_kind: fn(DataKind) -> Option<Option<u16>>| {
+            let sections = program.data.iter().filter_map(|(id, data)| Some((is_kind(data.kind)?, id)));
+            let mut sections: Vec<_> = sections.collect();
+            // Those with a priority come first, in its order (psABI: `.init_array.N` before `.init_array`).
+            sections.sort_by_key(|(priority, id)| (priority.is_none(), *priority, *id));
+            sections.into_iter().flat_map(|(_, id)| read_pointers(section_address(id))).collect()
+        };
+        let constructors = pointers(|kind| match kind {
+            DataKind::Constructors(priority) => Some(priority),
+            _ => None,
+        });
+        let mut destructors: Vec<usize> = pointers(|kind| match kind {
+            DataKind::Destructors(priority) => Some(priority),
+            _ => None,
+        });
+        destructors.reverse();
+        let addressed = compiled
+            .iter()
+            .map(|function| (address(declarations.functions[function.function].id) as u64, function));
+        let frames = unwind::in_memory(isa, addressed)?.map(Frames::register);
+        Ok(Module {
+            module: Some(module),
+            functions,
+            data,
+            constructors,
+            destructors,
+            initialised: Once::new(),
+            finalised: Once::new(),
+            frames,
+            libraries: Vec::new(),
+            warnings,
+        })
+    }
+
+    /// Keeps the linker's libraries open as long as the module lives.
+    pub(super) fn keep_libraries(mut self, linker: &Linker) -> Module {
+        self.libraries = linker.libraries().to_vec();
+        self
+    }
+
+    /// What was noticed when the program was translated.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The names of the functions that can be called, in order.
+    pub fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
+    }
+
+    /// Runs the program's constructors, unless they have run.
+    ///
+    /// # Safety
+    ///
+    /// The program's code runs: its author must be trusted as that of any native library.
+    pub unsafe fn initialise(&self) {
+        self.initialised.call_once(|| {
+            for &constructor in &self.constructors {
+                // SAFETY: the address is a function of this module; the caller vouches for what it does.
+                unsafe { ().call::<()>(constructor as *const u8) }
+            }
+        });
+    }
+
+    /// Runs the program's destructors, if its constructors have run and they have not. `drop` does this too; a
+    /// process that leaves through `exit` drops nothing.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::initialise`].
+    pub unsafe fn finalise(&self) {
+        if self.initialised.is_completed() {
+            self.finalised.call_once(|| {
+                for &destructor in &self.destructors {
+                    // SAFETY: the address is a function of this module; the caller vouches for what it does.
+                    unsafe { ().call::<()>(destructor as *const u8) }
+                }
+            });
+        }
+    }
+
+    /// The function of this name, as one that takes `A` and returns `R`. Its type is checked once, here, where the
+    /// program has BTF.
+    ///
+    /// # Errors
+    ///
+    /// [`FunctionError`] if there is none, or if it has another type.
+    ///
+    /// # Safety
+    ///
+    /// The program's code runs, its constructors now and the function when it is called: its author must be trusted
+    /// as that of any native library, and where there is no BTF the type must be right.
+    pub unsafe fn func<A: Arguments, R: NativeValue>(
+        &self,
+        name: &str,
+    ) -> Result<TypedFunction<'_, A, R>, FunctionError> {
+        let entry = self.functions.get(name).ok_or_else(|| FunctionError::Missing(name.to_owned()))?;
+        let wanted = NativeSignature { parameters: A::types(), result: R::TYPE };
+        if let Some(declared) = &entry.prototype
+            && !wanted.matches(declared)
+        {
+            return Err(FunctionError::Type {
+                name: name.to_owned(),
+                declared: declared.declare(name),
+                wanted: wanted.to_string(),
+            });
+        }
+        // SAFETY: the caller vouches for the program's code.
+        unsafe { self.initialise() };
+        Ok(TypedFunction { address: entry.address as *const u8, module: PhantomData })
+    }
+
+    /// The address of a function, for native code that wants a pointer. It is good as long as the module lives.
+    pub fn function_address(&self, name: &str) -> Option<*const c_void> {
+        self.functions.get(name).map(|entry| entry.address as *const c_void)
+    }
+
+    /// The address of global data. It is good as long as the module lives.
+    pub fn data_address(&self, name: &str) -> Option<*mut c_void> {
+        self.data.get(name).map(|&address| address as *mut c_void)
+    }
+}
+
+/// The names under which a function can be asked for.
+fn visible_names(function: &Function) -> Vec<String> {
+    let own = (function.binding != Binding::Local).then(|| function.name.clone());
+    own.into_iter().chain(function.aliases.iter().map(|(name, ..)| name.clone())).collect()
+}
+
+/// The addresses in a section of pointers.
+fn read_pointers((start, size): (*const u8, usize)) -> Vec<usize> {
+    let pointers = start.cast::<usize>();
+    (0..size / size_of::<usize>())
+        // SAFETY: the section has `size` bytes, and its relocations have been applied.
+        .map(|index| unsafe { pointers.add(index).read_unaligned() })
+        .filter(|&address| address != 0)
+        .collect()
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: whoever ran the constructors has vouched for the program.
+        unsafe { self.finalise() };
+        self.frames = None;
+        if let Some(module) = self.module.take() {
+            // SAFETY: typed functions borrow the module, so none is left; raw addresses are documented to be good
+            // only as long as it lives.
+            unsafe { module.free_memory() }
+        }
+    }
+}
+
+/// A function of a loaded program.
+#[derive(Clone, Copy)]
+pub struct TypedFunction<'m, A, R> {
+    address: *const u8,
+    module: PhantomData<(&'m Module, fn(A) -> R)>,
+}
+
+// SAFETY: an address of code that does not change, borrowed from a module that is Send and Sync.
+unsafe impl<A, R> Send for TypedFunction<'_, A, R> {}
+// SAFETY: as above.
+unsafe impl<A, R> Sync for TypedFunction<'_, A, R> {}
+
+impl<A: Arguments, R: NativeValue> TypedFunction<'_, A, R> {
+    /// Calls the function.
+    pub fn call(&self, arguments: A) -> R {
+        // SAFETY: the address is of a function of a live module; whoever asked for it with this type vouched for it.
+        unsafe { arguments.call(self.address) }
+    }
+
+    /// Its address, as a C function pointer. It is good as long as the module lives.
+    pub fn address(&self) -> *const c_void {
+        self.address.cast()
+    }
+}

@@ -1,0 +1,203 @@
+//! C types of native functions and of the functions that native code calls.
+//!
+//! In: Rust types. Out: the C types that they are, to be checked against BTF once, before any call.
+
+use std::ffi::c_void;
+use std::fmt;
+
+use crate::btf::{CType, Prototype};
+
+/// A C type, as far as a call sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NativeType {
+    /// No value.
+    Void,
+    /// An integer, a bool or an enum of this many bytes.
+    Int(u8),
+    /// A floating-point number of this many bytes.
+    Float(u8),
+    /// A pointer.
+    Pointer,
+}
+
+impl fmt::Display for NativeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NativeType::Void => f.write_str("void"),
+            NativeType::Int(bytes) => write!(f, "int{}_t", u32::from(*bytes) * 8),
+            NativeType::Float(4) => f.write_str("float"),
+            NativeType::Float(_) => f.write_str("double"),
+            NativeType::Pointer => f.write_str("void *"),
+        }
+    }
+}
+
+impl NativeType {
+    /// Whether a value of this type can stand for one of the C type: pointers are 8-byte integers, and signedness
+    /// does not matter.
+    fn matches(self, ty: &CType) -> bool {
+        match (self, ty) {
+            (NativeType::Void, CType::Void) => true,
+            (NativeType::Int(bytes), CType::Int { bytes: declared, .. }) => bytes == *declared,
+            (NativeType::Int(1), CType::Bool) => true,
+            (NativeType::Int(8) | NativeType::Pointer, CType::Pointer(_)) => true,
+            (NativeType::Pointer, CType::Int { bytes: 8, .. }) => true,
+            (NativeType::Float(bytes), CType::Float { bytes: declared }) => bytes == *declared,
+            _ => false,
+        }
+    }
+}
+
+/// The C type of a native function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeSignature {
+    /// Parameters.
+    pub parameters: Vec<NativeType>,
+    /// Result.
+    pub result: NativeType,
+}
+
+impl NativeSignature {
+    /// Whether a function of this type can be called as one of the prototype. A caller may ignore a result.
+    pub fn matches(&self, prototype: &Prototype) -> bool {
+        let count = self.parameters.len();
+        let counts = if prototype.variadic {
+            count >= prototype.parameters.len()
+        } else {
+            count == prototype.parameters.len()
+        };
+        let mut pairs = self.parameters.iter().zip(&prototype.parameters);
+        let result = self.result == NativeType::Void || self.result.matches(&prototype.result);
+        counts && pairs.all(|(native, declared)| native.matches(&declared.ty)) && result
+    }
+}
+
+impl fmt::Display for NativeSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters: Vec<String> = self.parameters.iter().map(NativeType::to_string).collect();
+        write!(f, "{} ({})", self.result, parameters.join(", "))
+    }
+}
+
+/// A Rust type that a C function takes or returns.
+///
+/// # Safety
+///
+/// The type must be passed as [`NativeValue::TYPE`] by `extern "C"` functions.
+pub unsafe trait NativeValue: Copy {
+    /// Its C type.
+    const TYPE: NativeType;
+}
+
+macro_rules! native_values {
+    ($($ty:ty => $native:expr;)*) => {$(
+        // SAFETY: the Rust reference gives the C equivalents of these types.
+        unsafe impl NativeValue for $ty {
+            const TYPE: NativeType = $native;
+        }
+    )*};
+}
+
+native_values! {
+    () => NativeType::Void;
+    bool => NativeType::Int(1);
+    u8 => NativeType::Int(1);
+    i8 => NativeType::Int(1);
+    u16 => NativeType::Int(2);
+    i16 => NativeType::Int(2);
+    u32 => NativeType::Int(4);
+    i32 => NativeType::Int(4);
+    u64 => NativeType::Int(8);
+    i64 => NativeType::Int(8);
+    usize => NativeType::Int(size_of::<usize>() as u8);
+    isize => NativeType::Int(size_of::<isize>() as u8);
+    f32 => NativeType::Float(4);
+    f64 => NativeType::Float(8);
+}
+
+// SAFETY: a thin pointer is a C pointer.
+unsafe impl<T> NativeValue for *const T {
+    const TYPE: NativeType = NativeType::Pointer;
+}
+
+// SAFETY: a thin pointer is a C pointer.
+unsafe impl<T> NativeValue for *mut T {
+    const TYPE: NativeType = NativeType::Pointer;
+}
+
+/// A native function that can be registered: `extern "C" fn(...) -> ...` and its `unsafe` form.
+pub trait NativeFunction: Copy {
+    /// Where it is.
+    fn address(self) -> *const c_void;
+    /// Its C type.
+    fn signature() -> NativeSignature;
+}
+
+/// The arguments of a call: a tuple of native values.
+pub trait Arguments: Copy {
+    /// Their C types.
+    fn types() -> Vec<NativeType>;
+
+    /// Calls the function at `address` with them.
+    ///
+    /// # Safety
+    ///
+    /// There must be a function that takes these arguments and returns an `R`, and calling it must be sound.
+    unsafe fn call<R: NativeValue>(self, address: *const u8) -> R;
+}
+
+macro_rules! arities {
+    ($(($($name:ident)*))*) => {$(
+        impl<R: NativeValue, $($name: NativeValue),*> NativeFunction for extern "C" fn($($name),*) -> R {
+            fn address(self) -> *const c_void {
+                self as *const c_void
+            }
+
+            fn signature() -> NativeSignature {
+                NativeSignature { parameters: vec![$($name::TYPE),*], result: R::TYPE }
+            }
+        }
+
+        impl<R: NativeValue, $($name: NativeValue),*> NativeFunction for unsafe extern "C" fn($($name),*) -> R {
+            fn address(self) -> *const c_void {
+                self as *const c_void
+            }
+
+            fn signature() -> NativeSignature {
+                NativeSignature { parameters: vec![$($name::TYPE),*], result: R::TYPE }
+            }
+        }
+
+        impl<$($name: NativeValue),*> Arguments for ($($name,)*) {
+            fn types() -> Vec<NativeType> {
+                vec![$($name::TYPE),*]
+            }
+
+            #[allow(non_snake_case)]
+            unsafe fn call<R: NativeValue>(self, address: *const u8) -> R {
+                let ($($name,)*) = self;
+                // SAFETY: the caller vouches that a function of this type is there.
+                unsafe {
+                    let function: extern "C" fn($($name),*) -> R = std::mem::transmute(address);
+                    function($($name),*)
+                }
+            }
+        }
+    )*};
+}
+
+arities! {
+    ()
+    (A)
+    (A B)
+    (A B C)
+    (A B C D)
+    (A B C D E)
+    (A B C D E F)
+    (A B C D E F G)
+    (A B C D E F G H)
+    (A B C D E F G H I)
+    (A B C D E F G H I J)
+    (A B C D E F G H I J K)
+    (A B C D E F G H I J K L)
+}

@@ -1,0 +1,129 @@
+//! Addresses and 64-bit immediates (RFC 9669 section 5.4).
+//!
+//! | target | CLIF |
+//! |---|---|
+//! | a function | `func_addr` |
+//! | data, an import that is never called | `symbol_value`, `iadd` of the offset |
+//! | a label | its byte offset in the code section (see [`crate::graph`]) |
+//! | a number | `iconst` |
+//! | `map_by_fd(n)`, `map_val(m)`, `var_addr(n)`, `map_by_idx(n)` | a call of `bpf_map_by_fd`, `bpf_map_val`, ... |
+
+use std::collections::HashMap;
+
+use cranelift_codegen::ir::{
+    ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, InstBuilder, Signature, UserExternalName,
+    Value,
+};
+use cranelift_module::{DataId, FuncId};
+
+use super::{Callee, DataReference, Imported, Lifter};
+use crate::abi::WORD;
+use crate::decode::insn::{Reg, WideImm};
+use crate::program::Target;
+
+/// What a function already refers to, so that each name is imported once.
+#[derive(Default)]
+pub(super) struct References {
+    functions: HashMap<(FuncId, Signature), FuncRef>,
+    data: HashMap<DataId, GlobalValue>,
+}
+
+/// Namespaces of [`UserExternalName`], as `cranelift_module` numbers them.
+const FUNCTIONS: u32 = 0;
+const DATA: u32 = 1;
+
+impl Lifter<'_, '_> {
+    /// Imports a function, to be called with this signature.
+    pub(super) fn function_reference(&mut self, callee: &Callee, signature: Signature) -> FuncRef {
+        let builder = &mut *self.builder;
+        *self.references.functions.entry((callee.id, signature)).or_insert_with_key(|(id, signature)| {
+            let name = UserExternalName { namespace: FUNCTIONS, index: id.as_u32() };
+            let name = ExternalName::user(builder.func.declare_imported_user_function(name));
+            let signature = builder.import_signature(signature.clone());
+            builder.import_function(ExtFuncData { name, signature, colocated: callee.colocated, patchable: false })
+        })
+    }
+
+    fn function_address(&mut self, callee: &Callee) -> Value {
+        let signature = callee.abi.signature(callee.abi.words(0));
+        let reference = self.function_reference(callee, signature);
+        self.builder.ins().func_addr(WORD, reference)
+    }
+
+    fn data_address(&mut self, data: DataReference, offset: i64) -> Value {
+        let builder = &mut *self.builder;
+        let global = *self.references.data.entry(data.id).or_insert_with(|| {
+            let name = UserExternalName { namespace: DATA, index: data.id.as_u32() };
+            let name = ExternalName::user(builder.func.declare_imported_user_function(name));
+            builder.create_global_value(GlobalValueData::Symbol {
+                name,
+                offset: 0.into(),
+                colocated: data.colocated,
+                tls: false,
+            })
+        });
+        let address = self.builder.ins().symbol_value(WORD, global);
+        self.plus(address, offset)
+    }
+
+    fn plus(&mut self, value: Value, offset: i64) -> Value {
+        if offset == 0 { value } else { self.builder.ins().iadd_imm_s(value, offset) }
+    }
+
+    /// The address of `target`.
+    pub(super) fn target_address(&mut self, target: Target) -> Value {
+        let declarations = self.declarations;
+        match target {
+            Target::Function(function) => self.function_address(&declarations.functions[function]),
+            Target::Label { offset, .. } => self.builder.ins().iconst(WORD, offset as i64),
+            Target::Data { section, offset } => self.data_address(declarations.data[section], offset),
+            Target::Symbol { symbol, addend } => match declarations.symbols.get(&symbol) {
+                Some(&data) => self.data_address(data, addend),
+                None => {
+                    let symbol = &self.program.symbols[symbol];
+                    let offset = (symbol.offset as i64).wrapping_add(addend);
+                    self.data_address(declarations.data[symbol.section], offset)
+                }
+            },
+            Target::Import { import, addend } => {
+                let address = match &declarations.imports[import] {
+                    Imported::Function(callee) => self.function_address(callee),
+                    Imported::Data(data) => self.data_address(*data, 0),
+                };
+                self.plus(address, addend)
+            }
+            Target::Absolute(value) => self.builder.ins().iconst(WORD, value as i64),
+        }
+    }
+
+    pub(super) fn load_imm(&mut self, dst: Reg, value: WideImm) {
+        let value = match (self.at.target, value) {
+            (Some(target), _) => self.target_address(target),
+            (None, WideImm::Const(value)) => self.builder.ins().iconst(WORD, value as i64),
+            (None, WideImm::MapByFd(fd)) => self.call_platform("bpf_map_by_fd", fd),
+            (None, WideImm::MapByIndex(index)) => self.call_platform("bpf_map_by_idx", index),
+            (None, WideImm::MapValueByFd(fd, offset)) => {
+                let map = self.call_platform("bpf_map_by_fd", fd);
+                self.map_value(map, offset)
+            }
+            (None, WideImm::MapValueByIndex(index, offset)) => {
+                let map = self.call_platform("bpf_map_by_idx", index);
+                self.map_value(map, offset)
+            }
+            (None, WideImm::Variable(id)) => self.call_platform("bpf_var_addr", id),
+            // The graph phase gives every `code_addr` a target.
+            (None, WideImm::Code(distance)) => self.builder.ins().iconst(WORD, i64::from(distance)),
+        };
+        self.set(dst, value);
+    }
+
+    fn call_platform(&mut self, name: &str, number: i32) -> Value {
+        let number = self.builder.ins().iconst(WORD, i64::from(number));
+        self.call_runtime(name, &[number])
+    }
+
+    fn map_value(&mut self, map: Value, offset: i32) -> Value {
+        let value = self.call_runtime("bpf_map_val", &[map]);
+        self.plus(value, i64::from(offset))
+    }
+}

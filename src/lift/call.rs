@@ -1,0 +1,234 @@
+//! Calls (RFC 9669 section 4.3.1).
+//!
+//! | BPF | callee |
+//! |---|---|
+//! | `call` of a function of the program | that function, direct |
+//! | `call` of an undefined symbol | that symbol, by its C prototype |
+//! | `call n` | the symbol `bpf_<name of helper n>` |
+//! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
+//! | `callx r` | the address in the register: five words in, one out |
+//! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
+//!
+//! A call leaves its result in r0 and 0 in r1 to r5.
+//!
+//! A function that may return twice (setjmp) restores the machine's callee-saved registers when it does, but not
+//! the spill slots that the register allocator reuses. So around such a call r6 to r9 live in a stack slot of their
+//! own, and the function that calls it is compiled without code motion ([`super::Lifted::returns_twice`]).
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
+
+use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE};
+use crate::abi::{Abi, REGISTER_WORDS, WORD, helpers};
+use crate::decode::insn::{self, Insn, Reg, Size};
+use crate::graph::Graph;
+use crate::program::{Program, Target};
+
+/// C functions that may return more than once.
+const RETURNS_TWICE: [&str; 8] =
+    ["setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", "vfork", "getcontext", "savectx"];
+
+/// The symbol of the packet loads.
+pub(crate) const LOAD_PACKET: &str = "bpf_load_packet";
+
+/// The name of the symbol that an instruction calls without a relocation, if it calls one.
+pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {
+    use insn::WideImm::{MapByFd, MapByIndex, MapValueByFd, MapValueByIndex, Variable};
+    let names: &[&str] = match insn {
+        Insn::Call(insn::Callee::Helper(number)) => return vec![helpers::symbol(number)],
+        Insn::Call(insn::Callee::Kfunc(id)) => return vec![kfunc_symbol(id)],
+        Insn::LoadPacket { .. } => &[LOAD_PACKET],
+        Insn::LoadImm { value: MapByFd(_), .. } => &["bpf_map_by_fd"],
+        Insn::LoadImm { value: MapByIndex(_), .. } => &["bpf_map_by_idx"],
+        Insn::LoadImm { value: MapValueByFd(..), .. } => &["bpf_map_by_fd", "bpf_map_val"],
+        Insn::LoadImm { value: MapValueByIndex(..), .. } => &["bpf_map_by_idx", "bpf_map_val"],
+        Insn::LoadImm { value: Variable(_), .. } => &["bpf_var_addr"],
+        _ => &[],
+    };
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn kfunc_symbol(id: u32) -> String {
+    format!("bpf_kfunc_{id}")
+}
+
+/// Whether the function calls one that may return twice.
+pub(super) fn returns_twice(program: &Program, graph: &Graph) -> bool {
+    graph.instructions.iter().any(|instruction| match (instruction.insn, instruction.target) {
+        (Insn::Call(_), Some(target)) => may_return_twice(program, target),
+        _ => false,
+    })
+}
+
+fn may_return_twice(program: &Program, target: Target) -> bool {
+    match target {
+        Target::Import { import, .. } => RETURNS_TWICE.contains(&program.imports[import].name.as_str()),
+        _ => false,
+    }
+}
+
+impl Lifter<'_, '_> {
+    pub(super) fn call(&mut self, callee: insn::Callee) -> Result<(), LiftError> {
+        let declarations = self.declarations;
+        let result = match (callee, self.at.target) {
+            (insn::Callee::Register(reg), _) => {
+                let address = self.get(reg);
+                self.call_address(address)
+            }
+            (_, Some(Target::Function(function))) => {
+                let passed = self.stack_arguments.len();
+                let callee = &declarations.functions[function];
+                let expected = callee.abi.words(0).saturating_sub(REGISTER_WORDS);
+                if expected > passed {
+                    let function = &self.program.functions[function];
+                    let place = self.program.place(self.graph.section, Some(self.graph.function), self.at.offset);
+                    let callee = function.name.clone();
+                    return Err(LiftError::StackArguments { place, callee, expected, passed });
+                }
+                self.call_with_registers(callee)
+            }
+            (_, Some(Target::Import { import, .. })) => match &declarations.imports[import] {
+                Imported::Function(callee) => self.call_import(callee, self.program.imports[import].weak),
+                // Declared as data by another object's reference, yet called: by address.
+                Imported::Data(_) => {
+                    let address = self.target_address(Target::Import { import, addend: 0 });
+                    self.call_address(address)
+                }
+            },
+            (_, Some(target)) => {
+                let address = self.target_address(target);
+                self.call_address(address)
+            }
+            (insn::Callee::Helper(number), None) => {
+                self.call_with_registers(&declarations.runtime[&helpers::symbol(number)])
+            }
+            (insn::Callee::Kfunc(id), None) => self.call_with_registers(&declarations.runtime[&kfunc_symbol(id)]),
+            (insn::Callee::Local(_), None) => unreachable!("the graph phase gives every local call a target"),
+        };
+        self.clobber(result);
+        Ok(())
+    }
+
+    /// The words that a call passes: r1 to r5, then the stack arguments.
+    fn argument_words(&mut self, count: usize) -> Vec<Value> {
+        let registers = Reg::arguments().map(|reg| self.registers[reg.index()]);
+        let variables: Vec<_> = registers.chain(self.stack_arguments.iter().copied()).take(count).collect();
+        let mut words: Vec<Value> = variables.into_iter().map(|variable| self.builder.use_var(variable)).collect();
+        while words.len() < count {
+            words.push(self.builder.ins().iconst(WORD, 0));
+        }
+        words
+    }
+
+    fn stack_argument_count(&self) -> u16 {
+        self.stack_arguments.len() as u16
+    }
+
+    fn call_with_registers(&mut self, callee: &super::Callee) -> Option<Value> {
+        let count = callee.abi.words(self.stack_argument_count());
+        let words = self.argument_words(count);
+        self.call_function(callee, &words)
+    }
+
+    fn call_function(&mut self, callee: &super::Callee, words: &[Value]) -> Option<Value> {
+        let reference = self.function_reference(callee, callee.abi.signature(words.len()));
+        let arguments = callee.abi.arguments(self.builder, words);
+        let call = self.builder.ins().call(reference, &arguments);
+        let results = self.builder.inst_results(call).to_vec();
+        callee.abi.result(self.builder, &results)
+    }
+
+    /// Calls an undefined symbol; a weak one that is not there traps.
+    fn call_import(&mut self, callee: &super::Callee, weak: bool) -> Option<Value> {
+        if weak && let Some(target) = self.at.target {
+            let address = self.target_address(target);
+            self.builder.ins().trapz(address, trap_code(TRAP_NO_CALLEE));
+        }
+        let twice = self.at.target.is_some_and(|target| may_return_twice(self.program, target));
+        if !twice {
+            return self.call_with_registers(callee);
+        }
+        self.keep_registers();
+        let result = self.call_with_registers(callee);
+        self.restore_registers();
+        result
+    }
+
+    /// Calls an address: nothing says what it takes, so all words go and one comes back.
+    fn call_address(&mut self, address: Value) -> Option<Value> {
+        let abi = Abi::unknown(self.declarations.platform);
+        let words = self.argument_words(abi.words(self.stack_argument_count()));
+        let signature = self.builder.import_signature(abi.signature(words.len()));
+        let call = self.builder.ins().call_indirect(signature, address, &words);
+        self.builder.inst_results(call).first().copied()
+    }
+
+    /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.
+    pub(super) fn call_runtime(&mut self, name: &str, words: &[Value]) -> Value {
+        let declarations = self.declarations;
+        let result = self.call_function(&declarations.runtime[name], words);
+        result.expect("functions of the runtime return a word")
+    }
+
+    /// The registers after a call.
+    fn clobber(&mut self, result: Option<Value>) {
+        let zero = self.builder.ins().iconst(WORD, 0);
+        self.set(Reg::R0, result.unwrap_or(zero));
+        for reg in Reg::arguments() {
+            self.set(reg, zero);
+        }
+    }
+
+    fn kept_slot(&mut self) -> cranelift_codegen::ir::StackSlot {
+        *self.kept.get_or_insert_with(|| {
+            let size = Reg::callee_saved().len() as u32 * WORD.bytes();
+            self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3))
+        })
+    }
+
+    fn keep_registers(&mut self) {
+        let slot = self.kept_slot();
+        for (index, reg) in Reg::callee_saved().enumerate() {
+            let value = self.get(reg);
+            let address = self.builder.ins().stack_addr(WORD, slot, index as i32 * WORD.bytes() as i32);
+            self.builder.ins().store(MemFlagsData::new(), value, address, 0);
+        }
+    }
+
+    fn restore_registers(&mut self) {
+        let slot = self.kept_slot();
+        for (index, reg) in Reg::callee_saved().enumerate() {
+            let address = self.builder.ins().stack_addr(WORD, slot, index as i32 * WORD.bytes() as i32);
+            let value = self.builder.ins().load(WORD, MemFlagsData::new(), address, 0);
+            self.set(reg, value);
+        }
+        let zero = self.builder.ins().iconst(WORD, 0);
+        for variable in self.stack_arguments.clone() {
+            self.builder.def_var(variable, zero);
+        }
+    }
+
+    pub(super) fn load_packet(&mut self, size: Size, index: Option<Reg>, offset: i32) {
+        let context = self.get(Reg::R6);
+        let mut place = self.builder.ins().iconst(WORD, i64::from(offset));
+        if let Some(index) = index {
+            let index = self.get(index);
+            place = self.builder.ins().iadd(index, place);
+        }
+        let bytes = self.builder.ins().iconst(WORD, i64::from(size.bytes()));
+        let value = self.call_runtime(LOAD_PACKET, &[context, place, bytes]);
+        let (failed, loaded) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(failed);
+        let is_negative = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, value, 0);
+        self.builder.ins().brif(is_negative, failed, &[], loaded, &[]);
+        self.builder.switch_to_block(failed);
+        let zero = self.builder.ins().iconst(WORD, 0);
+        self.return_word(zero);
+        self.builder.switch_to_block(loaded);
+        self.clobber(Some(value));
+    }
+}
+
+pub(super) fn trap_code(code: u8) -> cranelift_codegen::ir::TrapCode {
+    cranelift_codegen::ir::TrapCode::unwrap_user(code)
+}

@@ -1,0 +1,163 @@
+//! Jumps and returns (RFC 9669 section 4.3).
+//!
+//! | BPF | CLIF |
+//! |---|---|
+//! | `goto`, falling through | `jump` |
+//! | `if a cond b` | `icmp`, `brif`; `&` is `band` and `brif` |
+//! | `may_goto` | `brif` on the frame's loop budget, which each one uses up by one |
+//! | `gotox` | `br_table` over the labels; a compare tree where they lie far apart |
+//! | `exit` | `return` of r0 |
+//! | out of the function | a cold block that traps |
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{Block, BlockCall, Inst, InstBuilder, JumpTableData, Value, types};
+use cranelift_frontend::Switch;
+
+use super::alu::width_type;
+use super::call::trap_code;
+use super::{Lifter, TRAP_NO_LABEL};
+use crate::decode::SLOT;
+use crate::decode::insn::{Cond, Insn, Operand, Reg};
+use crate::graph::{Edge, RegisterJump, Terminator};
+use crate::program::Target;
+
+/// A table of this many entries for each label is still a table.
+const SPARSEST_TABLE: u64 = 16;
+
+impl Lifter<'_, '_> {
+    pub(super) fn trap(&mut self, code: u8) -> Inst {
+        self.builder.ins().trap(trap_code(code))
+    }
+
+    fn edge(&mut self, edge: Edge) -> Block {
+        match edge {
+            Edge::Block(index) => self.blocks[index],
+            Edge::Outside => *self.outside.get_or_insert_with(|| self.builder.create_block()),
+        }
+    }
+
+    /// Ends a block; the jump's operands are in its last instruction.
+    pub(super) fn terminator(&mut self, terminator: &Terminator) {
+        match terminator {
+            Terminator::Goto(edge) => {
+                let target = self.edge(*edge);
+                self.builder.ins().jump(target, &[]);
+            }
+            Terminator::Branch { taken, fallthrough } => {
+                let condition = self.condition();
+                let (taken, fallthrough) = (self.edge(*taken), self.edge(*fallthrough));
+                self.builder.ins().brif(condition, taken, &[], fallthrough, &[]);
+            }
+            Terminator::Register(jump) => self.jump_register(jump),
+            Terminator::Return => {
+                let word = self.get(Reg::R0);
+                self.return_word(word);
+            }
+        }
+    }
+
+    pub(super) fn return_word(&mut self, word: Value) {
+        let abi = &self.declarations.functions[self.graph.function].abi;
+        let results = abi.results(self.builder, word);
+        self.builder.ins().return_(&results);
+    }
+
+    /// The condition of the block's last instruction: not zero if it holds.
+    fn condition(&mut self) -> Value {
+        match self.at.insn {
+            Insn::Branch { cond, width, dst, src, .. } => {
+                let ty = width_type(width);
+                let left = self.operand_at(Operand::Reg(dst), ty);
+                let right = self.operand_at(src, ty);
+                match compare(cond) {
+                    Some(code) => self.builder.ins().icmp(code, left, right),
+                    None => self.builder.ins().band(left, right),
+                }
+            }
+            _ => self.use_budget(),
+        }
+    }
+
+    /// `may_goto`: taken when the budget is used up.
+    fn use_budget(&mut self) -> Value {
+        let variable = self.budget.expect("a function with `may_goto` has a budget");
+        let budget = self.builder.use_var(variable);
+        let is_used_up = self.builder.ins().icmp_imm_u(IntCC::Equal, budget, 0);
+        let rest = self.builder.ins().iadd_imm_s(budget, -1);
+        self.builder.def_var(variable, rest);
+        is_used_up
+    }
+
+    fn jump_register(&mut self, jump: &RegisterJump) {
+        let Insn::JumpRegister { reg } = self.at.insn else {
+            unreachable!("the block ends in a jump through a register");
+        };
+        let mut value = self.get(reg);
+        if let Some(table) = jump.relative_to {
+            let table = self.target_address(Target::Data { section: table, offset: 0 });
+            value = self.builder.ins().isub(value, table);
+        }
+        let nowhere = self.builder.create_block();
+        self.builder.set_cold_block(nowhere);
+        let targets: Vec<(u64, Block)> =
+            jump.targets.iter().map(|target| (target.value / SLOT as u64, self.edge(target.edge))).collect();
+        let (first, last) = match (targets.first(), targets.last()) {
+            (Some(first), Some(last)) => (first.0, last.0),
+            _ => (0, 0),
+        };
+        let from_first = self.builder.ins().iadd_imm_s(value, -((first * SLOT as u64) as i64));
+        // A value that is no multiple of a slot is rotated out of range, so it traps as any other wrong value.
+        let index = self.builder.ins().rotr_imm_u(from_first, i64::from(SLOT.ilog2()));
+        if last - first < SPARSEST_TABLE * targets.len() as u64 {
+            self.jump_table(index, first, &targets, nowhere);
+        } else {
+            let mut switch = Switch::new();
+            for &(slot, block) in &targets {
+                switch.set_entry(u128::from(slot - first), block);
+            }
+            switch.emit(self.builder, index, nowhere);
+        }
+        self.builder.switch_to_block(nowhere);
+        self.trap(TRAP_NO_LABEL);
+    }
+
+    /// A `br_table` over the slots from `first` on. Its index has 32 bits, so the high half is looked at first.
+    fn jump_table(&mut self, index: Value, first: u64, targets: &[(u64, Block)], nowhere: Block) {
+        let in_range = self.builder.create_block();
+        let size = targets.last().map_or(0, |last| last.0 - first + 1);
+        let is_small = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, size as i64);
+        self.builder.ins().brif(is_small, in_range, &[], nowhere, &[]);
+        self.builder.switch_to_block(in_range);
+        let index = self.builder.ins().ireduce(types::I32, index);
+        let pool = &mut self.builder.func.dfg.value_lists;
+        let default = BlockCall::new(nowhere, std::iter::empty(), pool);
+        let mut entries = Vec::with_capacity(size as usize);
+        let mut targets = targets.iter().peekable();
+        for slot in first..first + size {
+            let entry = match targets.next_if(|target| target.0 == slot) {
+                Some(&(_, block)) => BlockCall::new(block, std::iter::empty(), pool),
+                None => default,
+            };
+            entries.push(entry);
+        }
+        let table = self.builder.create_jump_table(JumpTableData::new(default, &entries));
+        self.builder.ins().br_table(index, table);
+    }
+}
+
+/// The CLIF condition; none for `&`.
+fn compare(cond: Cond) -> Option<IntCC> {
+    Some(match cond {
+        Cond::Eq => IntCC::Equal,
+        Cond::Ne => IntCC::NotEqual,
+        Cond::Gt => IntCC::UnsignedGreaterThan,
+        Cond::Ge => IntCC::UnsignedGreaterThanOrEqual,
+        Cond::Lt => IntCC::UnsignedLessThan,
+        Cond::Le => IntCC::UnsignedLessThanOrEqual,
+        Cond::SGt => IntCC::SignedGreaterThan,
+        Cond::SGe => IntCC::SignedGreaterThanOrEqual,
+        Cond::SLt => IntCC::SignedLessThan,
+        Cond::SLe => IntCC::SignedLessThanOrEqual,
+        Cond::Set => return None,
+    })
+}

@@ -1,0 +1,300 @@
+//! The **lift** phase: one function's [`Graph`] to CLIF.
+//!
+//! Comes in: a graph, and what the names of the program are declared as ([`Declarations`]). Goes out: a
+//! [`Lifted`] CLIF function. It does not know whether that feeds the JIT or an object.
+//!
+//! | BPF | CLIF |
+//! |---|---|
+//! | r0 to r9 | one `i64` variable each; undefined at entry means 0 |
+//! | r10 | `stack_addr` of the end of one explicit stack slot |
+//! | arithmetic | `alu.rs` |
+//! | loads, stores, atomics | `memory.rs` |
+//! | addresses and 64-bit immediates | `address.rs` |
+//! | calls | `call.rs` |
+//! | jumps | `control.rs` |
+//!
+//! Every instruction carries its byte offset in the code section as its source location.
+
+mod address;
+mod alu;
+pub(crate) mod call;
+mod control;
+mod declarations;
+mod memory;
+
+use cranelift_codegen::ir::{
+    Block, Function, InstBuilder, SourceLoc, StackSlot, StackSlotData, StackSlotKind, UserFuncName, Value,
+};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+
+use crate::abi::WORD;
+use crate::decode::insn::{Insn, Operand, Reg};
+use crate::graph::{Graph, Instruction};
+use crate::program::{Endianness, Place, Program};
+
+pub use declarations::{Callee, DataReference, Declarations, Imported};
+
+/// The trap of control that leaves a function, or that LLVM says is unreachable.
+pub const TRAP_OUTSIDE: u8 = 1;
+/// The trap of a jump through a register to no label.
+pub const TRAP_NO_LABEL: u8 = 2;
+/// The trap of a call of a weak symbol that is not there.
+pub const TRAP_NO_CALLEE: u8 = 3;
+
+/// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
+const LOOP_BUDGET: i64 = 8 << 20;
+
+/// Bytes that the frame is aligned to.
+const FRAME_ALIGN_LOG2: u8 = 4;
+
+/// A function in CLIF.
+pub struct Lifted {
+    /// The function.
+    pub function: Function,
+    /// It calls a function that may return twice (setjmp): it must be compiled without moving code across calls.
+    pub returns_twice: bool,
+}
+
+/// Why a function cannot be lifted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LiftError {
+    /// A call passes fewer arguments than the callee reads from the stack.
+    #[error("{place}: `{callee}` takes {expected} arguments on the stack, and the call passes {passed}")]
+    StackArguments {
+        /// Where.
+        place: Place,
+        /// The function that is called.
+        callee: String,
+        /// How many it reads.
+        expected: usize,
+        /// How many were stored.
+        passed: usize,
+    },
+}
+
+/// What lifting reuses from one function to the next.
+#[derive(Default)]
+pub struct LiftContext {
+    builder: FunctionBuilderContext,
+}
+
+/// Lifts a function.
+///
+/// # Errors
+///
+/// [`LiftError`], at the first instruction that has no meaning.
+pub fn lift(
+    program: &Program,
+    declarations: &Declarations,
+    isa: &dyn TargetIsa,
+    graph: &Graph,
+    context: &mut LiftContext,
+) -> Result<Lifted, LiftError> {
+    let callee = &declarations.functions[graph.function];
+    let signature = callee.abi.signature(callee.abi.words(0));
+    let mut function = Function::with_name_signature(UserFuncName::user(0, callee.id.as_u32()), signature);
+    let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
+    let returns_twice = call::returns_twice(program, graph);
+    let mut lifter = Lifter::new(program, declarations, graph, &mut builder);
+    lifter.function()?;
+    builder.seal_all_blocks();
+    builder.finalize(isa.frontend_config());
+    Ok(Lifted { function, returns_twice })
+}
+
+/// The state of lifting one function.
+struct Lifter<'a, 'f> {
+    program: &'a Program,
+    declarations: &'a Declarations,
+    graph: &'a Graph,
+    builder: &'a mut FunctionBuilder<'f>,
+    references: address::References,
+    registers: [Variable; 10],
+    /// The BPF stack, if the function uses r10.
+    frame: Option<StackSlot>,
+    /// CLIF blocks, by index of BPF block.
+    blocks: Vec<Block>,
+    /// Where control goes that leaves the function.
+    outside: Option<Block>,
+    /// The budget of `may_goto`.
+    budget: Option<Variable>,
+    /// Stack arguments that came in: position 1 is index 0.
+    stack_parameters: Vec<Value>,
+    /// Stack arguments for the next call.
+    stack_arguments: Vec<Variable>,
+    /// Where r6 to r9 are kept across such calls.
+    kept: Option<StackSlot>,
+    /// The instruction that is being lifted.
+    at: Instruction,
+}
+
+impl<'a, 'f> Lifter<'a, 'f> {
+    fn new(
+        program: &'a Program,
+        declarations: &'a Declarations,
+        graph: &'a Graph,
+        builder: &'a mut FunctionBuilder<'f>,
+    ) -> Self {
+        let registers = std::array::from_fn(|_| builder.declare_var(WORD));
+        let frame = (graph.frame.size > 0).then(|| {
+            // The frame's end is aligned too, since its size is.
+            let size = graph.frame.size.next_multiple_of(1 << FRAME_ALIGN_LOG2);
+            let size = u32::try_from(size).expect("the graph phase bounds the frame");
+            builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, FRAME_ALIGN_LOG2))
+        });
+        let blocks = graph.blocks.iter().map(|_| builder.create_block()).collect();
+        let at = Instruction { offset: program.functions[graph.function].start, insn: Insn::Exit, target: None };
+        Lifter {
+            program,
+            declarations,
+            graph,
+            builder,
+            references: address::References::default(),
+            registers,
+            frame,
+            blocks,
+            outside: None,
+            budget: None,
+            stack_parameters: Vec::new(),
+            stack_arguments: Vec::new(),
+            kept: None,
+            at,
+        }
+    }
+
+    fn function(&mut self) -> Result<(), LiftError> {
+        let entry = self.builder.create_block();
+        self.builder.append_block_params_for_function_params(entry);
+        self.builder.switch_to_block(entry);
+        self.set_location();
+        self.enter(entry);
+        match self.blocks.first() {
+            Some(&first) => self.builder.ins().jump(first, &[]),
+            None => self.trap(TRAP_OUTSIDE),
+        };
+        let graph = self.graph;
+        for (index, block) in graph.blocks.iter().enumerate() {
+            self.builder.switch_to_block(self.blocks[index]);
+            for instruction in graph.instructions_of(block) {
+                self.at = *instruction;
+                self.set_location();
+                self.instruction()?;
+            }
+            self.terminator(&block.terminator);
+        }
+        if let Some(outside) = self.outside {
+            self.builder.switch_to_block(outside);
+            self.builder.set_cold_block(outside);
+            self.trap(TRAP_OUTSIDE);
+        }
+        Ok(())
+    }
+
+    /// Gives the registers their values at entry.
+    fn enter(&mut self, entry: Block) {
+        let zero = self.builder.ins().iconst(WORD, 0);
+        for variable in self.registers {
+            self.builder.def_var(variable, zero);
+        }
+        let native: Vec<Value> = self.builder.block_params(entry).to_vec();
+        let abi = &self.declarations.functions[self.graph.function].abi;
+        let words = abi.parameters(self.builder, &native);
+        for (reg, word) in Reg::arguments().zip(&words) {
+            if let Some(word) = *word {
+                self.builder.def_var(self.registers[reg.index()], word);
+            }
+        }
+        let on_stack = words.get(crate::abi::REGISTER_WORDS..).unwrap_or_default();
+        self.stack_parameters = on_stack.iter().map(|word| word.unwrap_or(zero)).collect();
+
+        let positions = self.graph.instructions.iter().filter_map(|instruction| match instruction.insn {
+            Insn::StoreStackArgument { position, .. } => Some(position),
+            _ => None,
+        });
+        for _ in 0..positions.max().unwrap_or(0) {
+            let variable = self.builder.declare_var(WORD);
+            self.builder.def_var(variable, zero);
+            self.stack_arguments.push(variable);
+        }
+        if self.graph.instructions.iter().any(|instruction| matches!(instruction.insn, Insn::MayGoto { .. })) {
+            let variable = self.builder.declare_var(WORD);
+            let budget = self.builder.ins().iconst(WORD, LOOP_BUDGET);
+            self.builder.def_var(variable, budget);
+            self.budget = Some(variable);
+        }
+    }
+
+    /// Lifts one instruction; a block's last jump is left to [`Self::terminator`].
+    fn instruction(&mut self) -> Result<(), LiftError> {
+        match self.at.insn {
+            Insn::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
+            Insn::Neg { width, dst } => self.negate(width, dst),
+            Insn::MovSx { width, from, dst, src } => self.move_signed(width, from, dst, src),
+            Insn::AddrSpaceCast { dst, src, .. } => {
+                let value = self.get(src);
+                self.set(dst, value);
+            }
+            Insn::Endian { order, size, dst } => self.byte_order(order, size, dst),
+            Insn::LoadImm { dst, value } => self.load_imm(dst, value),
+            Insn::Load { size, signed, dst, base, offset } => self.load(size, signed, dst, base, offset),
+            Insn::Store { size, base, offset, src } => self.store(size, base, offset, src),
+            Insn::Atomic { op, width, fetch, base, offset, src } => {
+                self.atomic(op, width, fetch, base, offset, src);
+            }
+            Insn::Xchg { width, base, offset, src } => self.exchange(width, base, offset, src),
+            Insn::Cmpxchg { width, base, offset, src } => self.compare_exchange(width, base, offset, src),
+            Insn::LoadAcquire { size, dst, base, offset } => self.load_acquire(size, dst, base, offset),
+            Insn::StoreRelease { size, base, offset, src } => self.store_release(size, base, offset, src),
+            Insn::LoadPacket { size, index, offset } => self.load_packet(size, index, offset),
+            Insn::LoadStackArgument { dst, position } => {
+                let value = self.stack_parameters[usize::from(position) - 1];
+                self.set(dst, value);
+            }
+            Insn::StoreStackArgument { position, src } => {
+                let value = self.operand(src);
+                self.builder.def_var(self.stack_arguments[usize::from(position) - 1], value);
+            }
+            Insn::Call(callee) => self.call(callee)?,
+            Insn::Jump { .. }
+            | Insn::JumpRegister { .. }
+            | Insn::MayGoto { .. }
+            | Insn::Branch { .. }
+            | Insn::Exit => {}
+        }
+        Ok(())
+    }
+
+    fn set_location(&mut self) {
+        // Sections of 4 GiB of code do not exist: their offsets fit.
+        self.builder.set_srcloc(SourceLoc::new(self.at.offset as u32));
+    }
+
+    fn is_big_endian(&self) -> bool {
+        self.program.endianness == Endianness::Big
+    }
+
+    /// The value of a register.
+    fn get(&mut self, reg: Reg) -> Value {
+        match (reg, self.frame) {
+            (Reg::FRAME, Some(_)) => self.frame_address(0),
+            // Read, but never as an address: any value will do.
+            (Reg::FRAME, None) => self.builder.ins().iconst(WORD, 0),
+            (reg, _) => self.builder.use_var(self.registers[reg.index()]),
+        }
+    }
+
+    /// Gives a register a value; decoding leaves no instruction that writes r10.
+    fn set(&mut self, reg: Reg, value: Value) {
+        self.builder.def_var(self.registers[reg.index()], value);
+    }
+
+    /// The 64-bit value of an operand.
+    fn operand(&mut self, operand: Operand) -> Value {
+        match operand {
+            Operand::Reg(reg) => self.get(reg),
+            Operand::Imm(imm) => self.builder.ins().iconst(WORD, i64::from(imm)),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The objects of the program: those that are given, and the members of archives that they need.
+//!
+//! In: the files. Out: the objects, in the order in which a linker takes them.
+//!
+//! Rule, as of ld: an archive is looked at when its turn comes. A member is taken if it defines a name that is undefined
+//! so far; what it needs is looked for in the same archive again. An archive that is given earlier is not looked at
+//! again. A weak reference takes nothing. If two members define a name, the first counts.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use object::read::archive::ArchiveFile;
+
+use super::error::ParseError;
+use super::input::{self, Kind};
+use super::merge::is_shared;
+use super::object::{self as elf, Object, Symbol, SymbolHome};
+use super::{Input, Options};
+use crate::program::Binding;
+
+/// Reads the files and chooses the members.
+pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result<Vec<Object<'data>>, ParseError> {
+    let mut selection = Selection::default();
+    let mut archives = Vec::new();
+    // All objects before the first archive: `main` in an object, given after the archive, is not looked for in it.
+    let mut kinds = Vec::with_capacity(inputs.len());
+    for file in inputs {
+        kinds.push(input::classify(&file.name, &file.bytes)?);
+    }
+    let mut objects = Vec::with_capacity(inputs.len());
+    for (file, kind) in inputs.iter().zip(&kinds) {
+        objects.push(match kind {
+            Kind::Object => Some(elf::read(file.name.clone(), &file.bytes)?),
+            Kind::Archive => None,
+        });
+    }
+    let defined: HashSet<&str> = objects.iter().flatten().flat_map(defined_names).collect();
+    for root in options.roots.iter().filter(|root| !defined.contains(root.as_str())) {
+        selection.want(root.clone());
+    }
+    drop(defined);
+    for (file, object) in inputs.iter().zip(objects) {
+        match object {
+            Some(object) => selection.add(object),
+            None => {
+                archives.push(file.name.clone());
+                selection.search(members(file)?);
+            }
+        }
+    }
+    if selection.objects.is_empty() {
+        return Err(match archives.is_empty() {
+            true => ParseError::NoCode { files: Vec::new() },
+            false => ParseError::NoMember { archives, roots: options.roots.clone() },
+        });
+    }
+    check_byte_order(&selection.objects)?;
+    Ok(selection.objects)
+}
+
+/// The objects so far, and what they lack.
+#[derive(Default)]
+struct Selection<'data> {
+    objects: Vec<Object<'data>>,
+    defined: HashSet<String>,
+    /// Undefined names, in the order of their references; some may be defined since.
+    wanted: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl<'data> Selection<'data> {
+    fn want(&mut self, name: String) {
+        if !self.defined.contains(&name) && self.known.insert(name.clone()) {
+            self.wanted.push(name);
+        }
+    }
+
+    fn add(&mut self, object: Object<'data>) {
+        self.defined.extend(defined_names(&object).map(str::to_owned));
+        for symbol in &object.symbols {
+            if symbol.home == SymbolHome::Undefined && symbol.binding == Binding::Global {
+                self.want(symbol.name.to_owned());
+            }
+        }
+        self.objects.push(object);
+    }
+
+    /// Takes what is wanted out of an archive.
+    fn search(&mut self, members: Vec<Object<'data>>) {
+        let mut by_name: HashMap<String, usize> = HashMap::new();
+        for (index, member) in members.iter().enumerate() {
+            for name in defined_names(member) {
+                by_name.entry(name.to_owned()).or_insert(index);
+            }
+        }
+        let mut members: Vec<Option<Object<'data>>> = members.into_iter().map(Some).collect();
+        let mut queue: VecDeque<String> = std::mem::take(&mut self.wanted).into();
+        let mut missing = Vec::new();
+        while let Some(name) = queue.pop_front() {
+            if self.defined.contains(&name) {
+                continue;
+            }
+            match by_name.get(&name).and_then(|&index| members[index].take()) {
+                Some(member) => {
+                    self.add(member);
+                    queue.extend(self.wanted.drain(..));
+                }
+                None => missing.push(name),
+            }
+        }
+        self.wanted = missing;
+    }
+}
+
+/// The objects in an archive. Other files, such as a text, are passed over.
+fn members(file: &Input) -> Result<Vec<Object<'_>>, ParseError> {
+    let damaged =
+        |error: object::read::Error| ParseError::Damaged { file: file.name.clone(), what: error.to_string() };
+    let archive = ArchiveFile::parse(file.bytes.as_slice()).map_err(damaged)?;
+    let mut objects = Vec::new();
+    for member in archive.members() {
+        let member = member.map_err(damaged)?;
+        let bytes = member.data(file.bytes.as_slice()).map_err(damaged)?;
+        if input::is_object(bytes) {
+            let name = format!("{}({})", file.name, String::from_utf8_lossy(member.name()));
+            input::classify(&name, bytes)?;
+            objects.push(elf::read(name, bytes)?);
+        }
+    }
+    Ok(objects)
+}
+
+/// Names that an object defines for others, weak and COMMON ones among them.
+fn defined_names<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
+    let defined = |symbol: &&Symbol<'_>| symbol.home != SymbolHome::Undefined && is_shared(object, symbol);
+    object.symbols.iter().filter(defined).map(|symbol| symbol.name)
+}
+
+fn check_byte_order(objects: &[Object<'_>]) -> Result<(), ParseError> {
+    let order = |object: &Object<'_>| match object.endian {
+        object::Endianness::Little => "little-endian",
+        object::Endianness::Big => "big-endian",
+    };
+    let Some((first, others)) = objects.split_first() else { return Ok(()) };
+    match others.iter().find(|other| other.endian != first.endian) {
+        None => Ok(()),
+        Some(second) => Err(ParseError::ByteOrder {
+            first: first.name.clone(),
+            first_order: order(first),
+            second: second.name.clone(),
+            second_order: order(second),
+        }),
+    }
+}

@@ -1,0 +1,97 @@
+//! As much of an instruction as linking needs: calls, `ld_imm64`, and where jumps go (RFC 9669, section 3.1).
+
+use crate::program::Endianness;
+
+/// Bytes of one instruction slot.
+pub(super) const SLOT: usize = 8;
+
+const LD_IMM64: u8 = 0x18;
+const CALL: u8 = 0x85;
+const EXIT: u8 = 0x95;
+const GOTO: u8 = 0x05;
+const GOTO_LONG: u8 = 0x06;
+const GOTO_REGISTER: u8 = 0x0d;
+/// `src_reg` of a call of a function of the same section.
+const LOCAL: u8 = 1;
+
+/// One slot of 8 bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    bytes: [u8; SLOT],
+    endianness: Endianness,
+}
+
+impl Slot {
+    /// The slot at a byte offset, if there is one.
+    pub(super) fn at(code: &[u8], offset: u64, endianness: Endianness) -> Option<Self> {
+        let offset = usize::try_from(offset).ok().filter(|offset| offset.is_multiple_of(SLOT))?;
+        let bytes = code.get(offset..)?.first_chunk().copied()?;
+        Some(Self { bytes, endianness })
+    }
+
+    pub(super) fn imm(self) -> i32 {
+        let field = [self.bytes[4], self.bytes[5], self.bytes[6], self.bytes[7]];
+        match self.endianness {
+            Endianness::Little => i32::from_le_bytes(field),
+            Endianness::Big => i32::from_be_bytes(field),
+        }
+    }
+
+    fn offset(self) -> i16 {
+        let field = [self.bytes[2], self.bytes[3]];
+        match self.endianness {
+            Endianness::Little => i16::from_le_bytes(field),
+            Endianness::Big => i16::from_be_bytes(field),
+        }
+    }
+
+    fn source(self) -> u8 {
+        match self.endianness {
+            Endianness::Little => self.bytes[1] >> 4,
+            Endianness::Big => self.bytes[1] & 15,
+        }
+    }
+
+    /// A call of any kind, but not through a register.
+    pub(super) fn is_call(self) -> bool {
+        self.bytes[0] == CALL
+    }
+
+    pub(super) fn is_ld_imm64(self) -> bool {
+        self.bytes[0] == LD_IMM64
+    }
+
+    /// Slots that it takes.
+    pub(super) fn slots(self) -> usize {
+        if self.is_ld_imm64() { 2 } else { 1 }
+    }
+
+    /// The slots between the next one and the function that it calls, if that is in the same section.
+    pub(super) fn local_call(self) -> Option<i64> {
+        (self.is_call() && self.source() == LOCAL).then(|| i64::from(self.imm()))
+    }
+
+    /// Whether the next instruction can follow it.
+    pub(super) fn falls_through(self) -> bool {
+        !matches!(self.bytes[0], EXIT | GOTO | GOTO_LONG | GOTO_REGISTER)
+    }
+
+    /// The slots between the next one and the jump's target.
+    pub(super) fn jump(self) -> Option<i64> {
+        let is_jump = matches!(self.bytes[0] & 7, 5 | 6);
+        match self.bytes[0] {
+            GOTO_LONG => Some(i64::from(self.imm())),
+            GOTO_REGISTER => None,
+            _ if is_jump && !matches!(self.bytes[0] & 0xf0, 0x80 | 0x90) => Some(i64::from(self.offset())),
+            _ => None,
+        }
+    }
+}
+
+/// The addend in an `ld_imm64`: all 64 bits, or the lower 32 with their sign if the upper are 0.
+pub(super) fn ld_imm64_addend(code: &[u8], offset: u64, endianness: Endianness) -> Option<i64> {
+    let low = Slot::at(code, offset, endianness)?.imm();
+    let high = Slot::at(code, offset.checked_add(8)?, endianness)?.imm();
+    let wide = i64::from(high) << 32 | i64::from(low.cast_unsigned());
+    Some(if high == 0 { i64::from(low) } else { wide })
+}

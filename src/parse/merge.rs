@@ -1,0 +1,179 @@
+//! Symbol resolution: which definition each name of each object means.
+//!
+//! In: the objects, in order. Out: [`Globals`]: every name that is seen between objects, once, with its definition; and
+//! the sections that COMDAT groups leave out.
+//!
+//! | definitions of a name | the name means |
+//! |---|---|
+//! | one global | that one |
+//! | two globals | an error, with all such names at once |
+//! | a global, and weak or COMMON ones | the global |
+//! | COMMON ones | one block of the largest size and alignment |
+//! | weak ones | the first |
+//! | none | an import |
+//! | in a COMDAT group whose signature came before | a reference to the kept group's |
+//!
+//! Jump tables have global symbols, `BPF.JT.<function>.<table>`, with the same names in every object: they count as
+//! local.
+
+use std::collections::{HashMap, HashSet};
+
+use super::JUMP_TABLES;
+use super::error::{Duplicate, ParseError};
+use super::object::{Object, Symbol, SymbolHome};
+use crate::program::{Binding, Visibility};
+
+/// A symbol of an object, by the indices of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SymbolRef {
+    pub(super) object: usize,
+    pub(super) symbol: usize,
+}
+
+/// What a name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Definition {
+    /// No object defines it.
+    None,
+    /// This symbol.
+    Symbol(SymbolRef, Binding),
+    /// A block of zeros, made for COMMON symbols, of which this is the largest.
+    Common { at: SymbolRef, size: u64, align: u64 },
+}
+
+/// A name that is seen between objects.
+pub(super) struct Global<'data> {
+    pub(super) name: &'data str,
+    pub(super) definition: Definition,
+    /// The most constraining one of all its symbols.
+    pub(super) visibility: Visibility,
+    /// Every reference to it so far is weak.
+    pub(super) weak_only: bool,
+}
+
+/// All names that are seen between objects.
+pub(super) struct Globals<'data> {
+    /// In order of first appearance.
+    pub(super) list: Vec<Global<'data>>,
+    /// For each object, for each symbol: its index in `list`, unless it is local.
+    by_symbol: Vec<Vec<Option<usize>>>,
+    /// For each object, for each section: a COMDAT group left it out.
+    discarded: Vec<Vec<bool>>,
+}
+
+impl<'data> Globals<'data> {
+    /// Resolves all symbols of `objects`.
+    pub(super) fn resolve(objects: &[Object<'data>]) -> Result<Self, ParseError> {
+        let mut globals = Self { list: Vec::new(), by_symbol: Vec::new(), discarded: discarded_sections(objects) };
+        let mut by_name = HashMap::new();
+        let mut duplicates = Vec::new();
+        for (object_index, object) in objects.iter().enumerate() {
+            let mut row = vec![None; object.symbols.len()];
+            for (symbol_index, symbol) in object.symbols.iter().enumerate() {
+                if !is_shared(object, symbol) {
+                    continue;
+                }
+                let global = *by_name.entry(symbol.name).or_insert_with(|| {
+                    globals.list.push(Global {
+                        name: symbol.name,
+                        definition: Definition::None,
+                        visibility: Visibility::Default,
+                        weak_only: true,
+                    });
+                    globals.list.len() - 1
+                });
+                row[symbol_index] = Some(global);
+                let at = SymbolRef { object: object_index, symbol: symbol_index };
+                let discarded = globals.is_discarded(at.object, symbol);
+                if let Err(first) = globals.list[global].add(symbol, at, discarded) {
+                    duplicates.push(Duplicate {
+                        symbol: symbol.name.to_owned(),
+                        first: objects[first.object].name.clone(),
+                        second: object.name.clone(),
+                    });
+                }
+            }
+            globals.by_symbol.push(row);
+        }
+        if duplicates.is_empty() { Ok(globals) } else { Err(ParseError::Duplicates(duplicates)) }
+    }
+
+    /// The shared name of a symbol, as an index of `list`.
+    pub(super) fn of(&self, at: SymbolRef) -> Option<usize> {
+        self.by_symbol[at.object][at.symbol]
+    }
+
+    /// Whether this symbol is what its name means.
+    pub(super) fn is_definition(&self, at: SymbolRef) -> bool {
+        let global = self.of(at).map(|index| self.list[index].definition);
+        matches!(global, Some(Definition::Symbol(chosen, _)) if chosen == at)
+    }
+
+    /// Whether a COMDAT group left out the section.
+    pub(super) fn is_section_discarded(&self, object: usize, section: usize) -> bool {
+        self.discarded[object][section]
+    }
+
+    fn is_discarded(&self, object: usize, symbol: &Symbol<'_>) -> bool {
+        matches!(symbol.home, SymbolHome::Section(section) if self.discarded[object][section])
+    }
+}
+
+impl Global<'_> {
+    /// Adds a symbol of this name; in case of a second global definition says where the first is.
+    fn add(&mut self, symbol: &Symbol<'_>, at: SymbolRef, discarded: bool) -> Result<(), SymbolRef> {
+        if symbol.visibility == Visibility::Hidden {
+            self.visibility = Visibility::Hidden;
+        }
+        let weak = symbol.binding == Binding::Weak;
+        let new = match symbol.home {
+            _ if discarded => Definition::None,
+            SymbolHome::Undefined => Definition::None,
+            SymbolHome::Common => Definition::Common { at, size: symbol.size, align: symbol.value.max(1) },
+            SymbolHome::Absolute | SymbolHome::Section(_) => Definition::Symbol(at, symbol.binding),
+        };
+        self.definition = match (self.definition, new) {
+            (old, Definition::None) => {
+                self.weak_only &= weak;
+                old
+            }
+            (Definition::None, new) => new,
+            (Definition::Symbol(first, Binding::Global), Definition::Symbol(_, Binding::Global)) => {
+                return Err(first);
+            }
+            (_, new @ Definition::Symbol(_, Binding::Global)) => new,
+            (old @ Definition::Symbol(_, Binding::Global), _) => old,
+            (
+                Definition::Common { at, size, align },
+                Definition::Common { at: other, size: more, align: wider },
+            ) => {
+                let at = if more > size { other } else { at };
+                Definition::Common { at, size: size.max(more), align: align.max(wider) }
+            }
+            (_, common @ Definition::Common { .. }) => common,
+            (old, _) => old,
+        };
+        Ok(())
+    }
+}
+
+/// Whether other objects see the symbol.
+pub(super) fn is_shared(object: &Object<'_>, symbol: &Symbol<'_>) -> bool {
+    let table = matches!(symbol.home, SymbolHome::Section(section) if object.sections[section].name == JUMP_TABLES);
+    symbol.binding != Binding::Local && !symbol.name.is_empty() && !table
+}
+
+/// The members of groups of which another one was kept.
+fn discarded_sections(objects: &[Object<'_>]) -> Vec<Vec<bool>> {
+    let mut kept = HashSet::new();
+    let discard = |object: &Object<'_>, kept: &mut HashSet<_>| {
+        let mut discarded = vec![false; object.sections.len()];
+        for group in &object.groups {
+            if !kept.insert(group.signature.to_owned()) {
+                group.members.iter().for_each(|&member| discarded[member] = true);
+            }
+        }
+        discarded
+    };
+    objects.iter().map(|object| discard(object, &mut kept)).collect()
+}

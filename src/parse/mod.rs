@@ -1,0 +1,113 @@
+//! Parse: several ELF objects and archives become one [`Program`], as a linker would make it.
+//!
+//! In: the bytes of the files ([`Input`]), in order. Out: a [`Program`], or a [`ParseError`] that says what to do.
+//!
+//! | step | file | makes |
+//! |---|---|---|
+//! | tell what a file is | `input` | object, archive, or an error |
+//! | read an object | `object` | tables with the ELF file's own indices |
+//! | choose members | `archive` | the objects of the program |
+//! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
+//! | place sections | `sections`, `jump_tables` | code and data sections |
+//! | read relocations | `relocations`, `addresses` | what each field refers to |
+//! | find functions | `functions`, `instruction` | names and byte ranges |
+//! | put together | `build` | the program |
+//! | add types and lines | `btf` | prototypes, source lines |
+//!
+//! Architecture invariants:
+//! - No input makes it panic, hang, or take memory out of proportion: everything is linear, or n log n, in the files.
+//! - The order of everything follows the order of the inputs; no hash order gets out.
+
+mod addresses;
+mod archive;
+mod btf;
+mod build;
+mod error;
+mod functions;
+mod input;
+mod instruction;
+mod jump_tables;
+mod merge;
+mod object;
+mod relocations;
+mod sections;
+
+use std::path::Path;
+
+pub use error::{BadRelocation, Duplicate, ParseError};
+
+use crate::program::Program;
+
+/// The section of LLVM's jump tables, and nothing else's.
+const JUMP_TABLES: &str = ".jumptables";
+
+/// One file.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its name, for errors and line tables.
+    pub name: String,
+    /// An ELF object or an archive.
+    pub bytes: Vec<u8>,
+}
+
+/// What can be chosen.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Names that an archive's members are taken for even if no object refers to them; `main` by default.
+    pub roots: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { roots: vec!["main".to_owned()] }
+    }
+}
+
+/// Merges objects and archives into one program.
+///
+/// # Errors
+///
+/// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
+pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
+    let objects = archive::select(inputs, options)?;
+    let mut program = build::program(&objects)?;
+    btf::add(&objects, &mut program)?;
+    Ok(program)
+}
+
+impl Program {
+    /// Reads and merges files: objects and archives, in the order of a linker's command line.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`], and if a file cannot be read.
+    pub fn from_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ParseError> {
+        let read = |path: P| {
+            let path = path.as_ref();
+            let bytes = std::fs::read(path).map_err(|source| ParseError::Read { path: path.to_owned(), source })?;
+            Ok(Input { name: path.display().to_string(), bytes })
+        };
+        let inputs = paths.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        parse(&inputs, &Options::default())
+    }
+
+    /// Reads one object or archive; `name` is for errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`].
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, ParseError> {
+        parse(&[Input { name: name.to_owned(), bytes: bytes.to_vec() }], &Options::default())
+    }
+
+    /// Makes a program of raw little-endian instructions: one section `.text`, whose first function is `main`, and a
+    /// function for each place that a call of the same section goes to.
+    ///
+    /// # Errors
+    ///
+    /// If there are no instructions, or not whole ones.
+    pub fn from_instructions(name: &str, bytes: &[u8]) -> Result<Self, ParseError> {
+        build::raw_program(name, bytes)
+    }
+}

@@ -1,0 +1,321 @@
+//! One ELF object, read and checked: what later steps index without another look at the file.
+//!
+//! In: the bytes. Out: [`Object`], whose tables have the ELF file's own indices and borrow from the bytes.
+//!
+//! Rule: what is read stays in proportion to the file. Sections may not overlap so much that they hold more bytes than
+//! the file, nor names; so no later step has to fear a small file that unfolds.
+
+use object::elf::{self, FileHeader64, Rel64, Rela64, Sym64};
+use object::read::elf::{FileHeader as _, Rel as _, Rela as _, SectionHeader as _, Sym as _};
+use object::{Endianness, U32};
+
+use super::error::ParseError;
+use crate::program::{Binding, Visibility};
+
+type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
+type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
+type SectionHeader = elf::SectionHeader64<Endianness>;
+
+/// An ELF object for BPF.
+pub(super) struct Object<'data> {
+    /// The file's name, `lib.a(member.o)` for a member of an archive.
+    pub(super) name: String,
+    /// Byte order.
+    pub(super) endian: Endianness,
+    /// By ELF section index; the null section first.
+    pub(super) sections: Vec<Section<'data>>,
+    /// By ELF symbol index; the null symbol first.
+    pub(super) symbols: Vec<Symbol<'data>>,
+    /// COMDAT groups.
+    pub(super) groups: Vec<Group<'data>>,
+    /// Names of sections and symbols are in the same section, as LLVM has them.
+    pub(super) one_string_table: bool,
+}
+
+/// A section, of any kind.
+pub(super) struct Section<'data> {
+    pub(super) name: &'data str,
+    /// `SHT_*`.
+    pub(super) kind: u32,
+    /// `SHF_*`.
+    pub(super) flags: u64,
+    /// In bytes; of `SHT_NOBITS` too.
+    pub(super) size: u64,
+    /// As the file has it: 0 and 1 mean none.
+    pub(super) align: u64,
+    /// Empty for `SHT_NOBITS`.
+    pub(super) data: &'data [u8],
+    /// Those that apply to it, by offset; read only for sections of the program.
+    pub(super) relocations: Vec<RawRelocation>,
+}
+
+impl Section<'_> {
+    /// Whether all of these flags are set.
+    pub(super) fn has(&self, flags: u32) -> bool {
+        self.flags & u64::from(flags) == u64::from(flags)
+    }
+
+    /// Whether any of it can become part of the program: debug information and BTF do not.
+    pub(super) fn is_of_program(&self) -> bool {
+        let loaded = self.has(elf::SHF_ALLOC) || self.has(elf::SHF_EXECINSTR);
+        let about_bpf = [".BTF", ".debug", ".eh_frame"].iter().any(|prefix| self.name.starts_with(prefix));
+        loaded && !about_bpf && !self.has(elf::SHF_EXCLUDE)
+    }
+}
+
+/// A symbol.
+pub(super) struct Symbol<'data> {
+    pub(super) name: &'data str,
+    pub(super) home: SymbolHome,
+    /// Offset in its section, or the alignment of a COMMON symbol.
+    pub(super) value: u64,
+    pub(super) size: u64,
+    /// `STT_*`.
+    pub(super) kind: u8,
+    pub(super) binding: Binding,
+    pub(super) visibility: Visibility,
+}
+
+impl Symbol<'_> {
+    /// Whether it stands for its whole section.
+    pub(super) fn is_section(&self) -> bool {
+        self.kind == elf::STT_SECTION
+    }
+}
+
+/// Where a symbol is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SymbolHome {
+    Undefined,
+    Absolute,
+    Common,
+    Section(usize),
+}
+
+/// A relocation as the file has it.
+#[derive(Clone, Copy)]
+pub(super) struct RawRelocation {
+    pub(super) offset: u64,
+    /// `R_BPF_*`.
+    pub(super) kind: u32,
+    /// Index of the symbol; checked.
+    pub(super) symbol: usize,
+    /// `SHT_RELA` only; `SHT_REL` has it in place.
+    pub(super) addend: Option<i64>,
+}
+
+/// Sections of which a program has one copy.
+pub(super) struct Group<'data> {
+    pub(super) signature: &'data str,
+    /// Section indices; checked.
+    pub(super) members: Vec<usize>,
+}
+
+/// Reads `bytes`, which [`super::input::classify`] found to be an object.
+pub(super) fn read<'data>(name: String, bytes: &'data [u8]) -> Result<Object<'data>, ParseError> {
+    let names = bytes.len().saturating_mul(16).saturating_add(1 << 16);
+    let read = Reader { bytes, left: bytes.len(), names }.read();
+    let mut object = read.map_err(|what| ParseError::Damaged { file: name.clone(), what })?;
+    object.name = name;
+    Ok(object)
+}
+
+/// Reads one object and keeps count of what was taken.
+struct Reader<'data> {
+    bytes: &'data [u8],
+    /// Bytes that sections may still hold.
+    left: usize,
+    /// Bytes that names may still hold.
+    names: usize,
+}
+
+impl<'data> Reader<'data> {
+    fn read(&mut self) -> Result<Object<'data>, String> {
+        let header = FileHeader64::<Endianness>::parse(self.bytes).map_err(text)?;
+        let endian = header.endian().map_err(text)?;
+        let table = header.sections(endian, self.bytes).map_err(text)?;
+        let mut sections = Vec::with_capacity(table.len());
+        for header in table.iter() {
+            sections.push(self.section(endian, &table, header)?);
+        }
+        let symbol_table = table.symbols(endian, self.bytes, elf::SHT_SYMTAB).map_err(text)?;
+        let symbols = self.symbols(endian, &table, &symbol_table)?;
+        let symbol_strings = symbol_table.string_section().0 as u32;
+        let mut groups = Vec::new();
+        for (index, header) in table.enumerate() {
+            match header.sh_type(endian) {
+                elf::SHT_REL | elf::SHT_RELA => {
+                    let target = header.info_link(endian).0;
+                    if sections.get(target).is_some_and(Section::is_of_program) {
+                        let link = header.link(endian);
+                        if link != symbol_table.section() {
+                            return Err(format!("relocation section {} is of symbol table {}", index.0, link.0));
+                        }
+                        let relocations = self.relocations(endian, header, symbols.len())?;
+                        sections[target].relocations.extend(relocations);
+                    }
+                }
+                elf::SHT_GROUP => groups.extend(self.group(endian, header, &sections, &symbols)?),
+                _ => {}
+            }
+        }
+        for section in &mut sections {
+            section.relocations.sort_by_key(|relocation| relocation.offset);
+        }
+        let one_string_table = header.shstrndx(endian, self.bytes).is_ok_and(|index| index == symbol_strings);
+        Ok(Object { name: String::new(), endian, sections, symbols, groups, one_string_table })
+    }
+
+    /// Takes `count` bytes from what sections may hold.
+    fn take(&mut self, count: usize) -> Result<(), String> {
+        self.left = self.left.checked_sub(count).ok_or("its sections overlap")?;
+        Ok(())
+    }
+
+    /// A name, counted.
+    fn text(&mut self, bytes: &'data [u8], what: &str) -> Result<&'data str, String> {
+        self.names = self.names.checked_sub(bytes.len()).ok_or("its names overlap")?;
+        std::str::from_utf8(bytes).map_err(|_| format!("a {what}'s name is not UTF-8"))
+    }
+
+    fn section(
+        &mut self,
+        endian: Endianness,
+        table: &SectionTable<'data>,
+        header: &'data SectionHeader,
+    ) -> Result<Section<'data>, String> {
+        let name = table.section_name(endian, header).map_err(text)?;
+        let mut section = Section {
+            name: self.text(name, "section")?,
+            kind: header.sh_type(endian),
+            flags: header.sh_flags(endian),
+            size: header.sh_size(endian),
+            align: header.sh_addralign(endian),
+            data: &[],
+            relocations: Vec::new(),
+        };
+        if section.is_of_program() || is_read(section.name) {
+            section.data = header
+                .data(endian, self.bytes)
+                .map_err(|_| format!("section `{}` lies outside of the file", section.name))?;
+            self.take(section.data.len())?;
+        }
+        Ok(section)
+    }
+
+    fn symbols(
+        &mut self,
+        endian: Endianness,
+        table: &SectionTable<'data>,
+        symbols: &SymbolTable<'data>,
+    ) -> Result<Vec<Symbol<'data>>, String> {
+        self.take(size_of_val(symbols.symbols()))?;
+        let mut list = Vec::with_capacity(symbols.len());
+        for (index, symbol) in symbols.enumerate() {
+            let name = symbols.symbol_name(endian, symbol).map_err(text)?;
+            let name = self.text(name, "symbol")?;
+            let home = match symbol.st_shndx(endian) {
+                elf::SHN_UNDEF => SymbolHome::Undefined,
+                elf::SHN_ABS => SymbolHome::Absolute,
+                elf::SHN_COMMON => SymbolHome::Common,
+                _ => {
+                    let section = symbols.symbol_section(endian, symbol, index).map_err(text)?;
+                    let section = section.filter(|section| section.0 < table.len());
+                    SymbolHome::Section(section.ok_or_else(|| format!("symbol `{name}` is in no section"))?.0)
+                }
+            };
+            list.push(convert(endian, symbol, name, home)?);
+        }
+        Ok(list)
+    }
+
+    fn relocations(
+        &mut self,
+        endian: Endianness,
+        header: &'data SectionHeader,
+        symbols: usize,
+    ) -> Result<Vec<RawRelocation>, String> {
+        let check = |relocation: RawRelocation| {
+            let known = relocation.symbol < symbols;
+            known.then_some(relocation).ok_or_else(|| {
+                format!(
+                    "the relocation at {:#x} is to symbol {}, of {symbols}",
+                    relocation.offset, relocation.symbol
+                )
+            })
+        };
+        let rel = header.rel(endian, self.bytes).map_err(text)?.map_or(&[][..], |(list, _)| list);
+        let rela = header.rela(endian, self.bytes).map_err(text)?.map_or(&[][..], |(list, _)| list);
+        self.take(size_of_val(rel).saturating_add(size_of_val(rela)))?;
+        let rel = rel.iter().map(|rel: &Rel64<Endianness>| RawRelocation {
+            offset: rel.r_offset(endian),
+            kind: rel.r_type(endian),
+            symbol: rel.r_sym(endian) as usize,
+            addend: None,
+        });
+        let rela = rela.iter().map(|rela: &Rela64<Endianness>| RawRelocation {
+            offset: rela.r_offset(endian),
+            kind: rela.r_type(endian, false),
+            symbol: rela.r_sym(endian, false) as usize,
+            addend: Some(rela.r_addend(endian)),
+        });
+        rel.chain(rela).map(check).collect()
+    }
+
+    /// The group, if it is a COMDAT one.
+    fn group(
+        &mut self,
+        endian: Endianness,
+        header: &'data SectionHeader,
+        sections: &[Section<'data>],
+        symbols: &[Symbol<'data>],
+    ) -> Result<Option<Group<'data>>, String> {
+        let Some((flags, members)) = header.group(endian, self.bytes).map_err(text)? else { return Ok(None) };
+        if flags & elf::GRP_COMDAT == 0 {
+            return Ok(None);
+        }
+        self.take(size_of_val(members))?;
+        let signature = symbols.get(header.sh_info(endian) as usize).ok_or("a group has no signature")?;
+        let signature = match signature.home {
+            SymbolHome::Section(section) if signature.is_section() => sections[section].name,
+            _ => signature.name,
+        };
+        let members = members.iter().map(|member: &U32<Endianness>| {
+            let member = member.get(endian) as usize;
+            (member < sections.len())
+                .then_some(member)
+                .ok_or_else(|| format!("group `{signature}` has no section {member}"))
+        });
+        Ok(Some(Group { signature, members: members.collect::<Result<_, _>>()? }))
+    }
+}
+
+/// Sections that are no part of the program and are read.
+fn is_read(name: &str) -> bool {
+    matches!(name, ".jumptables" | ".BTF" | ".BTF.ext")
+}
+
+fn convert<'data>(
+    endian: Endianness,
+    symbol: &Sym64<Endianness>,
+    name: &'data str,
+    home: SymbolHome,
+) -> Result<Symbol<'data>, String> {
+    let binding = match symbol.st_bind() {
+        elf::STB_LOCAL => Binding::Local,
+        elf::STB_GLOBAL | elf::STB_GNU_UNIQUE => Binding::Global,
+        elf::STB_WEAK => Binding::Weak,
+        other => return Err(format!("symbol `{name}` has binding {other}, which BPF does not define")),
+    };
+    let visibility = match symbol.st_visibility() {
+        elf::STV_HIDDEN | elf::STV_INTERNAL => Visibility::Hidden,
+        _ => Visibility::Default,
+    };
+    let (value, size) = (symbol.st_value(endian), symbol.st_size(endian));
+    Ok(Symbol { name, home, value, size, kind: symbol.st_type(), binding, visibility })
+}
+
+/// What the `object` crate says.
+fn text(error: object::read::Error) -> String {
+    error.to_string()
+}

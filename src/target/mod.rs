@@ -1,0 +1,195 @@
+//! The target of code generation: which machine, which features, how much optimisation.
+//!
+//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names.
+//!
+//! | setting | value | why |
+//! |---|---|---|
+//! | `enable_alias_analysis` | off | it would drop loads, and BPF does not say which of them are volatile |
+//! | `unwind_info` | on | debuggers and exceptions pass through every function |
+//! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
+//! | `is_pic` | on for objects, off in memory | |
+
+mod triple;
+
+use std::sync::Arc;
+
+use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+use target_lexicon::{Architecture, Triple};
+
+use crate::abi::Platform;
+
+pub use triple::parse as parse_triple;
+
+/// How much to optimise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OptLevel {
+    /// The fastest translation: single-pass register allocation, no optimisation.
+    O0,
+    /// Good register allocation, no optimisation.
+    O1,
+    /// Cranelift's optimisations too.
+    #[default]
+    O2,
+}
+
+/// Which features of the processor the code may use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cpu {
+    /// Those that every processor of the architecture has.
+    #[default]
+    Baseline,
+    /// Those of this machine.
+    Native,
+    /// Those of a processor or feature that Cranelift knows by name, such as `haswell` or `has_lse`.
+    Named(String),
+}
+
+/// How to translate.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The machine.
+    pub target: Triple,
+    /// Its features.
+    pub cpu: Cpu,
+    /// How much to optimise.
+    pub opt_level: OptLevel,
+    /// How many threads translate; 0 for as many as there are processors.
+    pub threads: usize,
+}
+
+impl Default for Config {
+    /// This machine, as it is.
+    fn default() -> Self {
+        Config { target: Triple::host(), cpu: Cpu::Native, opt_level: OptLevel::default(), threads: 0 }
+    }
+}
+
+impl Config {
+    /// Code for any machine of this target.
+    pub fn for_target(target: Triple) -> Config {
+        Config { target, cpu: Cpu::Baseline, ..Config::default() }
+    }
+}
+
+/// Why there is no code generator for a target.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// A name that is no target.
+    #[error("`{name}` is not a target: {reason} (try x86_64, aarch64, riscv64, s390x, or a triple)")]
+    Name {
+        /// As given.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A target that Cranelift has no backend for.
+    #[error("target `{0}` is not supported: x86_64, aarch64, riscv64 and s390x are")]
+    Unsupported(Triple),
+    /// `--cpu native` for another machine.
+    #[error("`native` is this machine ({host}), and the target is {target}: name a processor, or use `baseline`")]
+    NotNative {
+        /// This machine.
+        host: Triple,
+        /// The target.
+        target: Triple,
+    },
+    /// A processor or feature that Cranelift does not know for the target.
+    #[error("`{cpu}` is not a processor or a feature of {target} that is known; `baseline` always is")]
+    Cpu {
+        /// As given.
+        cpu: String,
+        /// The target.
+        target: Triple,
+    },
+    /// Settings that contradict each other.
+    #[error("the code generator for {target} refuses its settings: {reason}")]
+    Settings {
+        /// The target.
+        target: Triple,
+        /// Cranelift's words.
+        reason: String,
+    },
+}
+
+/// Where the code will run from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// In this process: addresses are known.
+    Memory,
+    /// In an object: position independent.
+    Object,
+}
+
+/// The code generators for one configuration.
+#[derive(Clone)]
+pub struct Isas {
+    /// For most functions.
+    pub main: Arc<dyn TargetIsa>,
+    /// For functions that call something that returns twice: no code motion.
+    pub returns_twice: Arc<dyn TargetIsa>,
+}
+
+impl Isas {
+    /// Makes the code generators.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] when the configuration makes no sense.
+    pub fn new(config: &Config, placement: Placement) -> Result<Isas, TargetError> {
+        let main = build(config, placement, config.opt_level)?;
+        let returns_twice = match config.opt_level {
+            OptLevel::O2 => build(config, placement, OptLevel::O1)?,
+            OptLevel::O0 | OptLevel::O1 => main.clone(),
+        };
+        Ok(Isas { main, returns_twice })
+    }
+
+    /// The platform at the border between BPF and native code.
+    pub fn platform(&self) -> Platform {
+        Platform { call_conv: self.main.default_call_conv(), architecture: self.main.triple().architecture }
+    }
+}
+
+fn build(config: &Config, placement: Placement, opt_level: OptLevel) -> Result<OwnedTargetIsa, TargetError> {
+    let target = &config.target;
+    let mut flags = settings::builder();
+    let (opt, regalloc) = match opt_level {
+        OptLevel::O0 => ("none", "single_pass"),
+        OptLevel::O1 => ("none", "backtracking"),
+        OptLevel::O2 => ("speed", "backtracking"),
+    };
+    // s390x has no inline probes in Cranelift.
+    let probes = !matches!(target.architecture, Architecture::S390x);
+    let on_off = |on: bool| if on { "true" } else { "false" };
+    let settings = [
+        ("opt_level", opt),
+        ("regalloc_algorithm", regalloc),
+        ("is_pic", on_off(placement == Placement::Object)),
+        ("enable_alias_analysis", "false"),
+        ("unwind_info", "true"),
+        ("enable_probestack", on_off(probes)),
+        ("probestack_strategy", "inline"),
+        ("enable_verifier", on_off(cfg!(debug_assertions))),
+    ];
+    let refused = |reason: String| TargetError::Settings { target: target.clone(), reason };
+    for (name, value) in settings {
+        flags.set(name, value).map_err(|error| refused(error.to_string()))?;
+    }
+    let mut builder = isa::lookup(target.clone()).map_err(|_| TargetError::Unsupported(target.clone()))?;
+    match &config.cpu {
+        Cpu::Baseline => {}
+        Cpu::Native => {
+            let host = Triple::host();
+            if host.architecture != target.architecture {
+                return Err(TargetError::NotNative { host, target: target.clone() });
+            }
+            cranelift_native::infer_native_flags(&mut builder).map_err(|reason| refused(reason.to_owned()))?;
+        }
+        Cpu::Named(cpu) => {
+            builder.enable(cpu).map_err(|_| TargetError::Cpu { cpu: cpu.clone(), target: target.clone() })?;
+        }
+    }
+    builder.finish(settings::Flags::new(flags)).map_err(|error| refused(error.to_string()))
+}

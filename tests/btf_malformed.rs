@@ -1,0 +1,145 @@
+//! Broken BTF: an error or a result, never a panic, and no more work than the input is long.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use bpf2native::btf::{Btf, BtfExt, Prototypes};
+use object::{Object, ObjectSection};
+use proptest::prelude::*;
+
+fn sections(name: &str) -> (Vec<u8>, Vec<u8>) {
+    let bytes = fs::read(format!("{}/fixtures/btf/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let section = |name| file.section_by_name(name).unwrap().data().unwrap().to_vec();
+    (section(".BTF"), section(".BTF.ext"))
+}
+
+/// Asks for everything that can be asked for.
+fn exercise(btf: &[u8], ext: &[u8]) {
+    let Ok(btf) = Btf::parse(btf) else { return };
+    let mut prototypes = Prototypes::new(&btf);
+    for (id, ty) in btf.types() {
+        let _ = (btf.size_of(id), btf.resolve(id), btf.text(id), btf.section_of(id), btf.name(ty.name));
+        let _ = prototypes.ctype(id).map(|ty| ty.to_string());
+        let _ = prototypes.get(id).map(|prototype| prototype.declare("f"));
+    }
+    for symbol in btf.symbols() {
+        assert!(btf.symbols_named(symbol.name).any(|other| other == symbol));
+    }
+    if let Ok(ext) = BtfExt::parse(ext, &btf) {
+        let _ = (ext.lines(".text"), ext.functions(".text"), ext.core_relocations("xdp"));
+    }
+}
+
+#[test]
+fn truncated_sections_do_no_harm() {
+    for name in ["types.o", "types.be.o", "plain.gcc.o"] {
+        let (btf, ext) = sections(name);
+        exercise(&btf, &ext);
+        (0..btf.len()).for_each(|length| exercise(&btf[..length], &ext));
+        (0..ext.len()).for_each(|length| exercise(&btf, &ext[..length]));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn flipped_bits_do_no_harm(
+        name in prop::sample::select(vec!["types.o", "types.be.o", "plain.gcc.o"]),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        in_ext: bool,
+    ) {
+        let (mut btf, mut ext) = sections(name);
+        let target = if in_ext { &mut ext } else { &mut btf };
+        for (index, bits) in flips {
+            *index.get_mut(target) ^= bits;
+        }
+        exercise(&btf, &ext);
+    }
+
+    #[test]
+    fn random_types_do_no_harm(types in prop::collection::vec(word(), 0..200)) {
+        exercise(&raw(&types, b"\0a\0long\0"), &[]);
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        exercise(&bytes, &bytes);
+        let mut bytes = bytes;
+        bytes.splice(0..0, [0x9f, 0xeb, 1, 0, 24, 0, 0, 0]);
+        exercise(&bytes, &bytes);
+    }
+}
+
+/// A number that means something in a type section: a name or a small type, or an info word.
+fn word() -> impl Strategy<Value = u32> {
+    prop_oneof![3 => 0..12u32, 2 => (1..20u32, 0..4u32).prop_map(|(kind, count)| kind << 24 | count), 1 => any::<u32>()]
+}
+
+/// A section of these types and strings.
+fn raw(types: &[u32], strings: &[u8]) -> Vec<u8> {
+    let length = 4 * types.len() as u32;
+    let header = [24, 0, length, length, strings.len() as u32];
+    let words = header.into_iter().chain(types.iter().copied()).flat_map(u32::to_le_bytes);
+    [0x9f, 0xeb, 1, 0].into_iter().chain(words).chain(strings.iter().copied()).collect()
+}
+
+const INT: u32 = 1 << 24;
+const PTR: u32 = 2 << 24;
+const ARRAY: u32 = 3 << 24;
+const STRUCT: u32 = 4 << 24;
+const UNION: u32 = 5 << 24;
+const FUNC: u32 = 12 << 24;
+const FUNC_PROTO: u32 = 13 << 24;
+
+/// Inputs that a careless reader takes forever for, or all memory.
+#[test]
+fn hostile_types_cost_no_more_than_their_length() {
+    let array = |element, count| [0, ARRAY, 0, element, 1, count];
+    // [1] int, [2] int[2^32-1], and a struct of 8 bytes that has it by value.
+    let mut absurd_array = vec![0, INT, 4, 32];
+    absurd_array.extend(array(1, u32::MAX));
+    absurd_array.extend([0, STRUCT | 1, 8, 0, 2, 0, 0, FUNC_PROTO, 3]);
+
+    // Unions of two of the union before: 2^60 paths.
+    let mut doubling = vec![0, INT, 4, 32];
+    for id in 2..62 {
+        doubling.extend([0, UNION | 2, 4, 0, id - 1, 0, 0, id - 1, 0]);
+    }
+    doubling.extend([0, FUNC_PROTO, 61]);
+
+    // Functions of two pointers to the function before.
+    let mut functions = vec![0, FUNC_PROTO, 0];
+    for id in (3..120).step_by(2) {
+        functions.extend([0, PTR, id - 2, 0, FUNC_PROTO | 2, 0, 0, id - 1, 0, id - 1]);
+    }
+
+    // Many functions of one very long name, of one type with very many parameters.
+    let mut many = vec![0, FUNC_PROTO | 0xffff, 0];
+    many.extend([1, 0].repeat(0xffff));
+    many.extend([1, FUNC, 1].repeat(20_000));
+    let long_name = [&[0][..], &[b'x'; 1_000_000], &[0]].concat();
+
+    // A struct in itself, and arrays of arrays to no end.
+    let cyclic = [0, STRUCT | 1, 4, 0, 1, 0, 0, ARRAY, 0, 2, 2, 0, 0, FUNC_PROTO | 1, 1, 0, 2].to_vec();
+
+    for (case, types, strings) in [
+        ("absurd array", absurd_array, &b"\0"[..]),
+        ("doubling", doubling, b"\0"),
+        ("functions", functions, b"\0"),
+        ("many", many, &long_name),
+        ("cyclic", cyclic, b"\0"),
+    ] {
+        let start = Instant::now();
+        let bytes = raw(&types, strings);
+        assert!(Btf::parse(&bytes).is_ok(), "{case}: {:?}", Btf::parse(&bytes));
+        let btf = Btf::parse(&bytes).unwrap();
+        let mut prototypes = Prototypes::new(&btf);
+        for (id, _) in btf.types() {
+            let _ = (btf.size_of(id), btf.text(id), prototypes.get(id));
+        }
+        assert!(btf.symbols().count() <= 20_000);
+        assert!(start.elapsed() < Duration::from_secs(20), "{case} took {:?}", start.elapsed());
+    }
+}

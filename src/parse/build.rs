@@ -7,6 +7,7 @@ use object::elf;
 use super::addresses::{Address, Symbols};
 use super::error::ParseError;
 use super::functions::{self, Code, CodeSymbol, Found};
+use super::instruction;
 use super::jump_tables::JumpTables;
 use super::merge::{Definition, Global, Globals, SymbolRef};
 use super::object::{Object, Section, SymbolHome};
@@ -49,36 +50,58 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         visibility: Visibility::Default,
         is_definition: true,
     };
+    let section = CodeSectionId::new(0);
+    let (relocated, taken): (Vec<u64>, Vec<u64>) = instruction::code_addresses(bytes, Endianness::Little).unzip();
     let code = Code {
         name: ".text",
         bytes,
         endianness: Endianness::Little,
         symbols: &[main],
-        relocated: &[],
+        relocated: &relocated,
         called: &[],
-        taken: &[],
+        taken: &taken,
     };
-    let section = CodeSectionId::new(0);
     let what = |what| ParseError::Section { file: file.to_owned(), section: ".text".to_owned(), what };
-    let functions = functions::find(&code).map_err(what)?;
+    let found = functions::find(&code).map_err(what)?;
+    let mut functions = found.into_iter().map(|found| function(found, section)).collect();
+    let relocation = |(&offset, &place)| {
+        let target = code_target(&mut functions, section, place, Use::Address);
+        Relocation { offset, target }
+    };
     let text = CodeSection {
         file: FileId::new(0),
         name: ".text".to_owned(),
         bytes: bytes.to_vec(),
-        relocations: Vec::new(),
+        relocations: relocated.iter().zip(&taken).map(relocation).collect(),
         lines: Vec::new(),
     };
     Ok(Program {
         endianness: Endianness::Little,
         files: IdVec::from_iter([file.to_owned()]),
         code: IdVec::from_iter([text]),
-        functions: functions.into_iter().map(|found| function(found, section)).collect(),
+        functions,
         data: IdVec::new(),
         symbols: IdVec::new(),
         imports: IdVec::new(),
         maps: Vec::new(),
         warnings: Vec::new(),
     })
+}
+
+/// What a place in code is: the start of a function, which is marked when its address is taken, or a label.
+fn code_target(
+    functions: &mut IdVec<FunctionId, Function>,
+    section: CodeSectionId,
+    offset: u64,
+    usage: Use,
+) -> Target {
+    match function_at(functions.as_slice(), section, offset) {
+        Some(id) => {
+            functions[id].address_taken |= usage == Use::Address;
+            Target::Function(id)
+        }
+        None => Target::Label { section, offset },
+    }
 }
 
 /// Makes the blocks of COMMON symbols, for each name of [`Globals::list`] that has one.
@@ -285,13 +308,7 @@ impl<'data> Builder<'_, 'data> {
         let mut list = Vec::with_capacity(references.len());
         for &Reference { offset, address, usage } in references {
             let target = match address {
-                Address::Code { section, offset } => match function_at(functions.as_slice(), section, offset) {
-                    Some(id) => {
-                        functions[id].address_taken |= usage == Use::Address;
-                        Target::Function(id)
-                    }
-                    None => Target::Label { section, offset },
-                },
+                Address::Code { section, offset } => code_target(functions, section, offset, usage),
                 Address::Data { section, offset } => Target::Data { section, offset },
                 Address::Absolute(number) => Target::Absolute(number),
                 Address::Global { global, addend } => match self.ids.symbols[global] {

@@ -13,6 +13,8 @@ const GOTO_LONG: u8 = 0x06;
 const GOTO_REGISTER: u8 = 0x0d;
 /// `src_reg` of a call of a function of the same section.
 const LOCAL: u8 = 1;
+/// `src_reg` of a `ld_imm64` of an address of the same section: `code_addr(imm)`.
+const CODE_ADDRESS: u8 = 4;
 
 /// One slot of 8 bytes.
 #[derive(Clone, Copy)]
@@ -75,6 +77,11 @@ impl Slot {
         (self.is_call() && self.source() == LOCAL).then(|| i64::from(self.imm()))
     }
 
+    /// The slots between the next one and the place whose address it loads, if that is in the same section.
+    fn code_address(self) -> Option<i64> {
+        (self.is_ld_imm64() && self.source() == CODE_ADDRESS).then(|| i64::from(self.imm()))
+    }
+
     /// Whether the next instruction can follow it.
     pub(super) fn falls_through(self) -> bool {
         !matches!(self.bytes[0], EXIT | GOTO | GOTO_LONG | GOTO_REGISTER)
@@ -106,4 +113,23 @@ pub(super) fn ld_imm64_addend(code: &[u8], offset: u64, endianness: Endianness) 
     let high = Slot::at(code, offset.checked_add(8)?, endianness)?.imm();
     let wide = i64::from(high) << 32 | i64::from(low.cast_unsigned());
     Some(if high == 0 { i64::from(low) } else { wide })
+}
+
+/// The instructions of a section, with their slot numbers.
+pub(super) fn slots(code: &[u8], endianness: Endianness) -> impl Iterator<Item = (usize, Slot)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let index = next;
+        let slot = Slot::at(code, (index * SLOT) as u64, endianness)?;
+        next += slot.slots();
+        Some((index, slot))
+    })
+}
+
+/// The byte offsets of `code_addr` loads and of the places in the section that they mean (RFC 9669 section 5.4).
+pub(super) fn code_addresses(code: &[u8], endianness: Endianness) -> impl Iterator<Item = (u64, u64)> {
+    slots(code, endianness).filter_map(move |(index, slot)| {
+        let target = usize::try_from(slot.code_address()? + index as i64 + 1).ok()?;
+        (target < code.len() / SLOT).then_some(((index * SLOT) as u64, (target * SLOT) as u64))
+    })
 }

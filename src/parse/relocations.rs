@@ -79,13 +79,33 @@ pub(super) fn read(symbols: &Symbols<'_, '_>) -> Result<(References, Vec<Edit>),
             let endianness = endianness(object);
             let relocated = Relocated { symbols, object, object_index, section, values_in_place, endianness };
             match layout.home(object_index, section_index) {
-                Home::Code(id) => references.code[id] = relocated.code()?,
+                Home::Code(id) => {
+                    references.code[id] = relocated.code()?;
+                    add_code_addresses(section.data, endianness, id, &mut references.code[id]);
+                }
                 Home::Data(id) => references.data[id] = relocated.data(id, &mut edits)?,
                 Home::JumpTables | Home::Nowhere | Home::Discarded => {}
             }
         }
     }
     Ok((references, edits))
+}
+
+/// Adds the `code_addr` loads of a section that have no relocation. They stay in order of offset.
+fn add_code_addresses(
+    code: &[u8],
+    endianness: Endianness,
+    section: CodeSectionId,
+    references: &mut Vec<Reference>,
+) {
+    let relocated = references.len();
+    for (offset, target) in instruction::code_addresses(code, endianness) {
+        if references[..relocated].binary_search_by_key(&offset, |reference| reference.offset).is_err() {
+            let address = Address::Code { section, offset: target };
+            references.push(Reference { offset, address, usage: Use::Address });
+        }
+    }
+    references.sort_by_key(|reference| reference.offset);
 }
 
 /// Writes the fields that [`read`] changed.

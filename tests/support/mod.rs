@@ -3,6 +3,8 @@
 
 pub mod asm;
 pub mod cases;
+pub mod crash;
+pub mod elf;
 pub mod engine;
 pub mod generated;
 pub mod hex;

@@ -155,7 +155,8 @@ fn check(matrix: &Matrix, program: &Program, variant: &str, expected: &[Outcome]
                 Err(error) => Some(error),
             };
             let name = &case.name;
-            failures.extend(problem.map(|problem| format!("{} {variant} {driver} {name}:\n{problem}", program.name)));
+            failures
+                .extend(problem.map(|problem| format!("{} {variant} {driver} {name}:\n{problem}", program.name)));
         }
     }
     failures

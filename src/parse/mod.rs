@@ -11,6 +11,7 @@
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
 //! | find functions | `functions`, `instruction` | names and byte ranges |
+//! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
 //! | add types and lines | `btf` | prototypes, source lines |
 //!
@@ -31,6 +32,7 @@ mod merge;
 mod object;
 mod relocations;
 mod sections;
+mod stack_sizes;
 
 use std::path::Path;
 

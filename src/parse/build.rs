@@ -13,6 +13,7 @@ use super::merge::{Definition, Global, Globals, SymbolRef};
 use super::object::{Object, Section, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
 use super::sections::{self, Home, Layout};
+use super::stack_sizes;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
     FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, Relocation, Target, Visibility, function_at,
@@ -22,7 +23,7 @@ use crate::program::{
 pub(super) fn program(objects: &[Object<'_>]) -> Result<Program, ParseError> {
     let globals = Globals::resolve(objects)?;
     let mut layout = Layout::new(objects, &globals)?;
-    if layout.code.iter().all(|(_, code)| code.bytes.is_empty()) {
+    if layout.code.is_empty() && layout.data.is_empty() {
         return Err(ParseError::NoCode { files: objects.iter().map(|object| object.name.clone()).collect() });
     }
     let commons = place_commons(objects, &globals, &mut layout)?;
@@ -30,8 +31,13 @@ pub(super) fn program(objects: &[Object<'_>]) -> Result<Program, ParseError> {
     let symbols = Symbols { objects, globals: &globals, layout: &layout, commons: &commons, tables: &tables };
     let (references, edits) = relocations::read(&symbols)?;
     relocations::apply(&edits, &mut layout);
+    let stack_sizes = stack_sizes::read(objects, &layout);
     let mut builder = Builder { objects, globals: &globals, layout, ids: Ids::new(globals.list.len()) };
-    let functions = builder.functions(&references)?;
+    let mut functions = builder.functions(&references)?;
+    for id in functions.ids() {
+        let function = &mut functions[id];
+        function.stack_size = stack_sizes.get(&(function.section, function.start)).copied();
+    }
     let data_symbols = builder.data_symbols(&commons);
     builder.finish(functions, data_symbols, &references)
 }
@@ -128,6 +134,7 @@ fn function(found: Found, section: CodeSectionId) -> Function {
         binding: found.binding,
         visibility: found.visibility,
         address_taken: false,
+        stack_size: None,
         prototype: None,
         aliases: found.aliases,
     }
@@ -212,7 +219,7 @@ impl<'data> Builder<'_, 'data> {
     /// The symbol as one of a code section; not if it says that it is data.
     fn code_symbol(&self, at: SymbolRef) -> Option<CodeSymbol<'data>> {
         let symbol = &self.objects[at.object].symbols[at.symbol];
-        let is_function = matches!(symbol.kind, elf::STT_FUNC | elf::STT_GNU_IFUNC);
+        let is_function = symbol.kind == elf::STT_FUNC;
         let global = self.globals.of(at);
         (is_function || symbol.kind == elf::STT_NOTYPE).then(|| CodeSymbol {
             name: symbol.name,

@@ -13,6 +13,8 @@
 //!   it is the label of a computed goto;
 //! - at the section's start, if nothing else begins there.
 //!
+//! A function without instructions is an alias of the next one, as it is for a linker.
+//!
 //! It ends where its `STT_FUNC` symbol says; if it is inside one, with that one; else at the next function that the
 //! code before does not run or jump into. So ranges may overlap, in code with several entries. Their sum is limited,
 //! to keep later phases linear.
@@ -170,7 +172,7 @@ fn name(code: &Code<'_, '_>, start: u64, end: u64) -> Found {
             Binding::Weak => 1,
             Binding::Local => 2,
         };
-        (!symbol.is_definition, binding, !symbol.is_function)
+        (!symbol.is_definition, symbol.is_function && symbol.size == 0, binding, !symbol.is_function)
     };
     let mut candidates: Vec<_> = here.filter(|symbol| !symbol.name.is_empty()).collect();
     candidates.sort_by_key(rank);

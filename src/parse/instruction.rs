@@ -24,11 +24,15 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    pub(super) fn new(bytes: [u8; SLOT], endianness: Endianness) -> Self {
+        Self { bytes, endianness }
+    }
+
     /// The slot at a byte offset, if there is one.
     pub(super) fn at(code: &[u8], offset: u64, endianness: Endianness) -> Option<Self> {
         let offset = usize::try_from(offset).ok().filter(|offset| offset.is_multiple_of(SLOT))?;
         let bytes = code.get(offset..)?.first_chunk().copied()?;
-        Some(Self { bytes, endianness })
+        Some(Self::new(bytes, endianness))
     }
 
     pub(super) fn imm(self) -> i32 {
@@ -92,6 +96,14 @@ impl Slot {
             _ if is_jump && !matches!(self.bytes[0] & 0xf0, 0x80 | 0x90) => Some(i64::from(self.offset())),
             _ => None,
         }
+    }
+}
+
+/// A jump to behind the next instruction, which leaves a function of this one instruction: it traps.
+pub(super) fn trap(endian: object::Endianness) -> [u8; SLOT] {
+    match endian {
+        object::Endianness::Little => [GOTO, 0, 1, 0, 0, 0, 0, 0],
+        object::Endianness::Big => [GOTO, 0, 0, 1, 0, 0, 0, 0],
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use bpf2native::decode::insn::Insn;
 use bpf2native::decode::{DecodeError, SLOT, decode};
 use bpf2native::program::Endianness;
+use bpf2native::{Config, Jit, Program};
 use support::{asm, cases, hex};
 
 fn folder() -> std::path::PathBuf {
@@ -38,6 +39,20 @@ fn illegal_encodings_are_refused() {
 #[test]
 fn legal_encodings_are_accepted() {
     let refused = |(name, code): &(String, Vec<u8>)| Some(format!("{name}: {}", decode_all(code).err()?));
+    let refused: Vec<String> = encodings("legal.hex").iter().filter_map(refused).collect();
+    assert!(refused.is_empty(), "{} legal encodings are refused:\n{}", refused.len(), refused.join("\n"));
+}
+
+/// All the way to machine code.
+#[test]
+fn legal_encodings_are_translated() {
+    let jit = Jit::new(&Config::default()).expect("this machine");
+    let linker = support::engine::jit::linker();
+    let refused = |(name, code): &(String, Vec<u8>)| {
+        let program = Program::from_instructions(name, code).map_err(|error| error.to_string());
+        let loaded = program.and_then(|program| jit.load(&program, &linker).map_err(|error| error.to_string()));
+        Some(format!("{name}: {}", loaded.err()?))
+    };
     let refused: Vec<String> = encodings("legal.hex").iter().filter_map(refused).collect();
     assert!(refused.is_empty(), "{} legal encodings are refused:\n{}", refused.len(), refused.join("\n"));
 }

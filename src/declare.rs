@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
+use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS};
 use crate::graph::Graph;
@@ -61,7 +62,11 @@ pub fn declare(
     placement: Placement,
     warnings: &mut Vec<String>,
 ) -> Result<Declarations, DeclareError> {
-    let mut declarer = Declarer { program, module, platform, placement, warnings };
+    let triple = module.isa().triple();
+    // Cranelift has no page-relative relocations for COFF on aarch64.
+    let is_near =
+        !(matches!(triple.architecture, Architecture::Aarch64(_)) && triple.binary_format == BinaryFormat::Coff);
+    let mut declarer = Declarer { program, module, platform, placement, is_near, warnings };
     let mut functions: IdVec<FunctionId, Option<Callee>> = program.functions.ids().map(|_| None).collect();
     for graph in &selection.graphs {
         functions[graph.function] = Some(declarer.function(graph.function, graph)?);
@@ -98,6 +103,8 @@ struct Declarer<'a> {
     module: &'a mut dyn Module,
     platform: Platform,
     placement: Placement,
+    /// Own functions and data are reached by relative addresses.
+    is_near: bool,
     warnings: &'a mut Vec<String>,
 }
 
@@ -116,7 +123,7 @@ impl Declarer<'_> {
             return Ok(Callee { id: named(&function.name, id)?, abi, colocated: false });
         }
         let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
-        Ok(Callee { id, abi, colocated: true })
+        Ok(Callee { id, abi, colocated: self.is_near })
     }
 
     fn function_abi(&mut self, function: &Function, graph: &Graph) -> Abi {
@@ -140,7 +147,7 @@ impl Declarer<'_> {
 
     fn data(&mut self, name: &str, writable: bool) -> Result<DataReference, DeclareError> {
         let id = named(name, self.module.declare_anonymous_data(writable, false))?;
-        Ok(DataReference { id, colocated: true })
+        Ok(DataReference { id, colocated: self.is_near })
     }
 
     fn data_by_name(&mut self, name: &str, linkage: Linkage) -> Result<DataReference, DeclareError> {

@@ -75,3 +75,13 @@ fn rbpf() {
 fn kernel() {
     check(&engine::kernel::Kernel);
 }
+
+#[test]
+fn jit() {
+    check(&engine::jit::InProcess);
+}
+
+#[test]
+fn aot() {
+    check(&engine::aot::SharedLibrary);
+}

@@ -209,7 +209,7 @@ impl Graph {
         let instructions = resolve::instructions(program, function)?;
         let blocks = blocks::find(program, labels, function, &instructions)?;
         let live_in = liveness::at_entry(program, &instructions, &blocks);
-        let frame = frame::measure(&instructions, &blocks);
+        let frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
         if frame.size > frame::LARGEST {
             let place = program.place(section, Some(function), program.functions[function].start);
             return Err(GraphError::FrameTooLarge { place, size: frame.size, limit: frame::LARGEST });

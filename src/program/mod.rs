@@ -155,6 +155,8 @@ pub struct Function {
     pub visibility: Visibility,
     /// Its address is taken, so native code may call it.
     pub address_taken: bool,
+    /// Bytes of its stack frame, where the compiler says so.
+    pub stack_size: Option<u64>,
     /// Its C type from BTF. Parameters of a function that is local and not address-taken are not to be trusted:
     /// the compiler may have removed some.
     pub prototype: Option<Arc<Prototype>>,

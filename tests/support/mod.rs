@@ -3,10 +3,13 @@
 
 pub mod asm;
 pub mod cases;
+pub mod crash;
+pub mod elf;
 pub mod engine;
 pub mod generated;
 pub mod hex;
 pub mod interp;
+pub mod random;
 
 use std::io::Write;
 

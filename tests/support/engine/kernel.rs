@@ -127,8 +127,7 @@ pub fn load(code: &[u8]) -> Result<OwnedFd, String> {
         let pointers = [(8, code.as_ptr()), (16, c"GPL".as_ptr().cast()), (32, log.as_mut_ptr().cast_const())];
         let _ = Attributes::new(&words, &pointers).open(PROG_LOAD);
         let log = CStr::from_bytes_until_nul(&log).unwrap_or_default().to_string_lossy();
-        let lines = log.lines().filter(|line| !line.starts_with("processed "));
-        let last = lines.filter(|line| !line.trim().is_empty()).last();
+        let last = log.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("processed "));
         last.map_or_else(|| error.to_string(), str::to_owned)
     })
 }

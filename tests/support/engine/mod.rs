@@ -3,7 +3,9 @@
 //! In: cases. Out: for each what it left behind, or why it did not run. The rule: an engine never judges; the test
 //! compares, and prints what an engine could not run.
 
+pub mod aot;
 pub mod interpreter;
+pub mod jit;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 pub mod rbpf;
@@ -37,8 +39,11 @@ pub trait Engine {
     fn run(&self, cases: &[Case]) -> Result<Vec<Result<Outcome, Problem>>, String>;
 }
 
+/// r1 to r5 to r0.
+pub type Helper = fn(u64, u64, u64, u64, u64) -> u64;
+
 /// The helpers that the cases call: 5 returns its first argument, 6 mixes all five.
-pub const HELPERS: [(u32, fn(u64, u64, u64, u64, u64) -> u64); 2] = [(5, first), (6, mix)];
+pub const HELPERS: [(u32, Helper); 2] = [(5, first), (6, mix)];
 
 fn first(a: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
     a

@@ -1,25 +1,26 @@
 //! The declarations of a program in a Cranelift module: each name once, before anything is lifted.
 //!
-//! Comes in: a program, its graphs, a module. Goes out: [`Declarations`], and the module knows all names.
+//! Comes in: a program, what of it is selected, a module. Goes out: [`Declarations`], and the module knows all names.
 //!
 //! | what | declared as | reached |
 //! |---|---|---|
 //! | a function, a data section | anonymous; objects name it when they are finished | directly |
 //! | a weak function or weak data, for an object | preemptible, by its name: a later link may replace it | by name |
+//! | a compiler-runtime function that is only called | not at all: it is lifted inline | |
 //! | an import | imported by its name, preemptible when weak | by name |
 //! | a helper, a kfunc by number, a function of the platform | imported by the symbol's name | by name |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
+use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS};
-use crate::decode::insn::Insn;
 use crate::graph::Graph;
-use crate::lift::call;
-use crate::lift::{Callee, DataReference, Declarations, Imported};
+use crate::lift::{Callee, DataReference, Declarations, Imported, libcalls};
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
+use crate::select::{Selection, Usage};
 use crate::target::Placement;
 
 /// Why a program cannot be declared.
@@ -48,33 +49,44 @@ pub enum DeclareError {
     },
 }
 
-/// Declares everything in `program`; `warnings` gets what is odd about it.
+/// Declares what is selected of `program`; `warnings` gets what is odd about it.
 ///
 /// # Errors
 ///
 /// [`DeclareError`] for a name or a type that cannot be used.
 pub fn declare(
     program: &Program,
-    graphs: &[Graph],
+    selection: &Selection,
     module: &mut dyn Module,
     platform: Platform,
     placement: Placement,
     warnings: &mut Vec<String>,
 ) -> Result<Declarations, DeclareError> {
-    let mut declarer = Declarer { program, module, platform, placement, warnings };
-    let functions = graphs.iter().map(|graph| declarer.function(graph.function, graph));
-    let functions = functions.collect::<Result<IdVec<FunctionId, Callee>, _>>()?;
-    let data = program.data.as_slice().iter().map(|data| declarer.data(&data.name, is_writable(data.kind)));
+    let triple = module.isa().triple();
+    // Cranelift has no page-relative relocations for COFF on aarch64.
+    let is_near =
+        !(matches!(triple.architecture, Architecture::Aarch64(_)) && triple.binary_format == BinaryFormat::Coff);
+    let mut declarer = Declarer { program, module, platform, placement, is_near, warnings };
+    let mut functions: IdVec<FunctionId, Option<Callee>> = program.functions.ids().map(|_| None).collect();
+    for graph in &selection.graphs {
+        functions[graph.function] = Some(declarer.function(graph.function, graph)?);
+    }
+    let data = program.data.iter().map(|(id, data)| {
+        let declared = selection.data[id].then(|| declarer.data(&data.name, is_writable(data.kind)));
+        declared.transpose()
+    });
     let data = data.collect::<Result<_, _>>()?;
     let mut symbols = BTreeMap::new();
     if placement == Placement::Object {
-        for (id, symbol) in program.symbols.iter().filter(|(_, symbol)| symbol.binding == Binding::Weak) {
-            symbols.insert(id, declarer.data_by_name(&symbol.name, Linkage::Preemptible)?);
+        for (id, symbol) in program.symbols.iter() {
+            if symbol.binding == Binding::Weak && selection.data[symbol.section] {
+                symbols.insert(id, declarer.data_by_name(&symbol.name, Linkage::Preemptible)?);
+            }
         }
     }
-    let imports = program.imports.as_slice().iter().map(|import| declarer.import(import));
+    let imports = program.imports.iter().map(|(id, import)| declarer.import(import, selection.imports[id]));
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
-    let runtime = declarer.runtime(graphs, &functions, &imports)?;
+    let runtime = declarer.runtime(selection, &functions, &imports)?;
     Ok(Declarations { platform, functions, data, symbols, imports, runtime })
 }
 
@@ -91,6 +103,8 @@ struct Declarer<'a> {
     module: &'a mut dyn Module,
     platform: Platform,
     placement: Placement,
+    /// Own functions and data are reached by relative addresses.
+    is_near: bool,
     warnings: &'a mut Vec<String>,
 }
 
@@ -109,7 +123,7 @@ impl Declarer<'_> {
             return Ok(Callee { id: named(&function.name, id)?, abi, colocated: false });
         }
         let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
-        Ok(Callee { id, abi, colocated: true })
+        Ok(Callee { id, abi, colocated: self.is_near })
     }
 
     fn function_abi(&mut self, function: &Function, graph: &Graph) -> Abi {
@@ -133,7 +147,7 @@ impl Declarer<'_> {
 
     fn data(&mut self, name: &str, writable: bool) -> Result<DataReference, DeclareError> {
         let id = named(name, self.module.declare_anonymous_data(writable, false))?;
-        Ok(DataReference { id, colocated: true })
+        Ok(DataReference { id, colocated: self.is_near })
     }
 
     fn data_by_name(&mut self, name: &str, linkage: Linkage) -> Result<DataReference, DeclareError> {
@@ -141,7 +155,13 @@ impl Declarer<'_> {
         Ok(DataReference { id, colocated: false })
     }
 
-    fn import(&mut self, import: &Import) -> Result<Imported, DeclareError> {
+    fn import(&mut self, import: &Import, usage: Usage) -> Result<Imported, DeclareError> {
+        if usage == Usage::default() {
+            return Ok(Imported::Unused);
+        }
+        if let (false, Some(libcall)) = (usage.addressed, libcalls::named(&import.name)) {
+            return Ok(Imported::Inline(libcall));
+        }
         let linkage = if import.weak { Linkage::Preemptible } else { Linkage::Import };
         if import.kind == ImportKind::Data {
             return Ok(Imported::Data(self.data_by_name(&import.name, linkage)?));
@@ -172,27 +192,27 @@ impl Declarer<'_> {
     /// Functions that instructions call by number; the program may define or import the same name itself.
     fn runtime(
         &mut self,
-        graphs: &[Graph],
-        functions: &IdVec<FunctionId, Callee>,
+        selection: &Selection,
+        functions: &IdVec<FunctionId, Option<Callee>>,
         imports: &IdVec<ImportId, Imported>,
     ) -> Result<BTreeMap<String, Callee>, DeclareError> {
         let imported = imports.iter().filter_map(|(id, import)| match import {
             Imported::Function(callee) => Some((self.program.imports[id].name.as_str(), callee)),
-            Imported::Data(_) => None,
+            Imported::Data(_) | Imported::Inline(_) | Imported::Unused => None,
         });
         let imported: BTreeMap<&str, &Callee> = imported.collect();
         let mut callees = BTreeMap::new();
-        for (name, words) in runtime_imports(graphs) {
-            let own = self.program.function_named(&name).map(|id| &functions[id]);
+        for (name, &words) in &selection.runtime {
+            let own = self.program.function_named(name).and_then(|id| functions[id].as_ref());
             let callee = match own.or_else(|| imported.get(name.as_str()).copied()) {
                 Some(callee) => callee.clone(),
                 None => {
                     let abi = Abi::raw(self.platform, words);
                     let signature = abi.signature(words);
-                    self.callee_by_name(&name, abi, Linkage::Import, &signature)?
+                    self.callee_by_name(name, abi, Linkage::Import, &signature)?
                 }
             };
-            callees.insert(name, callee);
+            callees.insert(name.clone(), callee);
         }
         Ok(callees)
     }
@@ -201,22 +221,6 @@ impl Declarer<'_> {
 /// A weak function of an object, which a later link may replace.
 pub fn is_preemptible(function: &Function, placement: Placement) -> bool {
     placement == Placement::Object && function.binding == Binding::Weak
-}
-
-/// The symbols that instructions call without a relocation, and how many words they take.
-pub fn runtime_imports(graphs: &[Graph]) -> BTreeSet<(String, usize)> {
-    let instructions = graphs.iter().flat_map(|graph| &graph.instructions);
-    let unresolved = instructions.filter(|instruction| instruction.target.is_none());
-    unresolved
-        .flat_map(|instruction| {
-            let words = match instruction.insn {
-                Insn::Call(_) => REGISTER_WORDS,
-                Insn::LoadPacket { .. } => 3,
-                _ => 1,
-            };
-            call::runtime_symbols(instruction.insn).into_iter().map(move |name| (name, words))
-        })
-        .collect()
 }
 
 #[cfg(test)]

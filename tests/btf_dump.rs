@@ -1,10 +1,12 @@
 //! What is read of real objects: types as `bpftool btf dump file X.o format raw` prints them (`fixtures/btf/*.raw`
 //! is its output), prototypes as C, and the records of `.BTF.ext`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::fmt::Write;
 use std::fs;
 
-use bpf2native::btf::{Btf, BtfExt, Int, Kind, Linkage, Prototypes, SymbolKind, Type};
+use bpf2native::btf::{Aggregate, Btf, BtfExt, CType, Int, Kind, Linkage, Prototypes, SymbolKind, Type};
 use bpf2native::program::Endianness;
 use object::{Object, ObjectSection};
 
@@ -80,6 +82,32 @@ fn functions_have_their_c_types() {
     for expected in ["_Bool flag(_Bool, char, unsigned char, unsigned int)", "int printf(const char *, ...)"] {
         let name = expected.split([' ', '(']).nth(1).unwrap();
         assert_eq!(gcc.prototype(gcc.function(name).unwrap().id).unwrap().declare(name), expected);
+    }
+}
+
+#[test]
+fn structs_are_taken_apart() {
+    let int = |bytes, signed| CType::Int { bytes, signed };
+    let float = |bytes| CType::Float { bytes };
+    let pair = |at| [(at, int(4, true)), (at + 4, float(4))];
+    let name = CType::Pointer("const char".into());
+    let nested = [&pair(0)[..], &pair(8), &[(16, int(1, true)), (16, int(2, true)), (24, name)]].concat();
+    let either = [(0, float(8)), (0, int(4, true)), (4, int(4, true)), (4, float(4))].to_vec();
+    // The smallest aligned integer of a bit-field: a in bits 0..3, b in 3..10, c in 10..30, d in 30, e in 64..104.
+    let bits = [(0, int(1, false)), (0, int(2, false)), (0, int(4, true)), (3, CType::Bool), (8, int(8, true))];
+    let cases = [
+        ("struct nested", 32, nested),
+        ("union either", 8, either),
+        ("struct bits", 16, bits.to_vec()),
+        ("struct big_one", 65, Vec::new()),
+        ("struct flexible", 4, vec![(0, int(4, true))]),
+    ];
+    let btf = btf("types.o");
+    let mut prototypes = Prototypes::new(&btf);
+    for (name, size, scalars) in cases {
+        let (id, _) = btf.types().find(|(id, ty)| ty.kind.composite().is_some() && btf.text(*id) == name).unwrap();
+        let CType::Aggregate(aggregate) = prototypes.ctype(id).unwrap() else { panic!("`{name}`") };
+        assert_eq!(*aggregate, Aggregate { name: name.to_owned(), size, scalars });
     }
 }
 

@@ -5,8 +5,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use bpf2native::btf::Btf;
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::program::{Binding, Contents, Program, Target, Visibility};
+use object::write::{Object, Relocation, StandardSection};
+use object::{Architecture, BinaryFormat, Endianness, RelocationFlags};
 
 fn input(name: &str) -> Input {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parse").join(name);
@@ -172,6 +175,18 @@ fn statics_of_clang() {
              .bss: Data, 4 zeros, align 4",
         );
     }
+}
+
+/// Without local symbols, functions are found by who calls them.
+#[test]
+fn statics_without_local_symbols() {
+    check(
+        &functions(&program(&["statics.nolocals.o"])),
+        "shared: .text 0x0..0x50 global taken
+         .text+0x50: .text 0x50..0x78 local taken
+         main: .text 0x78..0x208 global
+         away: other 0x0..0xd8 global",
+    );
 }
 
 /// bpf-gcc's calls and data: relocation numbers and addends of its own, in both byte orders.
@@ -348,6 +363,51 @@ fn kernel() {
     );
 }
 
+/// A function without instructions is the next one under another name, or traps if there is none.
+#[test]
+fn unreachable() {
+    let program = program(&["unreachable.o"]);
+    check(
+        &functions(&program),
+        "main: .text 0x0..0x10 global taken alias before
+         last: .text 0x10..0x18 global taken
+         alone: apart 0x0..0x8 global taken",
+    );
+    let main = &program.functions[program.function_named("main").unwrap()];
+    assert_eq!(main.prototype.as_ref().unwrap().declare("main"), "int main(int, char **)");
+    assert!(program.code.iter().all(|(_, code)| code.bytes.ends_with(&[0x05, 0, 1, 0, 0, 0, 0, 0])));
+}
+
+#[test]
+fn maps_without_programs() {
+    let program = program(&["maps.o"]);
+    check(
+        &names(&program),
+        "counts: maps.o .maps+0x0, 32 bytes
+         map counts: .maps+0x0",
+    );
+}
+
+/// LLVM to 12 has one number for pointers in data and in instructions, and one for calls and 4-byte fields.
+#[test]
+fn old_relocation_numbers() {
+    let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
+    let text = object.section_id(StandardSection::Text);
+    let place = object.section_id(StandardSection::Data);
+    object.append_section_data(text, &[0x95, 0, 0, 0, 0, 0, 0, 0], 8);
+    object.append_section_data(place, &[0; 16], 8);
+    object.append_section_data(place, &[8, 0, 0, 0, 0, 0, 0, 0], 8);
+    let symbol = object.section_symbol(place);
+    let flags = RelocationFlags::Elf { r_type: 1 };
+    object.add_relocation(place, Relocation { offset: 16, symbol, addend: 8, flags }).unwrap();
+    let program = Program::from_bytes("old.o", &object.write().unwrap()).unwrap();
+    check(
+        &data(&program),
+        ".data: Data, 24 bytes, align 8
+         0x10: data .data+0x8",
+    );
+}
+
 /// Weak, COMMON, hidden and undefined names of two objects. The weak function that gave way is no function.
 #[test]
 fn merge() {
@@ -447,6 +507,15 @@ fn errors() {
          `only_b` is defined in merge_b.o and again in duplicate.o; make one of them static or weak",
     );
     check(
+        &error(&["relinked.o"]),
+        "relinked.o: section `.text` at 0x1f0: relocation of type 10 to `main` is a call without its function's value \
+         in place, as `bpf-ld -r` leaves it; give the objects that it linked",
+    );
+    check(
+        &error(&["statics.stripped.o"]),
+        "statics.stripped.o: section `.text` has calls whose relocations were stripped; strip with -g only",
+    );
+    check(
         &error(&["thin.a"]),
         "thin.a: is a thin archive, which has no members in it; make it without `T`: `llvm-ar rcs`",
     );
@@ -473,8 +542,8 @@ fn other_files() {
     };
     let cases: [(Vec<u8>, &str); 12] = [
         (b"".to_vec(), "is empty; the compiler may have failed: compile it again"),
-        (b"BC\xC0\xDE....".to_vec(), "is LLVM bitcode, which -flto makes; compile without -flto"),
-        (b"\xDE\xC0\x17\x0B....".to_vec(), "is LLVM bitcode, which -flto makes; compile without -flto"),
+        (b"BC\xC0\xDE....".to_vec(), "is LLVM bitcode; compile without -flto, and Rust with `bpf-linker`"),
+        (b"\xDE\xC0\x17\x0B....".to_vec(), "is LLVM bitcode; compile without -flto, and Rust with `bpf-linker`"),
         (b"\xCF\xFA\xED\xFE".to_vec(), "is a Mach-O file; compile with `clang -target bpf -c`"),
         (b"MZ".to_vec(), "is a PE file; compile with `clang -target bpf -c`"),
         (b"\0asm".to_vec(), "is a WebAssembly module; compile with `clang -target bpf -c`"),
@@ -482,7 +551,10 @@ fn other_files() {
         (elf(1, 1, 247), "is a 32-bit ELF file; compile with `clang -target bpf`, which makes 64-bit ones"),
         (elf(2, 1, 62), "is for x86-64, not for BPF; compile with `clang -target bpf`, or with `bpf-gcc`"),
         (elf(2, 3, 247), "is a shared object; give the objects that it was linked from"),
-        (elf(2, 1, 247), "no code in it; give objects with functions, compiled with `clang -target bpf -c`"),
+        (
+            elf(2, 1, 247),
+            "no code and no data in it; give objects with functions, compiled with `clang -target bpf -c`",
+        ),
         (elf(2, 1, 247)[..20].to_vec(), "is damaged: it ends inside the ELF header; make it again"),
     ];
     for (bytes, expected) in cases {
@@ -533,7 +605,31 @@ fn types_and_lines() {
         let (text, code) = program.code.iter().next().unwrap();
         assert_eq!(code.name, ".text");
         let line = program.line(text, 8).unwrap();
-        assert_eq!((&*line.file, line.line, line.column), ("./statics.c", 22, 13));
+        assert_eq!((&*line.file, line.line, line.column), ("./statics.c", 24, 13));
         assert_eq!(line.text.trim(), "counter = a;");
     }
+}
+
+/// With a target's types, the code is that of `Relocator`; without, it is as compiled.
+#[test]
+fn core_relocations() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/btf/");
+    let bytes = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
+    let mut options = Options::default();
+    let inputs = [Input { name: "core.o".to_owned(), bytes: bytes("core.o") }];
+    let plain = parse(&inputs, &options).unwrap();
+    assert!(plain.warnings.is_empty());
+    options.btf = Some(Btf::from_file_bytes(&bytes("core_target.o")).unwrap());
+    let fitted = parse(&inputs, &options).unwrap();
+    let code = |program: &Program| program.code.iter().map(|(_, code)| code.bytes.clone()).collect::<Vec<_>>();
+    assert_ne!(code(&plain), code(&fitted));
+    assert!(fitted.warnings.iter().all(|warning| warning.starts_with("core.o: section `raw_tp/x` at ")));
+    assert!(fitted.warnings[1].contains("is not in the target"), "{:?}", fitted.warnings);
+
+    options.btf = Some(Btf::from_file_bytes(&bytes("core_target.be.o")).unwrap());
+    let error = parse(&inputs, &options).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "core.o: does not fit the given BTF; translate without it to keep the values that were compiled in"
+    );
 }

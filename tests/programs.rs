@@ -6,16 +6,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod harness;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::cases::{self, Case, Program};
-use support::matrix::Matrix;
-use support::run::{Outcome, difference, run, tool};
-use support::{fixtures, parallel};
+use harness::cases::{self, Case, Program};
+use harness::matrix::Matrix;
+use harness::run::{Outcome, difference, run, tool};
+use harness::{fixtures, parallel};
 
 const BPF2NATIVE: &str = env!("CARGO_BIN_EXE_bpf2native");
 
@@ -155,7 +155,8 @@ fn check(matrix: &Matrix, program: &Program, variant: &str, expected: &[Outcome]
                 Err(error) => Some(error),
             };
             let name = &case.name;
-            failures.extend(problem.map(|problem| format!("{} {variant} {driver} {name}:\n{problem}", program.name)));
+            failures
+                .extend(problem.map(|problem| format!("{} {variant} {driver} {name}:\n{problem}", program.name)));
         }
     }
     failures

@@ -47,7 +47,7 @@ pub struct FunctionInfo {
     pub ty: TypeId,
 }
 
-/// A CO-RE relocation, as it is recorded.
+/// A CO-RE relocation, as it is recorded: see [`super::core`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreRelocation {
     /// Byte offset of the instruction in the code section.

@@ -2,7 +2,8 @@
 //!
 //! Comes in: the bytes of the sections `.BTF` and `.BTF.ext`, in either byte order. Goes out: [`Btf`], the types;
 //! [`Prototypes`], the C types of functions as a calling convention needs them; [`BtfExt`], what is known of
-//! instructions (functions, source lines, CO-RE relocations).
+//! instructions (functions, source lines, CO-RE relocations); and
+//! [`core`], which applies the last of these.
 //!
 //! | file | owns |
 //! |---|---|
@@ -11,11 +12,13 @@
 //! | `prototype`, `prototypes` | the C type of a function, and how it is made of BTF |
 //! | `declare`, `text` | C types as text |
 //! | `ext` | `.BTF.ext` |
+//! | `core` | CO-RE relocation against other types |
 //!
 //! Rule: no input panics, recurses without bound, or takes memory or time out of proportion to its length. All
 //! references are checked when a section is parsed; chains of types (which may be cycles) are followed
 //! [`MAX_NESTING`] steps.
 
+pub mod core;
 mod declare;
 mod error;
 mod ext;

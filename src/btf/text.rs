@@ -94,7 +94,7 @@ fn base(kind: Kind, name: &str) -> String {
 }
 
 /// The start of a text, at most [`MAX_TEXT`] bytes.
-pub(super) fn cut(text: &str) -> &str {
+pub(in crate::btf) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 

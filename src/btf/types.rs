@@ -18,7 +18,7 @@ impl fmt::Display for TypeId {
 }
 
 /// A name: an offset into the string table of the [`super::Btf`] that it is from. See [`super::Btf::name`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(pub(super) u32);
 
 impl Name {

@@ -24,7 +24,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Verb {
     /// Translate in memory and run; the exit status is the program's
-    Run(Run),
+    Run(Box<Run>),
     /// Show sections, functions, imports with their prototypes, maps, and what is unresolved
     Inspect(Inspect),
     /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o

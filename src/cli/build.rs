@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bpf2native::aot::{self, Artifact, LinkOptions};
-use bpf2native::emit;
+use bpf2native::emit::{self, Purpose};
+use bpf2native::entry::EntryPoints;
 
 use super::args::{Build, Emit};
 use super::timing::Timing;
@@ -41,10 +42,20 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     if let Some(text) = text {
         write(&output, text.as_bytes())?;
     } else {
+        if emit == Emit::Exe && EntryPoints::of(&program).is_empty() {
+            anyhow::bail!(
+                "there is no function `main`, `BEGIN` or `END` to start an executable; `-c` and `--shared` need none"
+            );
+        }
         let mut warnings = Vec::new();
         let name = arguments.inputs.objects[0].file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
-        let translate = || emit::object(&program, &config, &name, &mut warnings);
+        let purpose = match emit {
+            Emit::Exe => Purpose::Executable,
+            Emit::Shared => Purpose::SharedLibrary,
+            _ => Purpose::Relocatable,
+        };
+        let translate = || emit::object(&program, &config, purpose, &name, &mut warnings);
         let object = timing.phase("translate", translate)?;
         warn(&warnings);
         let artifact = match emit {

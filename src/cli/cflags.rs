@@ -29,7 +29,9 @@ fn flags(target: &Triple, full: bool) -> Vec<String> {
         _ => ("x86_64", &["__x86_64__"], "bpfel"),
     };
     let mut flags: Vec<String> =
-        ["-target", bpf, "-O2", "-g", "-mcpu=v4", "-fno-builtin", "-U_FORTIFY_SOURCE"].map(str::to_owned).to_vec();
+        ["-target", bpf, "-O2", "-g", "-mcpu=v4", "-fno-builtin", "-U_FORTIFY_SOURCE", "-fstack-size-section"]
+            .map(str::to_owned)
+            .to_vec();
     flags.extend(["-mllvm", "-bpf-stack-size=1048576"].map(str::to_owned));
     if full {
         flags.extend(["-mllvm", "-bpf-allows-libcalls"].map(str::to_owned));

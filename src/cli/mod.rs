@@ -66,7 +66,7 @@ fn read(inputs: &Inputs) -> anyhow::Result<Program> {
     if let Some(path) = &inputs.btf {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;
-        let _ = (&mut options, btf);
+        options.btf = Some(btf);
     }
     let program = parse::parse(&objects, &options)?;
     warn(&program.warnings);

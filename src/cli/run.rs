@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use bpf2native::btf::CType;
+use bpf2native::entry::EntryPoints;
 use bpf2native::{Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
@@ -29,14 +30,29 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let program = timing.phase("parse", || read(&arguments.inputs))?;
     let linker = linker(&arguments.libraries)?;
     let jit = Jit::new(&arguments.generation.config())?;
-    let module = timing.phase("translate", || jit.load(&program, &linker))?;
+    let entry = EntryPoints::of(&program);
+    let roots = match &arguments.entry {
+        Some(name) => {
+            let id = program.function_named(name).with_context(|| format!("there is no function `{name}`"))?;
+            Some(vec![id])
+        }
+        None if entry.is_empty() => {
+            anyhow::bail!("there is no function `main`, `BEGIN` or `END`; name a function with `--entry`")
+        }
+        None => entry.roots(),
+    };
+    let load = || match &roots {
+        Some(roots) => jit.load_reachable(&program, &linker, roots),
+        None => jit.load(&program, &linker),
+    };
+    let module = timing.phase("translate", load)?;
     warn(&module.warnings()[program.warnings.len()..]);
     timing.print();
     if let Some(entry) = &arguments.entry {
         return call_entry(&program, &module, entry).map(|()| ExitCode::SUCCESS);
     }
     let name = arguments.argv0.clone().unwrap_or_else(|| arguments.inputs.objects[0].clone().into_os_string());
-    run_main(module, &name, &arguments.arguments)
+    run_program(&program, &entry, module, &name, &arguments.arguments)
 }
 
 fn linker(libraries: &Libraries) -> anyhow::Result<Linker> {
@@ -77,26 +93,40 @@ fn call_entry(program: &Program, module: &Module, entry: &str) -> anyhow::Result
 }
 
 /// Runs `main`, and leaves through the C library's `exit`, as a program that the system started does.
-fn run_main(module: Module, name: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+fn run_program(
+    program: &Program,
+    entry: &EntryPoints,
+    module: Module,
+    name: &OsStr,
+    arguments: &[OsString],
+) -> anyhow::Result<ExitCode> {
     let words = std::iter::once(name).chain(arguments.iter().map(OsString::as_os_str));
     let words = words.map(|word| CString::new(word.as_bytes()).context("an argument has a NUL byte"));
     let words = words.collect::<anyhow::Result<Vec<CString>>>()?;
     let mut argv: Vec<*const c_char> = words.iter().map(|word| word.as_ptr()).collect();
     argv.push(std::ptr::null());
     let module = MODULE.get_or_init(|| module);
-    let main = module.function_address("main").context("there is no function `main`; name one with `--entry`")?;
+    let status_of = entry.main.or(entry.begin.first().copied());
     native_process(&words[0]);
     // SAFETY: the user asked for the program to run; `main` has the C type that every `main` has. Neither the module
     // nor the arguments are ever freed.
     unsafe {
         libc::atexit(run_destructors);
         module.initialise();
-        let main: extern "C" fn(c_int, *const *const c_char, *const *const c_char) -> c_int =
-            std::mem::transmute(main);
         unsafe extern "C" {
             static environ: *const *const c_char;
         }
-        let status = main(words.len() as c_int, argv.as_ptr(), environ);
+        let mut status = 0;
+        for function in entry.all() {
+            let address = module.function_address(&program.functions[function].name);
+            let address = address.context("an entry point that is not loaded")?;
+            let start: extern "C" fn(c_int, *const *const c_char, *const *const c_char) -> c_int =
+                std::mem::transmute(address);
+            let result = start(words.len() as c_int, argv.as_ptr(), environ);
+            if status_of == Some(function) {
+                status = result;
+            }
+        }
         libc::exit(status)
     }
 }

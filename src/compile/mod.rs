@@ -4,22 +4,26 @@
 //! same whatever the number of threads. Each thread reuses its contexts.
 
 use cranelift_codegen::binemit::CodeOffset;
-use cranelift_codegen::ir::Function;
+use cranelift_codegen::ir::{Function, UserExternalNameRef};
+use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::{CodegenError, Context};
-use cranelift_module::ModuleReloc;
+use cranelift_module::{FuncId, ModuleReloc};
 use rayon::prelude::*;
 
 use crate::graph::{Graph, GraphError, LabelIndex};
 use crate::lift::{self, Declarations, LiftContext, LiftError, Lifted};
 use crate::program::{FunctionId, Place, Program};
+use crate::select::Selection;
 use crate::target::Isas;
 
 /// The machine code of a function.
 #[derive(Clone)]
 pub struct CompiledFunction {
-    /// Which function.
-    pub function: FunctionId,
+    /// Its id in the module.
+    pub id: FuncId,
+    /// Which function of the program; none for one that the translator adds.
+    pub function: Option<FunctionId>,
     /// The machine code, with its constants and jump tables.
     pub code: Vec<u8>,
     /// Alignment in bytes.
@@ -59,7 +63,7 @@ pub enum CompileError {
     #[error("{place}: the code generator cannot compile the function: {reason}")]
     Codegen {
         /// The function.
-        place: Place,
+        place: Box<Place>,
         /// Cranelift's words.
         reason: String,
     },
@@ -114,7 +118,7 @@ pub fn graphs(program: &Program) -> Result<Vec<Graph>, CompileError> {
 /// The error of the first function, in program order, that has one.
 pub fn functions(
     program: &Program,
-    graphs: &[Graph],
+    selection: &Selection,
     declarations: &Declarations,
     isas: &Isas,
     keep: Keep,
@@ -123,8 +127,7 @@ pub fn functions(
         let lifted = lift::lift(program, declarations, &*isas.main, graph, lifting)?;
         machine_code(program, declarations, isas, graph, lifted, keep, context)
     };
-    // Large functions first would balance better, but order decides nothing else than time.
-    let compiled = graphs.par_iter().with_max_len(1).map_init(|| (LiftContext::default(), Context::new()), compile);
+    let compiled = selection.graphs.par_iter().map_init(|| (LiftContext::default(), Context::new()), compile);
     first_error(compiled.collect())
 }
 
@@ -135,14 +138,33 @@ pub fn functions(
 /// As [`functions`].
 pub fn clif(
     program: &Program,
-    graphs: &[Graph],
+    selection: &Selection,
     declarations: &Declarations,
     isas: &Isas,
 ) -> Result<Vec<Function>, CompileError> {
     let lift = |lifting: &mut LiftContext, graph: &Graph| {
         lift::lift(program, declarations, &*isas.main, graph, lifting).map(|lifted| lifted.function)
     };
-    first_error(graphs.par_iter().map_init(LiftContext::default, lift).collect())
+    first_error(selection.graphs.par_iter().map_init(LiftContext::default, lift).collect())
+}
+
+/// Puts `u<space>:<index>`, which means the same in all functions, in the place of a function's own `userextname<n>`.
+pub fn numbered_names(function: &Function, text: &str) -> String {
+    let mut parts = text.split("userextname");
+    let mut numbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let name = part[..digits]
+            .parse()
+            .ok()
+            .and_then(|index| function.params.user_named_funcs().get(UserExternalNameRef::from_u32(index)));
+        match name {
+            Some(name) => numbered.push_str(&format!("u{}:{}", name.namespace, name.index)),
+            None => numbered.push_str(&format!("userextname{}", &part[..digits])),
+        }
+        numbered.push_str(&part[digits..]);
+    }
+    numbered
 }
 
 /// All results, or the error that comes first in order, whichever thread found one first.
@@ -164,18 +186,48 @@ fn machine_code(
         let start = program.functions[graph.function].start;
         CompileError::Codegen { place: program.place(graph.section, Some(graph.function), start), reason }
     };
+    let id = declarations.function(graph.function).id;
+    let compiled = assemble(isa, id, lifted.function, keep, context).map_err(failed)?;
+    Ok(CompiledFunction { function: Some(graph.function), ..compiled })
+}
+
+/// Compiles a function that the translator adds to the program.
+///
+/// # Errors
+///
+/// [`CompileError::Codegen`] when Cranelift refuses it.
+pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
+    assemble(isa, id, function, Keep::Code, &mut Context::new()).map_err(|reason| {
+        let place = Box::new(Place {
+            file: "the translator".to_owned(),
+            section: ".text".to_owned(),
+            function: None,
+            offset: None,
+        });
+        CompileError::Codegen { place, reason }
+    })
+}
+
+/// Runs Cranelift on one function.
+fn assemble(
+    isa: &dyn TargetIsa,
+    id: FuncId,
+    function: Function,
+    keep: Keep,
+    context: &mut Context,
+) -> Result<CompiledFunction, String> {
     context.clear();
-    context.func = lifted.function;
+    context.func = function;
     context.set_disasm(keep == Keep::Assembly);
-    context.compile(isa, &mut Default::default()).map_err(|error| failed(describe(&error.inner)))?;
-    let mut compiled = context.take_compiled_code().ok_or_else(|| failed("no code".to_owned()))?;
-    let unwind = compiled.create_unwind_info(isa).map_err(|error| failed(describe(&error)))?;
-    let id = declarations.functions[graph.function].id;
+    context.compile(isa, &mut Default::default()).map_err(|error| describe(&error.inner))?;
+    let mut compiled = context.take_compiled_code().ok_or_else(|| "no code".to_owned())?;
+    let unwind = compiled.create_unwind_info(isa).map_err(|error| describe(&error))?;
     let buffer = &compiled.buffer;
     let relocations = buffer.relocs().iter();
     let locations = buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
     Ok(CompiledFunction {
-        function: graph.function,
+        id,
+        function: None,
         code: buffer.data().to_vec(),
         align: u64::from(buffer.alignment),
         relocations: relocations
@@ -185,7 +237,7 @@ fn machine_code(
         locations: locations
             .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
             .collect(),
-        assembly: compiled.vcode.take(),
+        assembly: compiled.vcode.take().map(|text| numbered_names(&context.func, &text)),
     })
 }
 

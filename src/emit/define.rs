@@ -33,16 +33,17 @@ pub fn define(
     placement: Placement,
 ) -> Result<(), EmitError> {
     for compiled in functions {
-        let id = declarations.functions[compiled.function].id;
-        let defined = module.define_function_bytes(id, compiled.align, &compiled.code, &compiled.relocations);
+        let defined =
+            module.define_function_bytes(compiled.id, compiled.align, &compiled.code, &compiled.relocations);
         defined.map_err(|error| EmitError::Define {
-            name: program.functions[compiled.function].name.clone(),
+            name: compiled.function.map_or_else(String::new, |id| program.functions[id].name.clone()),
             reason: error.to_string(),
         })?;
     }
     let format = module.isa().triple().binary_format;
     for writable in [false, true] {
         for (id, data) in program.data.iter() {
+            let Some(declared) = declarations.data[id] else { continue };
             if crate::declare::is_writable(data.kind) != writable {
                 continue;
             }
@@ -53,7 +54,7 @@ pub fn define(
                 description.set_custom_section(&section);
             }
             module
-                .define_data(declarations.data[id].id, &description)
+                .define_data(declared.id, &description)
                 .map_err(|error| EmitError::Define { name: data.name.clone(), reason: error.to_string() })?;
         }
     }
@@ -88,17 +89,17 @@ fn describe(program: &Program, declarations: &Declarations, data: &DataSection) 
         let at = relocation.offset as u32;
         let (symbol, addend) = match relocation.target {
             Target::Function(function) => {
-                let id = declarations.functions[function].id;
+                let id = declarations.function(function).id;
                 (ModuleRelocTarget::user(FUNCTIONS, id.as_u32()), 0)
             }
             Target::Data { section, offset } => {
-                (ModuleRelocTarget::user(DATA, declarations.data[section].id.as_u32()), offset)
+                (ModuleRelocTarget::user(DATA, declarations.section(section).id.as_u32()), offset)
             }
             Target::Symbol { symbol, addend } => match declarations.symbols.get(&symbol) {
                 Some(reference) => (ModuleRelocTarget::user(DATA, reference.id.as_u32()), addend),
                 None => {
                     let symbol = &program.symbols[symbol];
-                    let id = declarations.data[symbol.section].id;
+                    let id = declarations.section(symbol.section).id;
                     let offset = (symbol.offset as i64).wrapping_add(addend);
                     (ModuleRelocTarget::user(DATA, id.as_u32()), offset)
                 }
@@ -106,6 +107,7 @@ fn describe(program: &Program, declarations: &Declarations, data: &DataSection) 
             Target::Import { import, addend } => match &declarations.imports[import] {
                 Imported::Function(callee) => (ModuleRelocTarget::user(FUNCTIONS, callee.id.as_u32()), addend),
                 Imported::Data(reference) => (ModuleRelocTarget::user(DATA, reference.id.as_u32()), addend),
+                Imported::Inline(_) | Imported::Unused => unreachable!("an import whose address is taken"),
             },
             Target::Label { offset, .. } => {
                 numbers.push((at, offset));

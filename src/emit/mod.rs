@@ -6,15 +6,17 @@
 //! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
 //! | `object.rs` | an object file |
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
+//! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_print` |
 //! | `text.rs` | BPF assembly, CLIF, native assembly |
 
 mod define;
 mod object;
+mod synthetic;
 mod text;
 pub(crate) mod unwind;
 
 pub use define::define;
-pub use object::object;
+pub use object::{Purpose, object};
 pub use text::{assembly, bpf, clif};
 
 use crate::compile::CompileError;

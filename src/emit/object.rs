@@ -16,12 +16,25 @@ use cranelift_object::{ObjectBuilder, ObjectModule, ObjectProduct};
 use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SymbolFlags, SymbolKind, SymbolScope};
 
-use super::{EmitError, check_endianness, define, unwind};
+use super::{EmitError, check_endianness, define, synthetic, unwind};
 use crate::compile::{self, CompiledFunction, Keep};
 use crate::declare::{self, declare};
+use crate::entry::EntryPoints;
 use crate::lift::Declarations;
 use crate::program::{Binding, Program, Visibility};
+use crate::select::select;
 use crate::target::{Config, Isas, Placement};
+
+/// What an object is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be linked by the user: undefined symbols stay, nothing is added.
+    Relocatable,
+    /// To be linked into a program, which starts at its [`EntryPoints`].
+    Executable,
+    /// To be linked into a shared library.
+    SharedLibrary,
+}
 
 /// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what
 /// is odd about the program.
@@ -32,6 +45,7 @@ use crate::target::{Config, Isas, Placement};
 pub fn object(
     program: &Program,
     config: &Config,
+    purpose: Purpose,
     name: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u8>, EmitError> {
@@ -41,17 +55,29 @@ pub fn object(
     let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
     let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
     let graphs = pool.install(|| compile::graphs(program))?;
+    let entry = match purpose {
+        Purpose::Executable => EntryPoints::of(program),
+        Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
+    };
+    let selection = select(program, graphs, entry.roots().as_deref());
     let platform = isas.platform();
-    let declarations = declare(program, &graphs, &mut module, platform, Placement::Object, warnings)?;
-    let functions = pool.install(|| compile::functions(program, &graphs, &declarations, &isas, Keep::Code))?;
+    let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
+    let mut functions =
+        pool.install(|| compile::functions(program, &selection, &declarations, &isas, Keep::Code))?;
+    if entry.is_script() {
+        functions.push(synthetic::main(&entry, &declarations, &isas, &mut module)?);
+    }
+    if purpose != Purpose::Relocatable {
+        functions.extend(synthetic::print(&declarations, &isas, &mut module)?);
+    }
     define(program, &declarations, &functions, &mut module, Placement::Object)?;
     let mut product = module.finish();
     if let object::FileFlags::MachO { flags } = &mut product.object.flags {
         // Data sections hold several symbols and must stay in one piece.
         *flags &= !object::macho::MH_SUBSECTIONS_VIA_SYMBOLS;
     }
-    add_symbols(program, &declarations, &functions, &mut product);
-    unwind::write(&declarations, &functions, &*isas.main, &mut product)?;
+    add_symbols(program, &declarations, &functions, &entry, &mut product);
+    unwind::write(&functions, &*isas.main, &mut product)?;
     product.emit().map_err(|error| EmitError::Write(error.to_string()))
 }
 
@@ -60,11 +86,13 @@ fn add_symbols(
     program: &Program,
     declarations: &Declarations,
     functions: &[CompiledFunction],
+    entry: &EntryPoints,
     product: &mut ObjectProduct,
 ) {
     for compiled in functions {
-        let function = &program.functions[compiled.function];
-        let symbol = product.function_symbol(declarations.functions[compiled.function].id);
+        let Some(id) = compiled.function else { continue };
+        let function = &program.functions[id];
+        let symbol = product.function_symbol(compiled.id);
         let own = (function.name.as_str(), function.binding, function.visibility);
         let aliases =
             function.aliases.iter().map(|(name, binding, visibility)| (name.as_str(), *binding, *visibility));
@@ -75,14 +103,20 @@ fn add_symbols(
             aliases.for_each(|alias| export(product, symbol, alias));
         } else {
             rename(product, symbol, &function.name);
-            std::iter::once(own).chain(aliases).for_each(|name| export(product, symbol, name));
+            // The `main` of a script is called by the one that is added.
+            let is_hidden_main = entry.is_script() && entry.main == Some(id);
+            let own = (!is_hidden_main).then_some(own);
+            own.into_iter().chain(aliases).for_each(|name| export(product, symbol, name));
         }
     }
     for (id, data) in program.data.iter() {
-        rename(product, product.data_symbol(declarations.data[id].id), &data.name);
+        if let Some(declared) = declarations.data[id] {
+            rename(product, product.data_symbol(declared.id), &data.name);
+        }
     }
     for (id, symbol) in program.symbols.iter() {
-        let section = product.data_symbol(declarations.data[symbol.section].id);
+        let Some(section) = declarations.data[symbol.section] else { continue };
+        let section = product.data_symbol(section.id);
         let place = product.object.symbol(section);
         let scope = scope(symbol.visibility);
         let defined = Symbol {

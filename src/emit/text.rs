@@ -12,6 +12,7 @@ use crate::declare::declare;
 use crate::graph::{Graph, Instruction};
 use crate::lift::{Declarations, Imported};
 use crate::program::{FunctionId, Program, Target};
+use crate::select::{Selection, select};
 use crate::target::{Config, Isas, Placement};
 
 /// The name of what an address refers to.
@@ -87,7 +88,7 @@ pub fn bpf(program: &Program, only: Option<&str>) -> Result<String, EmitError> {
 /// What CLIF and assembly are made from.
 struct Prepared {
     isas: Isas,
-    graphs: Vec<Graph>,
+    selection: Selection,
     declarations: Declarations,
 }
 
@@ -96,18 +97,21 @@ fn prepare(program: &Program, config: &Config) -> Result<Prepared, EmitError> {
     let isas = Isas::new(config, Placement::Object)?;
     let builder = ObjectBuilder::new(isas.main.clone(), "text", cranelift_module::default_libcall_names());
     let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
-    let graphs = compile::graphs(program)?;
-    let declarations = declare(program, &graphs, &mut module, isas.platform(), Placement::Object, &mut Vec::new())?;
-    Ok(Prepared { isas, graphs, declarations })
+    let selection = select(program, compile::graphs(program)?, None);
+    let declarations =
+        declare(program, &selection, &mut module, isas.platform(), Placement::Object, &mut Vec::new())?;
+    Ok(Prepared { isas, selection, declarations })
 }
 
 /// Puts names in the place of Cranelift's numbers: `u0:3` is a function, `u1:3` data.
 fn with_names(program: &Program, declarations: &Declarations, text: &str) -> String {
     let mut names = std::collections::HashMap::new();
     for (id, callee) in declarations.functions.iter() {
+        let Some(callee) = callee else { continue };
         names.insert((0, callee.id.as_u32()), program.functions[id].name.as_str());
     }
     for (id, data) in declarations.data.iter() {
+        let Some(data) = data else { continue };
         names.insert((1, data.id.as_u32()), program.data[id].name.as_str());
     }
     for (&id, data) in &declarations.symbols {
@@ -117,6 +121,7 @@ fn with_names(program: &Program, declarations: &Declarations, text: &str) -> Str
         let key = match imported {
             Imported::Function(callee) => (0, callee.id.as_u32()),
             Imported::Data(data) => (1, data.id.as_u32()),
+            Imported::Inline(_) | Imported::Unused => continue,
         };
         names.insert(key, program.imports[id].name.as_str());
     }
@@ -158,13 +163,17 @@ fn reference(text: &str) -> Option<((u32, u32), usize)> {
 ///
 /// [`EmitError`] when a function cannot be lifted.
 pub fn clif(program: &Program, config: &Config, only: Option<&str>) -> Result<String, EmitError> {
-    let Prepared { isas, graphs, declarations } = prepare(program, config)?;
-    let functions = compile::clif(program, &graphs, &declarations, &isas)?;
+    let Prepared { isas, selection, declarations } = prepare(program, config)?;
+    let functions = compile::clif(program, &selection, &declarations, &isas)?;
     let mut text = String::new();
-    for (graph, function) in graphs.iter().zip(&functions) {
+    for (graph, function) in selection.graphs.iter().zip(&functions) {
         if only.is_none_or(|only| only == program.functions[graph.function].name) {
             let _ = writeln!(text, "; {}", heading(program, graph.function));
-            let _ = writeln!(text, "{}", with_names(program, &declarations, &function.to_string()));
+            let _ = writeln!(
+                text,
+                "{}",
+                with_names(program, &declarations, &compile::numbered_names(function, &function.to_string()))
+            );
         }
     }
     Ok(text)
@@ -176,16 +185,20 @@ pub fn clif(program: &Program, config: &Config, only: Option<&str>) -> Result<St
 ///
 /// [`EmitError`] when a function cannot be translated.
 pub fn assembly(program: &Program, config: &Config, only: Option<&str>) -> Result<String, EmitError> {
-    let Prepared { isas, graphs, declarations } = prepare(program, config)?;
-    let functions = compile::functions(program, &graphs, &declarations, &isas, Keep::Assembly)?;
+    let Prepared { isas, selection, declarations } = prepare(program, config)?;
+    let functions = compile::functions(program, &selection, &declarations, &isas, Keep::Assembly)?;
     let mut text = String::new();
     for compiled in &functions {
-        let function = &program.functions[compiled.function];
+        let Some(id) = compiled.function else { continue };
+        let function = &program.functions[id];
         if only.is_none_or(|only| only == function.name) {
-            let _ = writeln!(text, "; {}", heading(program, compiled.function));
+            let _ = writeln!(text, "; {}", heading(program, id));
             let _ = writeln!(text, "{}:", function.name);
             let assembly = compiled.assembly.as_deref().unwrap_or_default();
-            text.push_str(&with_names(program, &declarations, assembly));
+            // Cranelift's own notes on the frame are no instructions.
+            let lines = assembly.lines().filter(|line| !line.trim_start().starts_with("unwind "));
+            let assembly: String = lines.flat_map(|line| [line, "\n"]).collect();
+            text.push_str(&with_names(program, &declarations, &assembly));
             text.push('\n');
         }
     }

@@ -20,7 +20,6 @@ use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, 
 
 use super::EmitError;
 use crate::compile::CompiledFunction;
-use crate::lift::Declarations;
 
 /// A frame table being written, with the relocations that it needs.
 struct Writer {
@@ -44,12 +43,15 @@ impl RelocateWriter for Writer {
     }
 }
 
-/// The bytes of a frame table and its relocations; `address` gives each function's.
+/// The bytes of a frame table and its relocations.
+type Table = (Vec<u8>, Vec<Relocation>);
+
+/// A frame table; `address` gives each function's.
 fn frame_table<'a>(
     isa: &dyn TargetIsa,
     encoding: DwEhPe,
     functions: impl Iterator<Item = (Address, &'a UnwindInfo)>,
-) -> Result<Option<(Vec<u8>, Vec<Relocation>)>, EmitError> {
+) -> Result<Option<Table>, EmitError> {
     let Some(mut cie) = isa.create_systemv_cie() else { return Ok(None) };
     cie.fde_address_encoding = encoding;
     let mut table = FrameTable::default();
@@ -89,13 +91,12 @@ pub(crate) fn in_memory<'a>(
 
 /// Adds the unwind sections to an object.
 pub(super) fn write(
-    declarations: &Declarations,
     functions: &[CompiledFunction],
     isa: &dyn TargetIsa,
     product: &mut ObjectProduct,
 ) -> Result<(), EmitError> {
     let symbol = |function: &CompiledFunction| {
-        product.functions[declarations.functions[function.function].id].expect("every function is declared").0
+        product.functions[function.id].expect("every compiled function is declared").0
     };
     let infos: Vec<(SymbolId, &CompiledFunction, &UnwindInfo)> = functions
         .iter()

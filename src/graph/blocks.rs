@@ -120,10 +120,9 @@ fn keep_reachable(blocks: Vec<Block>) -> Vec<Block> {
         }
     }
     let mut renumbered = vec![0; blocks.len()];
-    let mut count = 0;
-    for (block, _) in reached.iter().enumerate().filter(|(_, reached)| **reached) {
-        renumbered[block] = count;
-        count += 1;
+    let kept = reached.iter().enumerate().filter(|(_, reached)| **reached);
+    for (number, (block, _)) in kept.enumerate() {
+        renumbered[block] = number;
     }
     let renumber = |edge: &mut Edge| {
         if let Edge::Block(block) = edge {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | load or store at `address + offset` | that low |
 //! | any value `address + constant` | that low |
-//! | it escapes (stored, passed, or arithmetic with a variable), or moves in a loop | at least 512 bytes |
+//! | it escapes (stored, passed, or arithmetic with a variable), or moves in a loop | at least as far as the compiler says (`.stack_sizes`), or 512 bytes |
 //!
 //! The last row is the stack that every BPF program may rely on (RFC 9669 leaves it to the runtime; the kernel
 //! gives 512 bytes): from an address that points past the end of a buffer one cannot see how long the buffer is.
@@ -37,8 +37,8 @@ pub struct Frame {
 /// For each register that points into the frame, a lower bound of its distance from r10 (zero or negative, mostly).
 type State = [Option<i64>; Reg::COUNT];
 
-/// Measures the frame of a function.
-pub(super) fn measure(instructions: &[Instruction], blocks: &[Block]) -> Frame {
+/// Measures the frame of a function, whose compiler may say how large it is.
+pub(super) fn measure(instructions: &[Instruction], blocks: &[Block], known: Option<u64>) -> Frame {
     let names_frame = |block: &Block| {
         instructions[block.start..block.end].iter().any(|instruction| names_frame_pointer(instruction.insn))
     };
@@ -68,7 +68,8 @@ pub(super) fn measure(instructions: &[Instruction], blocks: &[Block]) -> Frame {
             }
         }
     }
-    let size = meter.lowest.unsigned_abs().max(if meter.escapes { GUARANTEED } else { 0 });
+    let unseen = if meter.escapes { known.unwrap_or(GUARANTEED) } else { 0 };
+    let size = meter.lowest.unsigned_abs().max(unseen);
     Frame { size, escapes: meter.escapes }
 }
 

@@ -125,7 +125,7 @@ pub enum GraphError {
     #[error("{place}: {source}")]
     Decode {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// What is wrong.
         #[source]
         source: DecodeError,
@@ -134,7 +134,7 @@ pub enum GraphError {
     #[error("{place}: `{insn}` leads to {to:#x}, which is the second half of a 64-bit immediate load")]
     MidInstruction {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The instruction's text.
         insn: String,
         /// The byte offset that it leads to.
@@ -144,7 +144,7 @@ pub enum GraphError {
     #[error("{place}: `{insn}` calls {to:#x}, which is outside section `{section}`")]
     CallOutside {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The instruction's text.
         insn: String,
         /// The byte offset that it leads to.
@@ -156,7 +156,7 @@ pub enum GraphError {
     #[error("{place}: `{insn}` has a relocation, which only calls and 64-bit immediate loads can have")]
     Relocation {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The instruction's text.
         insn: String,
     },
@@ -164,7 +164,7 @@ pub enum GraphError {
     #[error("{place}: `{insn}` calls something that is not a function")]
     NotAFunction {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The instruction's text.
         insn: String,
     },
@@ -172,7 +172,7 @@ pub enum GraphError {
     #[error("{place}: the function's stack frame has {size} bytes, more than the {limit} that are supported")]
     FrameTooLarge {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// Bytes.
         size: u64,
         /// The largest that is supported.
@@ -182,7 +182,7 @@ pub enum GraphError {
     #[error("{place}: the function's jumps through registers have more than {limit} edges in all")]
     TooManyLabels {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// How many there may be.
         limit: usize,
     },
@@ -192,7 +192,7 @@ pub enum GraphError {
     )]
     UnknownJumpTable {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The instruction's text.
         insn: String,
     },
@@ -209,7 +209,7 @@ impl Graph {
         let instructions = resolve::instructions(program, function)?;
         let blocks = blocks::find(program, labels, function, &instructions)?;
         let live_in = liveness::at_entry(program, &instructions, &blocks);
-        let frame = frame::measure(&instructions, &blocks);
+        let frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
         if frame.size > frame::LARGEST {
             let place = program.place(section, Some(function), program.functions[function].start);
             return Err(GraphError::FrameTooLarge { place, size: frame.size, limit: frame::LARGEST });

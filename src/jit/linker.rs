@@ -7,16 +7,18 @@
 //! process (and so libc). A weak symbol that nothing defines is 0.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::native::{NativeFunction, NativeSignature};
+use crate::abi::helpers;
 use crate::btf::Prototype;
-use crate::declare;
 use crate::graph::Graph;
+use crate::lift::libcalls;
 use crate::program::Program;
+use crate::select::{Selection, Usage};
 
 /// Why a name cannot be registered.
 #[derive(Debug, thiserror::Error)]
@@ -190,11 +192,16 @@ impl Linker {
     pub(super) fn resolve(
         &self,
         program: &Program,
-        graphs: &[Graph],
+        selection: &Selection,
     ) -> Result<BTreeMap<String, usize>, Unresolved> {
         let mut resolved = BTreeMap::new();
         let mut unresolved = Unresolved { missing: Vec::new(), mismatched: Vec::new() };
-        for (_, import) in program.imports.iter() {
+        for (id, import) in program.imports.iter() {
+            let usage = selection.imports[id];
+            let is_inline = !usage.addressed && libcalls::named(&import.name).is_some();
+            if usage == Usage::default() || is_inline {
+                continue;
+            }
             match self.find(&import.name) {
                 Some(address) => {
                     self.check(&import.name, import.prototype.as_deref(), &mut unresolved);
@@ -209,17 +216,17 @@ impl Linker {
                 }
             }
         }
-        for (name, _) in declare::runtime_imports(graphs) {
-            if resolved.contains_key(&name) || program.function_named(&name).is_some() {
+        for name in selection.runtime.keys() {
+            if resolved.contains_key(name) || program.function_named(name).is_some() {
                 continue;
             }
-            match self.find(&name) {
+            match self.find(name).or_else(|| own_symbol(name)) {
                 Some(address) => {
-                    resolved.insert(name, address);
+                    resolved.insert(name.clone(), address);
                 }
                 None => {
-                    let users = runtime_users(program, graphs, &name);
-                    unresolved.missing.push((name, users));
+                    let users = runtime_users(program, &selection.graphs, name);
+                    unresolved.missing.push((name.clone(), users));
                 }
             }
         }
@@ -239,6 +246,17 @@ impl Linker {
             unresolved.mismatched.push(row);
         }
     }
+}
+
+/// The origin's `print(format, size, ...)`: `printf` without the size of the format.
+extern "C" fn print(format: *const c_char, _size: u64, a: u64, b: u64, c: u64) -> u64 {
+    // SAFETY: the program vouches for its format and arguments, as every caller of printf does.
+    unsafe { libc::printf(format, a, b, c) as u64 }
+}
+
+/// Functions that the translator has itself, for names that nothing else defines.
+fn own_symbol(name: &str) -> Option<usize> {
+    (name == helpers::symbol(helpers::PRINT)).then_some(print as *const c_void as usize)
 }
 
 /// The functions that call a symbol by number.

@@ -55,7 +55,11 @@ impl JITMemoryProvider for Deferred {
     }
 
     fn finalize(&mut self, branch_protection: BranchProtection) -> ModuleResult<()> {
-        self.with(|region| region.finalize(branch_protection)).unwrap_or(Ok(()))
+        let mut region = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match region.as_mut() {
+            Some(region) => region.finalize(branch_protection),
+            None => Ok(()),
+        }
     }
 }
 

@@ -22,7 +22,8 @@ use cranelift_jit::{JITBuilder, JITModule};
 use crate::compile::{self, CompileError, Keep};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
-use crate::program::Program;
+use crate::program::{FunctionId, Program};
+use crate::select::select;
 use crate::target::{Config, Isas, Placement, TargetError};
 
 pub use linker::{Linker, LinkerError, Unresolved};
@@ -113,9 +114,34 @@ impl Jit {
     ///
     /// [`LoadError`]: all symbols that nothing defines at once, or the first function that cannot be translated.
     pub fn load(&self, program: &Program, linker: &Linker) -> Result<Module, LoadError> {
+        self.load_roots(program, linker, None)
+    }
+
+    /// As [`Self::load`], but only the functions and data that these functions reach, its constructors and its
+    /// destructors: what else the program calls need not be there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_reachable(
+        &self,
+        program: &Program,
+        linker: &Linker,
+        roots: &[FunctionId],
+    ) -> Result<Module, LoadError> {
+        self.load_roots(program, linker, Some(roots))
+    }
+
+    fn load_roots(
+        &self,
+        program: &Program,
+        linker: &Linker,
+        roots: Option<&[FunctionId]>,
+    ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
         let graphs = self.pool.install(|| compile::graphs(program))?;
-        let resolved = linker.resolve(program, &graphs)?;
+        let selection = select(program, graphs, roots);
+        let resolved = linker.resolve(program, &selection)?;
 
         let mut warnings = program.warnings.clone();
         let mut builder = JITBuilder::with_isa(self.isas.main.clone(), cranelift_module::default_libcall_names());
@@ -127,9 +153,9 @@ impl Jit {
         builder.memory_provider(Box::new(memory.clone()));
         let mut module = JITModule::new(builder);
         let platform = self.isas.platform();
-        let declarations = declare(program, &graphs, &mut module, platform, Placement::Memory, &mut warnings)?;
+        let declarations = declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings)?;
         let functions =
-            self.pool.install(|| compile::functions(program, &graphs, &declarations, &self.isas, Keep::Code))?;
+            self.pool.install(|| compile::functions(program, &selection, &declarations, &self.isas, Keep::Code))?;
 
         memory.reserve(memory::size(program, &functions)?)?;
         emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;

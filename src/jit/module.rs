@@ -78,14 +78,17 @@ impl Module {
         let address = |id| module.get_finalized_function(id) as usize;
         let mut functions = BTreeMap::new();
         for (id, function) in program.functions.iter() {
-            let address = address(declarations.functions[id].id);
+            let Some(callee) = &declarations.functions[id] else { continue };
+            let address = address(callee.id);
             for name in visible_names(function) {
                 functions.insert(name, Entry { address, prototype: function.prototype.clone() });
             }
         }
-        let section_address = |id: DataSectionId| module.get_finalized_data(declarations.data[id].id);
-        let data = program.symbols.as_slice().iter().map(|symbol| {
-            (symbol.name.clone(), section_address(symbol.section).0 as usize + symbol.offset as usize)
+        let section_address =
+            |id: DataSectionId| declarations.data[id].map(|data| module.get_finalized_data(data.id));
+        let data = program.symbols.as_slice().iter().filter_map(|symbol| {
+            let (start, _) = section_address(symbol.section)?;
+            Some((symbol.name.clone(), start as usize + symbol.offset as usize))
         });
         let data = data.collect();
         let pointers = |is_kind: fn(DataKind) -> Option<Option<u16>>| {
@@ -93,7 +96,7 @@ impl Module {
             let mut sections: Vec<_> = sections.collect();
             // Those with a priority come first, in its order (psABI: `.init_array.N` before `.init_array`).
             sections.sort_by_key(|(priority, id)| (priority.is_none(), *priority, *id));
-            sections.into_iter().flat_map(|(_, id)| read_pointers(section_address(id))).collect()
+            sections.into_iter().filter_map(|(_, id)| section_address(id)).flat_map(read_pointers).collect()
         };
         let constructors = pointers(|kind| match kind {
             DataKind::Constructors(priority) => Some(priority),
@@ -104,9 +107,7 @@ impl Module {
             _ => None,
         });
         destructors.reverse();
-        let addressed = compiled
-            .iter()
-            .map(|function| (address(declarations.functions[function.function].id) as u64, function));
+        let addressed = compiled.iter().map(|function| (address(function.id) as u64, function));
         let frames = unwind::in_memory(isa, addressed)?.map(Frames::register);
         Ok(Module {
             module: Some(module),
@@ -197,7 +198,7 @@ impl Module {
         }
         // SAFETY: the caller vouches for the program's code.
         unsafe { self.initialise() };
-        Ok(TypedFunction { address: entry.address as *const u8, module: PhantomData })
+        Ok(TypedFunction { address: entry.address as *const u8, module: PhantomData, signature: PhantomData })
     }
 
     /// The address of a function, for native code that wants a pointer. It is good as long as the module lives.
@@ -244,7 +245,8 @@ impl Drop for Module {
 #[derive(Clone, Copy)]
 pub struct TypedFunction<'m, A, R> {
     address: *const u8,
-    module: PhantomData<(&'m Module, fn(A) -> R)>,
+    module: PhantomData<&'m Module>,
+    signature: PhantomData<fn(A) -> R>,
 }
 
 // SAFETY: an address of code that does not change, borrowed from a module that is Send and Sync.

@@ -74,21 +74,22 @@ impl Lifter<'_, '_> {
     pub(super) fn target_address(&mut self, target: Target) -> Value {
         let declarations = self.declarations;
         match target {
-            Target::Function(function) => self.function_address(&declarations.functions[function]),
+            Target::Function(function) => self.function_address(declarations.function(function)),
             Target::Label { offset, .. } => self.builder.ins().iconst(WORD, offset as i64),
-            Target::Data { section, offset } => self.data_address(declarations.data[section], offset),
+            Target::Data { section, offset } => self.data_address(declarations.section(section), offset),
             Target::Symbol { symbol, addend } => match declarations.symbols.get(&symbol) {
                 Some(&data) => self.data_address(data, addend),
                 None => {
                     let symbol = &self.program.symbols[symbol];
                     let offset = (symbol.offset as i64).wrapping_add(addend);
-                    self.data_address(declarations.data[symbol.section], offset)
+                    self.data_address(declarations.section(symbol.section), offset)
                 }
             },
             Target::Import { import, addend } => {
                 let address = match &declarations.imports[import] {
                     Imported::Function(callee) => self.function_address(callee),
                     Imported::Data(data) => self.data_address(*data, 0),
+                    Imported::Inline(_) | Imported::Unused => unreachable!("an import whose address is taken"),
                 };
                 self.plus(address, addend)
             }

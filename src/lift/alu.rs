@@ -119,7 +119,7 @@ impl Lifter<'_, '_> {
     }
 
     /// Division by a register: CLIF traps on 0 and on MIN / -1, BPF gives them results.
-    fn divide(&mut self, op: AluOp, left: Value, right: Value, ty: Type) -> Value {
+    pub(super) fn divide(&mut self, op: AluOp, left: Value, right: Value, ty: Type) -> Value {
         let signed = matches!(op, AluOp::SDiv | AluOp::SMod);
         let (special, plain, done) =
             (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());

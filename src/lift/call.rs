@@ -6,8 +6,11 @@
 //! | `call` of an undefined symbol | that symbol, by its C prototype |
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
+//! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
 //! | `callx r` | the address in the register: five words in, one out |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
+//!
+//! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]).
 //!
 //! A call leaves its result in r0 and 0 in r1 to r5.
 //!
@@ -18,15 +21,20 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
 
-use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE};
+use super::alu::width_type;
+use super::libcalls::Libcall;
+use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_OUTSIDE, TRAP_POISONED};
 use crate::abi::{Abi, REGISTER_WORDS, WORD, helpers};
-use crate::decode::insn::{self, Insn, Reg, Size};
+use crate::decode::insn::{self, Insn, Operand, Reg, Size};
 use crate::graph::Graph;
 use crate::program::{Program, Target};
 
 /// C functions that may return more than once.
 const RETURNS_TWICE: [&str; 8] =
     ["setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", "vfork", "getcontext", "savectx"];
+
+/// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
+const POISON: u32 = crate::btf::core::POISON as u32;
 
 /// The symbol of the packet loads.
 pub(crate) const LOAD_PACKET: &str = "bpf_load_packet";
@@ -35,6 +43,7 @@ pub(crate) const LOAD_PACKET: &str = "bpf_load_packet";
 pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {
     use insn::WideImm::{MapByFd, MapByIndex, MapValueByFd, MapValueByIndex, Variable};
     let names: &[&str] = match insn {
+        Insn::Call(insn::Callee::Helper(POISON)) => &[],
         Insn::Call(insn::Callee::Helper(number)) => return vec![helpers::symbol(number)],
         Insn::Call(insn::Callee::Kfunc(id)) => return vec![kfunc_symbol(id)],
         Insn::LoadPacket { .. } => &[LOAD_PACKET],
@@ -77,7 +86,7 @@ impl Lifter<'_, '_> {
             }
             (_, Some(Target::Function(function))) => {
                 let passed = self.stack_arguments.len();
-                let callee = &declarations.functions[function];
+                let callee = declarations.function(function);
                 let expected = callee.abi.words(0).saturating_sub(REGISTER_WORDS);
                 if expected > passed {
                     let function = &self.program.functions[function];
@@ -89,6 +98,8 @@ impl Lifter<'_, '_> {
             }
             (_, Some(Target::Import { import, .. })) => match &declarations.imports[import] {
                 Imported::Function(callee) => self.call_import(callee, self.program.imports[import].weak),
+                Imported::Inline(libcall) => Some(self.inline(*libcall)),
+                Imported::Unused => unreachable!("an import that is called"),
                 // Declared as data by another object's reference, yet called: by address.
                 Imported::Data(_) => {
                     let address = self.target_address(Target::Import { import, addend: 0 });
@@ -99,6 +110,7 @@ impl Lifter<'_, '_> {
                 let address = self.target_address(target);
                 self.call_address(address)
             }
+            (insn::Callee::Helper(POISON), None) => Some(self.trap_here(TRAP_POISONED)),
             (insn::Callee::Helper(number), None) => {
                 self.call_with_registers(&declarations.runtime[&helpers::symbol(number)])
             }
@@ -124,6 +136,19 @@ impl Lifter<'_, '_> {
         self.stack_arguments.len() as u16
     }
 
+    /// Lifts a call of a compiler-runtime function inline.
+    fn inline(&mut self, libcall: Libcall) -> Value {
+        match libcall {
+            Libcall::Trap => self.trap_here(TRAP_OUTSIDE),
+            Libcall::Divide(op, width) => {
+                let ty = width_type(width);
+                let [left, right] = [Reg::R1, Reg::R2].map(|reg| self.operand_at(Operand::Reg(reg), ty));
+                let result = self.divide(op, left, right, ty);
+                self.word(result, ty)
+            }
+        }
+    }
+
     fn call_with_registers(&mut self, callee: &super::Callee) -> Option<Value> {
         let count = callee.abi.words(self.stack_argument_count());
         let words = self.argument_words(count);
@@ -136,6 +161,14 @@ impl Lifter<'_, '_> {
         let call = self.builder.ins().call(reference, &arguments);
         let results = self.builder.inst_results(call).to_vec();
         callee.abi.result(self.builder, &results)
+    }
+
+    /// Traps; what follows is unreachable, and gets a value to work with.
+    fn trap_here(&mut self, code: u8) -> Value {
+        self.trap(code);
+        let unreachable = self.builder.create_block();
+        self.builder.switch_to_block(unreachable);
+        self.builder.ins().iconst(WORD, 0)
     }
 
     /// Calls an undefined symbol; a weak one that is not there traps.

@@ -57,7 +57,7 @@ impl Lifter<'_, '_> {
     }
 
     pub(super) fn return_word(&mut self, word: Value) {
-        let abi = &self.declarations.functions[self.graph.function].abi;
+        let abi = &self.declarations.function(self.graph.function).abi;
         let results = abi.results(self.builder, word);
         self.builder.ins().return_(&results);
     }

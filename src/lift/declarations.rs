@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use cranelift_module::{DataId, FuncId};
 
+use super::libcalls::Libcall;
 use crate::abi::{Abi, Platform};
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId};
 
@@ -37,6 +38,10 @@ pub enum Imported {
     Function(Callee),
     /// Never called.
     Data(DataReference),
+    /// Only called, and lifted inline.
+    Inline(Libcall),
+    /// Not used by what is translated.
+    Unused,
 }
 
 /// The declarations of a program.
@@ -44,14 +49,26 @@ pub enum Imported {
 pub struct Declarations {
     /// The platform at the border.
     pub platform: Platform,
-    /// Functions.
-    pub functions: IdVec<FunctionId, Callee>,
-    /// Data sections.
-    pub data: IdVec<DataSectionId, DataReference>,
+    /// Functions; none for one that is not translated.
+    pub functions: IdVec<FunctionId, Option<Callee>>,
+    /// Data sections; none for one that is not translated.
+    pub data: IdVec<DataSectionId, Option<DataReference>>,
     /// Weak data symbols, which objects reach by name.
     pub symbols: BTreeMap<DataSymbolId, DataReference>,
     /// Undefined symbols.
     pub imports: IdVec<ImportId, Imported>,
     /// Functions that instructions name without a symbol: helpers, kfuncs by number, the platform's functions.
     pub runtime: BTreeMap<String, Callee>,
+}
+
+impl Declarations {
+    /// A function that is translated, as all are that translated code refers to.
+    pub fn function(&self, id: FunctionId) -> &Callee {
+        self.functions[id].as_ref().expect("what translated code refers to is selected")
+    }
+
+    /// A data section that is translated, as all are that translated code refers to.
+    pub fn section(&self, id: DataSectionId) -> DataReference {
+        self.data[id].expect("what translated code refers to is selected")
+    }
 }

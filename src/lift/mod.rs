@@ -20,6 +20,7 @@ mod alu;
 pub(crate) mod call;
 mod control;
 mod declarations;
+pub mod libcalls;
 mod memory;
 
 use cranelift_codegen::ir::{
@@ -41,6 +42,9 @@ pub const TRAP_OUTSIDE: u8 = 1;
 pub const TRAP_NO_LABEL: u8 = 2;
 /// The trap of a call of a weak symbol that is not there.
 pub const TRAP_NO_CALLEE: u8 = 3;
+
+/// The trap of an instruction whose CO-RE relocation the target's types do not satisfy.
+pub const TRAP_POISONED: u8 = 4;
 
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
@@ -64,7 +68,7 @@ pub enum LiftError {
     #[error("{place}: `{callee}` takes {expected} arguments on the stack, and the call passes {passed}")]
     StackArguments {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The function that is called.
         callee: String,
         /// How many it reads.
@@ -92,7 +96,7 @@ pub fn lift(
     graph: &Graph,
     context: &mut LiftContext,
 ) -> Result<Lifted, LiftError> {
-    let callee = &declarations.functions[graph.function];
+    let callee = declarations.function(graph.function);
     let signature = callee.abi.signature(callee.abi.words(0));
     let mut function = Function::with_name_signature(UserFuncName::user(0, callee.id.as_u32()), signature);
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
@@ -199,7 +203,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.builder.def_var(variable, zero);
         }
         let native: Vec<Value> = self.builder.block_params(entry).to_vec();
-        let abi = &self.declarations.functions[self.graph.function].abi;
+        let abi = &self.declarations.function(self.graph.function).abi;
         let words = abi.parameters(self.builder, &native);
         for (reg, word) in Reg::arguments().zip(&words) {
             if let Some(word) = *word {

@@ -2,6 +2,8 @@
 //!
 //! In: a symbol of an object. Out: an [`Address`], or why it has none.
 
+use object::elf;
+
 use super::jump_tables::JumpTables;
 use super::merge::{Definition, Globals, SymbolRef};
 use super::object::{Object, SymbolHome};
@@ -34,6 +36,11 @@ pub(super) struct Symbols<'a, 'data> {
 impl Symbols<'_, '_> {
     /// The meaning of symbol `at`, plus `addend`.
     pub(super) fn address(&self, at: SymbolRef, addend: i64) -> Result<Address, String> {
+        match self.objects[at.object].symbols[at.symbol].kind {
+            elf::STT_TLS => return Err("is to a thread-local variable; use an ordinary one".to_owned()),
+            elf::STT_GNU_IFUNC => return Err("is to an indirect function; use an ordinary one".to_owned()),
+            _ => {}
+        }
         let Some(global) = self.globals.of(at) else { return self.place(at, addend) };
         match self.globals.list[global].definition {
             Definition::None => Ok(Address::Global { global, addend }),

@@ -17,6 +17,9 @@ use super::object::{self as elf, Object, Symbol, SymbolHome};
 use super::{Input, Options};
 use crate::program::Binding;
 
+/// Members' names may share their bytes; as parts of the objects' names they do not.
+const MAX_MEMBER_NAME: usize = 256;
+
 /// Reads the files and chooses the members.
 pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result<Vec<Object<'data>>, ParseError> {
     let mut selection = Selection::default();
@@ -49,7 +52,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
     }
     if selection.objects.is_empty() {
         return Err(match archives.is_empty() {
-            true => ParseError::NoCode { files: Vec::new() },
+            true => ParseError::NoInput,
             false => ParseError::NoMember { archives, roots: options.roots.clone() },
         });
     }
@@ -114,14 +117,15 @@ impl<'data> Selection<'data> {
 /// The objects in an archive. Other files, such as a text, are passed over.
 fn members(file: &Input) -> Result<Vec<Object<'_>>, ParseError> {
     let damaged =
-        |error: object::read::Error| ParseError::Damaged { file: file.name.clone(), what: error.to_string() };
+        |error: object::read::Error| ParseError::Damaged { file: file.name.clone(), what: elf::text(error) };
     let archive = ArchiveFile::parse(file.bytes.as_slice()).map_err(damaged)?;
     let mut objects = Vec::new();
     for member in archive.members() {
         let member = member.map_err(damaged)?;
         let bytes = member.data(file.bytes.as_slice()).map_err(damaged)?;
         if input::is_object(bytes) {
-            let name = format!("{}({})", file.name, String::from_utf8_lossy(member.name()));
+            let member = &member.name()[..member.name().len().min(MAX_MEMBER_NAME)];
+            let name = format!("{}({})", file.name, String::from_utf8_lossy(member));
             input::classify(&name, bytes)?;
             objects.push(elf::read(name, bytes)?);
         }

@@ -1,57 +1,107 @@
-//! What BTF adds to the program: C types of functions, and source lines.
+//! What BTF adds to the program: C types of functions, source lines, and code that fits a target's types.
 //!
-//! In: the sections `.BTF` and `.BTF.ext` of each object, and the program without types. Out: `prototype` of functions
-//! and imports, `kind` of imports, `lines` of code sections.
+//! In: the sections `.BTF` and `.BTF.ext` of each object, the target's types if there are any, and the program without
+//! types. Out: `prototype` of functions and imports, `kind` of imports, `lines` of code sections; and `bytes` of code
+//! sections with CO-RE relocations applied. Without a target, code keeps the values that were compiled in.
 //!
 //! | of | type |
 //! |---|---|
-//! | a function | of the `func_info` for its first instruction, else of the `FUNC` of its name |
+//! | a global or weak function | of the `FUNC` of its name, else as a local one |
+//! | a local function, whose name may repeat | of the `func_info` for its first instruction, else of its name |
 //! | an import | of the `FUNC` of its name, in the first object that says what its parameters are |
 //!
 //! - A `FUNC` makes an import a function, even if only its address is used.
 //! - `int f()` without parameters says nothing of them, and gives way to a declaration that does.
 //! - `.BTF.ext` tells sections apart by name: nothing is taken from it for a name that two sections of an object have.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::error::ParseError;
 use super::object::Object;
+use crate::btf::core::{CoreError, Relocator};
 use crate::btf::{Btf, BtfError, BtfExt, Prototype, Prototypes, TypeId};
-use crate::program::{CodeSectionId, Id, ImportKind, Program};
+use crate::program::{Binding, CodeSectionId, Id, ImportKind, Program};
 
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
 
-/// Adds what the objects' BTF says to `program`, which was made of them.
-pub(super) fn add(objects: &[Object<'_>], program: &mut Program) -> Result<(), ParseError> {
+/// The types of one object.
+struct Types {
+    btf: Btf,
+    ext: BtfExt,
+}
+
+/// Adds what the objects' BTF says to `program`, which was made of them, and fits it to `target`.
+pub(super) fn add(objects: &[Object<'_>], target: Option<&Btf>, program: &mut Program) -> Result<(), ParseError> {
     let sections = sections_by_name(objects.len(), program);
     let mut infos: HashMap<(CodeSectionId, u64), TypeId> = HashMap::new();
     let mut types = Vec::with_capacity(objects.len());
     for (object, sections) in objects.iter().zip(sections) {
         let damaged = |source| ParseError::Btf { file: object.name.clone(), source };
-        let Some((btf, ext)) = read(object).map_err(damaged)? else {
+        let Some(of_object) = read(object).map_err(damaged)? else {
             types.push(None);
             continue;
         };
+        if let Some(target) = target {
+            let unfit = |source| ParseError::Core { file: object.name.clone(), source };
+            relocate(&of_object, target, &object.name, &sections, program).map_err(unfit)?;
+        }
         for (name, section) in &sections {
             let Some(section) = *section else { continue };
-            infos.extend(ext.functions(name).iter().map(|info| ((section, info.offset), info.ty)));
+            infos.extend(of_object.ext.functions(name).iter().map(|info| ((section, info.offset), info.ty)));
         }
-        for records in ext.into_lines() {
+        for records in of_object.ext.into_lines() {
             if let Some(&Some(section)) = sections.get(&*records.section) {
                 program.code[section].lines = records.records;
             }
         }
-        types.push(Some(btf));
+        types.push(Some(of_object.btf));
     }
+    add_prototypes(&types, &infos, program);
+    Ok(())
+}
+
+/// Applies the CO-RE relocations of one object.
+fn relocate(
+    types: &Types,
+    target: &Btf,
+    file: &str,
+    sections: &BTreeMap<String, Option<CodeSectionId>>,
+    program: &mut Program,
+) -> Result<(), CoreError> {
+    let mut relocator = None;
+    for (name, section) in sections {
+        let records = types.ext.core_relocations(name);
+        if records.is_empty() {
+            continue;
+        }
+        let Some(section) = *section else {
+            let warning = format!("{file}: several sections `{name}`: their CO-RE relocations are not applied");
+            program.warnings.push(warning);
+            continue;
+        };
+        let relocator = match &mut relocator {
+            Some(relocator) => relocator,
+            none => none.insert(Relocator::new(&types.btf, target)?),
+        };
+        let warnings = relocator.relocate(name, records, &mut program.code[section].bytes)?;
+        program.warnings.extend(warnings.into_iter().map(|warning| format!("{file}: {warning}")));
+    }
+    Ok(())
+}
+
+/// Sets the prototypes of functions and imports, and makes imports functions.
+fn add_prototypes(types: &[Option<Btf>], infos: &HashMap<(CodeSectionId, u64), TypeId>, program: &mut Program) {
     let mut prototypes: Vec<Option<(&Btf, Prototypes<'_>)>> =
         types.iter().map(|btf| btf.as_ref().map(|btf| (btf, Prototypes::new(btf)))).collect();
     for id in program.functions.ids() {
         let function = &program.functions[id];
         let file = program.code[function.section].file;
         let Some((btf, prototypes)) = &mut prototypes[file.index()] else { continue };
-        let info = infos.get(&(function.section, function.start)).copied();
-        let Some(ty) = info.or_else(|| btf.function(&function.name).map(|symbol| symbol.id)) else { continue };
+        let by_name = btf.function(&function.name).map(|symbol| symbol.id);
+        let by_place = infos.get(&(function.section, function.start)).copied();
+        let found = if function.binding == Binding::Local { by_place.or(by_name) } else { by_name.or(by_place) };
+        let Some(ty) = found else { continue };
         let prototype = prototypes.get(ty).ok();
         program.functions[id].prototype = prototype;
     }
@@ -73,7 +123,6 @@ pub(super) fn add(objects: &[Object<'_>], program: &mut Program) -> Result<(), P
             }
         }
     }
-    Ok(())
 }
 
 /// Whether `new` is to replace what is known.
@@ -83,20 +132,20 @@ fn says_more(new: &Prototype, known: Option<&Prototype>) -> bool {
 }
 
 /// The types of an object, if it has any.
-fn read(object: &Object<'_>) -> Result<Option<(Btf, BtfExt)>, BtfError> {
+fn read(object: &Object<'_>) -> Result<Option<Types>, BtfError> {
     let section =
         |name: &str| object.sections.iter().find(|section| section.name == name && !section.data.is_empty());
     let Some(types) = section(BTF) else { return Ok(None) };
     let btf = Btf::parse(types.data)?;
     let ext = section(BTF_EXT).map(|section| BtfExt::parse(section.data, &btf)).transpose()?;
-    Ok(Some((btf, ext.unwrap_or_default())))
+    Ok(Some(Types { btf, ext: ext.unwrap_or_default() }))
 }
 
 /// For each object, its code sections by name; none for a name that two have.
-fn sections_by_name(objects: usize, program: &Program) -> Vec<HashMap<String, Option<CodeSectionId>>> {
-    let mut sections = vec![HashMap::new(); objects];
+fn sections_by_name(objects: usize, program: &Program) -> Vec<BTreeMap<String, Option<CodeSectionId>>> {
+    let mut sections = vec![BTreeMap::new(); objects];
     for (id, code) in program.code.iter() {
-        let of_object: &mut HashMap<_, _> = &mut sections[code.file.index()];
+        let of_object: &mut BTreeMap<_, _> = &mut sections[code.file.index()];
         of_object.entry(code.name.clone()).and_modify(|section| *section = None).or_insert(Some(id));
     }
     sections

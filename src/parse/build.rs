@@ -7,11 +7,13 @@ use object::elf;
 use super::addresses::{Address, Symbols};
 use super::error::ParseError;
 use super::functions::{self, Code, CodeSymbol, Found};
+use super::instruction;
 use super::jump_tables::JumpTables;
 use super::merge::{Definition, Global, Globals, SymbolRef};
 use super::object::{Object, Section, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
 use super::sections::{self, Home, Layout};
+use super::stack_sizes;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
     FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, Relocation, Target, Visibility, function_at,
@@ -21,7 +23,7 @@ use crate::program::{
 pub(super) fn program(objects: &[Object<'_>]) -> Result<Program, ParseError> {
     let globals = Globals::resolve(objects)?;
     let mut layout = Layout::new(objects, &globals)?;
-    if layout.code.iter().all(|(_, code)| code.bytes.is_empty()) {
+    if layout.code.is_empty() && layout.data.is_empty() {
         return Err(ParseError::NoCode { files: objects.iter().map(|object| object.name.clone()).collect() });
     }
     let commons = place_commons(objects, &globals, &mut layout)?;
@@ -29,8 +31,13 @@ pub(super) fn program(objects: &[Object<'_>]) -> Result<Program, ParseError> {
     let symbols = Symbols { objects, globals: &globals, layout: &layout, commons: &commons, tables: &tables };
     let (references, edits) = relocations::read(&symbols)?;
     relocations::apply(&edits, &mut layout);
+    let stack_sizes = stack_sizes::read(objects, &layout);
     let mut builder = Builder { objects, globals: &globals, layout, ids: Ids::new(globals.list.len()) };
-    let functions = builder.functions(&references)?;
+    let mut functions = builder.functions(&references)?;
+    for id in functions.ids() {
+        let function = &mut functions[id];
+        function.stack_size = stack_sizes.get(&(function.section, function.start)).copied();
+    }
     let data_symbols = builder.data_symbols(&commons);
     builder.finish(functions, data_symbols, &references)
 }
@@ -49,36 +56,58 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         visibility: Visibility::Default,
         is_definition: true,
     };
+    let section = CodeSectionId::new(0);
+    let (relocated, taken): (Vec<u64>, Vec<u64>) = instruction::code_addresses(bytes, Endianness::Little).unzip();
     let code = Code {
         name: ".text",
         bytes,
         endianness: Endianness::Little,
         symbols: &[main],
-        relocated: &[],
+        relocated: &relocated,
         called: &[],
-        taken: &[],
+        taken: &taken,
     };
-    let section = CodeSectionId::new(0);
     let what = |what| ParseError::Section { file: file.to_owned(), section: ".text".to_owned(), what };
-    let functions = functions::find(&code).map_err(what)?;
+    let found = functions::find(&code).map_err(what)?;
+    let mut functions = found.into_iter().map(|found| function(found, section)).collect();
+    let relocation = |(&offset, &place)| {
+        let target = code_target(&mut functions, section, place, Use::Address);
+        Relocation { offset, target }
+    };
     let text = CodeSection {
         file: FileId::new(0),
         name: ".text".to_owned(),
         bytes: bytes.to_vec(),
-        relocations: Vec::new(),
+        relocations: relocated.iter().zip(&taken).map(relocation).collect(),
         lines: Vec::new(),
     };
     Ok(Program {
         endianness: Endianness::Little,
         files: IdVec::from_iter([file.to_owned()]),
         code: IdVec::from_iter([text]),
-        functions: functions.into_iter().map(|found| function(found, section)).collect(),
+        functions,
         data: IdVec::new(),
         symbols: IdVec::new(),
         imports: IdVec::new(),
         maps: Vec::new(),
         warnings: Vec::new(),
     })
+}
+
+/// What a place in code is: the start of a function, which is marked when its address is taken, or a label.
+fn code_target(
+    functions: &mut IdVec<FunctionId, Function>,
+    section: CodeSectionId,
+    offset: u64,
+    usage: Use,
+) -> Target {
+    match function_at(functions.as_slice(), section, offset) {
+        Some(id) => {
+            functions[id].address_taken |= usage == Use::Address;
+            Target::Function(id)
+        }
+        None => Target::Label { section, offset },
+    }
 }
 
 /// Makes the blocks of COMMON symbols, for each name of [`Globals::list`] that has one.
@@ -105,6 +134,7 @@ fn function(found: Found, section: CodeSectionId) -> Function {
         binding: found.binding,
         visibility: found.visibility,
         address_taken: false,
+        stack_size: None,
         prototype: None,
         aliases: found.aliases,
     }
@@ -189,7 +219,7 @@ impl<'data> Builder<'_, 'data> {
     /// The symbol as one of a code section; not if it says that it is data.
     fn code_symbol(&self, at: SymbolRef) -> Option<CodeSymbol<'data>> {
         let symbol = &self.objects[at.object].symbols[at.symbol];
-        let is_function = matches!(symbol.kind, elf::STT_FUNC | elf::STT_GNU_IFUNC);
+        let is_function = symbol.kind == elf::STT_FUNC;
         let global = self.globals.of(at);
         (is_function || symbol.kind == elf::STT_NOTYPE).then(|| CodeSymbol {
             name: symbol.name,
@@ -285,13 +315,7 @@ impl<'data> Builder<'_, 'data> {
         let mut list = Vec::with_capacity(references.len());
         for &Reference { offset, address, usage } in references {
             let target = match address {
-                Address::Code { section, offset } => match function_at(functions.as_slice(), section, offset) {
-                    Some(id) => {
-                        functions[id].address_taken |= usage == Use::Address;
-                        Target::Function(id)
-                    }
-                    None => Target::Label { section, offset },
-                },
+                Address::Code { section, offset } => code_target(functions, section, offset, usage),
                 Address::Data { section, offset } => Target::Data { section, offset },
                 Address::Absolute(number) => Target::Absolute(number),
                 Address::Global { global, addend } => match self.ids.symbols[global] {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::btf::BtfError;
+use crate::btf::core::CoreError;
 use crate::program::Place;
 
 /// Why objects did not become a program.
@@ -67,6 +68,14 @@ pub enum ParseError {
         /// What is wrong with it.
         source: BtfError,
     },
+    /// The code cannot be made to fit the target's types.
+    #[error("{file}: does not fit the given BTF; translate without it to keep the values that were compiled in")]
+    Core {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        source: CoreError,
+    },
     /// A section cannot be translated.
     #[error("{file}: section `{section}` {what}")]
     Section {
@@ -93,8 +102,11 @@ pub enum ParseError {
     /// Symbols that more than one object defines.
     #[error("{}", Lines(.0))]
     Duplicates(Vec<Duplicate>),
-    /// No object has an executable section.
-    #[error("{}: no code in it; give objects with functions, compiled with `clang -target bpf -c`", .files.join(", "))]
+    /// No files were given.
+    #[error("no files; give objects, compiled with `clang -target bpf -c`")]
+    NoInput,
+    /// No object has a section with code or data. Data alone, as maps without programs, is a program.
+    #[error("{}: no code and no data in it; give objects with functions, compiled with `clang -target bpf -c`", .files.join(", "))]
     NoCode {
         /// The files that were given.
         files: Vec<String>,

@@ -13,11 +13,13 @@
 //!   it is the label of a computed goto;
 //! - at the section's start, if nothing else begins there.
 //!
+//! A function without instructions is an alias of the next one, as it is for a linker.
+//!
 //! It ends where its `STT_FUNC` symbol says; if it is inside one, with that one; else at the next function that the
 //! code before does not run or jump into. So ranges may overlap, in code with several entries. Their sum is limited,
 //! to keep later phases linear.
 
-use super::instruction::{SLOT, Slot};
+use super::instruction::{SLOT, slots};
 use crate::program::{Binding, Endianness, Visibility};
 
 /// A symbol in a code section.
@@ -143,7 +145,7 @@ fn starts(code: &Code<'_, '_>, extents: &Extents, flow: &Flow) -> Vec<u64> {
 fn local_calls(code: &Code<'_, '_>) -> Vec<u64> {
     let mut relocated = code.relocated.iter().peekable();
     let mut targets = Vec::new();
-    for (index, slot) in slots(code) {
+    for (index, slot) in slots(code.bytes, code.endianness) {
         let offset = (index * SLOT) as u64;
         while relocated.next_if(|&&at| at < offset).is_some() {}
         if relocated.peek() == Some(&&offset) {
@@ -153,17 +155,6 @@ fn local_calls(code: &Code<'_, '_>) -> Vec<u64> {
         targets.extend(target.and_then(|target| u64::try_from(target).ok()).map(|target| target * SLOT as u64));
     }
     targets
-}
-
-/// The instructions of a section, with their slot numbers.
-fn slots(code: &Code<'_, '_>) -> impl Iterator<Item = (usize, Slot)> {
-    let mut next = 0;
-    std::iter::from_fn(move || {
-        let index = next;
-        let slot = Slot::at(code.bytes, (index * SLOT) as u64, code.endianness)?;
-        next += slot.slots();
-        Some((index, slot))
-    })
 }
 
 /// Names that assemblers and compilers give to labels.
@@ -181,7 +172,7 @@ fn name(code: &Code<'_, '_>, start: u64, end: u64) -> Found {
             Binding::Weak => 1,
             Binding::Local => 2,
         };
-        (!symbol.is_definition, binding, !symbol.is_function)
+        (!symbol.is_definition, symbol.is_function && symbol.size == 0, binding, !symbol.is_function)
     };
     let mut candidates: Vec<_> = here.filter(|symbol| !symbol.name.is_empty()).collect();
     candidates.sort_by_key(rank);
@@ -257,7 +248,7 @@ impl Flow {
         let count = code.bytes.len() / SLOT;
         // Each way from one slot to another crosses the boundaries between them: +1 at the first, -1 after the last.
         let mut changes = vec![0i64; count + 2];
-        for (index, slot) in slots(code) {
+        for (index, slot) in slots(code.bytes, code.endianness) {
             let next = (index + slot.slots()).min(count);
             let mut cross = |to: usize| {
                 let (low, high) = if to > index { (index, to) } else { (to, index) };

@@ -15,13 +15,14 @@ pub(super) enum Kind {
     Archive,
 }
 
+const BITCODE: &str = "compile without -flto, and Rust with `bpf-linker`";
 const COMPILE_FOR_BPF: &str = "compile with `clang -target bpf -c`";
 
 /// Formats that are met by mistake: the magic bytes, the name, the cure.
 const OTHER_FORMATS: &[(&[u8], &str, &str)] = &[
-    (b"BC\xC0\xDE", "LLVM bitcode, which -flto makes", "compile without -flto"),
-    (b"\xDE\xC0\x17\x0B", "LLVM bitcode, which -flto makes", "compile without -flto"),
-    (b"\x0B\x17\xC0\xDE", "LLVM bitcode, which -flto makes", "compile without -flto"),
+    (b"BC\xC0\xDE", "LLVM bitcode", BITCODE),
+    (b"\xDE\xC0\x17\x0B", "LLVM bitcode", BITCODE),
+    (b"\x0B\x17\xC0\xDE", "LLVM bitcode", BITCODE),
     (b"!<thin>\n", "a thin archive, which has no members in it", "make it without `T`: `llvm-ar rcs`"),
     (b"<bigaf>\n", "an AIX archive", COMPILE_FOR_BPF),
     (b"\xFE\xED\xFA\xCE", "a Mach-O file", COMPILE_FOR_BPF),

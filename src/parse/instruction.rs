@@ -13,6 +13,8 @@ const GOTO_LONG: u8 = 0x06;
 const GOTO_REGISTER: u8 = 0x0d;
 /// `src_reg` of a call of a function of the same section.
 const LOCAL: u8 = 1;
+/// `src_reg` of a `ld_imm64` of an address of the same section: `code_addr(imm)`.
+const CODE_ADDRESS: u8 = 4;
 
 /// One slot of 8 bytes.
 #[derive(Clone, Copy)]
@@ -22,11 +24,15 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    pub(super) fn new(bytes: [u8; SLOT], endianness: Endianness) -> Self {
+        Self { bytes, endianness }
+    }
+
     /// The slot at a byte offset, if there is one.
     pub(super) fn at(code: &[u8], offset: u64, endianness: Endianness) -> Option<Self> {
         let offset = usize::try_from(offset).ok().filter(|offset| offset.is_multiple_of(SLOT))?;
         let bytes = code.get(offset..)?.first_chunk().copied()?;
-        Some(Self { bytes, endianness })
+        Some(Self::new(bytes, endianness))
     }
 
     pub(super) fn imm(self) -> i32 {
@@ -71,6 +77,11 @@ impl Slot {
         (self.is_call() && self.source() == LOCAL).then(|| i64::from(self.imm()))
     }
 
+    /// The slots between the next one and the place whose address it loads, if that is in the same section.
+    fn code_address(self) -> Option<i64> {
+        (self.is_ld_imm64() && self.source() == CODE_ADDRESS).then(|| i64::from(self.imm()))
+    }
+
     /// Whether the next instruction can follow it.
     pub(super) fn falls_through(self) -> bool {
         !matches!(self.bytes[0], EXIT | GOTO | GOTO_LONG | GOTO_REGISTER)
@@ -88,10 +99,37 @@ impl Slot {
     }
 }
 
+/// A jump to behind the next instruction, which leaves a function of this one instruction: it traps.
+pub(super) fn trap(endian: object::Endianness) -> [u8; SLOT] {
+    match endian {
+        object::Endianness::Little => [GOTO, 0, 1, 0, 0, 0, 0, 0],
+        object::Endianness::Big => [GOTO, 0, 0, 1, 0, 0, 0, 0],
+    }
+}
+
 /// The addend in an `ld_imm64`: all 64 bits, or the lower 32 with their sign if the upper are 0.
 pub(super) fn ld_imm64_addend(code: &[u8], offset: u64, endianness: Endianness) -> Option<i64> {
     let low = Slot::at(code, offset, endianness)?.imm();
     let high = Slot::at(code, offset.checked_add(8)?, endianness)?.imm();
     let wide = i64::from(high) << 32 | i64::from(low.cast_unsigned());
     Some(if high == 0 { i64::from(low) } else { wide })
+}
+
+/// The instructions of a section, with their slot numbers.
+pub(super) fn slots(code: &[u8], endianness: Endianness) -> impl Iterator<Item = (usize, Slot)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let index = next;
+        let slot = Slot::at(code, (index * SLOT) as u64, endianness)?;
+        next += slot.slots();
+        Some((index, slot))
+    })
+}
+
+/// The byte offsets of `code_addr` loads and of the places in the section that they mean (RFC 9669 section 5.4).
+pub(super) fn code_addresses(code: &[u8], endianness: Endianness) -> impl Iterator<Item = (u64, u64)> {
+    slots(code, endianness).filter_map(move |(index, slot)| {
+        let target = usize::try_from(slot.code_address()? + index as i64 + 1).ok()?;
+        (target < code.len() / SLOT).then_some(((index * SLOT) as u64, (target * SLOT) as u64))
+    })
 }

@@ -11,6 +11,7 @@
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
 //! | find functions | `functions`, `instruction` | names and byte ranges |
+//! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
 //! | add types and lines | `btf` | prototypes, source lines |
 //!
@@ -31,11 +32,13 @@ mod merge;
 mod object;
 mod relocations;
 mod sections;
+mod stack_sizes;
 
 use std::path::Path;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
 
+use crate::btf::Btf;
 use crate::program::Program;
 
 /// The section of LLVM's jump tables, and nothing else's.
@@ -56,11 +59,14 @@ pub struct Input {
 pub struct Options {
     /// Names that an archive's members are taken for even if no object refers to them; `main` by default.
     pub roots: Vec<String>,
+    /// Types of the machine that the program will run on, for CO-RE relocations. Without, code keeps the values that
+    /// were compiled in.
+    pub btf: Option<Btf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()] }
+        Self { roots: vec!["main".to_owned()], btf: None }
     }
 }
 
@@ -72,7 +78,7 @@ impl Default for Options {
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
     let objects = archive::select(inputs, options)?;
     let mut program = build::program(&objects)?;
-    btf::add(&objects, &mut program)?;
+    btf::add(&objects, options.btf.as_ref(), &mut program)?;
     Ok(program)
 }
 

@@ -10,6 +10,7 @@ use object::read::elf::{FileHeader as _, Rel as _, Rela as _, SectionHeader as _
 use object::{Endianness, U32};
 
 use super::error::ParseError;
+use super::stack_sizes;
 use crate::program::{Binding, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
@@ -43,6 +44,8 @@ pub(super) struct Section<'data> {
     pub(super) size: u64,
     /// As the file has it: 0 and 1 mean none.
     pub(super) align: u64,
+    /// `sh_link`; not checked.
+    pub(super) link: u32,
     /// Empty for `SHT_NOBITS`.
     pub(super) data: &'data [u8],
     /// Those that apply to it, by offset; read only for sections of the program.
@@ -191,6 +194,7 @@ impl<'data> Reader<'data> {
             flags: header.sh_flags(endian),
             size: header.sh_size(endian),
             align: header.sh_addralign(endian),
+            link: header.sh_link(endian),
             data: &[],
             relocations: Vec::new(),
         };
@@ -292,7 +296,7 @@ impl<'data> Reader<'data> {
 
 /// Sections that are no part of the program and are read.
 fn is_read(name: &str) -> bool {
-    matches!(name, ".jumptables" | ".BTF" | ".BTF.ext")
+    matches!(name, ".jumptables" | ".BTF" | ".BTF.ext" | stack_sizes::SECTION)
 }
 
 fn convert<'data>(
@@ -315,7 +319,11 @@ fn convert<'data>(
     Ok(Symbol { name, home, value, size, kind: symbol.st_type(), binding, visibility })
 }
 
-/// What the `object` crate says.
-fn text(error: object::read::Error) -> String {
-    error.to_string()
+/// What the `object` crate says, as the middle of a sentence.
+pub(super) fn text(error: object::read::Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix("Invalid") {
+        Some(rest) => format!("invalid{rest}"),
+        None => text,
+    }
 }

@@ -18,6 +18,7 @@
 //! - LLVM writes 32 bits of an `ld_imm64`'s addend, binutils all 64: an upper half of 0 means that the lower is signed.
 //! - The assembler of binutils to 2.40 has the symbol's value already in the field for a symbol that the object defines
 //!   itself: `call g` with `g` at 0x30 has `imm` = 0x2f. [`has_values_in_place`] tells such objects.
+//! - LLVM to 12 has numbers 1 and 10 in data, for 8 and 4 bytes.
 //! - Numbers 2, 3, 4 in code are binutils' for fields that hold no address of a program: an error.
 
 use object::elf;
@@ -78,13 +79,33 @@ pub(super) fn read(symbols: &Symbols<'_, '_>) -> Result<(References, Vec<Edit>),
             let endianness = endianness(object);
             let relocated = Relocated { symbols, object, object_index, section, values_in_place, endianness };
             match layout.home(object_index, section_index) {
-                Home::Code(id) => references.code[id] = relocated.code()?,
+                Home::Code(id) => {
+                    references.code[id] = relocated.code()?;
+                    add_code_addresses(section.data, endianness, id, &mut references.code[id]);
+                }
                 Home::Data(id) => references.data[id] = relocated.data(id, &mut edits)?,
                 Home::JumpTables | Home::Nowhere | Home::Discarded => {}
             }
         }
     }
     Ok((references, edits))
+}
+
+/// Adds the `code_addr` loads of a section that have no relocation. They stay in order of offset.
+fn add_code_addresses(
+    code: &[u8],
+    endianness: Endianness,
+    section: CodeSectionId,
+    references: &mut Vec<Reference>,
+) {
+    let relocated = references.len();
+    for (offset, target) in instruction::code_addresses(code, endianness) {
+        if references[..relocated].binary_search_by_key(&offset, |reference| reference.offset).is_err() {
+            let address = Address::Code { section, offset: target };
+            references.push(Reference { offset, address, usage: Use::Address });
+        }
+    }
+    references.sort_by_key(|reference| reference.offset);
 }
 
 /// Writes the fields that [`read`] changed.
@@ -99,24 +120,35 @@ pub(super) fn apply(edits: &[Edit], layout: &mut Layout) {
 
 /// Whether fields hold the values of the symbols that the object defines: what the assembler of binutils to 2.40 does.
 ///
-/// It is so if every field that could show it does, and the object is not LLVM's, which has one table for all names.
+/// Its numbers for data tell it. An object without them is of this kind if all fields that could show it do, and if it
+/// is not LLVM's, which has one table for all names.
 fn has_values_in_place(object: &Object<'_>) -> bool {
+    let relocations =
+        || object.sections.iter().flat_map(|section| section.relocations.iter().map(move |of| (section, of)));
+    if relocations().any(|(_, relocation)| matches!(relocation.kind, R_BPF_DATA_32 | R_BPF_DATA_64)) {
+        return true;
+    }
+    if object.one_string_table {
+        return false;
+    }
     let mut seen = false;
-    for section in &object.sections {
-        for relocation in &section.relocations {
-            let symbol = &object.symbols[relocation.symbol];
-            let own = matches!(symbol.home, SymbolHome::Section(_)) && !symbol.is_section();
-            if !own || symbol.value == 0 || relocation.addend.is_some() {
-                continue;
-            }
-            let Some(in_place) = in_place(section, relocation, endianness(object)) else { continue };
-            if in_place < symbol.value.cast_signed() {
-                return false;
-            }
-            seen = true;
+    for (section, relocation) in relocations().filter(|(_, relocation)| relocation.addend.is_none()) {
+        let value = own_value(object, relocation);
+        match in_place(section, relocation, endianness(object)) {
+            Some(in_place) if value > 0 && in_place < value => return false,
+            in_place => seen |= value > 0 && in_place.is_some(),
         }
     }
-    seen && !object.one_string_table
+    seen
+}
+
+/// The value of the relocation's symbol, if the object defines it and it is not that of a section.
+fn own_value(object: &Object<'_>, relocation: &RawRelocation) -> i64 {
+    let symbol = &object.symbols[relocation.symbol];
+    match symbol.home {
+        SymbolHome::Section(_) if !symbol.is_section() => symbol.value.cast_signed(),
+        _ => 0,
+    }
 }
 
 /// What the field has, for a relocation that may have the symbol's value in it.
@@ -135,8 +167,8 @@ fn in_place(section: &Section<'_>, relocation: &RawRelocation, endianness: Endia
 /// Size of the field in data, by the relocation's type.
 fn data_size(kind: u32) -> Option<usize> {
     match kind {
-        R_BPF_64_ABS64 | R_BPF_DATA_64 => Some(8),
-        R_BPF_64_ABS32 | R_BPF_64_NODYLD32 | R_BPF_DATA_32 => Some(4),
+        R_BPF_64_64 | R_BPF_64_ABS64 | R_BPF_DATA_64 => Some(8),
+        R_BPF_64_32 | R_BPF_64_ABS32 | R_BPF_64_NODYLD32 | R_BPF_DATA_32 => Some(4),
         _ => None,
     }
 }
@@ -179,6 +211,13 @@ struct Relocated<'a, 'data> {
 
 impl Relocated<'_, '_> {
     fn code(&self) -> Result<Vec<Reference>, ParseError> {
+        if self.object.symbols.is_empty() && self.calls_itself() {
+            return Err(ParseError::Section {
+                file: self.object.name.clone(),
+                section: self.section.name.to_owned(),
+                what: "has calls whose relocations were stripped; strip with -g only".to_owned(),
+            });
+        }
         let mut list: Vec<Reference> = Vec::with_capacity(self.section.relocations.len());
         for relocation in self.live_relocations() {
             let slot = Slot::at(self.section.data, relocation.offset, self.endianness)
@@ -234,6 +273,12 @@ impl Relocated<'_, '_> {
         Ok(list)
     }
 
+    /// Whether some call without relocation goes to itself: what is left of a call of another section.
+    fn calls_itself(&self) -> bool {
+        let slots = self.section.data.as_chunks().0.iter().map(|&bytes| Slot::new(bytes, self.endianness));
+        self.live_relocations().next().is_none() && slots.into_iter().any(|slot| slot.local_call() == Some(-1))
+    }
+
     /// All but those of type `R_BPF_NONE`.
     fn live_relocations(&self) -> impl Iterator<Item = &RawRelocation> {
         self.section.relocations.iter().filter(|relocation| relocation.kind != R_BPF_NONE)
@@ -243,9 +288,12 @@ impl Relocated<'_, '_> {
     fn addend(&self, relocation: &RawRelocation, scale: i64, outside: &str) -> Result<i64, ParseError> {
         let in_place = in_place(self.section, relocation, self.endianness);
         let in_place = in_place.ok_or_else(|| self.error(relocation, outside))?;
-        let symbol = &self.object.symbols[relocation.symbol];
-        let own = matches!(symbol.home, SymbolHome::Section(_)) && !symbol.is_section();
-        let value = if self.values_in_place && own { symbol.value.cast_signed() } else { 0 };
+        let value = if self.values_in_place { own_value(self.object, relocation) } else { 0 };
+        if value != 0 && scale != 1 && in_place != value {
+            let what = "is a call without its function's value in place, as `bpf-ld -r` leaves it; give the objects that \
+                        it linked";
+            return Err(self.error(relocation, what));
+        }
         Ok(relocation.addend.unwrap_or(in_place.wrapping_sub(value).wrapping_mul(scale)))
     }
 

@@ -9,7 +9,7 @@
 //! | `.init_array[.N]`, `.fini_array[.N]`, `.preinit_array` | constructors and destructors |
 //! | `.ctors[.N]`, `.dtors[.N]` | the same, turned round: they run from the last to the first, and N is 65535 less |
 //! | `SHF_ALLOC` with `SHF_WRITE` | data |
-//! | `SHF_ALLOC` | read-only data |
+//! | `SHF_ALLOC`, and `.data.rel.ro` | read-only data |
 //! | `SHT_NOBITS` | zeros |
 //! | `.jumptables` | see [`super::jump_tables`] |
 //! | `.BTF*`, `.debug*`, `.eh_frame`, the rest | nothing |
@@ -18,6 +18,7 @@ use object::elf;
 
 use super::JUMP_TABLES;
 use super::error::ParseError;
+use super::instruction;
 use super::merge::Globals;
 use super::object::{Object, Section, SymbolHome};
 use crate::program::{
@@ -67,14 +68,17 @@ impl Layout {
         };
         for (object_index, object) in objects.iter().enumerate() {
             let mut named = vec![false; object.sections.len()];
+            let mut ends_empty = vec![false; object.sections.len()];
             for symbol in &object.symbols {
                 if let (SymbolHome::Section(section), false) = (symbol.home, symbol.is_section()) {
                     named[section] = true;
+                    ends_empty[section] |=
+                        symbol.kind == elf::STT_FUNC && symbol.value == object.sections[section].size;
                 }
             }
             let mut homes = Vec::with_capacity(object.sections.len());
             for (index, section) in object.sections.iter().enumerate() {
-                homes.push(if globals.is_section_discarded(object_index, index) {
+                let home = if globals.is_section_discarded(object_index, index) {
                     Home::Discarded
                 } else if section.name == JUMP_TABLES {
                     Home::JumpTables
@@ -82,7 +86,12 @@ impl Layout {
                     Home::Nowhere
                 } else {
                     layout.place(object, section, (object_index, index))?
-                });
+                };
+                // A function without instructions behind the last one: it gets one.
+                if let (Home::Code(id), true) = (home, ends_empty[index]) {
+                    layout.code[id].bytes.extend(instruction::trap(object.endian));
+                }
+                homes.push(home);
             }
             layout.homes.push(homes);
         }
@@ -208,9 +217,14 @@ fn data_kind(section: &Section<'_>) -> DataKind {
         (elf::SHT_FINI_ARRAY, _) | (_, ".fini_array") => DataKind::Destructors(number),
         (_, ".ctors") => DataKind::Constructors(number.map(|number| u16::MAX - number)),
         (_, ".dtors") => DataKind::Destructors(number.map(|number| u16::MAX - number)),
-        _ if section.has(elf::SHF_WRITE) => DataKind::Data,
+        _ if section.has(elf::SHF_WRITE) && !is_relro(section.name) => DataKind::Data,
         _ => DataKind::ReadOnly,
     }
+}
+
+/// Whether only relocation writes to the section: constant data with pointers.
+fn is_relro(name: &str) -> bool {
+    name.strip_prefix(".data.rel.ro").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Whether the pointers of a section of constructors or destructors are in the opposite order of `.init_array`.

@@ -155,6 +155,8 @@ pub struct Function {
     pub visibility: Visibility,
     /// Its address is taken, so native code may call it.
     pub address_taken: bool,
+    /// Bytes of its stack frame, where the compiler says so.
+    pub stack_size: Option<u64>,
     /// Its C type from BTF. Parameters of a function that is local and not address-taken are not to be trusted:
     /// the compiler may have removed some.
     pub prototype: Option<Arc<Prototype>>,
@@ -322,14 +324,14 @@ impl Program {
     }
 
     /// Where an instruction is, for an error.
-    pub fn place(&self, section: CodeSectionId, function: Option<FunctionId>, offset: u64) -> Place {
+    pub fn place(&self, section: CodeSectionId, function: Option<FunctionId>, offset: u64) -> Box<Place> {
         let code = &self.code[section];
-        Place {
+        Box::new(Place {
             file: self.files[code.file].clone(),
             section: code.name.clone(),
             function: function.map(|id| self.functions[id].name.clone()),
             offset: Some(offset),
-        }
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `enable_alias_analysis` | off | it would drop loads, and BPF does not say which of them are volatile |
 //! | `unwind_info` | on | debuggers and exceptions pass through every function |
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
-//! | `is_pic` | on for objects, off in memory | |
+//! | `is_pic` | on for objects, off in memory | COFF has no table of addresses: it relocates code when loading |
 
 mod triple;
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
-use target_lexicon::{Architecture, Triple};
+use target_lexicon::{Architecture, BinaryFormat, Triple};
 
 use crate::abi::Platform;
 
@@ -166,7 +166,7 @@ fn build(config: &Config, placement: Placement, opt_level: OptLevel) -> Result<O
     let settings = [
         ("opt_level", opt),
         ("regalloc_algorithm", regalloc),
-        ("is_pic", on_off(placement == Placement::Object)),
+        ("is_pic", on_off(placement == Placement::Object && target.binary_format != BinaryFormat::Coff)),
         ("enable_alias_analysis", "false"),
         ("unwind_info", "true"),
         ("enable_probestack", on_off(probes)),

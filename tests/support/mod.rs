@@ -1,37 +1,27 @@
-//! What the tests over `fixtures` share: the two data files, and running programs and comparing what they do.
+//! What the tests of the instruction set share.
+#![allow(dead_code, reason = "each test uses its part of it")]
 
+pub mod asm;
 pub mod cases;
-pub mod matrix;
-pub mod run;
-pub mod words;
+pub mod crash;
+pub mod elf;
+pub mod engine;
+pub mod generated;
+pub mod hex;
+pub mod interp;
+pub mod random;
 
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::io::Write;
 
-/// The folder with the fixtures.
-pub fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+/// An engine that this machine does not have: said by name, and a failure where `BPF2NATIVE_ENGINES=all`.
+pub fn absent(name: &str, error: &str) {
+    say(&format!("isa: {name}: not on this machine: {error}\n"));
+    let all = std::env::var_os("BPF2NATIVE_ENGINES").is_some_and(|engines| engines == "all");
+    assert!(!all, "{name} is not on this machine: {error}");
 }
 
-/// Calls `work` for all items, on as many threads as there are processors; gives the results in the items' order.
-pub fn parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    results.lock().unwrap().push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap();
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+/// Past the test harness, which hides what passing tests print.
+pub fn say(text: &str) {
+    // A closed standard error is no reason to fail.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -1,0 +1,125 @@
+//! The **select** phase: what of a program is translated, and what that uses.
+//!
+//! Comes in: a program, its graphs, and the roots. Goes out: a [`Selection`].
+//!
+//! Without roots everything is translated, as a compiler does. With roots, only the functions and data that they
+//! reach: so one XDP function can be tried, and the user-space half of a BPF script can run, without the helpers that
+//! the rest of the object calls. Constructors and destructors are always roots.
+
+use std::collections::BTreeMap;
+
+use crate::abi::REGISTER_WORDS;
+use crate::decode::insn::Insn;
+use crate::graph::{Graph, Instruction};
+use crate::lift::call;
+use crate::program::{DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
+
+/// What of a program is translated.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Selection {
+    /// The graphs of the functions that are, in program order.
+    pub graphs: Vec<Graph>,
+    /// The data sections that are.
+    pub data: IdVec<DataSectionId, bool>,
+    /// How they use the imports.
+    pub imports: IdVec<ImportId, Usage>,
+    /// Symbols that instructions call without naming them (helpers by number, and so on), with the words that they
+    /// take.
+    pub runtime: BTreeMap<String, usize>,
+}
+
+/// How a symbol is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Some instruction calls it.
+    pub called: bool,
+    /// Some instruction or data has its address.
+    pub addressed: bool,
+}
+
+/// Selects all of a program, or what `roots` reach.
+pub fn select(program: &Program, graphs: Vec<Graph>, roots: Option<&[FunctionId]>) -> Selection {
+    let (functions, data) = match roots {
+        None => (graphs.iter().map(|_| true).collect(), program.data.ids().map(|_| true).collect()),
+        Some(roots) => reachable(program, &graphs, roots),
+    };
+    let functions: IdVec<FunctionId, bool> = functions;
+    let graphs: Vec<Graph> = graphs.into_iter().filter(|graph| functions[graph.function]).collect();
+    let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
+    let mut runtime = BTreeMap::new();
+    for instruction in graphs.iter().flat_map(|graph| &graph.instructions) {
+        match (instruction.insn, instruction.target) {
+            (Insn::Call(_), Some(Target::Import { import, .. })) => imports[import].called = true,
+            (_, Some(Target::Import { import, .. })) => imports[import].addressed = true,
+            (_, Some(_)) => {}
+            (insn, None) => {
+                for name in call::runtime_symbols(insn) {
+                    runtime.insert(name, runtime_words(instruction));
+                }
+            }
+        }
+    }
+    for (_, section) in program.data.iter().filter(|(id, _)| data[*id]) {
+        for relocation in &section.relocations {
+            if let Target::Import { import, .. } = relocation.target {
+                imports[import].addressed = true;
+            }
+        }
+    }
+    Selection { graphs, data, imports, runtime }
+}
+
+/// How many words the symbol takes that an instruction calls without naming it.
+fn runtime_words(instruction: &Instruction) -> usize {
+    match instruction.insn {
+        Insn::Call(_) => REGISTER_WORDS,
+        Insn::LoadPacket { .. } => 3,
+        _ => 1,
+    }
+}
+
+/// A function or a data section.
+#[derive(Clone, Copy)]
+enum Node {
+    Function(FunctionId),
+    Data(DataSectionId),
+}
+
+fn node(program: &Program, target: Target) -> Option<Node> {
+    match target {
+        Target::Function(function) => Some(Node::Function(function)),
+        Target::Data { section, .. } => Some(Node::Data(section)),
+        Target::Symbol { symbol, .. } => Some(Node::Data(program.symbols[symbol].section)),
+        // A label is an address inside a function that uses it itself.
+        Target::Label { .. } | Target::Import { .. } | Target::Absolute(_) => None,
+    }
+}
+
+fn reachable(
+    program: &Program,
+    graphs: &[Graph],
+    roots: &[FunctionId],
+) -> (IdVec<FunctionId, bool>, IdVec<DataSectionId, bool>) {
+    let graph_of: BTreeMap<FunctionId, &Graph> = graphs.iter().map(|graph| (graph.function, graph)).collect();
+    let mut functions: IdVec<FunctionId, bool> = program.functions.ids().map(|_| false).collect();
+    let mut data: IdVec<DataSectionId, bool> = program.data.ids().map(|_| false).collect();
+    let mut pending: Vec<Node> = roots.iter().map(|&function| Node::Function(function)).collect();
+    let runs_by_itself = |kind| matches!(kind, DataKind::Constructors(_) | DataKind::Destructors(_));
+    pending.extend(program.data.iter().filter(|(_, data)| runs_by_itself(data.kind)).map(|(id, _)| Node::Data(id)));
+    while let Some(next) = pending.pop() {
+        match next {
+            Node::Function(id) if !std::mem::replace(&mut functions[id], true) => {
+                let instructions = graph_of.get(&id).map_or(&[][..], |graph| &graph.instructions);
+                let targets = instructions.iter().filter_map(|instruction| instruction.target);
+                pending.extend(targets.filter_map(|target| node(program, target)));
+            }
+            Node::Data(id) if !std::mem::replace(&mut data[id], true) => {
+                let targets = program.data[id].relocations.iter().map(|relocation| relocation.target);
+                pending.extend(targets.filter_map(|target| node(program, target)));
+            }
+            Node::Function(_) | Node::Data(_) => {}
+        }
+    }
+    (functions, data)
+}

@@ -1,0 +1,250 @@
+//! Random valid programs.
+//!
+//! In: a seed. Out: a [`Random`] program, as text for [`super::asm`], and smaller ones like it. The rule: what a program
+//! does is defined by the instruction set alone. So every register and every stack slot that is read was written,
+//! every access is in bounds, every loop ends, and an address never becomes part of a result.
+//!
+//! | register | use |
+//! |---|---|
+//! | r0 to r5 | data; r1 to r5 are written again after each call |
+//! | r6 | data that lives across calls |
+//! | r7, r8 | counters of loops; only read otherwise |
+//! | r9 | the memory argument, of [`MEMORY`] bytes |
+
+mod instructions;
+
+use std::fmt::Write;
+
+/// Bytes of the memory argument, and of the stack that each function uses.
+pub const MEMORY: usize = 64;
+
+/// SplitMix64.
+#[derive(Clone)]
+pub struct Seed(pub u64);
+
+impl Seed {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+/// A piece of a program that can be left out as a whole.
+#[derive(Clone, Debug)]
+enum Piece {
+    /// Instructions that belong together.
+    Code(String),
+    /// Two ways.
+    If { condition: String, then: Vec<Piece>, otherwise: Vec<Piece> },
+    /// A body that runs some times.
+    Loop { counter: usize, times: usize, body: Vec<Piece> },
+    /// Blocks that jump among each other until a counter is used up: control flow of any shape.
+    Maze { counter: usize, times: usize, blocks: Vec<(Vec<Piece>, String, usize)> },
+    /// The end of the function, under a condition.
+    Exit { condition: String },
+}
+
+/// A function.
+#[derive(Clone, Debug, Default)]
+struct Function {
+    /// What its registers start with.
+    start: Vec<u64>,
+    body: Vec<Piece>,
+}
+
+/// A program: the first function is `main`, and functions call only later ones.
+#[derive(Clone, Debug)]
+pub struct Random {
+    functions: Vec<Function>,
+}
+
+impl Random {
+    /// A program of about `size` pieces.
+    pub fn new(seed: &mut Seed, size: usize) -> Random {
+        let count = 1 + seed.below(3);
+        let function = |index: usize, seed: &mut Seed| {
+            let start = (0..7).map(|_| instructions::value(seed)).collect();
+            let mut budget = size / count + 1;
+            let body = pieces(seed, &mut budget, 0, index + 1..count);
+            Function { start, body }
+        };
+        Random { functions: (0..count).map(|index| function(index, seed)).collect() }
+    }
+
+    /// Assembly text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut labels = 0;
+        for (index, function) in self.functions.iter().enumerate() {
+            writeln!(text, "f{index}:").expect("a string takes all");
+            function.write(&mut text, &mut labels, index == 0);
+        }
+        text
+    }
+
+    /// Programs that lack one piece of this one, the largest pieces first.
+    pub fn smaller(&self) -> impl Iterator<Item = Random> + '_ {
+        let count = self.functions.iter().map(|function| size(&function.body)).sum();
+        (0..count).map(|index| {
+            let mut smaller = self.clone();
+            let mut index = index;
+            for function in &mut smaller.functions {
+                if remove(&mut function.body, &mut index) {
+                    break;
+                }
+            }
+            smaller
+        })
+    }
+}
+
+/// How many pieces can be left out.
+fn size(pieces: &[Piece]) -> usize {
+    let inner = |piece: &Piece| match piece {
+        Piece::Code(_) | Piece::Exit { .. } => 0,
+        Piece::If { then, otherwise, .. } => size(then) + size(otherwise),
+        Piece::Loop { body, .. } => size(body),
+        Piece::Maze { blocks, .. } => blocks.iter().map(|block| size(&block.0)).sum(),
+    };
+    pieces.iter().map(|piece| 1 + inner(piece)).sum()
+}
+
+/// Leaves out the piece with this number, in the order of [`size`]; an `If` or a `Loop` leaves its content behind.
+fn remove(pieces: &mut Vec<Piece>, number: &mut usize) -> bool {
+    for at in 0..pieces.len() {
+        if *number == 0 {
+            let inner = match pieces.remove(at) {
+                Piece::If { then, .. } => then,
+                Piece::Loop { body, .. } => body,
+                Piece::Code(_) | Piece::Maze { .. } | Piece::Exit { .. } => Vec::new(),
+            };
+            pieces.splice(at..at, inner);
+            return true;
+        }
+        *number -= 1;
+        let removed = match &mut pieces[at] {
+            Piece::Code(_) | Piece::Exit { .. } => false,
+            Piece::If { then, otherwise, .. } => remove(then, number) || remove(otherwise, number),
+            Piece::Loop { body, .. } => remove(body, number),
+            Piece::Maze { blocks, .. } => blocks.iter_mut().any(|block| remove(&mut block.0, number)),
+        };
+        if removed {
+            return true;
+        }
+    }
+    false
+}
+
+/// Random pieces; `depth` is that of loops, `callees` the functions that may be called.
+fn pieces(seed: &mut Seed, budget: &mut usize, depth: usize, callees: std::ops::Range<usize>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let count = if depth == 0 { *budget } else { 1 + seed.below(5) };
+    for _ in 0..count {
+        let Some(rest) = budget.checked_sub(1) else { break };
+        *budget = rest;
+        let inner = |seed: &mut Seed, budget: &mut usize| self::pieces(seed, budget, depth + 1, callees.clone());
+        pieces.push(match seed.below(40) {
+            0..=2 if depth < 4 => Piece::If {
+                condition: instructions::condition(seed),
+                then: inner(seed, budget),
+                otherwise: if seed.below(2) == 0 { inner(seed, budget) } else { Vec::new() },
+            },
+            3 if depth < 2 => {
+                Piece::Loop { counter: 7 + depth, times: 1 + seed.below(5), body: inner(seed, budget) }
+            }
+            4 if depth < 2 => {
+                let count = 2 + seed.below(4);
+                let block = |seed: &mut Seed, budget: &mut usize| {
+                    (inner(seed, budget), instructions::condition(seed), seed.below(count))
+                };
+                let blocks = (0..count).map(|_| block(seed, budget)).collect();
+                Piece::Maze { counter: 7 + depth, times: 1 + seed.below(12), blocks }
+            }
+            5 if seed.below(4) == 0 => Piece::Exit { condition: instructions::condition(seed) },
+            6 | 7 if !callees.is_empty() => {
+                let callee = callees.start + seed.below(callees.len());
+                Piece::Code(instructions::call(seed, callee))
+            }
+            _ => Piece::Code(instructions::instruction(seed)),
+        });
+    }
+    pieces
+}
+
+impl Function {
+    fn write(&self, text: &mut String, labels: &mut usize, is_main: bool) {
+        let mut line = |line: String| writeln!(text, "{line}").expect("a string takes all");
+        line("r9 = r1\nr7 = 3\nr8 = 5".to_owned());
+        for (register, value) in self.start.iter().enumerate() {
+            // A callee keeps its arguments.
+            if is_main || !(2..=5).contains(&register) {
+                line(format!("r{register} = {value:#x} ll"));
+            }
+        }
+        for offset in (8..=MEMORY).step_by(8) {
+            line(format!("*(u64 *)(r10 - {offset}) = {offset}"));
+        }
+        let exit = label(labels);
+        write_pieces(&self.body, text, labels, &exit);
+        // The result depends on all data registers and all of the stack.
+        writeln!(text, "{exit}:").expect("a string takes all");
+        for register in 1..=6 {
+            writeln!(text, "r0 *= 31\nr0 += r{register}").expect("a string takes all");
+        }
+        for offset in (8..=MEMORY).step_by(8) {
+            writeln!(text, "r1 = *(u64 *)(r10 - {offset})\nr0 *= 31\nr0 ^= r1").expect("a string takes all");
+        }
+        text.push_str("exit\n");
+    }
+}
+
+fn label(labels: &mut usize) -> String {
+    *labels += 1;
+    format!("L{labels}")
+}
+
+fn write_pieces(pieces: &[Piece], text: &mut String, labels: &mut usize, exit: &str) {
+    for piece in pieces {
+        match piece {
+            Piece::Code(code) => *text += &format!("{code}\n"),
+            Piece::Exit { condition } => *text += &format!("if {condition} goto {exit}\n"),
+            Piece::If { condition, then, otherwise } => {
+                let (taken, end) = (label(labels), label(labels));
+                *text += &format!("if {condition} goto {taken}\n");
+                write_pieces(otherwise, text, labels, exit);
+                *text += &format!("goto {end}\n{taken}:\n");
+                write_pieces(then, text, labels, exit);
+                *text += &format!("{end}:\n");
+            }
+            Piece::Loop { counter, times, body } => {
+                let again = label(labels);
+                *text += &format!("r{counter} = {times}\n{again}:\n");
+                write_pieces(body, text, labels, exit);
+                *text += &format!("r{counter} -= 1\nif r{counter} != 0 goto {again}\n");
+            }
+            Piece::Maze { counter, times, blocks } => {
+                let end = label(labels);
+                let starts: Vec<String> = blocks.iter().map(|_| label(labels)).collect();
+                *text += &format!("r{counter} = {times}\n");
+                for ((block, condition, target), start) in blocks.iter().zip(&starts) {
+                    *text += &format!("{start}:\n");
+                    write_pieces(block, text, labels, exit);
+                    *text += &format!("r{counter} -= 1\nif r{counter} == 0 goto {end}\n");
+                    *text += &format!("if {condition} goto {}\n", starts[*target]);
+                }
+                *text += &format!("{end}:\n");
+            }
+        }
+    }
+}

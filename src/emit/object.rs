@@ -16,7 +16,7 @@ use cranelift_object::{ObjectBuilder, ObjectModule, ObjectProduct};
 use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SymbolFlags, SymbolKind, SymbolScope};
 
-use super::{EmitError, check_endianness, define, synthetic, unwind};
+use super::{EmitError, check_endianness, debug, define, synthetic, unwind};
 use crate::compile::{self, CompiledFunction, Keep};
 use crate::declare::{self, declare};
 use crate::entry::EntryPoints;
@@ -78,6 +78,9 @@ pub fn object(
     }
     add_symbols(program, &declarations, &functions, &entry, &mut product);
     unwind::write(&functions, &*isas.main, &mut product)?;
+    if config.debug {
+        debug::write(program, &functions, &*isas.main, &mut product)?;
+    }
     product.emit().map_err(|error| EmitError::Write(error.to_string()))
 }
 

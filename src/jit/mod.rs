@@ -32,6 +32,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
+use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::select::select;
 use crate::target::{Config, Isas, Placement, TargetError};
@@ -161,7 +162,7 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
-        let graphs = self.pool.install(|| compile::graphs(program))?;
+        let graphs = self.pool.install(|| compile::graphs(program, Unverified::Refuse))?;
         let selection = select(program, graphs, roots);
         let resolved = linker.resolve(program, &selection)?;
 

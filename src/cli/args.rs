@@ -54,6 +54,9 @@ pub struct Generation {
     /// Optimisation: 0 fastest translation, 1 good register allocation, 2 all
     #[arg(short = 'O', value_name = "LEVEL", default_value = "2", value_parser = ["0", "1", "2"])]
     pub opt_level: String,
+    /// Keep source lines for debuggers (ELF only; the objects must be compiled with -g)
+    #[arg(short = 'g')]
+    pub debug: bool,
     /// Threads [default: one for each processor]
     #[arg(short = 'j', value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
@@ -77,6 +80,7 @@ impl Generation {
             _ => OptLevel::O2,
         };
         config.threads = self.threads;
+        config.debug = self.debug;
         config
     }
 }
@@ -159,6 +163,9 @@ pub struct Run {
     pub generation: Generation,
     #[command(flatten)]
     pub libraries: Libraries,
+    /// Write the functions' names where perf looks for them, in /tmp/perf-PID.map
+    #[arg(long)]
+    pub perf_map: bool,
     /// Print how long each phase takes
     #[arg(long)]
     pub time: bool,

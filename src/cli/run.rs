@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use anyhow::Context;
 use bpf2native::btf::CType;
 use bpf2native::entry::EntryPoints;
-use bpf2native::{Jit, Linker, Module, Program};
+use bpf2native::{Config, Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::timing::Timing;
@@ -29,7 +29,8 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let mut timing = Timing::new(arguments.time);
     let program = timing.phase("parse", || read(&arguments.inputs))?;
     let linker = linker(&arguments.libraries)?;
-    let jit = Jit::new(&arguments.generation.config())?;
+    let config = Config { perf_map: arguments.perf_map, ..arguments.generation.config() };
+    let jit = Jit::new(&config)?;
     let entry = EntryPoints::of(&program);
     let roots = match &arguments.entry {
         Some(name) => {

@@ -6,11 +6,15 @@
 //! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
 //! | `object.rs` | an object file |
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
+//! | `debug.rs` | DWARF line tables |
+//! | `relocate.rs` | sections with relocations, as `unwind.rs` and `debug.rs` write them |
 //! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_print` |
 //! | `text.rs` | BPF assembly, CLIF, native assembly |
 
+pub(crate) mod debug;
 mod define;
 mod object;
+mod relocate;
 mod synthetic;
 mod text;
 pub(crate) mod unwind;
@@ -53,6 +57,12 @@ pub enum EmitError {
         name: String,
         /// The module's words.
         reason: String,
+    },
+    /// There are no line tables for the target's object format.
+    #[error("there is no debug information for {target}: `-g` makes it for ELF targets only")]
+    Debug {
+        /// The target.
+        target: String,
     },
     /// The object cannot be written.
     #[error("cannot write the object: {0}")]

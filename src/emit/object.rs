@@ -16,10 +16,11 @@ use cranelift_object::{ObjectBuilder, ObjectModule, ObjectProduct};
 use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SymbolFlags, SymbolKind, SymbolScope};
 
-use super::{EmitError, check_endianness, define, synthetic, unwind};
+use super::{EmitError, check_endianness, debug, define, synthetic, unwind};
 use crate::compile::{self, CompiledFunction, Keep};
 use crate::declare::{self, declare};
 use crate::entry::EntryPoints;
+use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::{Binding, Program, Visibility};
 use crate::select::select;
@@ -54,7 +55,13 @@ pub fn object(
     let pool = compile::thread_pool(config.threads)?;
     let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
     let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
-    let graphs = pool.install(|| compile::graphs(program))?;
+    let unverified = match purpose {
+        Purpose::Relocatable => Unverified::Trap,
+        Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
+    };
+    let graphs = pool.install(|| compile::graphs(program, unverified))?;
+    let refused = graphs.iter().flat_map(|graph| &graph.refused);
+    warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
     let entry = match purpose {
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
@@ -78,6 +85,9 @@ pub fn object(
     }
     add_symbols(program, &declarations, &functions, &entry, &mut product);
     unwind::write(&functions, &*isas.main, &mut product)?;
+    if config.debug {
+        debug::write(program, &functions, &*isas.main, &mut product)?;
+    }
     product.emit().map_err(|error| EmitError::Write(error.to_string()))
 }
 

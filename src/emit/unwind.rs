@@ -12,36 +12,15 @@
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_object::ObjectProduct;
+use gimli::DwEhPe;
 use gimli::constants::{DW_EH_PE_absptr, DW_EH_PE_pcrel, DW_EH_PE_sdata4};
-use gimli::write::{Address, EhFrame, EndianVec, FrameTable, RelocateWriter, Relocation, RelocationTarget};
-use gimli::{DwEhPe, RunTimeEndian};
+use gimli::write::{Address, EhFrame, FrameTable, Relocation, RelocationTarget};
 use object::write::{Relocation as ObjectRelocation, StandardSection, SymbolId};
 use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, SectionKind};
 
 use super::EmitError;
+use super::relocate::{Writer, endianness};
 use crate::compile::CompiledFunction;
-
-/// A frame table being written, with the relocations that it needs.
-struct Writer {
-    bytes: EndianVec<RunTimeEndian>,
-    relocations: Vec<Relocation>,
-}
-
-impl RelocateWriter for Writer {
-    type Writer = EndianVec<RunTimeEndian>;
-
-    fn writer(&self) -> &Self::Writer {
-        &self.bytes
-    }
-
-    fn writer_mut(&mut self) -> &mut Self::Writer {
-        &mut self.bytes
-    }
-
-    fn relocate(&mut self, relocation: Relocation) {
-        self.relocations.push(relocation);
-    }
-}
 
 /// The bytes of a frame table and its relocations.
 type Table = (Vec<u8>, Vec<Relocation>);
@@ -66,11 +45,7 @@ fn frame_table<'a>(
     if is_empty {
         return Ok(None);
     }
-    let endian = match isa.endianness() {
-        cranelift_codegen::ir::Endianness::Little => RunTimeEndian::Little,
-        cranelift_codegen::ir::Endianness::Big => RunTimeEndian::Big,
-    };
-    let mut section = EhFrame(Writer { bytes: EndianVec::new(endian), relocations: Vec::new() });
+    let mut section = EhFrame(Writer::new(endianness(isa)));
     table.write_eh_frame(&mut section).map_err(|error| EmitError::Write(error.to_string()))?;
     Ok(Some((section.0.bytes.into_vec(), section.0.relocations)))
 }

@@ -28,6 +28,11 @@ impl Frames {
         frames
     }
 
+    /// The table, as it was registered.
+    pub fn table(&self) -> &[u8] {
+        &self.table
+    }
+
     /// What the system's unwinder wants to be told, in order.
     #[cfg(all(unix, not(target_vendor = "apple")))]
     fn for_each_entry(&self, mut tell: impl FnMut(*const u8)) {

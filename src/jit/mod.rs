@@ -9,22 +9,34 @@
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
-//! | `frames.rs` | unwind information, known to the system while the module lives |
+//! | `observers.rs` | who is told of the functions: |
+//! | `frames.rs` | the unwinder, so that exceptions and backtraces pass through |
+//! | `image.rs`, `gdb.rs` | debuggers, by an ELF image in memory |
+//! | `perf.rs` | `perf`, by a map of names |
 
 mod frames;
+#[cfg(target_os = "linux")]
+mod gdb;
+#[cfg(target_os = "linux")]
+mod image;
 mod linker;
 mod memory;
 mod module;
 mod native;
+mod observers;
+#[cfg(target_os = "linux")]
+mod perf;
 
 use cranelift_jit::{JITBuilder, JITModule};
 
-use crate::compile::{self, CompileError, Keep};
+use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
+use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::select::select;
 use crate::target::{Config, Isas, Placement, TargetError};
+use observers::{Observation, observe};
 
 pub use linker::{Linker, LinkerError, Unresolved};
 pub use module::{FunctionError, Module, TypedFunction};
@@ -67,6 +79,15 @@ pub enum LoadError {
         /// The system's words.
         reason: String,
     },
+    /// The names for `perf` cannot be written.
+    #[error("cannot write the names of functions to `{}` for perf: {source}", path.display())]
+    PerfMap {
+        /// Where they go.
+        path: std::path::PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl From<TargetError> for LoadError {
@@ -91,6 +112,7 @@ impl From<DeclareError> for LoadError {
 pub struct Jit {
     isas: Isas,
     pool: rayon::ThreadPool,
+    observation: Observation,
 }
 
 impl Jit {
@@ -104,7 +126,8 @@ impl Jit {
         if config.target.architecture != host.architecture || config.target.binary_format != host.binary_format {
             return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
         }
-        Ok(Jit { isas: Isas::new(config, Placement::Memory)?, pool: compile::thread_pool(config.threads)? })
+        let isas = Isas::new(config, Placement::Memory)?;
+        Ok(Jit { isas, pool: compile::thread_pool(config.threads)?, observation: Observation::of(config) })
     }
 
     /// Translates a program. Nothing of it runs yet: its constructors run before the first function is handed out
@@ -139,7 +162,7 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
-        let graphs = self.pool.install(|| compile::graphs(program))?;
+        let graphs = self.pool.install(|| compile::graphs(program, Unverified::Refuse))?;
         let selection = select(program, graphs, roots);
         let resolved = linker.resolve(program, &selection)?;
 
@@ -164,7 +187,10 @@ impl Jit {
             reason: error.to_string(),
         };
         module.finalize_definitions().map_err(failed)?;
-        let loaded = Module::new(program, module, declarations, &functions, &*self.isas.main, warnings)?;
+        let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
+        let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
+        let observed = observe(program, &*self.isas.main, &addressed, self.observation)?;
+        let loaded = Module::new(program, module, declarations, observed, warnings);
         Ok(loaded.keep_libraries(linker))
     }
 }

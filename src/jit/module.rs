@@ -7,15 +7,12 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::{Arc, Once};
 
-use cranelift_codegen::isa::TargetIsa;
 use cranelift_jit::JITModule;
 
-use super::frames::Frames;
+use super::Linker;
 use super::native::{Arguments, NativeSignature, NativeValue};
-use super::{Linker, LoadError};
+use super::observers::Observed;
 use crate::btf::Prototype;
-use crate::compile::CompiledFunction;
-use crate::emit::unwind;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
 
@@ -56,7 +53,7 @@ pub struct Module {
     initialised: Once,
     finalised: Once,
     /// Dropped before the memory that it describes.
-    frames: Option<Frames>,
+    observed: Option<Observed>,
     libraries: Vec<Arc<libloading::Library>>,
     warnings: Vec<String>,
 }
@@ -71,10 +68,9 @@ impl Module {
         program: &Program,
         module: JITModule,
         declarations: Declarations,
-        compiled: &[CompiledFunction],
-        isa: &dyn TargetIsa,
+        observed: Observed,
         warnings: Vec<String>,
-    ) -> Result<Module, LoadError> {
+    ) -> Module {
         let address = |id| module.get_finalized_function(id) as usize;
         let mut functions = BTreeMap::new();
         for (id, function) in program.functions.iter() {
@@ -107,9 +103,7 @@ impl Module {
             _ => None,
         });
         destructors.reverse();
-        let addressed = compiled.iter().map(|function| (address(function.id) as u64, function));
-        let frames = unwind::in_memory(isa, addressed)?.map(Frames::register);
-        Ok(Module {
+        Module {
             module: Some(module),
             functions,
             data,
@@ -117,10 +111,10 @@ impl Module {
             destructors,
             initialised: Once::new(),
             finalised: Once::new(),
-            frames,
+            observed: Some(observed),
             libraries: Vec::new(),
             warnings,
-        })
+        }
     }
 
     /// Keeps the linker's libraries open as long as the module lives.
@@ -232,7 +226,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: whoever ran the constructors has vouched for the program.
         unsafe { self.finalise() };
-        self.frames = None;
+        self.observed = None;
         if let Some(module) = self.module.take() {
             // SAFETY: typed functions borrow the module, so none is left; raw addresses are documented to be good
             // only as long as it lives.

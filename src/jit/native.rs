@@ -125,7 +125,8 @@ unsafe impl<T> NativeValue for *mut T {
     const TYPE: NativeType = NativeType::Pointer;
 }
 
-/// A native function that can be registered: `extern "C" fn(...) -> ...` and its `unsafe` form.
+/// A native function that can be registered: `extern "C" fn(...) -> ...`, `extern "C-unwind" fn(...) -> ...`, whose
+/// panics pass through the program, and their `unsafe` forms.
 pub trait NativeFunction: Copy {
     /// Where it is.
     fn address(self) -> *const c_void;
@@ -146,27 +147,26 @@ pub trait Arguments: Copy {
     unsafe fn call<R: NativeValue>(self, address: *const u8) -> R;
 }
 
+macro_rules! native_function {
+    ($kind:ty, $($name:ident)*) => {
+        impl<R: NativeValue, $($name: NativeValue),*> NativeFunction for $kind {
+            fn address(self) -> *const c_void {
+                self as *const c_void
+            }
+
+            fn signature() -> NativeSignature {
+                NativeSignature { parameters: vec![$($name::TYPE),*], result: R::TYPE }
+            }
+        }
+    };
+}
+
 macro_rules! arities {
     ($(($($name:ident)*))*) => {$(
-        impl<R: NativeValue, $($name: NativeValue),*> NativeFunction for extern "C" fn($($name),*) -> R {
-            fn address(self) -> *const c_void {
-                self as *const c_void
-            }
-
-            fn signature() -> NativeSignature {
-                NativeSignature { parameters: vec![$($name::TYPE),*], result: R::TYPE }
-            }
-        }
-
-        impl<R: NativeValue, $($name: NativeValue),*> NativeFunction for unsafe extern "C" fn($($name),*) -> R {
-            fn address(self) -> *const c_void {
-                self as *const c_void
-            }
-
-            fn signature() -> NativeSignature {
-                NativeSignature { parameters: vec![$($name::TYPE),*], result: R::TYPE }
-            }
-        }
+        native_function!(extern "C" fn($($name),*) -> R, $($name)*);
+        native_function!(unsafe extern "C" fn($($name),*) -> R, $($name)*);
+        native_function!(extern "C-unwind" fn($($name),*) -> R, $($name)*);
+        native_function!(unsafe extern "C-unwind" fn($($name),*) -> R, $($name)*);
 
         impl<$($name: NativeValue),*> Arguments for ($($name,)*) {
             fn types() -> Vec<NativeType> {
@@ -178,7 +178,7 @@ macro_rules! arities {
                 let ($($name,)*) = self;
                 // SAFETY: the caller vouches that a function of this type is there.
                 unsafe {
-                    let function: extern "C" fn($($name),*) -> R = std::mem::transmute(address);
+                    let function: extern "C-unwind" fn($($name),*) -> R = std::mem::transmute(address);
                     function($($name),*)
                 }
             }

@@ -56,12 +56,24 @@ pub struct Config {
     pub opt_level: OptLevel,
     /// How many threads translate; 0 for as many as there are processors.
     pub threads: usize,
+    /// Tell debuggers the source lines that the objects have in `.BTF.ext`: in ELF objects, and in memory where
+    /// the system's executables are ELF.
+    pub debug: bool,
+    /// Write the functions of programs in memory to `/tmp/perf-<pid>.map`, where `perf` looks for their names.
+    pub perf_map: bool,
 }
 
 impl Default for Config {
     /// This machine, as it is.
     fn default() -> Self {
-        Config { target: Triple::host(), cpu: Cpu::Native, opt_level: OptLevel::default(), threads: 0 }
+        Config {
+            target: Triple::host(),
+            cpu: Cpu::Native,
+            opt_level: OptLevel::default(),
+            threads: 0,
+            debug: false,
+            perf_map: false,
+        }
     }
 }
 

@@ -1,0 +1,45 @@
+//! Sections with relocations, as `gimli` writes them.
+//!
+//! In: what `gimli` writes. Out: bytes, and the places in them that wait for an address.
+
+use cranelift_codegen::isa::TargetIsa;
+use gimli::RunTimeEndian;
+use gimli::write::{EndianVec, RelocateWriter, Relocation};
+
+/// The byte order of a target, in `gimli`'s words.
+pub(super) fn endianness(isa: &dyn TargetIsa) -> RunTimeEndian {
+    match isa.endianness() {
+        cranelift_codegen::ir::Endianness::Little => RunTimeEndian::Little,
+        cranelift_codegen::ir::Endianness::Big => RunTimeEndian::Big,
+    }
+}
+
+/// A section being written, with the relocations that it needs.
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub bytes: EndianVec<RunTimeEndian>,
+    pub relocations: Vec<Relocation>,
+}
+
+impl Writer {
+    /// An empty section.
+    pub fn new(endian: RunTimeEndian) -> Writer {
+        Writer { bytes: EndianVec::new(endian), relocations: Vec::new() }
+    }
+}
+
+impl RelocateWriter for Writer {
+    type Writer = EndianVec<RunTimeEndian>;
+
+    fn writer(&self) -> &Self::Writer {
+        &self.bytes
+    }
+
+    fn writer_mut(&mut self) -> &mut Self::Writer {
+        &mut self.bytes
+    }
+
+    fn relocate(&mut self, relocation: Relocation) {
+        self.relocations.push(relocation);
+    }
+}

@@ -1,0 +1,157 @@
+//! What debuggers and profilers show of translated programs: names, source lines, breakpoints.
+
+mod native;
+
+use std::path::Path;
+use std::process::Command;
+
+use native::{bpf2native, fixture, has_tool, output, skip};
+
+const PROGRAM: &str = "unwind/crash.o";
+
+/// The line of the source with this comment.
+fn line_of(comment: &str) -> usize {
+    let source = std::fs::read_to_string(fixture("unwind/crash.c")).unwrap();
+    let marker = format!("/* line: {comment} */");
+    1 + source.lines().position(|line| line.contains(&marker)).expect("the source has the comment")
+}
+
+/// What gdb prints when it runs a program and these commands; none if there is no gdb that may trace.
+fn gdb(program: &Path, arguments: &[&str], commands: &[&str]) -> Option<String> {
+    if !has_tool("gdb") {
+        return None;
+    }
+    let mut command = Command::new("gdb");
+    command.args(["-nx", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set breakpoint pending on"]);
+    command.args(["-iex", "set width 0"]).current_dir(fixture("unwind"));
+    command.args(commands.iter().flat_map(|command| ["-ex", command]));
+    command.arg("--args").arg(program).args(arguments);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if text.contains("Could not trace the inferior process") {
+        skip("gdb may not trace processes here");
+        return None;
+    }
+    Some(text)
+}
+
+/// The functions, and places if they have any, of the last backtrace in gdb's output, from `give_up` on.
+fn frames(text: &str) -> Vec<String> {
+    let start = text.rfind("#0").unwrap_or_else(|| panic!("no backtrace in:\n{text}"));
+    let frames = text[start..].lines().filter(|line| line.starts_with('#')).map(|line| {
+        let frame = line.split_once("  ").map_or(line, |(_, frame)| frame);
+        frame.split_once(" in ").map_or(frame, |(_, frame)| frame).to_owned()
+    });
+    frames.skip_while(|frame| !frame.starts_with("give_up")).take(3).collect()
+}
+
+fn translate(folder: &Path, flags: &[&str]) -> std::path::PathBuf {
+    let executable = folder.join("crash");
+    output(bpf2native().args(flags).arg(fixture(PROGRAM)).arg("-o").arg(&executable));
+    executable
+}
+
+/// The frames with their lines.
+fn frames_with_lines() -> Vec<String> {
+    let frame = |function, comment| format!("{function} () at ./crash.c:{}", line_of(comment));
+    vec![frame("give_up", "abort"), frame("work", "give_up"), frame("main", "work")]
+}
+
+#[test]
+fn gdb_names_the_functions_of_an_executable() {
+    let folder = tempfile::tempdir().unwrap();
+    let executable = translate(folder.path(), &[]);
+    let Some(text) = gdb(&executable, &[], &["run", "bt"]) else { return };
+    assert_eq!(frames(&text), ["give_up ()", "work ()", "main ()"], "{text}");
+}
+
+#[test]
+fn gdb_shows_the_lines_of_an_executable() {
+    let folder = tempfile::tempdir().unwrap();
+    let executable = translate(folder.path(), &["-g"]);
+    let Some(text) = gdb(&executable, &[], &["run", "bt"]) else { return };
+    assert_eq!(frames(&text), frames_with_lines(), "{text}");
+}
+
+#[test]
+fn gdb_stops_at_a_line_of_an_executable() {
+    let folder = tempfile::tempdir().unwrap();
+    let executable = translate(folder.path(), &["-g"]);
+    let (by_line, by_name) = (format!("break crash.c:{}", line_of("work")), "break work");
+    let Some(text) = gdb(&executable, &[], &[&by_line, by_name, "run", "continue", "bt"]) else { return };
+    assert!(text.contains(&format!("Breakpoint 1, main () at ./crash.c:{}", line_of("work"))), "{text}");
+    assert!(text.contains("Breakpoint 2, work () at ./crash.c:"), "{text}");
+    // The folder that the files' names are relative to is where gdb runs, so it shows the text.
+    assert!(text.contains("return work(argc + 9) + 1;"), "{text}");
+}
+
+#[test]
+fn gdb_names_the_functions_of_a_program_in_memory() {
+    let (program, object) = (Path::new(env!("CARGO_BIN_EXE_bpf2native")), fixture(PROGRAM));
+    let Some(text) = gdb(program, &["run", object.to_str().unwrap()], &["run", "bt"]) else { return };
+    assert_eq!(frames(&text), ["give_up ()", "work ()", "main ()"], "{text}");
+}
+
+#[test]
+fn gdb_shows_and_stops_at_the_lines_of_a_program_in_memory() {
+    let (program, object) = (Path::new(env!("CARGO_BIN_EXE_bpf2native")), fixture(PROGRAM));
+    let by_line = format!("break crash.c:{}", line_of("work"));
+    let arguments = ["run", "-g", object.to_str().unwrap()];
+    let Some(text) = gdb(program, &arguments, &[&by_line, "run", "delete", "continue", "bt"]) else { return };
+    let stopped = format!("Breakpoint 1, main () at ./crash.c:{}", line_of("work"));
+    assert!(text.contains(&stopped), "{text}");
+    assert_eq!(frames(&text), frames_with_lines(), "{text}");
+}
+
+#[test]
+fn lines_do_not_depend_on_the_number_of_threads() {
+    let objects = ["1", "4"].map(|threads| {
+        let folder = tempfile::tempdir().unwrap();
+        let object = folder.path().join("crash.native.o");
+        output(bpf2native().args(["-g", "-j", threads, "-c"]).arg(fixture(PROGRAM)).arg("-o").arg(&object));
+        std::fs::read(object).unwrap()
+    });
+    assert!(objects[0] == objects[1]);
+    let text = String::from_utf8_lossy(&objects[0]);
+    assert!(!text.contains(env!("CARGO_MANIFEST_DIR")), "an object does not say where it was made");
+}
+
+#[test]
+fn lines_are_for_elf() {
+    let folder = tempfile::tempdir().unwrap();
+    for target in ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"] {
+        let mut command = bpf2native();
+        command
+            .args(["-g", "--target", target, "-c"])
+            .arg(fixture(PROGRAM))
+            .arg("-o")
+            .arg(folder.path().join("x.o"));
+        let output = command.output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        let expected = format!("there is no debug information for {target}: `-g` makes it for ELF targets only");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn perf_finds_names_when_it_is_asked_for() {
+    let run = |flags: &[&str]| {
+        let mut child = bpf2native().arg("run").args(flags).arg(fixture(PROGRAM)).spawn().unwrap();
+        let map = std::path::PathBuf::from(format!("/tmp/perf-{}.map", child.id()));
+        assert!(!child.wait().unwrap().success(), "the program aborts");
+        let text = std::fs::read_to_string(&map).ok();
+        let _ = std::fs::remove_file(map);
+        text
+    };
+    assert_eq!(run(&[]), None);
+    let map = run(&["--perf-map"]).expect("the map is written");
+    let rows: Vec<Vec<&str>> = map.lines().map(|line| line.split(' ').collect()).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row[2]).collect();
+    assert_eq!(names, ["work", "give_up", "main"]);
+    for row in &rows {
+        let [start, size] = [0, 1].map(|index| u64::from_str_radix(row[index], 16).unwrap());
+        assert!(start > 0 && size > 0, "{row:?}");
+    }
+}

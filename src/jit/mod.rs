@@ -5,7 +5,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `linker.rs` | what names refer to: registered, libraries, the process |
+//! | `linker.rs`, `process.rs` | what names refer to: registered, libraries, the process |
+//! | `resolve.rs` | all names of a program at once |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
@@ -26,6 +27,8 @@ mod native;
 mod observers;
 #[cfg(target_os = "linux")]
 mod perf;
+mod process;
+mod resolve;
 
 use cranelift_jit::{JITBuilder, JITModule};
 
@@ -37,9 +40,10 @@ use crate::select::select;
 use crate::target::{Config, Isas, Placement, TargetError};
 use observers::{Observation, observe};
 
-pub use linker::{Linker, LinkerError, Unresolved};
+pub use linker::{Linker, LinkerError};
 pub use module::{FunctionError, Module, TypedFunction};
-pub use native::{Arguments, NativeFunction, NativeType, NativeValue};
+pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue};
+pub use resolve::{MismatchedSymbol, MissingSymbol, Unresolved};
 
 /// Why a program cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -163,9 +167,9 @@ impl Jit {
         emit::check_endianness(program, self.isas.main.triple())?;
         let graphs = self.pool.install(|| compile::graphs(program))?;
         let selection = select(program, graphs, roots);
-        let resolved = linker.resolve(program, &selection)?;
-
         let mut warnings = program.warnings.clone();
+        let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
+
         let mut builder = JITBuilder::with_isa(self.isas.main.clone(), cranelift_module::default_libcall_names());
         for (name, address) in &resolved {
             builder.symbol(name.as_str(), *address as *const u8);

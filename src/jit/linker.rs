@@ -38,7 +38,26 @@ struct Registered {
     signature: Option<NativeSignature>,
 }
 
-/// What undefined symbols refer to.
+/// What undefined symbols refer to: what is registered, then libraries in the order they were added, then this
+/// process, libc and libm among it.
+///
+/// ```
+/// use std::ffi::{c_char, c_int};
+///
+/// extern "C" fn host_log(_text: *const c_char) -> c_int {
+///     0
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut linker = bpf2native::Linker::new();
+/// linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int)?;
+/// assert!(linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int).is_err());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A linker can be used for any number of programs, from any thread. Names that a program defines itself are not
+/// looked up; if one is registered, that is a warning ([`Module::warnings`](super::Module::warnings)).
 #[derive(Clone)]
 pub struct Linker {
     registered: BTreeMap<String, Registered>,
@@ -60,6 +79,9 @@ impl Linker {
     }
 
     /// Leaves out libc and the rest of the process: only what is registered, and the given libraries, can be called.
+    /// Weak symbols that only libc has are then 0, too.
+    ///
+    /// This limits what a program calls by name. It is no sandbox: the program's memory is the process's.
     pub fn no_libc(mut self) -> Linker {
         self.process = false;
         self
@@ -71,7 +93,12 @@ impl Linker {
         self
     }
 
-    /// Registers a native function. Its type is checked against the program's, where the program has BTF.
+    /// Registers a native function. When a program is loaded, its type is checked against the program's declaration,
+    /// where the program has BTF: the number of parameters, and size and kind of each and of the result. Signedness
+    /// does not matter, and a pointer is a 64-bit integer.
+    ///
+    /// A panic of an `extern "C-unwind"` function passes through the program to whoever called it; one of an
+    /// `extern "C"` function ends the process.
     ///
     /// # Errors
     ///
@@ -80,7 +107,7 @@ impl Linker {
         self.register(name, function.address() as usize, Some(F::signature()))
     }
 
-    /// Registers the address of a function or of data.
+    /// Registers the address of data, or of a function whose type is not checked, such as one with `...`.
     ///
     /// # Errors
     ///

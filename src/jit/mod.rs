@@ -111,7 +111,7 @@ impl From<DeclareError> for LoadError {
     }
 }
 
-/// Translates programs into this process.
+/// Translates programs into this process. It can translate any number of them, from several threads at once.
 pub struct Jit {
     isas: Isas,
     pool: rayon::ThreadPool,
@@ -123,7 +123,8 @@ impl Jit {
     ///
     /// # Errors
     ///
-    /// [`LoadError::NotHost`] when the configuration's target is not this machine.
+    /// [`LoadError::NotHost`] when the configuration's target is not this machine; [`LoadError::Emit`] when its
+    /// processor is not known, or its threads cannot be started.
     pub fn new(config: &Config) -> Result<Jit, LoadError> {
         let host = target_lexicon::Triple::host();
         if config.target.architecture != host.architecture || config.target.binary_format != host.binary_format {
@@ -138,7 +139,9 @@ impl Jit {
     ///
     /// # Errors
     ///
-    /// [`LoadError`]: all symbols that nothing defines at once, or the first function that cannot be translated.
+    /// [`LoadError::Unresolved`] with all symbols that nothing defines, who refers to them, and those that are
+    /// registered with another type; or else the first function or data that cannot be translated, or that there is
+    /// no memory.
     pub fn load(&self, program: &Program, linker: &Linker) -> Result<Module, LoadError> {
         self.load_roots(program, linker, None)
     }
@@ -165,9 +168,12 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
+        let mut warnings = program.warnings.clone();
+        if self.observation.lines() {
+            warnings.extend(emit::debug::missing_lines(program));
+        }
         let graphs = self.pool.install(|| compile::graphs(program))?;
         let selection = select(program, graphs, roots);
-        let mut warnings = program.warnings.clone();
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
         let mut builder = JITBuilder::with_isa(self.isas.main.clone(), cranelift_module::default_libcall_names());
@@ -192,7 +198,14 @@ impl Jit {
         module.finalize_definitions().map_err(failed)?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = observe(program, &*self.isas.main, &addressed, self.observation)?;
+        let observed = match observe(program, &*self.isas.main, &addressed, self.observation) {
+            Ok(observed) => observed,
+            Err(error) => {
+                // SAFETY: nothing of the program has run, and nothing points to its memory.
+                unsafe { module.free_memory() };
+                return Err(error);
+            }
+        };
         let loaded = Module::new(program, module, declarations, observed, warnings);
         Ok(loaded.keep_libraries(linker))
     }

@@ -65,7 +65,10 @@ struct Entry {
 }
 
 /// A program in memory. Dropping it runs the program's destructors, if its constructors have run, and frees the
-/// memory.
+/// memory: addresses of its functions and data must not be used any more, nor may handlers stay registered that are
+/// functions of it (as with `atexit`, `signal` or a thread of the program's own).
+///
+/// It may be used and dropped in any thread.
 pub struct Module {
     /// Only taken by `drop`.
     module: Option<JITModule>,
@@ -158,7 +161,12 @@ impl Module {
         self.functions.keys().map(String::as_str)
     }
 
-    /// Runs the program's constructors, unless they have run.
+    /// Runs the program's constructors, unless they have run. If another thread runs them just now, waits until they
+    /// are done.
+    ///
+    /// # Panics
+    ///
+    /// If a constructor unwinds: with what it throws, and at each later call.
     ///
     /// # Safety
     ///
@@ -194,7 +202,12 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// [`FunctionError`] if there is none, or if it has another type.
+    /// [`FunctionError`] if there is none, if it is static, if it has another type, or if the types need BTF and there
+    /// is none.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::initialise`].
     ///
     /// # Safety
     ///
@@ -229,7 +242,8 @@ impl Module {
         FunctionError::Missing { name: name.to_owned(), functions: self.functions.keys().cloned().collect() }
     }
 
-    /// The address of a function, for native code that wants a pointer. It is good as long as the module lives.
+    /// The address of a function, for native code that wants a pointer. It is good as long as the module lives. The
+    /// program's constructors may not have run yet ([`Self::initialise`]).
     pub fn function_address(&self, name: &str) -> Option<*const c_void> {
         self.functions.get(name).map(|entry| entry.address as *const c_void)
     }
@@ -290,6 +304,10 @@ unsafe impl<A, R> Sync for TypedFunction<'_, A, R> {}
 
 impl<A: Arguments, R: NativeValue> TypedFunction<'_, A, R> {
     /// Calls the function.
+    ///
+    /// # Panics
+    ///
+    /// If an `extern "C-unwind"` function that the program calls does: the panic passes through.
     pub fn call(&self, arguments: A) -> R {
         // SAFETY: the address is of a function of a live module; whoever asked for it with this type vouched for it.
         unsafe { arguments.call(self.address) }

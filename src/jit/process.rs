@@ -25,7 +25,12 @@ fn look_up(library: *mut c_void, name: &CStr) -> Option<usize> {
     (!address.is_null()).then_some(address as usize)
 }
 
-/// Functions that only static linking finds (glibc's `csu/libc-nonshared`): these are this executable's copies.
+/// Functions that only static linking finds, in glibc's `libc_nonshared.a`: these are this executable's copies.
+///
+/// | functions | why glibc keeps them there |
+/// |---|---|
+/// | `atexit`, `at_quick_exit`, `pthread_atfork` | they pass on which library called |
+/// | `stat` and its like, `mknod` and its like | until glibc 2.33, they pass on the version of `struct stat` |
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn nonshared(name: &str) -> Option<usize> {
     unsafe extern "C" {
@@ -36,6 +41,12 @@ fn nonshared(name: &str) -> Option<usize> {
     Some(match name {
         "atexit" => atexit as *const c_void as usize,
         "at_quick_exit" => at_quick_exit as *const c_void as usize,
+        "stat" => libc::stat as *const c_void as usize,
+        "fstat" => libc::fstat as *const c_void as usize,
+        "lstat" => libc::lstat as *const c_void as usize,
+        "fstatat" => libc::fstatat as *const c_void as usize,
+        "mknod" => libc::mknod as *const c_void as usize,
+        "mknodat" => libc::mknodat as *const c_void as usize,
         "pthread_atfork" | "__pthread_atfork" => pthread_atfork as *const c_void as usize,
         _ => return None,
     })

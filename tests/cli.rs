@@ -134,6 +134,24 @@ fn run_passes_arguments_input_and_status() {
 }
 
 #[test]
+fn one_function_of_a_kernel_object_is_tried_on_a_buffer() {
+    let script = fixture("obj/clang22-v4/script.o");
+    let classify = |input: &str| {
+        let output = with_input(Command::new(BPF2NATIVE).args(["run", "--entry", "classify"]).arg(&script), input);
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout)
+    };
+    assert_eq!(classify("short"), "-1\n");
+    assert_eq!(classify("123456789012\x08\x06 and more"), "2054\n");
+    let folder = tempfile::tempdir().unwrap();
+    let script = script.to_str().unwrap();
+    let (_, error) = check(folder.path(), &["run", "--entry", "count", script], 1);
+    assert!(error.contains("`bpf_map_update_elem`") && error.contains("function `count`"), "{error}");
+    let (_, error) = check(folder.path(), &["run", "--entry", "nope", script], 1);
+    assert!(error.contains("there is no function `nope`"), "{error}");
+}
+
+#[test]
 fn wrong_use_is_status_2_and_failed_work_status_1() {
     let folder = tempfile::tempdir().unwrap();
     let wc = wc();

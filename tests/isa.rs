@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use bpf2native::target::OptLevel;
 use support::cases::{self, Case};
 use support::engine::{Engine, Problem};
 use support::{engine, generated};
@@ -78,7 +79,12 @@ fn kernel() {
 
 #[test]
 fn jit() {
-    check(&engine::jit::InProcess);
+    check(&engine::jit::InProcess(OptLevel::O2));
+}
+
+#[test]
+fn jit_unoptimised() {
+    check(&engine::jit::InProcess(OptLevel::O0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use cranelift_codegen::{CodegenError, Context};
 use cranelift_module::{FuncId, ModuleReloc};
 use rayon::prelude::*;
 
-use crate::graph::{Graph, GraphError, LabelIndex};
+use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::lift::{self, Declarations, LiftContext, LiftError, Lifted};
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
@@ -99,15 +99,15 @@ pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, CompileError> {
         .map_err(|error| CompileError::Threads { threads, reason: error.to_string() })
 }
 
-/// Builds the graphs of all functions.
+/// Builds the graphs of all functions; code that no verifier lets run is an error or traps.
 ///
 /// # Errors
 ///
 /// The error of the first function, in program order, that has one.
-pub fn graphs(program: &Program) -> Result<Vec<Graph>, CompileError> {
+pub fn graphs(program: &Program, unverified: Unverified) -> Result<Vec<Graph>, CompileError> {
     let labels = LabelIndex::new(program);
     let functions: Vec<FunctionId> = program.functions.ids().collect();
-    let graphs = functions.par_iter().map(|&function| Graph::build(program, &labels, function));
+    let graphs = functions.par_iter().map(|&function| Graph::build(program, &labels, function, unverified));
     first_error(graphs.collect())
 }
 

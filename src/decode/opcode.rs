@@ -29,6 +29,9 @@ pub mod mode {
     pub const ATOMIC: u8 = 6;
 }
 
+/// The opcode of a 64-bit immediate load, the only instruction of two slots.
+pub const LD_IMM64: u8 = 0x18;
+
 /// Codes (the high 4 bits) of arithmetic and jump opcodes that are not in a table.
 pub mod code {
     #![allow(missing_docs)]

@@ -20,6 +20,7 @@ use super::{EmitError, check_endianness, debug, define, synthetic, unwind};
 use crate::compile::{self, CompiledFunction, Keep};
 use crate::declare::{self, declare};
 use crate::entry::EntryPoints;
+use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::{Binding, Program, Visibility};
 use crate::select::select;
@@ -54,7 +55,13 @@ pub fn object(
     let pool = compile::thread_pool(config.threads)?;
     let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
     let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
-    let graphs = pool.install(|| compile::graphs(program))?;
+    let unverified = match purpose {
+        Purpose::Relocatable => Unverified::Trap,
+        Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
+    };
+    let graphs = pool.install(|| compile::graphs(program, unverified))?;
+    let refused = graphs.iter().flat_map(|graph| &graph.refused);
+    warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
     let entry = match purpose {
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),

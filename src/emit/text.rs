@@ -9,7 +9,7 @@ use cranelift_object::{ObjectBuilder, ObjectModule};
 use super::{EmitError, check_endianness};
 use crate::compile::{self, Keep};
 use crate::declare::declare;
-use crate::graph::{Graph, Instruction};
+use crate::graph::{Graph, Instruction, Unverified};
 use crate::lift::{Declarations, Imported};
 use crate::program::{FunctionId, Program, Target};
 use crate::select::{Selection, select};
@@ -62,7 +62,7 @@ impl<'a> SourceLines<'a> {
 /// [`EmitError`] when a function cannot be decoded.
 pub fn bpf(program: &Program, only: Option<&str>) -> Result<String, EmitError> {
     let mut text = String::new();
-    for graph in &compile::graphs(program)? {
+    for graph in &compile::graphs(program, Unverified::Refuse)? {
         let function = &program.functions[graph.function];
         if only.is_some_and(|only| only != function.name) {
             continue;
@@ -97,7 +97,7 @@ fn prepare(program: &Program, config: &Config) -> Result<Prepared, EmitError> {
     let isas = Isas::new(config, Placement::Object)?;
     let builder = ObjectBuilder::new(isas.main.clone(), "text", cranelift_module::default_libcall_names());
     let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
-    let selection = select(program, compile::graphs(program)?, None);
+    let selection = select(program, compile::graphs(program, Unverified::Refuse)?, None);
     let declarations =
         declare(program, &selection, &mut module, isas.platform(), Placement::Object, &mut Vec::new())?;
     Ok(Prepared { isas, selection, declarations })

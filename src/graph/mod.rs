@@ -49,6 +49,21 @@ pub struct Graph {
     pub frame: Frame,
     /// How many arguments it reads from the stack (`r11 + 8 * n`).
     pub stack_parameters: u16,
+    /// What was replaced by traps ([`Unverified::Trap`]).
+    pub refused: Vec<GraphError>,
+}
+
+/// What becomes of code that is well encoded, and that a verifier would not let run: an instruction that writes r10 or
+/// names a register above it, a frame that no stack holds.
+///
+/// Programs that a kernel loads lie side by side in one object, and one that is not to be loaded, or a branch that
+/// is never taken, does not spoil the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unverified {
+    /// It is an error.
+    Refuse,
+    /// It traps when it is reached, and [`Graph::refused`] has the reason.
+    Trap,
 }
 
 /// An instruction and what it refers to.
@@ -204,18 +219,30 @@ impl Graph {
     /// # Errors
     ///
     /// [`GraphError`], at the first instruction that is wrong.
-    pub fn build(program: &Program, labels: &LabelIndex, function: FunctionId) -> Result<Graph, GraphError> {
+    pub fn build(
+        program: &Program,
+        labels: &LabelIndex,
+        function: FunctionId,
+        unverified: Unverified,
+    ) -> Result<Graph, GraphError> {
         let section = program.functions[function].section;
-        let instructions = resolve::instructions(program, function)?;
-        let blocks = blocks::find(program, labels, function, &instructions)?;
-        let live_in = liveness::at_entry(program, &instructions, &blocks);
-        let frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
+        let mut refused = Vec::new();
+        let mut instructions = resolve::instructions(program, function, unverified, &mut refused)?;
+        let mut blocks = blocks::find(program, labels, function, &instructions)?;
+        let mut live_in = liveness::at_entry(program, &instructions, &blocks);
+        let mut frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
         if frame.size > frame::LARGEST {
             let place = program.place(section, Some(function), program.functions[function].start);
-            return Err(GraphError::FrameTooLarge { place, size: frame.size, limit: frame::LARGEST });
+            let error = GraphError::FrameTooLarge { place, size: frame.size, limit: frame::LARGEST };
+            if unverified == Unverified::Refuse {
+                return Err(error);
+            }
+            // A function without blocks traps.
+            refused.push(error);
+            (instructions, blocks, live_in, frame) = Default::default();
         }
         let stack_parameters = instructions.iter().filter_map(stack_parameter).max().unwrap_or(0);
-        Ok(Graph { function, section, instructions, blocks, live_in, frame, stack_parameters })
+        Ok(Graph { function, section, instructions, blocks, live_in, frame, stack_parameters, refused })
     }
 
     /// The instructions of `block`.

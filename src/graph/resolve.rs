@@ -8,14 +8,24 @@
 //! | `call` of a local function | the function that starts there |
 //! | 64-bit immediate load with a relocation | the relocation's |
 //! | `code_addr` | the function that starts there, or the label |
+//!
+//! An instruction that only a verifier refuses ([`Unverified`]) becomes a jump out of the function: that traps.
 
-use super::{GraphError, Instruction};
+use super::{GraphError, Instruction, Unverified};
 use crate::decode::insn::{Callee, Insn, WideImm};
-use crate::decode::{SLOT, decode};
+use crate::decode::{DecodeError, SLOT, decode, opcode};
 use crate::program::{FunctionId, Program, Target};
 
-/// The instructions of `function`, in code order.
-pub(super) fn instructions(program: &Program, function: FunctionId) -> Result<Vec<Instruction>, GraphError> {
+/// A jump that leads out of every function.
+const OUTSIDE: Insn = Insn::Jump { offset: i32::MAX, long: true };
+
+/// The instructions of `function`, in code order; `refused` gets the reasons of those that were replaced.
+pub(super) fn instructions(
+    program: &Program,
+    function: FunctionId,
+    unverified: Unverified,
+    refused: &mut Vec<GraphError>,
+) -> Result<Vec<Instruction>, GraphError> {
     let of = &program.functions[function];
     let code = &program.code[of.section];
     let place = |offset| program.place(of.section, Some(function), offset);
@@ -29,8 +39,20 @@ pub(super) fn instructions(program: &Program, function: FunctionId) -> Result<Ve
     while offset < end {
         // The second slot of an immediate load may not lie in the next function.
         let bytes = &code.bytes[offset as usize..end as usize];
-        let insn = decode(bytes, program.endianness)
-            .map_err(|source| GraphError::Decode { place: place(offset), source })?;
+        let insn = match decode(bytes, program.endianness) {
+            Ok(insn) => insn,
+            Err(source) => {
+                let error = GraphError::Decode { place: place(offset), source };
+                if unverified == Unverified::Refuse || !is_about_registers(source) {
+                    return Err(error);
+                }
+                refused.push(error);
+                instructions.push(Instruction { offset, insn: OUTSIDE, target: None });
+                let slots = if bytes[0] == opcode::LD_IMM64 { 2 } else { 1 };
+                offset += (slots * SLOT) as u64;
+                continue;
+            }
+        };
         let next = offset + (insn.slots() * SLOT) as u64;
         while relocations.next_if(|relocation| relocation.offset < offset).is_some() {}
         let relocation = relocations.next_if(|relocation| relocation.offset < next).map(|found| found.target);
@@ -61,4 +83,9 @@ pub(super) fn instructions(program: &Program, function: FunctionId) -> Result<Ve
         offset = next;
     }
     Ok(instructions)
+}
+
+/// Whether the encoding is legal but for the choice of a register.
+fn is_about_registers(error: DecodeError) -> bool {
+    matches!(error, DecodeError::Register { .. } | DecodeError::FramePointer(_))
 }

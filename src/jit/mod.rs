@@ -35,6 +35,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
+use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::select::select;
 use crate::target::{Config, Isas, Placement, TargetError};
@@ -172,7 +173,7 @@ impl Jit {
         if self.observation.lines() {
             warnings.extend(emit::debug::missing_lines(program));
         }
-        let graphs = self.pool.install(|| compile::graphs(program))?;
+        let graphs = self.pool.install(|| compile::graphs(program, Unverified::Refuse))?;
         let selection = select(program, graphs, roots);
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 

@@ -14,7 +14,7 @@ pub fn split(line: &str) -> Result<Vec<Vec<u8>>, String> {
             rest = after.trim_start();
         } else {
             let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            words.push(rest[..end].as_bytes().to_vec());
+            words.push(rest.as_bytes()[..end].to_vec());
             rest = rest[end..].trim_start();
         }
     }

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod generated;
 pub mod hex;
 pub mod interp;
+pub mod large;
 pub mod random;
 
 use std::io::Write;

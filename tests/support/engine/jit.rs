@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use bpf2native::target::OptLevel;
 use bpf2native::{Config, Jit, Linker, Program};
 
 use super::{Engine, Outcome, Problem};
@@ -9,7 +10,7 @@ use crate::support::cases::Case;
 use crate::support::crash;
 
 /// [`bpf2native::Jit`].
-pub struct InProcess;
+pub struct InProcess(pub OptLevel);
 
 thread_local! {
     /// How long the packet is that [`load_packet`] reads.
@@ -63,11 +64,16 @@ pub fn run(jit: &Jit, linker: &Linker, name: &str, code: &[u8], memory: &mut [u8
 
 impl Engine for InProcess {
     fn name(&self) -> &'static str {
-        "jit"
+        match self.0 {
+            OptLevel::O0 => "jit -O0",
+            OptLevel::O1 => "jit -O1",
+            OptLevel::O2 => "jit",
+        }
     }
 
     fn run(&self, cases: &[Case]) -> Result<Vec<Result<Outcome, Problem>>, String> {
-        let jit = Jit::new(&Config::default()).map_err(|error| error.to_string())?;
+        let config = Config { opt_level: self.0, ..Config::default() };
+        let jit = Jit::new(&config).map_err(|error| error.to_string())?;
         let linker = linker();
         let run = |case: &Case| {
             let mut memory = case.memory.clone();

@@ -115,21 +115,33 @@ fn wrap(case: &Case, map: &OwnedFd, place: usize) -> Vec<u8> {
     code
 }
 
+/// Whether the verifier takes a program.
+pub fn accepts(code: &[u8]) -> bool {
+    prog_load(code, &mut []).is_ok()
+}
+
 /// Loads a program; the error is the verifier's last words.
 pub fn load(code: &[u8]) -> Result<OwnedFd, String> {
-    let count = u32::try_from(code.len() / 8).map_err(|error| error.to_string())?;
-    let words = [(0, PROG_TYPE_SCHED_CLS), (4, count)];
-    let pointers = [(8, code.as_ptr()), (16, c"GPL".as_ptr().cast())];
-    Attributes::new(&words, &pointers).open(PROG_LOAD).map_err(|error| {
+    prog_load(code, &mut []).map_err(|error| {
         // When the log does not fit, the kernel keeps its end.
         let mut log = vec![0; 1 << 16];
-        let words = [(0, PROG_TYPE_SCHED_CLS), (4, count), (24, 1), (28, log.len() as u32)];
-        let pointers = [(8, code.as_ptr()), (16, c"GPL".as_ptr().cast()), (32, log.as_mut_ptr().cast_const())];
-        let _ = Attributes::new(&words, &pointers).open(PROG_LOAD);
+        // It is refused again: only the log is of interest.
+        let _ = prog_load(code, &mut log);
         let log = CStr::from_bytes_until_nul(&log).unwrap_or_default().to_string_lossy();
         let last = log.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("processed "));
         last.map_or_else(|| error.to_string(), str::to_owned)
     })
+}
+
+/// `BPF_PROG_LOAD`, with a log when there is room for one.
+fn prog_load(code: &[u8], log: &mut [u8]) -> std::io::Result<OwnedFd> {
+    let log_level = u32::from(!log.is_empty());
+    let words = [(0, PROG_TYPE_SCHED_CLS), (4, (code.len() / 8) as u32), (24, log_level), (28, log.len() as u32)];
+    let mut pointers = vec![(8, code.as_ptr()), (16, c"GPL".as_ptr().cast())];
+    if log_level > 0 {
+        pointers.push((32, log.as_mut_ptr().cast_const()));
+    }
+    Attributes::new(&words, &pointers).open(PROG_LOAD)
 }
 
 /// Runs a program once over a packet: its return value.

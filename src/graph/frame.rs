@@ -69,7 +69,8 @@ pub(super) fn measure(instructions: &[Instruction], blocks: &[Block], known: Opt
         }
     }
     let unseen = if meter.escapes { known.unwrap_or(GUARANTEED) } else { 0 };
-    let size = meter.lowest.unsigned_abs().max(unseen);
+    // r10 is no null pointer, even where nothing is below it.
+    let size = meter.lowest.unsigned_abs().max(unseen).max(1);
     Frame { size, escapes: meter.escapes }
 }
 

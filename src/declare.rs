@@ -9,6 +9,10 @@
 //! | a compiler-runtime function that is only called | not at all: it is lifted inline | |
 //! | an import | imported by its name, preemptible when weak | by name |
 //! | a helper, a kfunc by number, a function of the platform | imported by the symbol's name | by name |
+//!
+//! On s390x, Cranelift reaches a name by an absolute address inside the code, which a position-independent object
+//! cannot have. There, calls by name are relative (the linker adds what leads out of the object), and addresses of
+//! names are loaded from an [`AddressTable`].
 
 use std::collections::BTreeMap;
 
@@ -19,7 +23,7 @@ use target_lexicon::{Architecture, BinaryFormat};
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
 use crate::graph::Graph;
-use crate::lift::{Callee, DataReference, Declarations, Imported, libcalls};
+use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::select::{Selection, Usage};
@@ -68,7 +72,8 @@ pub fn declare(
     // Cranelift has no page-relative relocations for COFF on aarch64.
     let is_near =
         !(matches!(triple.architecture, Architecture::Aarch64(_)) && triple.binary_format == BinaryFormat::Coff);
-    let mut declarer = Declarer { program, module, platform, placement, is_near, warnings };
+    let has_table = placement == Placement::Object && triple.architecture == Architecture::S390x;
+    let mut declarer = Declarer { program, module, platform, placement, is_near, has_table, warnings };
     let mut functions: IdVec<FunctionId, Option<Callee>> = program.functions.ids().map(|_| None).collect();
     for graph in &selection.graphs {
         functions[graph.function] = Some(declarer.function(graph.function, graph)?);
@@ -89,9 +94,13 @@ pub fn declare(
     let imports = program.imports.iter().map(|(id, import)| declarer.import(import, selection.imports[id]));
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
     let runtime = declarer.runtime(selection, &functions, &imports)?;
+    let special = Vec::new();
     let mut declarations =
-        Declarations { platform, functions, data, symbols, imports, special: Vec::new(), runtime };
-    declarations.special = special(program, selection, &declarations);
+        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses: None };
+    declarations.special = self::special(program, selection, &declarations);
+    if has_table {
+        declarations.addresses = declarer.addresses(selection, &declarations)?;
+    }
     Ok(declarations)
 }
 
@@ -121,6 +130,8 @@ struct Declarer<'a> {
     placement: Placement,
     /// Own functions and data are reached by relative addresses.
     is_near: bool,
+    /// Addresses of names are loaded from a table, and calls by name are relative.
+    has_table: bool,
     warnings: &'a mut Vec<String>,
 }
 
@@ -136,7 +147,7 @@ impl Declarer<'_> {
         let signature = abi.signature(abi.words(0));
         if is_preemptible(function, self.placement) {
             let id = self.module.declare_function(&function.name, Linkage::Preemptible, &signature);
-            return Ok(Callee { id: named(&function.name, id)?, abi, colocated: false });
+            return Ok(Callee { id: named(&function.name, id)?, abi, colocated: self.has_table });
         }
         let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
         Ok(Callee { id, abi, colocated: self.is_near })
@@ -216,7 +227,34 @@ impl Declarer<'_> {
         signature: &Signature,
     ) -> Result<Callee, DeclareError> {
         let id = named(name, self.module.declare_function(name, linkage, signature))?;
-        Ok(Callee { id, abi, colocated: false })
+        Ok(Callee { id, abi, colocated: self.has_table })
+    }
+
+    /// The table of the addresses of names that code uses.
+    fn addresses(
+        &mut self,
+        selection: &Selection,
+        declarations: &Declarations,
+    ) -> Result<Option<AddressTable>, DeclareError> {
+        let imports = declarations.imports.iter().filter_map(|(id, import)| match import {
+            // A call of a weak one looks at its address first.
+            Imported::Function(callee) if selection.imports[id].addressed || self.program.imports[id].weak => {
+                Some(Outside::Function(callee.id))
+            }
+            Imported::Data(data) => Some(Outside::Data(data.id)),
+            Imported::Function(_) | Imported::Inline(_) | Imported::Unused => None,
+        });
+        let functions = declarations.functions.iter().filter_map(|(id, callee)| {
+            let is_preemptible = is_preemptible(&self.program.functions[id], self.placement);
+            callee.as_ref().filter(|_| is_preemptible).map(|callee| Outside::Function(callee.id))
+        });
+        let symbols = declarations.symbols.values().map(|data| Outside::Data(data.id));
+        let outside: Vec<Outside> = imports.chain(functions).chain(symbols).collect();
+        if outside.is_empty() {
+            return Ok(None);
+        }
+        let data = self.data("the table of addresses", false)?;
+        Ok(Some(AddressTable::new(data, outside)))
     }
 
     /// Functions that instructions call by number; the program may define or import the same name itself.

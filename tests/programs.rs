@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::cases::{self, Case, Program};
+use harness::cases::{self, Program};
 use harness::matrix::Matrix;
-use harness::run::{Outcome, difference, run, tool};
-use harness::{fixtures, parallel};
+use harness::native::Toolchain;
+use harness::run::{Outcome, differences, tool};
+use harness::{filter, parallel};
 
 const BPF2NATIVE: &str = env!("CARGO_BIN_EXE_bpf2native");
 
@@ -35,7 +36,7 @@ fn programs_do_the_same_translated_as_native() {
     let references = parallel(&programs, |program| reference(&matrix, program));
 
     let wanted = filter("BPF2NATIVE_VARIANTS");
-    let variants: Vec<&String> = matrix.variants.iter().filter(|variant| wanted(variant)).collect();
+    let variants: Vec<&str> = matrix.variants_of(None).filter(|variant| wanted(variant)).collect();
     let mut failures: Vec<String> = Vec::new();
     let mut runs = Vec::new();
     for reference in &references {
@@ -60,72 +61,19 @@ fn every_object_is_run() {
     let programs = cases::read().unwrap_or_else(|error| panic!("{error}"));
     let mut unused: BTreeSet<&str> = matrix.sources();
     for program in &programs {
-        let sources = sources(&matrix, program).unwrap_or_else(|error| panic!("{error}"));
-        let made = matrix.variants.iter().any(|variant| matrix.makes(variant, &sources));
+        let sources = matrix.sources_of_all(&program.inputs).unwrap_or_else(|error| panic!("{error}"));
+        let made = matrix.variants_of(None).any(|variant| matrix.makes(variant, &sources));
         assert!(made, "matrix.txt builds all of `{}` in no variant", program.name);
         unused.retain(|source| !sources.iter().any(|used| used == source));
     }
     assert!(unused.is_empty(), "no program of cases.txt uses {unused:?}");
 }
 
-/// Whether a name is wanted: the variable has all wanted ones with commas, or is not set.
-fn filter(variable: &str) -> impl Fn(&str) -> bool {
-    let list = std::env::var(variable).ok();
-    move |name| list.as_ref().is_none_or(|list| list.split(',').any(|wanted| wanted == name))
-}
-
-fn sources(matrix: &Matrix, program: &Program) -> Result<Vec<String>, String> {
-    let lists = program.inputs.iter().map(|input| matrix.sources_of(input)).collect::<Result<Vec<_>, _>>()?;
-    Ok(lists.concat())
-}
-
 fn reference<'a>(matrix: &Matrix, program: &'a Program) -> Reference<'a> {
-    match sources(matrix, program) {
-        Ok(sources) => Reference { program, sources, outcomes: native(matrix, program) },
+    match matrix.sources_of_all(&program.inputs) {
+        Ok(sources) => Reference { program, sources, outcomes: Toolchain::native().outcomes(matrix, program) },
         Err(error) => Reference { program, sources: Vec::new(), outcomes: Err(error) },
     }
-}
-
-/// What the cases of a program have to do: what `cases.txt` says, and where that leaves the output open, what the
-/// native program prints. The native program must end as `cases.txt` says, too.
-fn native(matrix: &Matrix, program: &Program) -> Result<Vec<Outcome>, String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let executable = folder.path().join("native");
-    if program.cases.iter().any(|case| case.stdout.is_none()) {
-        compile(matrix, program, folder.path(), &executable)?;
-    }
-    let outcome = |case: &Case| {
-        if let Some(stdout) = &case.stdout {
-            return Ok(Outcome { stdout: stdout.clone(), stderr: Vec::new(), status: case.status });
-        }
-        let outcome = run(&[&executable], case).map_err(|error| format!("{}: {error}", case.name))?;
-        if outcome.status == case.status {
-            return Ok(outcome);
-        }
-        let error = String::from_utf8_lossy(&outcome.stderr).into_owned();
-        Err(format!("{}: ends with {:?}, not {:?}\n{error}", case.name, outcome.status, case.status))
-    };
-    program.cases.iter().map(outcome).collect()
-}
-
-/// Compiles and links a program with `cc`, archives as archives.
-fn compile(matrix: &Matrix, program: &Program, folder: &Path, executable: &Path) -> Result<(), String> {
-    let mut link = Command::new("cc");
-    for (number, input) in program.inputs.iter().enumerate() {
-        let mut objects = Vec::new();
-        for (member, source) in matrix.sources_of(input)?.iter().enumerate() {
-            let object = folder.join(format!("{number}-{member}.o"));
-            tool(Command::new("cc").args(["-O1", "-w", "-c"]).arg(fixtures().join(source)).arg("-o").arg(&object))?;
-            objects.push(object);
-        }
-        if input.ends_with(".a") {
-            let archive = folder.join(format!("{number}.a"));
-            tool(Command::new("ar").arg("rcs").arg(&archive).args(&objects))?;
-            objects = vec![archive];
-        }
-        link.args(&objects);
-    }
-    tool(link.arg("-o").arg(executable))
 }
 
 /// The failures of a variant of a program, translated by both drivers.
@@ -149,15 +97,8 @@ fn check(matrix: &Matrix, program: &Program, variant: &str, expected: &[Outcome]
         Err(error) => failures.push(format!("{} {variant} aot: {error}", program.name)),
     }
     for (driver, command) in drivers {
-        for (case, expected) in program.cases.iter().zip(expected) {
-            let problem = match run(command, case) {
-                Ok(actual) => difference(expected, &actual),
-                Err(error) => Some(error),
-            };
-            let name = &case.name;
-            failures
-                .extend(problem.map(|problem| format!("{} {variant} {driver} {name}:\n{problem}", program.name)));
-        }
+        let problems = differences(program, expected, command);
+        failures.extend(problems.map(|problem| format!("{} {variant} {driver} {problem}", program.name)));
     }
     failures
 }

@@ -12,7 +12,7 @@ use target_lexicon::BinaryFormat;
 
 use super::EmitError;
 use crate::compile::CompiledFunction;
-use crate::lift::{Declarations, Imported};
+use crate::lift::{AddressTable, Declarations, Imported, Outside};
 use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
 use crate::target::Placement;
 
@@ -37,6 +37,12 @@ pub fn define(
             module.define_function_bytes(compiled.id, compiled.align, &compiled.code, &compiled.relocations);
         defined.map_err(|error| EmitError::Define {
             name: compiled.function.map_or_else(String::new, |id| program.functions[id].name.clone()),
+            reason: error.to_string(),
+        })?;
+    }
+    if let Some(table) = &declarations.addresses {
+        module.define_data(table.data.id, &describe_addresses(table)).map_err(|error| EmitError::Define {
+            name: "the table of addresses".to_owned(),
             reason: error.to_string(),
         })?;
     }
@@ -78,6 +84,23 @@ fn native_section(data: &DataSection, format: BinaryFormat) -> Option<String> {
         (_, Some(priority)) => format!("{elf}.{priority:05}"),
         (_, None) => elf.to_owned(),
     })
+}
+
+fn describe_addresses(table: &AddressTable) -> DataDescription {
+    let mut description = DataDescription::new();
+    description.set_align(AddressTable::SLOT as u64);
+    let mut size = 0;
+    for (symbol, offset) in table.slots() {
+        let symbol = match symbol {
+            Outside::Function(id) => ModuleRelocTarget::user(FUNCTIONS, id.as_u32()),
+            Outside::Data(id) => ModuleRelocTarget::user(DATA, id.as_u32()),
+        };
+        let global = description.import_global_value(symbol);
+        description.write_data_addr(offset as u32, global, 0);
+        size = size.max(offset + AddressTable::SLOT);
+    }
+    description.define(vec![0; size].into_boxed_slice());
+    description
 }
 
 fn describe(program: &Program, declarations: &Declarations, data: &DataSection) -> DataDescription {

@@ -69,7 +69,7 @@ pub(super) fn measure(instructions: &[Instruction], blocks: &[Block], known: Opt
         }
     }
     let unseen = if meter.escapes { known.unwrap_or(GUARANTEED) } else { 0 };
-    // r10 is no null pointer, even where nothing is below it.
+    // A function that only compares r10 has a frame too: else r10 would be no address.
     let size = meter.lowest.unsigned_abs().max(unseen).max(1);
     Frame { size, escapes: meter.escapes }
 }

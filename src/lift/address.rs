@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a function | `func_addr` |
 //! | data, an import that is never called | `symbol_value`, `iadd` of the offset |
+//! | either of these, if it has a slot in the [`super::AddressTable`] | `load` of `symbol_value` of the table |
 //! | a label | its byte offset in the code section (see [`crate::graph`]) |
 //! | a number | `iconst` |
 //! | `map_by_fd(n)`, `map_val(m)`, `var_addr(n)`, `map_by_idx(n)` | a call of `bpf_map_by_fd`, `bpf_map_val`, ... |
@@ -11,12 +12,12 @@
 use std::collections::HashMap;
 
 use cranelift_codegen::ir::{
-    ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, InstBuilder, Signature, UserExternalName,
-    Value,
+    ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, InstBuilder, MemFlagsData, Signature,
+    UserExternalName, Value,
 };
 use cranelift_module::{DataId, FuncId};
 
-use super::{Callee, DataReference, Imported, Lifter};
+use super::{Callee, DataReference, Imported, Lifter, Outside};
 use crate::abi::WORD;
 use crate::decode::insn::{Reg, WideImm};
 use crate::program::Target;
@@ -45,12 +46,30 @@ impl Lifter<'_, '_> {
     }
 
     fn function_address(&mut self, callee: &Callee) -> Value {
+        if let Some(address) = self.address_in_table(Outside::Function(callee.id)) {
+            return address;
+        }
         let signature = callee.abi.signature(callee.abi.words(0));
         let reference = self.function_reference(callee, signature);
         self.builder.ins().func_addr(WORD, reference)
     }
 
     fn data_address(&mut self, data: DataReference, offset: i64) -> Value {
+        let address = self.address_in_table(Outside::Data(data.id));
+        let address = address.unwrap_or_else(|| self.symbol_value(data));
+        self.plus(address, offset)
+    }
+
+    /// Loads the address of a symbol that has a slot in the table of addresses.
+    fn address_in_table(&mut self, symbol: Outside) -> Option<Value> {
+        let table = self.declarations.addresses.as_ref()?;
+        let offset = table.offset(symbol)?;
+        let start = self.symbol_value(table.data);
+        // The offset is far below 2 GiB: each slot stands for a symbol of the input.
+        Some(self.builder.ins().load(WORD, MemFlagsData::trusted(), start, offset as i32))
+    }
+
+    fn symbol_value(&mut self, data: DataReference) -> Value {
         let builder = &mut *self.builder;
         let global = *self.references.data.entry(data.id).or_insert_with(|| {
             let name = UserExternalName { namespace: DATA, index: data.id.as_u32() };
@@ -62,8 +81,7 @@ impl Lifter<'_, '_> {
                 tls: false,
             })
         });
-        let address = self.builder.ins().symbol_value(WORD, global);
-        self.plus(address, offset)
+        builder.ins().symbol_value(WORD, global)
     }
 
     fn plus(&mut self, value: Value, offset: i64) -> Value {

@@ -44,6 +44,49 @@ pub enum Imported {
     Unused,
 }
 
+/// A symbol whose address code cannot know by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outside {
+    /// A function.
+    Function(FuncId),
+    /// Data.
+    Data(DataId),
+}
+
+/// A table of addresses, for objects of a machine whose code generator has no way to ask the linker for one: code
+/// loads from it the addresses of what another object may define.
+#[derive(Clone, Debug)]
+pub struct AddressTable {
+    /// The table, which is read-only once it is relocated.
+    pub data: DataReference,
+    slots: BTreeMap<Outside, usize>,
+}
+
+impl AddressTable {
+    /// The size of a slot in bytes.
+    pub const SLOT: usize = 8;
+
+    /// A table with the addresses of `symbols`, which is to be defined as `data`.
+    pub fn new(data: DataReference, symbols: impl IntoIterator<Item = Outside>) -> AddressTable {
+        let mut slots = BTreeMap::new();
+        for symbol in symbols {
+            let next = slots.len() * AddressTable::SLOT;
+            slots.entry(symbol).or_insert(next);
+        }
+        AddressTable { data, slots }
+    }
+
+    /// The byte offset of the slot that has the address of `symbol`.
+    pub fn offset(&self, symbol: Outside) -> Option<usize> {
+        self.slots.get(&symbol).copied()
+    }
+
+    /// All symbols, with their offsets.
+    pub fn slots(&self) -> impl Iterator<Item = (Outside, usize)> + '_ {
+        self.slots.iter().map(|(&symbol, &offset)| (symbol, offset))
+    }
+}
+
 /// The declarations of a program.
 #[derive(Clone, Debug)]
 pub struct Declarations {
@@ -61,6 +104,8 @@ pub struct Declarations {
     pub special: Vec<Target>,
     /// Functions that instructions name without a symbol: helpers, kfuncs by number, the platform's functions.
     pub runtime: BTreeMap<String, Callee>,
+    /// Where code finds the addresses of symbols that others define, if not in instructions.
+    pub addresses: Option<AddressTable>,
 }
 
 impl Declarations {

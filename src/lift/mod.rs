@@ -35,7 +35,7 @@ use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{Graph, Instruction};
 use crate::program::{Endianness, Place, Program};
 
-pub use declarations::{Callee, DataReference, Declarations, Imported};
+pub use declarations::{AddressTable, Callee, DataReference, Declarations, Imported, Outside};
 
 /// The trap of control that leaves a function, or that LLVM says is unreachable.
 pub const TRAP_OUTSIDE: u8 = 1;

@@ -10,8 +10,8 @@ use super::fixtures;
 /// The contents of the file.
 #[derive(Default)]
 pub struct Matrix {
-    /// The variants' names, in the file's order.
-    pub variants: Vec<String>,
+    /// The variants' names, in the file's order, and the machine if that is another one.
+    variants: Vec<(String, Option<String>)>,
     groups: BTreeMap<String, Vec<String>>,
     builds: BTreeSet<(String, String)>,
     refused: BTreeSet<(String, String)>,
@@ -35,7 +35,10 @@ impl Matrix {
         match words {
             [] => {}
             [first, ..] if first.starts_with('#') => {}
-            ["variant", name, _compiler, ..] => self.variants.push((*name).to_owned()),
+            ["variant", name, _compiler, flags @ ..] => {
+                let target = flags.first().and_then(|flag| flag.strip_prefix("--target="));
+                self.variants.push(((*name).to_owned(), target.map(str::to_owned)));
+            }
             ["group", name, list] => {
                 let variants = self.expand(list)?;
                 self.groups.insert((*name).to_owned(), variants);
@@ -66,13 +69,19 @@ impl Matrix {
         for name in list.split(',') {
             if let Some(group) = self.groups.get(name) {
                 variants.extend_from_slice(group);
-            } else if self.variants.iter().any(|variant| variant == name) {
+            } else if self.variants.iter().any(|(variant, _)| variant == name) {
                 variants.push(name.to_owned());
             } else {
                 return Err(format!("`{name}` is neither a variant nor a group"));
             }
         }
         Ok(variants)
+    }
+
+    /// The names of the variants for a machine, or for any machine like this one, in the file's order.
+    pub fn variants_of<'a>(&'a self, target: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+        let variants = self.variants.iter().filter(move |(_, of)| of.as_deref() == target);
+        variants.map(|(variant, _)| variant.as_str())
     }
 
     /// All sources that something is built of.
@@ -91,6 +100,12 @@ impl Matrix {
             found.map(|source| (*source).to_owned()).ok_or(format!("`{input}`: no source for member `{member}`"))
         };
         members.iter().map(source).collect()
+    }
+
+    /// The sources of several inputs.
+    pub fn sources_of_all(&self, inputs: &[String]) -> Result<Vec<String>, String> {
+        let lists = inputs.iter().map(|input| self.sources_of(input)).collect::<Result<Vec<_>, _>>()?;
+        Ok(lists.concat())
     }
 
     /// Whether `variant` is meant to make all of these sources, and refuses none of them.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use similar::TextDiff;
 
-use super::cases::{Case, Status};
+use super::cases::{Case, Program, Status};
 
 /// Far more than any program of the fixtures wants.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -42,7 +42,14 @@ pub fn run(command: &[&Path], case: &Case) -> Result<Outcome, String> {
     let mut run = prepare().map_err(|error| format!("cannot prepare the run: {error}"))?;
     let status = wait(&mut run)?;
     let output = |name| fs::read(io.join(name)).map_err(|error| error.to_string());
-    Ok(Outcome { stdout: output("stdout")?, stderr: output("stderr")?, status: ending(status) })
+    let stderr = without_emulator(output("stderr")?);
+    Ok(Outcome { stdout: output("stdout")?, stderr, status: ending(status) })
+}
+
+/// What the program printed, without what QEMU says of a signal that ended it.
+fn without_emulator(stderr: Vec<u8>) -> Vec<u8> {
+    let lines = stderr.split_inclusive(|&byte| byte == b'\n');
+    lines.filter(|line| !line.starts_with(b"qemu: uncaught target signal ")).collect::<Vec<_>>().concat()
 }
 
 fn wait(command: &mut Command) -> Result<ExitStatus, String> {
@@ -81,8 +88,19 @@ pub fn tool(command: &mut Command) -> Result<(), String> {
     Err(format!("{name}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
+/// How the runs of a program's cases by `command` differ from what they had to do, with the cases' names.
+pub fn differences(program: &Program, expected: &[Outcome], command: &[&Path]) -> impl Iterator<Item = String> {
+    program.cases.iter().zip(expected).filter_map(|(case, expected)| {
+        let problem = match run(command, case) {
+            Ok(actual) => difference(expected, &actual),
+            Err(error) => Some(error),
+        };
+        problem.map(|problem| format!("{}:\n{problem}", case.name))
+    })
+}
+
 /// How what a program did differs from what it had to do; nothing where they agree.
-pub fn difference(expected: &Outcome, actual: &Outcome) -> Option<String> {
+fn difference(expected: &Outcome, actual: &Outcome) -> Option<String> {
     let mut text = String::new();
     if expected.status != actual.status {
         let _ = writeln!(text, "  ends with {:?}, not {:?}", actual.status, expected.status);

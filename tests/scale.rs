@@ -1,19 +1,84 @@
-//! Large objects: translation takes time and memory in proportion to what it translates.
+//! Large objects: translation takes time and memory in proportion to what it translates, on any number of threads.
 
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
-use support::large::SHAPES;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
-/// With `BPF2NATIVE_SCALE=FOLDER`, writes each shape in three sizes there, to be measured with a release build.
+use bpf2native::emit::{self, Purpose};
+use bpf2native::graph::Unverified;
+use bpf2native::{Config, Program, compile};
+use support::large::{SHAPES, Shape};
+
+fn translate(object: &[u8], threads: usize) -> Vec<u8> {
+    let program = Program::from_bytes("large.o", object).unwrap();
+    let config = Config { threads, ..Config::default() };
+    emit::object(&program, &config, Purpose::Relocatable, "large.o", &mut Vec::new()).unwrap()
+}
+
+/// With `BPF2NATIVE_SCALE=FOLDER`, writes each shape in four sizes there, to be measured with a release build.
 #[test]
-fn write_objects() {
+fn every_shape_can_be_written() {
     let Some(folder) = std::env::var_os("BPF2NATIVE_SCALE") else { return };
     for shape in SHAPES {
         for thousands in [25, 50, 100, 200] {
             let path = std::path::Path::new(&folder).join(format!("{}-{thousands:03}k.o", shape.name));
             std::fs::write(path, (shape.make)(thousands * 1000)).unwrap();
         }
+    }
+}
+
+/// Small enough for Cranelift's own assertions, which are quadratic.
+#[test]
+fn every_shape_translates() {
+    for Shape { name, make } in SHAPES {
+        let object = translate(&make(2_000), 2);
+        let parsed = object::File::parse(&*object).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(
+            object::Object::symbol_by_name(&parsed, "main")
+                .or(object::Object::symbol_by_name(&parsed, "f0"))
+                .is_some()
+        );
+    }
+}
+
+#[test]
+fn threads_do_not_change_the_object() {
+    for Shape { name, make } in SHAPES.iter().filter(|shape| ["functions", "symbols"].contains(&shape.name)) {
+        let object = make(4_000);
+        let one = translate(&object, 1);
+        for threads in [2, 5] {
+            assert!(translate(&object, threads) == one, "{name}: {threads} threads give another object than 1");
+        }
+    }
+}
+
+/// The shortest of a few times: what the machine does beside is left out.
+fn shortest(mut work: impl FnMut()) -> Duration {
+    let times = (0..3).map(|_| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    });
+    times.min().unwrap()
+}
+
+/// What comes before Cranelift: parsing, graphs, liveness, frames. Eight times the code takes at most 30 times the
+/// time, which a quadratic pass (64 times) exceeds and a slow machine does not; three tries.
+#[test]
+fn own_phases_are_linear() {
+    let phases = |object: &[u8]| {
+        shortest(|| {
+            let program = Program::from_bytes("large.o", object).unwrap();
+            black_box(compile::graphs(&program, Unverified::Refuse).unwrap());
+        })
+    };
+    for Shape { name, make } in SHAPES {
+        let (small, large) = (make(3_000), make(24_000));
+        let ratios = (0..3).map(|_| phases(&large).as_secs_f64() / phases(&small).as_secs_f64());
+        let ratio = ratios.fold(f64::INFINITY, f64::min);
+        assert!(ratio < 30.0, "{name}: 8 times the instructions take {ratio:.1} times the time");
     }
 }

@@ -181,7 +181,7 @@ fn machine_code(
     keep: Keep,
     context: &mut Context,
 ) -> Result<CompiledFunction, CompileError> {
-    let isa = if lifted.returns_twice { &*isas.returns_twice } else { &*isas.main };
+    let isa = isas.for_function(graph, lifted.returns_twice);
     let failed = |reason: String| {
         let start = program.functions[graph.function].start;
         CompileError::Codegen { place: program.place(graph.section, Some(graph.function), start), reason }

@@ -156,18 +156,23 @@ pub(super) fn at_entry(program: &Program, instructions: &[Instruction], blocks: 
         }
     }
     let mut live_in = vec![RegSet::EMPTY; blocks.len()];
+    // Kept up to date by the successors, so that a jump to thousands of labels is not asked for them again and again.
+    let mut live_out = vec![RegSet::EMPTY; blocks.len()];
     let mut is_pending = vec![true; blocks.len()];
     // Last blocks on top: most facts flow backwards.
     let mut pending: Vec<usize> = (0..blocks.len()).collect();
     while let Some(block) = pending.pop() {
         is_pending[block] = false;
-        let successors = blocks[block].terminator.successors();
-        let live_out = successors.fold(RegSet::EMPTY, |live, successor| live.union(live_in[successor]));
         let (reads, writes) = local[block];
-        let live = reads.union(live_out.minus(writes));
-        if live != live_in[block] {
-            live_in[block] = live;
-            for &predecessor in &predecessors[block] {
+        let live = reads.union(live_out[block].minus(writes));
+        if live == live_in[block] {
+            continue;
+        }
+        live_in[block] = live;
+        for &predecessor in &predecessors[block] {
+            let out = live_out[predecessor].union(live);
+            if out != live_out[predecessor] {
+                live_out[predecessor] = out;
                 if !std::mem::replace(&mut is_pending[predecessor], true) {
                     pending.push(predecessor);
                 }

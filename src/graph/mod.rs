@@ -259,6 +259,11 @@ impl Graph {
         })
     }
 
+    /// How many edges there are between its blocks, about: what the work of a code generator goes with.
+    pub fn edges(&self) -> usize {
+        self.blocks.iter().map(|block| block.terminator.successors().count()).sum()
+    }
+
     /// The instructions of `block`.
     pub fn instructions_of(&self, block: &Block) -> &[Instruction] {
         &self.instructions[block.start..block.end]

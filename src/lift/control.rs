@@ -21,6 +21,10 @@ use crate::decode::insn::{Cond, Insn, Operand, Reg};
 use crate::graph::{Edge, RegisterJump, Terminator};
 use crate::program::Target;
 
+/// From this many labels on, each gets a block of its own in the table. The SSA construction of `cranelift_frontend`
+/// goes through the whole table for each block that it gives a parameter, and such a block gets none.
+const LARGE_TABLE: usize = 256;
+
 /// A table of this many entries for each label is still a table.
 const SPARSEST_TABLE: u64 = 16;
 
@@ -100,8 +104,13 @@ impl Lifter<'_, '_> {
         }
         let nowhere = self.builder.create_block();
         self.builder.set_cold_block(nowhere);
-        let targets: Vec<(u64, Block)> =
+        let mut targets: Vec<(u64, Block)> =
             jump.targets.iter().map(|target| (target.value / SLOT as u64, self.edge(target.edge))).collect();
+        let labels: Vec<Block> = targets.iter().map(|target| target.1).collect();
+        let is_large = targets.len() >= LARGE_TABLE;
+        if is_large {
+            targets.iter_mut().for_each(|target| target.1 = self.builder.create_block());
+        }
         let (first, last) = match (targets.first(), targets.last()) {
             (Some(first), Some(last)) => (first.0, last.0),
             _ => (0, 0),
@@ -117,6 +126,13 @@ impl Lifter<'_, '_> {
                 switch.set_entry(u128::from(slot - first), block);
             }
             switch.emit(self.builder, index, nowhere);
+        }
+        if is_large {
+            for (&(_, own), label) in targets.iter().zip(labels) {
+                self.builder.seal_block(own);
+                self.builder.switch_to_block(own);
+                self.builder.ins().jump(label, &[]);
+            }
         }
         self.builder.switch_to_block(nowhere);
         self.trap(TRAP_NO_LABEL);

@@ -18,6 +18,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 
 use crate::abi::Platform;
+use crate::graph::Graph;
 
 pub use triple::parse as parse_triple;
 
@@ -139,9 +140,24 @@ pub enum Placement {
 pub struct Isas {
     /// For most functions.
     pub main: Arc<dyn TargetIsa>,
-    /// For functions that call something that returns twice: no code motion.
+    /// For functions that call something that returns twice, and large ones: no code motion.
     pub returns_twice: Arc<dyn TargetIsa>,
+    /// For huge functions: single-pass register allocation too.
+    pub huge: Arc<dyn TargetIsa>,
 }
+
+/// Functions of more edges than this are not optimised: Cranelift's pass takes time and memory that grow with the square
+/// of the blocks that dominate each other, here about as much as all the rest together, 40 times as much for 50,000.
+const LARGE: usize = 6000;
+
+/// Functions of more edges than this have their registers allocated in a single pass: the time of the backtracking
+/// allocator and of its dominator tree grows with the square in nested branches and loops, from under a second here to
+/// minutes for 100,000 blocks.
+const HUGE: usize = 12_000;
+
+/// And functions of more instructions than this: values that are live throughout cost the backtracking allocator a look
+/// at all uses whenever one is split, from a third of a second here to ten for 200,000 instructions.
+const HUGE_INSTRUCTIONS: usize = 32_768;
 
 impl Isas {
     /// Makes the code generators.
@@ -155,7 +171,23 @@ impl Isas {
             OptLevel::O2 => build(config, placement, OptLevel::O1)?,
             OptLevel::O0 | OptLevel::O1 => main.clone(),
         };
-        Ok(Isas { main, returns_twice })
+        let huge = match config.opt_level {
+            OptLevel::O0 => main.clone(),
+            OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0)?,
+        };
+        Ok(Isas { main, returns_twice, huge })
+    }
+
+    /// The code generator for a function.
+    pub fn for_function(&self, graph: &Graph, returns_twice: bool) -> &dyn TargetIsa {
+        let edges = graph.edges();
+        if edges > HUGE || graph.instructions.len() > HUGE_INSTRUCTIONS {
+            &*self.huge
+        } else if returns_twice || edges > LARGE {
+            &*self.returns_twice
+        } else {
+            &*self.main
+        }
     }
 
     /// The platform at the border between BPF and native code.

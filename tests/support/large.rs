@@ -103,7 +103,8 @@ fn nested(instructions: usize) -> Vec<u8> {
     let count = instructions / 4;
     let mut text = "r0 = r1\n".to_owned();
     for index in 0..count {
-        put!(text, "if r0 > {index} goto l{index}\nr0 += r2\ngoto m{index}\nm{index}:");
+        // Only `gotol` reaches the end.
+        put!(text, "if r0 <= {index} goto m{index}\ngotol l{index}\nm{index}:\nr0 += r2");
     }
     for index in (0..count).rev() {
         put!(text, "l{index}:\nr0 ^= {index}");

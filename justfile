@@ -3,6 +3,32 @@
 default:
     @just --list
 
+# Builds the command
+build:
+    cargo build --release
+
+# Runs the tests, which need only cc; with a name, the tests of that name
+test *name:
+    cargo test {{ name }}
+
+# Runs some programs of the fixtures: `just programs wc,json`
+programs names:
+    BPF2NATIVE_PROGRAMS={{ names }} cargo test --test programs
+
+# Format, lints and documentation, with warnings as errors
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Builds the objects of the fixtures again, with all compilers that are installed
+fixtures:
+    fixtures/build.sh
+
 # Builds the kernel's BPF programs outside the repository, and translates them all: none may fail
 corpus:
     tools/corpus.sh
+
+# All that continuous integration runs
+ci:
+    .ci/run

@@ -20,9 +20,11 @@ use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
-use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS};
+use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
+use crate::btf::CType;
 use crate::graph::Graph;
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
+use crate::program::Target;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::select::{Selection, Usage};
 use crate::target::Placement;
@@ -92,11 +94,31 @@ pub fn declare(
     let imports = program.imports.iter().map(|(id, import)| declarer.import(import, selection.imports[id]));
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
     let runtime = declarer.runtime(selection, &functions, &imports)?;
-    let mut declarations = Declarations { platform, functions, data, symbols, imports, runtime, addresses: None };
+    let special = Vec::new();
+    let mut declarations =
+        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses: None };
+    declarations.special = special_callees(program, selection, &declarations);
     if has_table {
         declarations.addresses = declarer.addresses(selection, &declarations)?;
     }
     Ok(declarations)
+}
+
+/// The functions that a call through a register has to tell apart: their address is taken, and their words do not go
+/// as they are.
+fn special_callees(program: &Program, selection: &Selection, declarations: &Declarations) -> Vec<Target> {
+    let functions = program.functions.iter().filter(|(_, function)| function.address_taken);
+    let functions = functions.map(|(id, _)| Target::Function(id));
+    let imports = program.imports.ids().filter(|&id| selection.imports[id].addressed);
+    let imports = imports.map(|import| Target::Import { import, addend: 0 });
+    let targets = functions.chain(imports);
+    let is_special = |&target: &Target| {
+        // BPF functions extend what they are given themselves.
+        let is_import = matches!(target, Target::Import { .. });
+        let callee = declarations.callee(target);
+        callee.is_some_and(|callee| !callee.abi.is_plain() || (is_import && callee.abi.wants_extension()))
+    };
+    targets.filter(is_special).collect()
 }
 
 /// Whether a data section is written after it is loaded.
@@ -143,11 +165,24 @@ impl Declarer<'_> {
             count => REGISTER_WORDS + usize::from(count),
         };
         let words = graph.live_in.parameters().max(on_stack);
-        let raw = Abi::raw(self.platform, words);
+        let raw = match &function.prototype {
+            Some(prototype) => Abi::raw(self.platform, words).returning(&prototype.result),
+            None => Abi::raw(self.platform, words),
+        };
+        let name = &function.name;
         match &function.prototype {
+            // LLVM 23 declares a function that returns a struct as returning nothing, and the pointer is not counted.
+            Some(prototype)
+                if prototype.result == CType::Void && graph.surely_read.parameters() > word_count(prototype) =>
+            {
+                if function.is_reachable_from_native() {
+                    let what = "BTF does not say which struct it returns";
+                    self.warnings.push(format!("`{name}` is only callable from BPF code: {what}"));
+                }
+                raw
+            }
             Some(prototype) if function.is_reachable_from_native() && !prototype.variadic => {
                 Abi::new(self.platform, prototype).unwrap_or_else(|error| {
-                    let name = &function.name;
                     self.warnings.push(format!("`{name}` is only callable from BPF code: {error}"));
                     raw
                 })
@@ -177,7 +212,8 @@ impl Declarer<'_> {
         if import.kind == ImportKind::Data {
             return Ok(Imported::Data(self.data_by_name(&import.name, linkage)?));
         }
-        let abi = match &import.prototype {
+        let runtime = libcalls::prototype(&import.name);
+        let abi = match import.prototype.as_deref().or(runtime.as_ref()) {
             Some(prototype) => Abi::new(self.platform, prototype).map_err(|source| {
                 let files = import.files.iter().map(|&file| self.program.files[file].as_str());
                 let (name, files) = (import.name.clone(), files.collect::<Vec<_>>().join(", "));

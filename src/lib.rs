@@ -1,4 +1,81 @@
-//! Translates BPF objects into native code, with Cranelift.
+//! Translates BPF objects, as clang, gcc and rustc make them, into native code with Cranelift.
+//!
+//! A call to an undefined symbol (`printf`, `qsort`, a function of yours) is a native call to that symbol, and a BPF
+//! function is a native function: with a symbol and a frame of its own, and the platform's C calling convention. A
+//! pointer is a pointer. So programs are ordinary C programs that happen to be compiled for BPF, and plugins are
+//! loaded without a compiler on the machine.
+//!
+//! # In this process
+//!
+//! [`Program`] reads objects, [`Linker`] says what their undefined symbols are, [`Jit`] translates, and a [`Module`]
+//! hands out typed functions, which are checked once against the types in the object's BTF:
+//!
+//! ```
+//! use std::ffi::{c_char, c_int, c_void};
+//!
+//! use bpf2native::{Config, Jit, Linker, Program};
+//!
+//! /// The program calls this for each word; `context` is what it was given.
+//! unsafe extern "C" fn host_word(context: *mut c_void, _word: *const c_char, length: u64) -> c_int {
+//!     // SAFETY: the context is the number below.
+//!     unsafe { *context.cast::<u64>() += length };
+//!     0
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // clang -target bpf -O2 -g -mcpu=v4 -c words.c -o words.o
+//! let program = Program::from_files(["fixtures/api/words.o"])?;
+//! let mut linker = Linker::new(); // libc on; `.no_libc()` for an allow-list
+//! linker.func("host_word", host_word as unsafe extern "C" fn(*mut c_void, *const c_char, u64) -> c_int)?;
+//! let module = Jit::new(&Config::default())?.load(&program, &linker)?;
+//!
+//! // SAFETY: the object is trusted, as any native library that is loaded must be.
+//! let count_words = unsafe { module.func::<(*mut c_void, *const c_char, u64), i64>("count_words")? };
+//! let (text, mut letters) = ("to be or not to be", 0u64);
+//! let count = count_words.call(((&raw mut letters).cast(), text.as_ptr().cast(), text.len() as u64));
+//! assert_eq!((count, letters), (6, 13));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Modules are `Send` and `Sync`, run their constructors before the first function is handed out, and free their
+//! memory when they are dropped; no page of it is ever writable and executable. Exceptions and panics pass through
+//! translated functions, and debuggers name them (with lines, by [`Config::debug`]).
+//!
+//! There is no sandbox: memory is native memory, and a program can do what any native library can. What it may
+//! *call* can be limited with [`Linker::no_libc`].
+//!
+//! # To a file
+//!
+//! [`emit::object()`] makes a relocatable object for any supported [`target`], and [`aot::link`] links it into an
+//! executable or a shared library:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bpf2native::emit::{self, Purpose};
+//! use bpf2native::{Config, Program};
+//!
+//! let program = Program::from_files(["fixtures/api/words.o"])?;
+//! let config = Config::for_target(bpf2native::target::parse_triple("aarch64")?);
+//! let object = emit::object(&program, &config, Purpose::Relocatable, "words.o", &mut Vec::new())?;
+//! assert_eq!(object[..4], *b"\x7fELF");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The phases
+//!
+//! Each takes the last one's output by shared reference:
+//!
+//! | phase | module | |
+//! |---|---|---|
+//! | parse | [`parse`], [`btf`] | objects and archives, merged into one [`Program`] |
+//! | decode | [`decode`] | bytes to instructions |
+//! | graph | [`graph`] | basic blocks, the frame |
+//! | select | [`select`] | what of it is translated |
+//! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language |
+//! | compile | [`compile`] | to machine code, in parallel |
+//! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
 
 pub mod abi;
 pub mod aot;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::abi::REGISTER_WORDS;
 use crate::decode::insn::Insn;
 use crate::graph::{Graph, Instruction};
-use crate::lift::call;
+use crate::lift::{call, variadic};
 use crate::program::{DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
 
 /// What of a program is translated.
@@ -48,6 +48,14 @@ pub fn select(program: &Program, graphs: Vec<Graph>, roots: Option<&[FunctionId]
     let graphs: Vec<Graph> = graphs.into_iter().filter(|graph| functions[graph.function]).collect();
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
     let mut runtime = BTreeMap::new();
+    let blocks = graphs.iter().flat_map(|graph| graph.blocks.iter().map(|block| graph.instructions_of(block)));
+    for block in blocks {
+        for (index, call) in block.iter().enumerate() {
+            if let Some(function) = variadic::needed(program, &block[..index], call) {
+                runtime.insert(function.v_form.to_owned(), function.fixed + 1);
+            }
+        }
+    }
     for instruction in graphs.iter().flat_map(|graph| &graph.instructions) {
         match (instruction.insn, instruction.target) {
             (Insn::Call(_), Some(Target::Import { import, .. })) => imports[import].called = true,

@@ -117,6 +117,51 @@ fn lines_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn every_elf_target_has_lines() {
+    use gimli::{EndianSlice, RunTimeEndian, SectionId};
+    use object::{Object, ObjectSection};
+    for target in ["x86_64", "aarch64", "riscv64"] {
+        let folder = tempfile::tempdir().unwrap();
+        let object = folder.path().join("crash.native.o");
+        output(bpf2native().args(["-g", "--target", target, "-c"]).arg(fixture(PROGRAM)).arg("-o").arg(&object));
+        let bytes = std::fs::read(object).unwrap();
+        let file = object::File::parse(&*bytes).unwrap();
+        let section = |id: SectionId| {
+            let section = file.section_by_name(id.name());
+            let data = section.map_or(&[][..], |section| section.data().unwrap());
+            Ok::<_, gimli::Error>(EndianSlice::new(data, RunTimeEndian::Little))
+        };
+        let info = file.section_by_name(".debug_info").unwrap();
+        assert!(info.relocations().count() > 0, "{target}: the linker must set the addresses");
+        let dwarf = gimli::Dwarf::load(section).unwrap();
+        let unit = dwarf.unit(dwarf.units().next().unwrap().expect("there is a unit")).unwrap();
+        let mut rows = unit.line_program.unwrap().rows();
+        let mut lines = std::collections::BTreeSet::new();
+        while let Some((_, row)) = rows.next_row().unwrap() {
+            lines.extend(row.line().map(|line| line.get() as usize));
+        }
+        for comment in ["abort", "give_up", "work", "puts"] {
+            assert!(lines.contains(&line_of(comment)), "{target}: no row for {comment} in {lines:?}");
+        }
+    }
+}
+
+#[test]
+fn lines_that_are_not_there_are_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let object = folder.path().join("types.native.o");
+    let mut command = bpf2native();
+    command.args(["-g", "-c"]).arg(fixture("api/types.plain.o")).arg("-o").arg(object);
+    let output = command.output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{message}");
+    assert!(
+        message.contains("warning: there are no source lines to keep: compile the objects with -g"),
+        "{message}"
+    );
+}
+
+#[test]
 fn lines_are_for_elf() {
     let folder = tempfile::tempdir().unwrap();
     for target in ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"] {

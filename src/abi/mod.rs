@@ -10,8 +10,9 @@
 //! | integers up to 64 bits, pointers | 1 | an integer register, extended as below |
 //! | `float`, `double` | 1, its bits | a floating-point register |
 //! | `__int128` | 2, low first | two integer registers |
-//! | struct or union up to 16 bytes, of integers | 1 or 2 | as many integer registers |
-//! | other structs | | not supported: an error |
+//! | struct or union | 1 for each 8 bytes | by the platform's rules (`parts.rs`) |
+//! | a result of `__int128` | r0, r2 | two integer registers |
+//! | a struct result | a pointer in the first word | registers or a pointer, by the platform's rules |
 //!
 //! Narrow integers. A BPF caller leaves garbage above 32 bits, and a BPF callee takes its `char`, `short` and `bool`
 //! parameters to be extended: to 32 bits (-mcpu=v3, v4) or to 64 (v1, v2). So, from native to BPF, those are extended
@@ -29,13 +30,14 @@ mod call;
 pub mod helpers;
 mod parts;
 
-use cranelift_codegen::ir::{AbiParam, Signature, types};
+use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, types};
 use cranelift_codegen::isa::CallConv;
 use target_lexicon::Architecture;
 
-use crate::btf::Prototype;
-use parts::Part;
+use crate::btf::{CType, Prototype};
+use parts::{Kind, Part, ResultAbi};
 
+pub use call::{Entered, ResultWords};
 pub use parts::AbiError;
 pub(crate) use parts::word_count;
 
@@ -49,6 +51,19 @@ pub struct Platform {
     pub call_conv: CallConv,
     /// Which decides how narrow integers are extended.
     pub architecture: Architecture,
+    /// Windows, whose types differ on every architecture.
+    pub is_windows: bool,
+}
+
+impl Platform {
+    /// Whether a `va_list` is a struct, and not just the address of the next argument.
+    pub fn has_va_list_struct(&self) -> bool {
+        let is_struct =
+            matches!(self.architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
+        is_struct
+            && !matches!(self.call_conv, CallConv::AppleAarch64 | CallConv::WindowsFastcall)
+            && !self.is_windows
+    }
 }
 
 /// How calls of one function cross the border.
@@ -56,7 +71,7 @@ pub struct Platform {
 pub struct Abi {
     platform: Platform,
     parts: Vec<Part>,
-    result: Option<Part>,
+    result: ResultAbi,
     /// Words beyond the parts are passed too: variadic, or without a prototype.
     variadic: bool,
 }
@@ -65,7 +80,15 @@ impl Abi {
     /// A function without a prototype: `words` integers in, an integer out.
     pub fn raw(platform: Platform, words: usize) -> Abi {
         let parts = (0..words).map(Part::word).collect();
-        Abi { platform, parts, result: Some(Part::word(0)), variadic: false }
+        Abi { platform, parts, result: ResultAbi::Word(Kind::WORD), variadic: false }
+    }
+
+    /// The same function, whose result is of this type: in two words if it has 128 bits, else in one.
+    pub fn returning(self, result: &CType) -> Abi {
+        match result {
+            CType::Int { bytes: 16, .. } => Abi { result: ResultAbi::Pair, ..self },
+            _ => self,
+        }
     }
 
     /// A function without a prototype that may be variadic: all the words of each call are passed.
@@ -79,18 +102,19 @@ impl Abi {
     ///
     /// [`AbiError`] for a type that cannot cross the border.
     pub fn new(platform: Platform, prototype: &Prototype) -> Result<Abi, AbiError> {
+        let architecture = platform.architecture;
+        let result = parts::result(architecture, &prototype.result)?;
         let mut parts = Vec::new();
-        let mut word = 0;
+        let mut word = result.words();
         for parameter in &prototype.parameters {
-            word = parts::parameter(&parameter.ty, word, &mut parts)?;
+            word = parts::parameter(architecture, &parameter.ty, word, &mut parts)?;
         }
-        let result = parts::result(&prototype.result)?;
         Ok(Abi { platform, parts, result, variadic: prototype.variadic })
     }
 
     /// How many words a call passes when it has set `stack` stack slots.
     pub fn words(&self, stack: u16) -> usize {
-        let fixed = self.parts.iter().map(|part| part.word + 1).max().unwrap_or(0);
+        let fixed = self.fixed_words();
         if !self.variadic {
             return fixed;
         }
@@ -100,14 +124,52 @@ impl Abi {
     /// The native signature of a call that passes `words` words ([`Abi::words`]).
     pub fn signature(&self, words: usize) -> Signature {
         let mut signature = Signature::new(self.platform.call_conv);
-        signature.params.extend(self.all_parts(words).map(|part| AbiParam::new(part.ty())));
-        signature.returns.extend(self.result.map(|part| AbiParam::new(part.ty())));
+        if self.result == ResultAbi::Memory {
+            signature.params.push(AbiParam::special(WORD, ArgumentPurpose::StructReturn));
+        }
+        signature.params.extend(self.all_parts(words).map(|part| AbiParam::new(part.kind.ty())));
+        signature.returns.extend(self.result_kinds().map(|kind| AbiParam::new(kind.ty())));
         signature
+    }
+
+    /// How many words the declared parameters take.
+    fn fixed_words(&self) -> usize {
+        let last = self.parts.iter().map(|part| part.word + 1).max().unwrap_or(0);
+        last.max(self.result.words())
+    }
+
+    /// The native results.
+    fn result_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        let (kinds, parts): (&[Kind], &[Part]) = match &self.result {
+            ResultAbi::Void | ResultAbi::Memory => (&[], &[]),
+            ResultAbi::Word(kind) => (std::slice::from_ref(kind), &[]),
+            ResultAbi::Pair => (&[Kind::WORD; 2], &[]),
+            ResultAbi::Registers { parts, .. } => (&[], parts),
+        };
+        kinds.iter().copied().chain(parts.iter().map(|part| part.kind))
+    }
+
+    /// Whether the words go as they are, so that a caller that knows nothing of the type can call it.
+    pub fn is_plain(&self) -> bool {
+        let is_word = |kind: Kind| matches!(kind, Kind::Int { .. });
+        let result = match &self.result {
+            ResultAbi::Void | ResultAbi::Memory => true,
+            ResultAbi::Word(kind) => is_word(*kind),
+            ResultAbi::Pair | ResultAbi::Registers { .. } => false,
+        };
+        result && self.parts.iter().all(|part| is_word(part.kind) && part.byte == 0)
+    }
+
+    /// Whether the callee counts on a narrow argument's upper bits, which a BPF caller leaves as they are.
+    pub fn wants_extension(&self) -> bool {
+        let whole_registers = matches!(self.platform.architecture, Architecture::S390x | Architecture::Riscv64(_));
+        let is_narrow = |part: &Part| matches!(part.kind, Kind::Int { bits: ..64, .. });
+        whole_registers && self.parts.iter().any(is_narrow)
     }
 
     /// The parts, and one for each word that the `...` takes.
     fn all_parts(&self, words: usize) -> impl Iterator<Item = Part> + '_ {
-        let fixed = self.parts.iter().map(|part| part.word + 1).max().unwrap_or(0);
+        let fixed = self.fixed_words();
         self.parts.iter().copied().chain((fixed..words).map(Part::word))
     }
 }

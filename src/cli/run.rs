@@ -56,9 +56,12 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     run_program(&program, &entry, module, &name, &arguments.arguments)
 }
 
+/// Libraries whose functions are found without opening them. Their `.so` files are linker scripts, or not there.
+const PROCESS_LIBRARIES: [&str; 6] = ["c", "m", "dl", "pthread", "rt", "util"];
+
 fn linker(libraries: &Libraries) -> anyhow::Result<Linker> {
     let mut linker = Linker::new();
-    for library in &libraries.libraries {
+    for library in libraries.libraries.iter().filter(|library| !PROCESS_LIBRARIES.contains(&library.as_str())) {
         let file = format!("lib{library}.so");
         let in_folder = libraries.paths.iter().map(|folder| folder.join(&file)).find(|path| path.exists());
         let path = in_folder.unwrap_or_else(|| file.into());

@@ -1,6 +1,6 @@
 //! The **decode** phase: bytes to [`Insn`], which cannot hold a nonsense instruction.
 //!
-//! Owns the instruction set: its type ([`insn`]), its opcode table ([`opcode`]), its text ([`text`]). Comes in: the
+//! Owns the instruction set: its type ([`insn`]), its opcode table ([`opcode`]), its text (`text.rs`). Comes in: the
 //! 8-byte slots of a code section. Goes out: instructions, or a [`DecodeError`] that says which field is wrong.
 //! Relocations are not looked at here; [`crate::graph`] joins them with the instructions.
 //!

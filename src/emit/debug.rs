@@ -198,6 +198,12 @@ impl UnitBuilder {
     }
 }
 
+/// What to say when lines are wanted and there are none.
+pub(crate) fn missing_lines(program: &Program) -> Option<String> {
+    let has_none = program.code.iter().all(|(_, code)| code.lines.is_empty());
+    has_none.then(|| "there are no source lines to keep: compile the objects with -g".to_owned())
+}
+
 /// The names and bytes of the sections, for functions at these addresses; none if no function has lines.
 pub(crate) fn in_memory<'a>(
     program: &Program,

@@ -86,6 +86,7 @@ pub fn object(
     add_symbols(program, &declarations, &functions, &entry, &mut product);
     unwind::write(&functions, &*isas.main, &mut product)?;
     if config.debug {
+        warnings.extend(debug::missing_lines(program));
         debug::write(program, &functions, &*isas.main, &mut product)?;
     }
     product.emit().map_err(|error| EmitError::Write(error.to_string()))

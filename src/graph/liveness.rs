@@ -3,8 +3,8 @@
 //! In: blocks. Out: the registers live at entry, by the usual backward data flow over sets of registers: each set
 //! only grows, so each block is looked at no more than eleven times.
 //!
-//! A call reads as many argument registers as its prototype has parameters, all five without a prototype, and
-//! leaves r1 to r5 without a value.
+//! A call reads as many argument registers as its prototype has parameters, and leaves r1 to r5 without a value. A
+//! call whose prototype does not say how many it reads counts as reading all five, or none: [`Calls`].
 
 use crate::decode::insn::{Callee, Insn, Operand, Reg};
 use crate::program::{Program, Target};
@@ -52,7 +52,7 @@ impl RegSet {
 }
 
 /// The registers that `insn` writes; a call leaves r1 to r5 without a value.
-pub(super) fn written(insn: Insn) -> RegSet {
+pub fn written(insn: Insn) -> RegSet {
     match insn {
         Insn::Alu { dst, .. }
         | Insn::Neg { dst, .. }
@@ -78,8 +78,17 @@ pub(super) fn written(insn: Insn) -> RegSet {
     }
 }
 
+/// What a call without a complete prototype reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calls {
+    /// Every argument register: what the function may read.
+    ReadAll,
+    /// What its prototype names: what the function reads for certain.
+    ReadNamed,
+}
+
 /// The registers that an instruction reads.
-pub(super) fn read(program: &Program, instruction: &Instruction) -> RegSet {
+fn read(program: &Program, instruction: &Instruction, calls: Calls) -> RegSet {
     let operand = |src| match src {
         Operand::Reg(reg) => RegSet::EMPTY.with(reg),
         Operand::Imm(_) => RegSet::EMPTY,
@@ -104,7 +113,7 @@ pub(super) fn read(program: &Program, instruction: &Instruction) -> RegSet {
                 Callee::Register(reg) => RegSet::EMPTY.with(reg),
                 _ => RegSet::EMPTY,
             };
-            RegSet::of(Reg::arguments().take(argument_count(program, instruction))).union(called)
+            RegSet::of(Reg::arguments().take(argument_count(program, instruction, calls))).union(called)
         }
         Insn::Exit => RegSet::EMPTY.with(Reg::R0),
         Insn::LoadImm { .. } | Insn::LoadStackArgument { .. } | Insn::Jump { .. } | Insn::MayGoto { .. } => {
@@ -113,26 +122,28 @@ pub(super) fn read(program: &Program, instruction: &Instruction) -> RegSet {
     }
 }
 
-/// How many of r1 to r5 a call passes at most.
-fn argument_count(program: &Program, instruction: &Instruction) -> usize {
+/// How many of r1 to r5 a call passes.
+fn argument_count(program: &Program, instruction: &Instruction, calls: Calls) -> usize {
     let prototype = match instruction.target {
         Some(Target::Import { import, .. }) => program.imports[import].prototype.as_ref(),
         _ => None,
     };
+    let named = prototype.map_or(0, |prototype| crate::abi::word_count(prototype).min(Reg::arguments().len()));
     match prototype {
-        Some(prototype) if !prototype.variadic => crate::abi::word_count(prototype).min(Reg::arguments().len()),
+        Some(prototype) if !prototype.variadic => named,
+        _ if calls == Calls::ReadNamed => named,
         _ => Reg::arguments().len(),
     }
 }
 
 /// The registers live at the entry of the first block.
-pub(super) fn at_entry(program: &Program, instructions: &[Instruction], blocks: &[Block]) -> RegSet {
+pub(super) fn at_entry(program: &Program, instructions: &[Instruction], blocks: &[Block], calls: Calls) -> RegSet {
     let local: Vec<(RegSet, RegSet)> = blocks
         .iter()
         .map(|block| {
             let (mut reads, mut writes) = (RegSet::EMPTY, RegSet::EMPTY);
             for instruction in &instructions[block.start..block.end] {
-                reads = reads.union(read(program, instruction).minus(writes));
+                reads = reads.union(read(program, instruction, calls).minus(writes));
                 writes = writes.union(written(instruction.insn));
             }
             (reads, writes)

@@ -26,7 +26,8 @@ use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
 
 pub use frame::Frame;
 pub use labels::{JumpTarget, LabelIndex, RegisterJump};
-pub use liveness::RegSet;
+use liveness::Calls;
+pub use liveness::{RegSet, written};
 
 /// Index of a block in [`Graph::blocks`].
 pub type BlockIndex = usize;
@@ -45,6 +46,8 @@ pub struct Graph {
     pub blocks: Vec<Block>,
     /// Registers that the function may read before it writes them: r1 to r5 are its parameters.
     pub live_in: RegSet,
+    /// Registers that it reads for certain before it writes them.
+    pub surely_read: RegSet,
     /// What it needs below r10.
     pub frame: Frame,
     /// How many arguments it reads from the stack (`r11 + 8 * n`).
@@ -229,7 +232,8 @@ impl Graph {
         let mut refused = Vec::new();
         let mut instructions = resolve::instructions(program, function, unverified, &mut refused)?;
         let mut blocks = blocks::find(program, labels, function, &instructions)?;
-        let mut live_in = liveness::at_entry(program, &instructions, &blocks);
+        let live_in = |calls| liveness::at_entry(program, &instructions, &blocks, calls);
+        let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
         let mut frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
         if frame.size > frame::LARGEST {
             let place = program.place(section, Some(function), program.functions[function].start);
@@ -239,10 +243,20 @@ impl Graph {
             }
             // A function without blocks traps.
             refused.push(error);
-            (instructions, blocks, live_in, frame) = Default::default();
+            (instructions, blocks, live_in, surely_read, frame) = Default::default();
         }
         let stack_parameters = instructions.iter().filter_map(stack_parameter).max().unwrap_or(0);
-        Ok(Graph { function, section, instructions, blocks, live_in, frame, stack_parameters, refused })
+        Ok(Graph {
+            function,
+            section,
+            instructions,
+            blocks,
+            live_in,
+            surely_read,
+            frame,
+            stack_parameters,
+            refused,
+        })
     }
 
     /// The instructions of `block`.

@@ -2,7 +2,7 @@
 //!
 //! In: a frame table with absolute addresses. Out: its registration, undone on drop.
 //!
-//! libgcc takes a whole table, LLVM's libunwind (macOS) one entry at a time.
+//! libgcc takes a whole table; LLVM's libunwind, which macOS has and musl may have, one entry at a time.
 
 /// A registered frame table.
 pub(super) struct Frames {
@@ -34,13 +34,13 @@ impl Frames {
     }
 
     /// What the system's unwinder wants to be told, in order.
-    #[cfg(all(unix, not(target_vendor = "apple")))]
+    #[cfg(all(unix, not(any(target_vendor = "apple", target_env = "musl"))))]
     fn for_each_entry(&self, mut tell: impl FnMut(*const u8)) {
         tell(self.table.as_ptr());
     }
 
     /// Every FDE: the entries whose second word is not zero.
-    #[cfg(target_vendor = "apple")]
+    #[cfg(any(target_vendor = "apple", target_env = "musl"))]
     fn for_each_entry(&self, mut tell: impl FnMut(*const u8)) {
         let mut rest = &self.table[..];
         while let Some((length, _)) = rest.split_first_chunk::<4>() {

@@ -1,24 +1,19 @@
 //! What the undefined symbols of a program are in this process.
 //!
-//! In: what the embedder registered, libraries, and whether the process's own symbols may be used. Out: an address
-//! for each name, or one error that lists all names without one.
+//! In: what the embedder registered, libraries, and whether the process's own symbols may be used. Out: the address of
+//! a name. `resolve.rs` asks for all names of a program.
 //!
-//! The order: registered, then what the objects define, then libraries in the order they were added, then the
-//! process (and so libc). A weak symbol that nothing defines is 0.
+//! The order: registered, then libraries in the order they were added, then the process (and so libc). What the
+//! program's objects define is not asked for: it is theirs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::native::{NativeFunction, NativeSignature};
+use super::process;
 use crate::abi::helpers;
-use crate::btf::Prototype;
-use crate::graph::Graph;
-use crate::lift::libcalls;
-use crate::program::Program;
-use crate::select::{Selection, Usage};
 
 /// Why a name cannot be registered.
 #[derive(Debug, thiserror::Error)]
@@ -37,43 +32,32 @@ pub enum LinkerError {
     },
 }
 
-/// Symbols of a program that nothing defines, or that are defined with another type.
-#[derive(Debug)]
-pub struct Unresolved {
-    /// Names, and who refers to them.
-    pub missing: Vec<(String, Vec<String>)>,
-    /// Names, what the program declares, and what is registered.
-    pub mismatched: Vec<(String, String, String)>,
-}
-
-impl std::error::Error for Unresolved {}
-
-impl fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        if !self.missing.is_empty() {
-            write!(f, "{} undefined symbol(s):", self.missing.len())?;
-            for (name, users) in &self.missing {
-                write!(f, "\n  `{name}`, which {} refers to", users.join(", "))?;
-            }
-            write!(f, "\nregister them, give the objects that define them, or name their library with `-l`")?;
-            separator = "\n";
-        }
-        for (name, declared, registered) in &self.mismatched {
-            write!(f, "{separator}`{name}` is declared as `{declared}` and registered as `{registered}`")?;
-            separator = "\n";
-        }
-        Ok(())
-    }
-}
-
 #[derive(Clone)]
 struct Registered {
     address: usize,
     signature: Option<NativeSignature>,
 }
 
-/// What undefined symbols refer to.
+/// What undefined symbols refer to: what is registered, then libraries in the order they were added, then this
+/// process, libc and libm among it.
+///
+/// ```
+/// use std::ffi::{c_char, c_int};
+///
+/// extern "C" fn host_log(_text: *const c_char) -> c_int {
+///     0
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut linker = bpf2native::Linker::new();
+/// linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int)?;
+/// assert!(linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int).is_err());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A linker can be used for any number of programs, from any thread. Names that a program defines itself are not
+/// looked up; if one is registered, that is a warning ([`Module::warnings`](super::Module::warnings)).
 #[derive(Clone)]
 pub struct Linker {
     registered: BTreeMap<String, Registered>,
@@ -95,6 +79,9 @@ impl Linker {
     }
 
     /// Leaves out libc and the rest of the process: only what is registered, and the given libraries, can be called.
+    /// Weak symbols that only libc has are then 0, too.
+    ///
+    /// This limits what a program calls by name. It is no sandbox: the program's memory is the process's.
     pub fn no_libc(mut self) -> Linker {
         self.process = false;
         self
@@ -106,7 +93,12 @@ impl Linker {
         self
     }
 
-    /// Registers a native function. Its type is checked against the program's, where the program has BTF.
+    /// Registers a native function. When a program is loaded, its type is checked against the program's declaration,
+    /// where the program has BTF: the number of parameters, and size and kind of each and of the result. Signedness
+    /// does not matter, and a pointer is a 64-bit integer.
+    ///
+    /// A panic of an `extern "C-unwind"` function passes through the program to whoever called it; one of an
+    /// `extern "C"` function ends the process.
     ///
     /// # Errors
     ///
@@ -115,7 +107,7 @@ impl Linker {
         self.register(name, function.address() as usize, Some(F::signature()))
     }
 
-    /// Registers the address of a function or of data.
+    /// Registers the address of data, or of a function whose type is not checked, such as one with `...`.
     ///
     /// # Errors
     ///
@@ -167,84 +159,38 @@ impl Linker {
         &self.libraries
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
+    /// The names that are registered, and the C types of those that have one.
+    pub(super) fn registered(&self) -> impl Iterator<Item = (&str, Option<&NativeSignature>)> {
+        self.registered.iter().map(|(name, registered)| (name.as_str(), registered.signature.as_ref()))
+    }
+
+    /// The C type that a name is registered with.
+    pub(super) fn signature(&self, name: &str) -> Option<&NativeSignature> {
+        self.registered.get(name)?.signature.as_ref()
+    }
+
+    /// What a name refers to.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         if let Some(registered) = self.registered.get(name) {
             return Some(registered.address);
         }
         let c_name = CString::new(name).ok()?;
-        for library in &self.libraries {
+        let in_library = |library: &Arc<libloading::Library>| {
             // SAFETY: the symbol is only looked at as an address; whoever calls it vouches for its type.
-            let address = unsafe { library.get::<*const c_void>(c_name.as_bytes_with_nul()) }
-                // SAFETY: the address is not used while the library may be closed: modules keep it open.
-                .ok()
-                .and_then(|symbol| unsafe { symbol.try_as_raw_ptr() });
-            if let Some(address) = address {
-                return Some(address as usize);
-            }
-        }
-        if !self.process {
-            return None;
-        }
-        process_symbol(&c_name)
+            let symbol = unsafe { library.get::<*const c_void>(c_name.as_bytes_with_nul()) }.ok()?;
+            // SAFETY: the address is not used while the library may be closed: modules keep it open.
+            unsafe { symbol.try_as_raw_ptr() }.map(|address| address as usize)
+        };
+        self.libraries.iter().find_map(in_library).or_else(|| match self.process {
+            true => process::symbol(&c_name).or_else(|| own_symbol(name)),
+            false => None,
+        })
     }
 
-    /// The address of every undefined symbol of `program`; 0 for a weak one that nothing defines.
-    pub(super) fn resolve(
-        &self,
-        program: &Program,
-        selection: &Selection,
-    ) -> Result<BTreeMap<String, usize>, Unresolved> {
-        let mut resolved = BTreeMap::new();
-        let mut unresolved = Unresolved { missing: Vec::new(), mismatched: Vec::new() };
-        for (id, import) in program.imports.iter() {
-            let usage = selection.imports[id];
-            let is_inline = !usage.addressed && libcalls::named(&import.name).is_some();
-            if usage == Usage::default() || is_inline {
-                continue;
-            }
-            match self.find(&import.name) {
-                Some(address) => {
-                    self.check(&import.name, import.prototype.as_deref(), &mut unresolved);
-                    resolved.insert(import.name.clone(), address);
-                }
-                None if import.weak => {
-                    resolved.insert(import.name.clone(), 0);
-                }
-                None => {
-                    let users = import.files.iter().map(|&file| program.files[file].clone()).collect();
-                    unresolved.missing.push((import.name.clone(), users));
-                }
-            }
-        }
-        for name in selection.runtime.keys() {
-            if resolved.contains_key(name) || program.function_named(name).is_some() {
-                continue;
-            }
-            match self.find(name).or_else(|| own_symbol(name)) {
-                Some(address) => {
-                    resolved.insert(name.clone(), address);
-                }
-                None => {
-                    let users = runtime_users(program, &selection.graphs, name);
-                    unresolved.missing.push((name.clone(), users));
-                }
-            }
-        }
-        if unresolved.missing.is_empty() && unresolved.mismatched.is_empty() {
-            Ok(resolved)
-        } else {
-            Err(unresolved)
-        }
-    }
-
-    fn check(&self, name: &str, declared: Option<&Prototype>, unresolved: &mut Unresolved) {
-        let registered = self.registered.get(name).and_then(|registered| registered.signature.as_ref());
-        if let (Some(declared), Some(registered)) = (declared, registered)
-            && !registered.matches(declared)
-        {
-            let row = (name.to_owned(), declared.declare(name), registered.to_string());
-            unresolved.mismatched.push(row);
-        }
+    /// Whether this linker leaves out a name that the process has.
+    pub(super) fn forbids(&self, name: &str) -> bool {
+        let in_process = || CString::new(name).is_ok_and(|name| process::symbol(&name).is_some());
+        !self.process && in_process()
     }
 }
 
@@ -257,43 +203,4 @@ extern "C" fn print(format: *const c_char, _size: u64, a: u64, b: u64, c: u64) -
 /// Functions that the translator has itself, for names that nothing else defines.
 fn own_symbol(name: &str) -> Option<usize> {
     (name == helpers::symbol(helpers::PRINT)).then_some(print as *const c_void as usize)
-}
-
-/// The functions that call a symbol by number.
-fn runtime_users(program: &Program, graphs: &[Graph], name: &str) -> Vec<String> {
-    let calls = |graph: &&Graph| {
-        let instructions = graph.instructions.iter().filter(|instruction| instruction.target.is_none());
-        instructions
-            .flat_map(|instruction| crate::lift::call::runtime_symbols(instruction.insn))
-            .any(|symbol| symbol == name)
-    };
-    let users: BTreeSet<String> = graphs
-        .iter()
-        .filter(calls)
-        .map(|graph| program.place(graph.section, Some(graph.function), program.functions[graph.function].start))
-        .map(|place| format!("{} (function `{}`)", place.file, place.function.unwrap_or_default()))
-        .collect();
-    users.into_iter().collect()
-}
-
-/// A symbol of the process: of the program itself and of the libraries that it has loaded.
-#[cfg(unix)]
-fn process_symbol(name: &std::ffi::CStr) -> Option<usize> {
-    // SAFETY: `name` is a C string; dlsym only looks it up.
-    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    (!address.is_null()).then_some(address as usize)
-}
-
-/// A symbol of the process.
-#[cfg(windows)]
-fn process_symbol(name: &std::ffi::CStr) -> Option<usize> {
-    let libraries = [
-        libloading::os::windows::Library::this().ok(),
-        libloading::os::windows::Library::open_already_loaded("ucrtbase.dll").ok(),
-    ];
-    libraries.into_iter().flatten().find_map(|library| {
-        // SAFETY: the symbol is only looked at as an address.
-        let symbol = unsafe { library.get::<*const c_void>(name.to_bytes_with_nul()) }.ok()?;
-        symbol.as_raw_ptr().map(|address| address as usize)
-    })
 }

@@ -5,7 +5,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `linker.rs` | what names refer to: registered, libraries, the process |
+//! | `linker.rs`, `process.rs` | what names refer to: registered, libraries, the process |
+//! | `resolve.rs` | all names of a program at once |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
@@ -26,6 +27,8 @@ mod native;
 mod observers;
 #[cfg(target_os = "linux")]
 mod perf;
+mod process;
+mod resolve;
 
 use cranelift_jit::{JITBuilder, JITModule};
 
@@ -38,9 +41,10 @@ use crate::select::select;
 use crate::target::{Config, Isas, Placement, TargetError};
 use observers::{Observation, observe};
 
-pub use linker::{Linker, LinkerError, Unresolved};
+pub use linker::{Linker, LinkerError};
 pub use module::{FunctionError, Module, TypedFunction};
-pub use native::{Arguments, NativeFunction, NativeType, NativeValue};
+pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue};
+pub use resolve::{MismatchedSymbol, MissingSymbol, Unresolved};
 
 /// Why a program cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +112,7 @@ impl From<DeclareError> for LoadError {
     }
 }
 
-/// Translates programs into this process.
+/// Translates programs into this process. It can translate any number of them, from several threads at once.
 pub struct Jit {
     isas: Isas,
     pool: rayon::ThreadPool,
@@ -120,7 +124,8 @@ impl Jit {
     ///
     /// # Errors
     ///
-    /// [`LoadError::NotHost`] when the configuration's target is not this machine.
+    /// [`LoadError::NotHost`] when the configuration's target is not this machine; [`LoadError::Emit`] when its
+    /// processor is not known, or its threads cannot be started.
     pub fn new(config: &Config) -> Result<Jit, LoadError> {
         let host = target_lexicon::Triple::host();
         if config.target.architecture != host.architecture || config.target.binary_format != host.binary_format {
@@ -135,7 +140,9 @@ impl Jit {
     ///
     /// # Errors
     ///
-    /// [`LoadError`]: all symbols that nothing defines at once, or the first function that cannot be translated.
+    /// [`LoadError::Unresolved`] with all symbols that nothing defines, who refers to them, and those that are
+    /// registered with another type; or else the first function or data that cannot be translated, or that there is
+    /// no memory.
     pub fn load(&self, program: &Program, linker: &Linker) -> Result<Module, LoadError> {
         self.load_roots(program, linker, None)
     }
@@ -162,11 +169,14 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
+        let mut warnings = program.warnings.clone();
+        if self.observation.lines() {
+            warnings.extend(emit::debug::missing_lines(program));
+        }
         let graphs = self.pool.install(|| compile::graphs(program, Unverified::Refuse))?;
         let selection = select(program, graphs, roots);
-        let resolved = linker.resolve(program, &selection)?;
+        let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
-        let mut warnings = program.warnings.clone();
         let mut builder = JITBuilder::with_isa(self.isas.main.clone(), cranelift_module::default_libcall_names());
         for (name, address) in &resolved {
             builder.symbol(name.as_str(), *address as *const u8);
@@ -189,7 +199,14 @@ impl Jit {
         module.finalize_definitions().map_err(failed)?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = observe(program, &*self.isas.main, &addressed, self.observation)?;
+        let observed = match observe(program, &*self.isas.main, &addressed, self.observation) {
+            Ok(observed) => observed,
+            Err(error) => {
+                // SAFETY: nothing of the program has run, and nothing points to its memory.
+                unsafe { module.free_memory() };
+                return Err(error);
+            }
+        };
         let loaded = Module::new(program, module, declarations, observed, warnings);
         Ok(loaded.keep_libraries(linker))
     }

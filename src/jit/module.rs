@@ -2,7 +2,7 @@
 //!
 //! In: a finished Cranelift module. Out: [`Module`], which owns the memory, and [`TypedFunction`], which borrows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::{Arc, Once};
@@ -21,10 +21,18 @@ use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
 #[non_exhaustive]
 pub enum FunctionError {
     /// There is no such function.
-    #[error("the program has no function `{0}`")]
-    Missing(String),
+    #[error("the program has no function `{name}`; {}", known(functions))]
+    Missing {
+        /// The name.
+        name: String,
+        /// The functions that there are.
+        functions: Vec<String>,
+    },
+    /// The function is `static`: only its own object can name it.
+    #[error("`{0}` is static: take the `static` away for native code to find it")]
+    Static(String),
     /// The function has another type.
-    #[error("`{name}` is `{declared}`, not `{wanted}`")]
+    #[error("`{name}` is declared as `{declared}`, and cannot be called as `{wanted}`")]
     Type {
         /// The function.
         name: String,
@@ -33,6 +41,21 @@ pub enum FunctionError {
         /// What was asked for.
         wanted: String,
     },
+    /// The function has no known type, and floating-point numbers need one.
+    #[error(
+        "nothing says that `{name}` is `{wanted}`: compile it with -g, as floating-point numbers need its type"
+    )]
+    Untyped {
+        /// The function.
+        name: String,
+        /// What was asked for.
+        wanted: String,
+    },
+}
+
+/// The functions that can be asked for.
+fn known(functions: &[String]) -> String {
+    if functions.is_empty() { "it has none".to_owned() } else { format!("it has `{}`", functions.join("`, `")) }
 }
 
 /// A function's address and its C type.
@@ -42,11 +65,15 @@ struct Entry {
 }
 
 /// A program in memory. Dropping it runs the program's destructors, if its constructors have run, and frees the
-/// memory.
+/// memory: addresses of its functions and data must not be used any more, nor may handlers stay registered that are
+/// functions of it (as with `atexit`, `signal` or a thread of the program's own).
+///
+/// It may be used and dropped in any thread.
 pub struct Module {
     /// Only taken by `drop`.
     module: Option<JITModule>,
     functions: BTreeMap<String, Entry>,
+    statics: BTreeSet<String>,
     data: BTreeMap<String, usize>,
     constructors: Vec<usize>,
     destructors: Vec<usize>,
@@ -106,6 +133,7 @@ impl Module {
         Module {
             module: Some(module),
             functions,
+            statics: static_names(program),
             data,
             constructors,
             destructors,
@@ -133,7 +161,12 @@ impl Module {
         self.functions.keys().map(String::as_str)
     }
 
-    /// Runs the program's constructors, unless they have run.
+    /// Runs the program's constructors, unless they have run. If another thread runs them just now, waits until they
+    /// are done.
+    ///
+    /// # Panics
+    ///
+    /// If a constructor unwinds: with what it throws, and at each later call.
     ///
     /// # Safety
     ///
@@ -169,7 +202,12 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// [`FunctionError`] if there is none, or if it has another type.
+    /// [`FunctionError`] if there is none, if it is static, if it has another type, or if the types need BTF and there
+    /// is none.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::initialise`].
     ///
     /// # Safety
     ///
@@ -179,23 +217,33 @@ impl Module {
         &self,
         name: &str,
     ) -> Result<TypedFunction<'_, A, R>, FunctionError> {
-        let entry = self.functions.get(name).ok_or_else(|| FunctionError::Missing(name.to_owned()))?;
-        let wanted = NativeSignature { parameters: A::types(), result: R::TYPE };
-        if let Some(declared) = &entry.prototype
-            && !wanted.matches(declared)
-        {
-            return Err(FunctionError::Type {
-                name: name.to_owned(),
-                declared: declared.declare(name),
-                wanted: wanted.to_string(),
-            });
+        let entry = self.functions.get(name).ok_or_else(|| self.missing(name))?;
+        let signature = NativeSignature { parameters: A::types(), result: R::TYPE };
+        let wanted = || signature.declare(name);
+        match &entry.prototype {
+            Some(declared) if !signature.calls(declared) => {
+                let declared = declared.declare(name);
+                return Err(FunctionError::Type { name: name.to_owned(), declared, wanted: wanted() });
+            }
+            None if signature.has_float() => {
+                return Err(FunctionError::Untyped { name: name.to_owned(), wanted: wanted() });
+            }
+            _ => {}
         }
         // SAFETY: the caller vouches for the program's code.
         unsafe { self.initialise() };
         Ok(TypedFunction { address: entry.address as *const u8, module: PhantomData, signature: PhantomData })
     }
 
-    /// The address of a function, for native code that wants a pointer. It is good as long as the module lives.
+    fn missing(&self, name: &str) -> FunctionError {
+        if self.statics.contains(name) {
+            return FunctionError::Static(name.to_owned());
+        }
+        FunctionError::Missing { name: name.to_owned(), functions: self.functions.keys().cloned().collect() }
+    }
+
+    /// The address of a function, for native code that wants a pointer. It is good as long as the module lives. The
+    /// program's constructors may not have run yet ([`Self::initialise`]).
     pub fn function_address(&self, name: &str) -> Option<*const c_void> {
         self.functions.get(name).map(|entry| entry.address as *const c_void)
     }
@@ -204,6 +252,12 @@ impl Module {
     pub fn data_address(&self, name: &str) -> Option<*mut c_void> {
         self.data.get(name).map(|&address| address as *mut c_void)
     }
+}
+
+/// The functions that only their own objects can name.
+fn static_names(program: &Program) -> BTreeSet<String> {
+    let functions = program.functions.iter().filter(|(_, function)| function.binding == Binding::Local);
+    functions.map(|(_, function)| function.name.clone()).collect()
 }
 
 /// The names under which a function can be asked for.
@@ -250,6 +304,10 @@ unsafe impl<A, R> Sync for TypedFunction<'_, A, R> {}
 
 impl<A: Arguments, R: NativeValue> TypedFunction<'_, A, R> {
     /// Calls the function.
+    ///
+    /// # Panics
+    ///
+    /// If an `extern "C-unwind"` function that the program calls does: the panic passes through.
     pub fn call(&self, arguments: A) -> R {
         // SAFETY: the address is of a function of a live module; whoever asked for it with this type vouched for it.
         unsafe { arguments.call(self.address) }

@@ -58,24 +58,41 @@ pub struct NativeSignature {
 }
 
 impl NativeSignature {
-    /// Whether a function of this type can be called as one of the prototype. A caller may ignore a result.
-    pub fn matches(&self, prototype: &Prototype) -> bool {
-        let count = self.parameters.len();
-        let counts = if prototype.variadic {
-            count >= prototype.parameters.len()
-        } else {
-            count == prototype.parameters.len()
-        };
-        let mut pairs = self.parameters.iter().zip(&prototype.parameters);
-        let result = self.result == NativeType::Void || self.result.matches(&prototype.result);
-        counts && pairs.all(|(native, declared)| native.matches(&declared.ty)) && result
+    /// Whether native code can call a function of the prototype as one of this type. It may ignore a result.
+    pub(super) fn calls(&self, prototype: &Prototype) -> bool {
+        let ignored = self.result == NativeType::Void && !matches!(prototype.result, CType::Aggregate(_));
+        self.takes(prototype) && (ignored || self.result.matches(&prototype.result))
     }
-}
 
-impl fmt::Display for NativeSignature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parameters: Vec<String> = self.parameters.iter().map(NativeType::to_string).collect();
-        write!(f, "{} ({})", self.result, parameters.join(", "))
+    /// Whether a function of this type can stand for one of the prototype, which a program calls. The program may
+    /// ignore a result.
+    pub(super) fn answers(&self, prototype: &Prototype) -> bool {
+        let ignored = prototype.result == CType::Void;
+        self.takes(prototype) && (ignored || self.result.matches(&prototype.result))
+    }
+
+    fn takes(&self, prototype: &Prototype) -> bool {
+        let (count, declared) = (self.parameters.len(), prototype.parameters.len());
+        // What goes in the place of `...` is passed in integer registers.
+        let extra_fits = !self.parameters.iter().skip(declared).any(|ty| matches!(ty, NativeType::Float(_)));
+        let count_fits = if prototype.variadic { count >= declared && extra_fits } else { count == declared };
+        let mut pairs = self.parameters.iter().zip(&prototype.parameters);
+        count_fits && pairs.all(|(native, declared)| native.matches(&declared.ty))
+    }
+
+    /// A C declaration of a function of this type.
+    pub(super) fn declare(&self, name: &str) -> String {
+        let mut parameters: Vec<String> = self.parameters.iter().map(NativeType::to_string).collect();
+        if parameters.is_empty() {
+            parameters.push("void".to_owned());
+        }
+        let space = if self.result == NativeType::Pointer { "" } else { " " };
+        format!("{}{space}{name}({})", self.result, parameters.join(", "))
+    }
+
+    /// Whether it takes or returns a floating-point number.
+    pub(super) fn has_float(&self) -> bool {
+        self.parameters.iter().chain([&self.result]).any(|ty| matches!(ty, NativeType::Float(_)))
     }
 }
 

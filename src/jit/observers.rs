@@ -37,6 +37,11 @@ impl Observation {
     pub fn of(config: &Config) -> Observation {
         Observation { lines: config.debug, perf_map: config.perf_map }
     }
+
+    /// Whether debuggers are told the source lines.
+    pub fn lines(self) -> bool {
+        self.lines
+    }
 }
 
 /// What observers know, as long as it lives; it must be dropped before the memory that it describes.

@@ -7,7 +7,7 @@
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
-//! | `callx r` | the address in the register: five words in, one out |
+//! | `callx r` | the address in the register: five words in, one out; by its type where the address is of a known function with floats or structs |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]).
@@ -19,13 +19,12 @@
 //! own, and the function that calls it is compiled without code motion ([`super::Lifted::returns_twice`]).
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
 
-use super::alu::width_type;
-use super::libcalls::Libcall;
-use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_OUTSIDE, TRAP_POISONED};
-use crate::abi::{Abi, REGISTER_WORDS, WORD, helpers};
-use crate::decode::insn::{self, Insn, Operand, Reg, Size};
+use super::variadic;
+use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
+use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
+use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
 use crate::program::{Program, Target};
 
@@ -98,7 +97,7 @@ impl Lifter<'_, '_> {
             }
             (_, Some(Target::Import { import, .. })) => match &declarations.imports[import] {
                 Imported::Function(callee) => self.call_import(callee, self.program.imports[import].weak),
-                Imported::Inline(libcall) => Some(self.inline(*libcall)),
+                Imported::Inline(libcall) => self.inline(*libcall),
                 Imported::Unused => unreachable!("an import that is called"),
                 // Declared as data by another object's reference, yet called: by address.
                 Imported::Data(_) => {
@@ -110,7 +109,7 @@ impl Lifter<'_, '_> {
                 let address = self.target_address(target);
                 self.call_address(address)
             }
-            (insn::Callee::Helper(POISON), None) => Some(self.trap_here(TRAP_POISONED)),
+            (insn::Callee::Helper(POISON), None) => one(self.trap_here(TRAP_POISONED)),
             (insn::Callee::Helper(number), None) => {
                 self.call_with_registers(&declarations.runtime[&helpers::symbol(number)])
             }
@@ -136,35 +135,22 @@ impl Lifter<'_, '_> {
         self.stack_arguments.len() as u16
     }
 
-    /// Lifts a call of a compiler-runtime function inline.
-    fn inline(&mut self, libcall: Libcall) -> Value {
-        match libcall {
-            Libcall::Trap => self.trap_here(TRAP_OUTSIDE),
-            Libcall::Divide(op, width) => {
-                let ty = width_type(width);
-                let [left, right] = [Reg::R1, Reg::R2].map(|reg| self.operand_at(Operand::Reg(reg), ty));
-                let result = self.divide(op, left, right, ty);
-                self.word(result, ty)
-            }
-        }
-    }
-
-    fn call_with_registers(&mut self, callee: &super::Callee) -> Option<Value> {
+    fn call_with_registers(&mut self, callee: &super::Callee) -> ResultWords {
         let count = callee.abi.words(self.stack_argument_count());
         let words = self.argument_words(count);
         self.call_function(callee, &words)
     }
 
-    fn call_function(&mut self, callee: &super::Callee, words: &[Value]) -> Option<Value> {
+    pub(super) fn call_function(&mut self, callee: &super::Callee, words: &[Value]) -> ResultWords {
         let reference = self.function_reference(callee, callee.abi.signature(words.len()));
         let arguments = callee.abi.arguments(self.builder, words);
         let call = self.builder.ins().call(reference, &arguments);
         let results = self.builder.inst_results(call).to_vec();
-        callee.abi.result(self.builder, &results)
+        callee.abi.result(self.builder, &results, words)
     }
 
     /// Traps; what follows is unreachable, and gets a value to work with.
-    fn trap_here(&mut self, code: u8) -> Value {
+    pub(super) fn trap_here(&mut self, code: u8) -> Value {
         self.trap(code);
         let unreachable = self.builder.create_block();
         self.builder.switch_to_block(unreachable);
@@ -172,10 +158,14 @@ impl Lifter<'_, '_> {
     }
 
     /// Calls an undefined symbol; a weak one that is not there traps.
-    fn call_import(&mut self, callee: &super::Callee, weak: bool) -> Option<Value> {
+    fn call_import(&mut self, callee: &super::Callee, weak: bool) -> ResultWords {
         if weak && let Some(target) = self.at.target {
             let address = self.target_address(target);
             self.builder.ins().trapz(address, trap_code(TRAP_NO_CALLEE));
+        }
+        if let Some(function) = variadic::needed(self.program, self.before, &self.at) {
+            let words = self.argument_words(callee.abi.words(self.stack_argument_count()));
+            return self.call_v_form(function, &words);
         }
         let twice = self.at.target.is_some_and(|target| may_return_twice(self.program, target));
         if !twice {
@@ -187,28 +177,62 @@ impl Lifter<'_, '_> {
         result
     }
 
-    /// Calls an address: nothing says what it takes, so all words go and one comes back.
-    fn call_address(&mut self, address: Value) -> Option<Value> {
+    /// Calls an address: nothing says what it takes, so all words go and one comes back. Functions whose type is
+    /// known, whose address is taken, and whose words do not go as they are, are told apart by their address.
+    fn call_address(&mut self, address: Value) -> ResultWords {
+        let special = &self.declarations.special;
+        if special.is_empty() {
+            return one(self.call_any(address));
+        }
+        let done = self.builder.create_block();
+        let [low, high] = [0; 2].map(|_| self.builder.append_block_param(done, WORD));
+        for &target in special {
+            let (matches, next) = (self.builder.create_block(), self.builder.create_block());
+            let known = self.target_address(target);
+            let is_known = self.builder.ins().icmp(IntCC::Equal, address, known);
+            self.builder.ins().brif(is_known, matches, &[], next, &[]);
+            self.builder.switch_to_block(matches);
+            let result = self.declarations.callee(target).map(|callee| self.call_with_registers(callee));
+            self.jump_with(done, result.unwrap_or_default());
+            self.builder.switch_to_block(next);
+        }
+        let result = one(self.call_any(address));
+        self.jump_with(done, result);
+        self.builder.switch_to_block(done);
+        ResultWords { low: Some(low), high: Some(high) }
+    }
+
+    fn jump_with(&mut self, block: Block, result: ResultWords) {
+        let words = [result.low, result.high];
+        let words = words.map(|word| word.unwrap_or_else(|| self.builder.ins().iconst(WORD, 0)));
+        self.builder.ins().jump(block, &words.map(Into::into));
+    }
+
+    /// Calls an address with all words.
+    fn call_any(&mut self, address: Value) -> Value {
         let abi = Abi::unknown(self.declarations.platform);
         let words = self.argument_words(abi.words(self.stack_argument_count()));
         let signature = self.builder.import_signature(abi.signature(words.len()));
         let call = self.builder.ins().call_indirect(signature, address, &words);
-        self.builder.inst_results(call).first().copied()
+        self.builder.inst_results(call)[0]
     }
 
     /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.
     pub(super) fn call_runtime(&mut self, name: &str, words: &[Value]) -> Value {
         let declarations = self.declarations;
-        let result = self.call_function(&declarations.runtime[name], words);
+        let result = self.call_function(&declarations.runtime[name], words).low;
         result.expect("functions of the runtime return a word")
     }
 
     /// The registers after a call.
-    fn clobber(&mut self, result: Option<Value>) {
+    fn clobber(&mut self, result: ResultWords) {
         let zero = self.builder.ins().iconst(WORD, 0);
-        self.set(Reg::R0, result.unwrap_or(zero));
+        self.set(Reg::R0, result.low.unwrap_or(zero));
         for reg in Reg::arguments() {
             self.set(reg, zero);
+        }
+        if let Some(high) = result.high {
+            self.set(Reg::R2, high);
         }
     }
 
@@ -258,8 +282,13 @@ impl Lifter<'_, '_> {
         let zero = self.builder.ins().iconst(WORD, 0);
         self.return_word(zero);
         self.builder.switch_to_block(loaded);
-        self.clobber(Some(value));
+        self.clobber(one(value));
     }
+}
+
+/// A result of one word.
+fn one(word: Value) -> ResultWords {
+    ResultWords { low: Some(word), high: None }
 }
 
 pub(super) fn trap_code(code: u8) -> cranelift_codegen::ir::TrapCode {

@@ -58,7 +58,8 @@ impl Lifter<'_, '_> {
 
     pub(super) fn return_word(&mut self, word: Value) {
         let abi = &self.declarations.function(self.graph.function).abi;
-        let results = abi.results(self.builder, word);
+        let high = self.get(Reg::R2);
+        let results = abi.results(self.builder, &self.entered, [word, high]);
         self.builder.ins().return_(&results);
     }
 

@@ -9,7 +9,7 @@ use cranelift_module::{DataId, FuncId};
 
 use super::libcalls::Libcall;
 use crate::abi::{Abi, Platform};
-use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId};
+use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
 /// Something that can be called.
 #[derive(Clone, Debug)]
@@ -100,6 +100,8 @@ pub struct Declarations {
     pub symbols: BTreeMap<DataSymbolId, DataReference>,
     /// Undefined symbols.
     pub imports: IdVec<ImportId, Imported>,
+    /// Functions whose address is taken and whose words do not go as they are: floats, structs.
+    pub special: Vec<Target>,
     /// Functions that instructions name without a symbol: helpers, kfuncs by number, the platform's functions.
     pub runtime: BTreeMap<String, Callee>,
     /// Where code finds the addresses of symbols that others define, if not in instructions.
@@ -110,6 +112,18 @@ impl Declarations {
     /// A function that is translated, as all are that translated code refers to.
     pub fn function(&self, id: FunctionId) -> &Callee {
         self.functions[id].as_ref().expect("what translated code refers to is selected")
+    }
+
+    /// What a target calls, if it is a function.
+    pub fn callee(&self, target: Target) -> Option<&Callee> {
+        match target {
+            Target::Function(id) => self.functions[id].as_ref(),
+            Target::Import { import, addend: 0 } => match &self.imports[import] {
+                Imported::Function(callee) => Some(callee),
+                Imported::Data(_) | Imported::Inline(_) | Imported::Unused => None,
+            },
+            _ => None,
+        }
     }
 
     /// A data section that is translated, as all are that translated code refers to.

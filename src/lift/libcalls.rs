@@ -1,37 +1,348 @@
-//! Compiler-runtime functions that are one or a few native instructions: calls of them are lifted inline.
+//! Compiler-runtime functions: what compilers call where BPF has no instruction.
 //!
-//! Compilers call these for what BPF has no instruction for. gcc calls `__divdi3` for signed division before
-//! -mcpu=v4.
+//! In: the name of an undefined function. Out: what a call of it is lifted to, or its C type, which no BTF has. Floats
+//! are bit patterns in words; `f32` is in the low half.
 //!
 //! | function | CLIF |
 //! |---|---|
-//! | `__divdi3`, `__moddi3`, `__divsi3`, `__modsi3` | `sdiv`, `srem`, guarded as BPF's own |
+//! | `__{add,sub,mul,div}{df,sf}3`, `__neg{df,sf}2` | `fadd`, `fsub`, `fmul`, `fdiv`, `fneg` |
+//! | `__{eq,ne,lt,le}{df,sf}2` | -1 when less, 0 when equal, else 1 (unordered too) |
+//! | `__{gt,ge}{df,sf}2` | 1 when greater, 0 when equal, else -1 (unordered too) |
+//! | `__unord{df,sf}2` | 1 when unordered, else 0 |
+//! | `__extendsfdf2`, `__truncdfsf2` | `fpromote`, `fdemote` |
+//! | `__float{,un}{si,di}{df,sf}` | `fcvt_from_sint`, `fcvt_from_uint` |
+//! | `__fix{,uns}{df,sf}{si,di}` | `fcvt_to_sint_sat`, `fcvt_to_uint_sat`; a NaN as compiler-rt has it: by its sign, the largest or the smallest number |
+//! | `__multi3` | `imul`, `umulhi` |
+//! | `__{,u}{div,mod}{si,di}3` | `sdiv`, `udiv`, `srem`, `urem`, guarded as BPF's own |
 //! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
-//! | `__udivdi3`, `__umoddi3`, `__udivsi3`, `__umodsi3` | `udiv`, `urem` |
+//! | `__{,u}{div,mod}ti3`, `__fix{df,sf}ti`, `__floatti{df,sf}`, `__powi{df,sf}2`, ... | a call, with the type given here |
 
-use crate::decode::insn::{AluOp, Width};
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+
+use super::alu::width_type;
+use super::{Lifter, TRAP_OUTSIDE};
+use crate::abi::{ResultWords, WORD};
+use crate::btf::{CType, Parameter, Prototype};
+use crate::decode::insn::{AluOp, Operand, Reg, Width};
+
+/// A floating-point format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Float {
+    /// `float`.
+    F32,
+    /// `double`.
+    F64,
+}
+
+/// An operation on two floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatOp {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a * b`
+    Mul,
+    /// `a / b`
+    Div,
+}
 
 /// A function that is lifted inline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Libcall {
-    /// `a op b` of two integers of a width.
+    /// `a op b` of two integers.
     Divide(AluOp, Width),
+    /// `a * b` of two 128-bit integers.
+    Multiply128,
+    /// `a op b` of two floats.
+    Float(FloatOp, Float),
+    /// `-a`.
+    Negate(Float),
+    /// Three-way comparison; unordered counts as greater.
+    CompareLess(Float),
+    /// Three-way comparison; unordered counts as less.
+    CompareGreater(Float),
+    /// Whether one is a NaN.
+    Unordered(Float),
+    /// `float` to `double`.
+    Promote,
+    /// `double` to `float`.
+    Demote,
+    /// An integer to a float.
+    FromInt {
+        /// Of the integer.
+        width: Width,
+        /// Of the integer.
+        signed: bool,
+        /// The result.
+        to: Float,
+    },
+    /// A float to an integer.
+    ToInt {
+        /// The operand.
+        from: Float,
+        /// Of the integer.
+        width: Width,
+        /// Of the integer.
+        signed: bool,
+    },
     /// Never reached.
     Trap,
 }
 
+/// A float format by its letters in libgcc's names.
+fn float(letters: &str) -> Option<Float> {
+    match letters {
+        "sf" => Some(Float::F32),
+        "df" => Some(Float::F64),
+        _ => None,
+    }
+}
+
+/// An integer width by its letters in libgcc's names.
+fn width(letters: &str) -> Option<Width> {
+    match letters {
+        "si" => Some(Width::W32),
+        "di" => Some(Width::W64),
+        _ => None,
+    }
+}
+
 /// The function of this name, if calls of it are lifted inline.
 pub fn named(name: &str) -> Option<Libcall> {
-    Some(match name {
-        "__bpf_trap" => Libcall::Trap,
-        "__divdi3" => Libcall::Divide(AluOp::SDiv, Width::W64),
-        "__moddi3" => Libcall::Divide(AluOp::SMod, Width::W64),
-        "__udivdi3" => Libcall::Divide(AluOp::Div, Width::W64),
-        "__umoddi3" => Libcall::Divide(AluOp::Mod, Width::W64),
-        "__divsi3" => Libcall::Divide(AluOp::SDiv, Width::W32),
-        "__modsi3" => Libcall::Divide(AluOp::SMod, Width::W32),
-        "__udivsi3" => Libcall::Divide(AluOp::Div, Width::W32),
-        "__umodsi3" => Libcall::Divide(AluOp::Mod, Width::W32),
+    let name = name.strip_prefix("__")?;
+    match name {
+        "bpf_trap" => return Some(Libcall::Trap),
+        "multi3" => return Some(Libcall::Multiply128),
+        "extendsfdf2" => return Some(Libcall::Promote),
+        "truncdfsf2" => return Some(Libcall::Demote),
+        _ => {}
+    }
+    if let Some(rest) = name.strip_prefix("float") {
+        let (signed, rest) = rest.strip_prefix("un").map_or((true, rest), |rest| (false, rest));
+        let (from, to) = rest.split_at_checked(2)?;
+        return Some(Libcall::FromInt { width: width(from)?, signed, to: float(to)? });
+    }
+    if let Some(rest) = name.strip_prefix("fix") {
+        let (signed, rest) = rest.strip_prefix("uns").map_or((true, rest), |rest| (false, rest));
+        let (from, to) = rest.split_at_checked(2)?;
+        return Some(Libcall::ToInt { from: float(from)?, width: width(to)?, signed });
+    }
+    if let Some(stem) = name.strip_suffix('3') {
+        let (operation, letters) = stem.split_at_checked(stem.len().checked_sub(2)?)?;
+        let divide = |op| width(letters).map(|width| Libcall::Divide(op, width));
+        let arithmetic = |op| float(letters).map(|float| Libcall::Float(op, float));
+        return match operation {
+            "add" => arithmetic(FloatOp::Add),
+            "sub" => arithmetic(FloatOp::Sub),
+            "mul" => arithmetic(FloatOp::Mul),
+            "div" => arithmetic(FloatOp::Div).or_else(|| divide(AluOp::SDiv)),
+            "mod" => divide(AluOp::SMod),
+            "udiv" => divide(AluOp::Div),
+            "umod" => divide(AluOp::Mod),
+            _ => None,
+        };
+    }
+    let stem = name.strip_suffix('2')?;
+    let (operation, letters) = stem.split_at_checked(stem.len().checked_sub(2)?)?;
+    let format = float(letters)?;
+    match operation {
+        "neg" => Some(Libcall::Negate(format)),
+        "eq" | "ne" | "lt" | "le" => Some(Libcall::CompareLess(format)),
+        "gt" | "ge" => Some(Libcall::CompareGreater(format)),
+        "unord" => Some(Libcall::Unordered(format)),
+        _ => None,
+    }
+}
+
+/// The C type of a compiler-runtime function that is called.
+pub fn prototype(name: &str) -> Option<Prototype> {
+    let int = |bytes, signed| CType::Int { bytes, signed };
+    let (f32, f64) = (CType::Float { bytes: 4 }, CType::Float { bytes: 8 });
+    let (parameters, result) = match name {
+        "__divti3" | "__modti3" => (vec![int(16, true), int(16, true)], int(16, true)),
+        "__udivti3" | "__umodti3" => (vec![int(16, false), int(16, false)], int(16, false)),
+        "__ashlti3" | "__ashrti3" | "__lshrti3" => (vec![int(16, true), int(4, true)], int(16, true)),
+        "__fixdfti" => (vec![f64], int(16, true)),
+        "__fixsfti" => (vec![f32], int(16, true)),
+        "__fixunsdfti" => (vec![f64], int(16, false)),
+        "__fixunssfti" => (vec![f32], int(16, false)),
+        "__floattidf" => (vec![int(16, true)], f64),
+        "__floattisf" => (vec![int(16, true)], f32),
+        "__floatuntidf" => (vec![int(16, false)], f64),
+        "__floatuntisf" => (vec![int(16, false)], f32),
+        "__powidf2" => (vec![f64.clone(), int(4, true)], f64),
+        "__powisf2" => (vec![f32.clone(), int(4, true)], f32),
         _ => return None,
-    })
+    };
+    let parameters = parameters.into_iter().map(|ty| Parameter { name: None, ty }).collect();
+    Some(Prototype { parameters, variadic: false, result })
+}
+
+const fn float_type(float: Float) -> Type {
+    match float {
+        Float::F32 => types::F32,
+        Float::F64 => types::F64,
+    }
+}
+
+impl Lifter<'_, '_> {
+    /// Lifts a call of a compiler-runtime function inline.
+    pub(super) fn inline(&mut self, libcall: Libcall) -> ResultWords {
+        let low = match libcall {
+            Libcall::Trap => self.trap_here(TRAP_OUTSIDE),
+            Libcall::Multiply128 => return self.multiply_128(),
+            Libcall::Divide(op, width) => {
+                let ty = width_type(width);
+                let [left, right] = [Reg::R1, Reg::R2].map(|reg| self.operand_at(Operand::Reg(reg), ty));
+                let result = self.divide(op, left, right, ty);
+                self.word(result, ty)
+            }
+            Libcall::Float(op, float) => {
+                let [left, right] = self.float_operands(float);
+                let ins = self.builder.ins();
+                let result = match op {
+                    FloatOp::Add => ins.fadd(left, right),
+                    FloatOp::Sub => ins.fsub(left, right),
+                    FloatOp::Mul => ins.fmul(left, right),
+                    FloatOp::Div => ins.fdiv(left, right),
+                };
+                self.float_word(float, result)
+            }
+            Libcall::Negate(float) => {
+                let value = self.float(float, Reg::R1);
+                let value = self.builder.ins().fneg(value);
+                self.float_word(float, value)
+            }
+            Libcall::CompareLess(float) => self.three_way(float, FloatCC::LessThan, -1),
+            Libcall::CompareGreater(float) => self.three_way(float, FloatCC::GreaterThan, 1),
+            Libcall::Unordered(float) => {
+                let [left, right] = self.float_operands(float);
+                let unordered = self.builder.ins().fcmp(FloatCC::Unordered, left, right);
+                self.builder.ins().uextend(WORD, unordered)
+            }
+            Libcall::Promote => {
+                let value = self.float(Float::F32, Reg::R1);
+                let value = self.builder.ins().fpromote(types::F64, value);
+                self.float_word(Float::F64, value)
+            }
+            Libcall::Demote => {
+                let value = self.float(Float::F64, Reg::R1);
+                let value = self.builder.ins().fdemote(types::F32, value);
+                self.float_word(Float::F32, value)
+            }
+            Libcall::FromInt { width, signed, to } => {
+                let value = self.operand_at(Operand::Reg(Reg::R1), width_type(width));
+                let ins = self.builder.ins();
+                let ty = float_type(to);
+                let value = if signed { ins.fcvt_from_sint(ty, value) } else { ins.fcvt_from_uint(ty, value) };
+                self.float_word(to, value)
+            }
+            Libcall::ToInt { from, width, signed } => self.float_to_int(from, width, signed),
+        };
+        ResultWords { low: Some(low), high: None }
+    }
+
+    /// The float in a register.
+    fn float(&mut self, float: Float, reg: Reg) -> Value {
+        let bits = match float {
+            Float::F32 => types::I32,
+            Float::F64 => types::I64,
+        };
+        let value = self.operand_at(Operand::Reg(reg), bits);
+        self.builder.ins().bitcast(float_type(float), MemFlagsData::new(), value)
+    }
+
+    fn float_operands(&mut self, float: Float) -> [Value; 2] {
+        [Reg::R1, Reg::R2].map(|reg| self.float(float, reg))
+    }
+
+    /// The word of a float.
+    fn float_word(&mut self, float: Float, value: Value) -> Value {
+        let flags = MemFlagsData::new();
+        match float {
+            Float::F64 => self.builder.ins().bitcast(WORD, flags, value),
+            Float::F32 => {
+                let bits = self.builder.ins().bitcast(types::I32, flags, value);
+                self.builder.ins().uextend(WORD, bits)
+            }
+        }
+    }
+
+    /// `sign` when the comparison holds, 0 when equal, else `-sign`.
+    fn three_way(&mut self, float: Float, holds: FloatCC, sign: i64) -> Value {
+        let [left, right] = self.float_operands(float);
+        let [yes, zero, no] = [sign, 0, -sign].map(|number| self.builder.ins().iconst(WORD, number));
+        let is_equal = self.builder.ins().fcmp(FloatCC::Equal, left, right);
+        let otherwise = self.builder.ins().select(is_equal, zero, no);
+        let holds = self.builder.ins().fcmp(holds, left, right);
+        self.builder.ins().select(holds, yes, otherwise)
+    }
+
+    fn float_to_int(&mut self, from: Float, width: Width, signed: bool) -> Value {
+        let ty = width_type(width);
+        let bits = ty.bits();
+        let value = self.float(from, Reg::R1);
+        let ins = self.builder.ins();
+        let number = if signed { ins.fcvt_to_sint_sat(ty, value) } else { ins.fcvt_to_uint_sat(ty, value) };
+        let (smallest, largest) = match (signed, bits) {
+            (true, 32) => (i64::from(i32::MIN), i64::from(i32::MAX)),
+            (true, _) => (i64::MIN, i64::MAX),
+            (false, _) => (0, -1),
+        };
+        let [smallest, largest] = [smallest, largest].map(|number| self.constant(ty, number));
+        let word = self.get(Reg::R1);
+        let sign_bit = match from {
+            Float::F32 => 31,
+            Float::F64 => 63,
+        };
+        let sign = self.builder.ins().ushr_imm_u(word, sign_bit);
+        let sign = self.builder.ins().band_imm_u(sign, 1);
+        let is_negative = self.builder.ins().icmp_imm_u(IntCC::NotEqual, sign, 0);
+        let of_nan = self.builder.ins().select(is_negative, smallest, largest);
+        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
+        let result = self.builder.ins().select(is_nan, of_nan, number);
+        self.word(result, ty)
+    }
+
+    /// The low 128 bits of a product: r1, r2 by r3, r4, low words first.
+    fn multiply_128(&mut self) -> ResultWords {
+        let words: Vec<Value> = Reg::arguments().take(4).map(|reg| self.get(reg)).collect();
+        let ins = |lifter: &mut Self, left, right| lifter.builder.ins().imul(left, right);
+        let low = ins(self, words[0], words[2]);
+        let carried = self.builder.ins().umulhi(words[0], words[2]);
+        let crossed = [ins(self, words[0], words[3]), ins(self, words[1], words[2])];
+        let high = self.builder.ins().iadd(crossed[0], crossed[1]);
+        let high = self.builder.ins().iadd(high, carried);
+        ResultWords { low: Some(low), high: Some(high) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Float, FloatOp, Libcall, named};
+    use crate::decode::insn::{AluOp, Width};
+
+    #[test]
+    fn names_of_libgcc() {
+        for (name, expected) in [
+            ("__adddf3", Some(Libcall::Float(FloatOp::Add, Float::F64))),
+            ("__divsf3", Some(Libcall::Float(FloatOp::Div, Float::F32))),
+            ("__divdi3", Some(Libcall::Divide(AluOp::SDiv, Width::W64))),
+            ("__umodsi3", Some(Libcall::Divide(AluOp::Mod, Width::W32))),
+            ("__unorddf2", Some(Libcall::Unordered(Float::F64))),
+            ("__floatunsisf", Some(Libcall::FromInt { width: Width::W32, signed: false, to: Float::F32 })),
+            ("__fixunsdfdi", Some(Libcall::ToInt { from: Float::F64, width: Width::W64, signed: false })),
+            ("__fixdfti", None),
+            ("__divti3", None),
+            ("__powidf2", None),
+            ("adddf3", None),
+            ("__", None),
+            ("__3", None),
+            ("__fix", None),
+        ] {
+            assert_eq!(named(name), expected, "{name}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod control;
 mod declarations;
 pub mod libcalls;
 mod memory;
+pub mod variadic;
 
 use cranelift_codegen::ir::{
     Block, Function, InstBuilder, SourceLoc, StackSlot, StackSlotData, StackSlotKind, UserFuncName, Value,
@@ -29,7 +30,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
-use crate::abi::WORD;
+use crate::abi::{Entered, WORD};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{Graph, Instruction};
 use crate::program::{Endianness, Place, Program};
@@ -120,6 +121,8 @@ struct Lifter<'a, 'f> {
     frame: Option<StackSlot>,
     /// CLIF blocks, by index of BPF block.
     blocks: Vec<Block>,
+    /// The function's parameters, and where its result goes.
+    entered: Entered,
     /// Where control goes that leaves the function.
     outside: Option<Block>,
     /// The budget of `may_goto`.
@@ -132,6 +135,8 @@ struct Lifter<'a, 'f> {
     kept: Option<StackSlot>,
     /// The instruction that is being lifted.
     at: Instruction,
+    /// The instructions of its block before it.
+    before: &'a [Instruction],
 }
 
 impl<'a, 'f> Lifter<'a, 'f> {
@@ -159,12 +164,14 @@ impl<'a, 'f> Lifter<'a, 'f> {
             registers,
             frame,
             blocks,
+            entered: Entered::default(),
             outside: None,
             budget: None,
             stack_parameters: Vec::new(),
             stack_arguments: Vec::new(),
             kept: None,
             at,
+            before: &[],
         }
     }
 
@@ -181,8 +188,10 @@ impl<'a, 'f> Lifter<'a, 'f> {
         let graph = self.graph;
         for (index, block) in graph.blocks.iter().enumerate() {
             self.builder.switch_to_block(self.blocks[index]);
-            for instruction in graph.instructions_of(block) {
+            let instructions = graph.instructions_of(block);
+            for (index, instruction) in instructions.iter().enumerate() {
                 self.at = *instruction;
+                self.before = &instructions[..index];
                 self.set_location();
                 self.instruction()?;
             }
@@ -204,7 +213,8 @@ impl<'a, 'f> Lifter<'a, 'f> {
         }
         let native: Vec<Value> = self.builder.block_params(entry).to_vec();
         let abi = &self.declarations.function(self.graph.function).abi;
-        let words = abi.parameters(self.builder, &native);
+        self.entered = abi.enter(self.builder, &native);
+        let words = self.entered.words.clone();
         for (reg, word) in Reg::arguments().zip(&words) {
             if let Some(word) = *word {
                 self.builder.def_var(self.registers[reg.index()], word);

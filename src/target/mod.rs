@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
-use target_lexicon::{Architecture, BinaryFormat, Triple};
+use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 
 use crate::abi::Platform;
 
@@ -160,7 +160,12 @@ impl Isas {
 
     /// The platform at the border between BPF and native code.
     pub fn platform(&self) -> Platform {
-        Platform { call_conv: self.main.default_call_conv(), architecture: self.main.triple().architecture }
+        let triple = self.main.triple();
+        Platform {
+            call_conv: self.main.default_call_conv(),
+            architecture: triple.architecture,
+            is_windows: triple.operating_system == OperatingSystem::Windows,
+        }
     }
 }
 

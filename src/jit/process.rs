@@ -1,0 +1,87 @@
+//! Symbols of this process: of the executable, of the libraries that it has loaded, and of the C library.
+//!
+//! In: a name. Out: its address, if there is one.
+//!
+//! | where | what |
+//! |---|---|
+//! | `dlsym` | all that is exported by what is loaded |
+//! | a table | functions that glibc keeps in `libc_nonshared.a`, so that each executable has its own copy |
+//! | `libm.so.6` | opened when a name is not found, as not every executable loads it; C programs expect it |
+
+use std::ffi::{CStr, c_void};
+
+/// The address of a symbol.
+#[cfg(unix)]
+pub(super) fn symbol(name: &CStr) -> Option<usize> {
+    look_up(libc::RTLD_DEFAULT, name)
+        .or_else(|| nonshared(name.to_str().ok()?))
+        .or_else(|| look_up(math_library()?, name))
+}
+
+#[cfg(unix)]
+fn look_up(library: *mut c_void, name: &CStr) -> Option<usize> {
+    // SAFETY: `name` is a C string, and the handle is the default one or of a library that is never closed.
+    let address = unsafe { libc::dlsym(library, name.as_ptr()) };
+    (!address.is_null()).then_some(address as usize)
+}
+
+/// Functions that only static linking finds, in glibc's `libc_nonshared.a`: these are this executable's copies.
+///
+/// | functions | why glibc keeps them there |
+/// |---|---|
+/// | `atexit`, `at_quick_exit`, `pthread_atfork` | they pass on which library called |
+/// | `stat` and its like, `mknod` and its like | until glibc 2.33, they pass on the version of `struct stat` |
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn nonshared(name: &str) -> Option<usize> {
+    unsafe extern "C" {
+        fn atexit(handler: extern "C" fn()) -> i32;
+        fn at_quick_exit(handler: extern "C" fn()) -> i32;
+        fn pthread_atfork(before: *const c_void, parent: *const c_void, child: *const c_void) -> i32;
+    }
+    Some(match name {
+        "atexit" => atexit as *const c_void as usize,
+        "at_quick_exit" => at_quick_exit as *const c_void as usize,
+        "stat" => libc::stat as *const c_void as usize,
+        "fstat" => libc::fstat as *const c_void as usize,
+        "lstat" => libc::lstat as *const c_void as usize,
+        "fstatat" => libc::fstatat as *const c_void as usize,
+        "mknod" => libc::mknod as *const c_void as usize,
+        "mknodat" => libc::mknodat as *const c_void as usize,
+        "pthread_atfork" | "__pthread_atfork" => pthread_atfork as *const c_void as usize,
+        _ => return None,
+    })
+}
+
+/// Other C libraries have all in one place.
+#[cfg(all(unix, not(all(target_os = "linux", target_env = "gnu"))))]
+fn nonshared(_name: &str) -> Option<usize> {
+    None
+}
+
+/// The library of mathematical functions, where it is one of its own.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn math_library() -> Option<*mut c_void> {
+    // SAFETY: libm has no constructors that do anything. It stays open: what is found in it is called at any time.
+    let library = unsafe { libc::dlopen(c"libm.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
+    (!library.is_null()).then_some(library)
+}
+
+/// Elsewhere it is a part of the C library.
+#[cfg(all(unix, not(all(target_os = "linux", target_env = "gnu"))))]
+fn math_library() -> Option<*mut c_void> {
+    None
+}
+
+/// The address of a symbol.
+#[cfg(windows)]
+pub(super) fn symbol(name: &CStr) -> Option<usize> {
+    let libraries = [
+        libloading::os::windows::Library::this().ok(),
+        libloading::os::windows::Library::open_already_loaded("ucrtbase.dll").ok(),
+    ];
+    libraries.into_iter().flatten().find_map(|library| {
+        // SAFETY: the symbol is only looked at as an address.
+        let symbol = unsafe { library.get::<*const c_void>(name.to_bytes_with_nul()) }.ok()?;
+        symbol.as_raw_ptr().map(|address| address as usize)
+    })
+}

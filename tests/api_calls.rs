@@ -1,5 +1,7 @@
 //! Calls in both directions: types checked against BTF, narrow parameters, callbacks, errors.
 
+#![allow(clippy::unwrap_used)]
+
 mod native;
 
 use std::sync::atomic::{AtomicI64, Ordering};

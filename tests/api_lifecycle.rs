@@ -1,5 +1,7 @@
 //! When a program's constructors and destructors run.
 
+#![allow(clippy::unwrap_used)]
+
 mod native;
 
 use std::cell::RefCell;

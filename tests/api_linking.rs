@@ -1,6 +1,8 @@
 //! What undefined symbols refer to: order, duplicates, allow-lists, weak symbols, and the errors for what is missing
 //! or has another type.
 
+#![allow(clippy::unwrap_used)]
+
 mod native;
 
 use std::ffi::{c_char, c_void};

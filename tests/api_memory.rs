@@ -1,6 +1,8 @@
 //! Memory of loaded programs: never writable and executable, constants protected, all of it gone after drop; and
 //! modules that are used and dropped from other threads.
 
+#![allow(clippy::unwrap_used)]
+
 mod native;
 
 use std::ffi::{CStr, c_char};

@@ -1,5 +1,7 @@
 //! What debuggers and profilers show of translated programs: names, source lines, breakpoints.
 
+#![allow(clippy::unwrap_used)]
+
 mod native;
 
 use std::path::Path;

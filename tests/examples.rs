@@ -1,5 +1,7 @@
 //! The examples do what they say.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../examples/embed.rs"]
 mod embed;
 #[path = "../examples/plugin_host.rs"]

@@ -1,5 +1,7 @@
 //! Exceptions, panics and backtraces pass through translated functions: in executables and in memory.
 
+#![allow(clippy::unwrap_used)]
+
 mod native;
 
 use std::ffi::{CStr, c_char, c_int, c_long};

@@ -57,7 +57,7 @@ impl Abi {
                 entered.words[0] = Some(builder.ins().stack_addr(WORD, slot, 0));
                 entered.result = Some(slot);
             }
-            ResultAbi::Void | ResultAbi::Word(_) | ResultAbi::Pair => {}
+            ResultAbi::Word(_) | ResultAbi::Pair => {}
         }
         for (part, value) in self.parts.iter().zip(values) {
             let mut value = to_bpf(builder, part.kind, value);
@@ -76,7 +76,6 @@ impl Abi {
     /// The words of a call's native results; `words` are those that it passed.
     pub fn result(&self, builder: &mut FunctionBuilder<'_>, results: &[Value], words: &[Value]) -> ResultWords {
         match &self.result {
-            ResultAbi::Void => ResultWords::default(),
             ResultAbi::Word(kind) => {
                 let low = match kind {
                     // Callers extend narrow results themselves.
@@ -104,7 +103,6 @@ impl Abi {
         [low, high]: [Value; 2],
     ) -> Vec<Value> {
         match (&self.result, entered.result) {
-            (ResultAbi::Void, _) => Vec::new(),
             (ResultAbi::Word(kind), _) => {
                 vec![self.to_native(builder, Part { word: 0, byte: 0, kind: *kind }, low)]
             }

@@ -141,7 +141,7 @@ impl Abi {
     /// The native results.
     fn result_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
         let (kinds, parts): (&[Kind], &[Part]) = match &self.result {
-            ResultAbi::Void | ResultAbi::Memory => (&[], &[]),
+            ResultAbi::Memory => (&[], &[]),
             ResultAbi::Word(kind) => (std::slice::from_ref(kind), &[]),
             ResultAbi::Pair => (&[Kind::WORD; 2], &[]),
             ResultAbi::Registers { parts, .. } => (&[], parts),
@@ -153,7 +153,7 @@ impl Abi {
     pub fn is_plain(&self) -> bool {
         let is_word = |kind: Kind| matches!(kind, Kind::Int { .. });
         let result = match &self.result {
-            ResultAbi::Void | ResultAbi::Memory => true,
+            ResultAbi::Memory => true,
             ResultAbi::Word(kind) => is_word(*kind),
             ResultAbi::Pair | ResultAbi::Registers { .. } => false,
         };

@@ -91,9 +91,8 @@ impl Part {
 /// How a result comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ResultAbi {
-    /// Not at all.
-    Void,
-    /// In r0.
+    /// In r0; where there is no result too. BTF knows no C++ references, and says `void` for a function that
+    /// returns one.
     Word(Kind),
     /// In r0 and r2: `__int128`.
     Pair,
@@ -112,7 +111,7 @@ impl ResultAbi {
     /// How many words of arguments it takes.
     pub fn words(&self) -> usize {
         match self {
-            ResultAbi::Void | ResultAbi::Word(_) | ResultAbi::Pair => 0,
+            ResultAbi::Word(_) | ResultAbi::Pair => 0,
             ResultAbi::Registers { .. } | ResultAbi::Memory => 1,
         }
     }
@@ -157,7 +156,6 @@ pub(super) fn parameter(
 /// How a result of this type comes back.
 pub(super) fn result(architecture: Architecture, ty: &CType) -> Result<ResultAbi, AbiError> {
     Ok(match ty {
-        CType::Void => ResultAbi::Void,
         CType::Int { bytes: 16, .. } => {
             if architecture == Architecture::S390x {
                 return Err(AbiError::Type { ty: ty.to_string(), architecture: architecture.to_string() });
@@ -170,7 +168,7 @@ pub(super) fn result(architecture: Architecture, ty: &CType) -> Result<ResultAbi
             Some(parts) => ResultAbi::Registers { size: aggregate.size, parts },
             None => ResultAbi::Memory,
         },
-        _ => scalar(ty).map_or(ResultAbi::Void, ResultAbi::Word),
+        _ => ResultAbi::Word(scalar(ty).unwrap_or(Kind::WORD)),
     })
 }
 

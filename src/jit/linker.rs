@@ -169,6 +169,14 @@ impl Linker {
         self.registered.get(name)?.signature.as_ref()
     }
 
+    /// This linker, and what a name refers to if it is not registered.
+    pub(super) fn with_default(&self, name: &str, address: usize) -> Linker {
+        let mut linker = self.clone();
+        let default = Registered { address, signature: None };
+        linker.registered.entry(name.to_owned()).or_insert(default);
+        linker
+    }
+
     /// What a name refers to.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         if let Some(registered) = self.registered.get(name) {

@@ -18,6 +18,7 @@
 mod frames;
 #[cfg(target_os = "linux")]
 mod gdb;
+mod handle;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
@@ -39,6 +40,7 @@ use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::select::select;
 use crate::target::{Config, Isas, Placement, TargetError};
+use handle::Handle;
 use observers::{Observation, observe};
 
 pub use linker::{Linker, LinkerError};
@@ -175,6 +177,8 @@ impl Jit {
         }
         let graphs = self.pool.install(|| compile::graphs(program, Unverified::Refuse))?;
         let selection = select(program, graphs, roots);
+        let handle = Handle::new();
+        let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
         let mut builder = JITBuilder::with_isa(self.isas.main.clone(), cranelift_module::default_libcall_names());
@@ -208,6 +212,6 @@ impl Jit {
             }
         };
         let loaded = Module::new(program, module, declarations, observed, warnings);
-        Ok(loaded.keep_libraries(linker))
+        Ok(loaded.keep(linker, handle))
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Once};
 use cranelift_jit::JITModule;
 
 use super::Linker;
+use super::handle::Handle;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
 use crate::btf::Prototype;
@@ -81,6 +82,8 @@ pub struct Module {
     finalised: Once,
     /// Dropped before the memory that it describes.
     observed: Option<Observed>,
+    /// Dropped before the memory: what is registered with it runs then.
+    handle: Option<Handle>,
     libraries: Vec<Arc<libloading::Library>>,
     warnings: Vec<String>,
 }
@@ -140,13 +143,15 @@ impl Module {
             initialised: Once::new(),
             finalised: Once::new(),
             observed: Some(observed),
+            handle: None,
             libraries: Vec::new(),
             warnings,
         }
     }
 
-    /// Keeps the linker's libraries open as long as the module lives.
-    pub(super) fn keep_libraries(mut self, linker: &Linker) -> Module {
+    /// Keeps the linker's libraries open, and the module's handle, as long as the module lives.
+    pub(super) fn keep(mut self, linker: &Linker, handle: Handle) -> Module {
+        self.handle = Some(handle);
         self.libraries = linker.libraries().to_vec();
         self
     }
@@ -280,6 +285,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: whoever ran the constructors has vouched for the program.
         unsafe { self.finalise() };
+        self.handle = None;
         self.observed = None;
         if let Some(module) = self.module.take() {
             // SAFETY: typed functions borrow the module, so none is left; raw addresses are documented to be good

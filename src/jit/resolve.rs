@@ -151,14 +151,16 @@ pub(super) fn resolve(
 /// What is wrong with the type that an import is registered with.
 fn mismatch(linker: &Linker, import: &Import) -> Option<MismatchedSymbol> {
     let registered = linker.signature(&import.name)?;
-    let fits = match &import.prototype {
+    let runtime = libcalls::prototype(&import.name);
+    let declared = import.prototype.as_deref().or(runtime.as_ref());
+    let fits = match declared {
         Some(declared) => registered.answers(declared),
         // Words go in integer registers.
         None => !registered.has_float(),
     };
     (!fits).then(|| MismatchedSymbol {
         name: import.name.clone(),
-        declared: import.prototype.as_ref().map(|declared| declared.declare(&import.name)),
+        declared: declared.map(|declared| declared.declare(&import.name)),
         registered: registered.declare(&import.name),
     })
 }

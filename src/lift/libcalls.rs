@@ -12,6 +12,7 @@
 //! | `__extendsfdf2`, `__truncdfsf2` | `fpromote`, `fdemote` |
 //! | `__float{,un}{si,di}{df,sf}` | `fcvt_from_sint`, `fcvt_from_uint` |
 //! | `__fix{,uns}{df,sf}{si,di}` | `fcvt_to_sint_sat`, `fcvt_to_uint_sat`; a NaN as compiler-rt has it: by its sign, the largest or the smallest number |
+//! | `__bswap{si,di}2` | `bswap` |
 //! | `__multi3` | `imul`, `umulhi` |
 //! | `__{,u}{div,mod}{si,di}3` | `sdiv`, `udiv`, `srem`, `urem`, guarded as BPF's own |
 //! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
@@ -87,6 +88,8 @@ pub enum Libcall {
         /// Of the integer.
         signed: bool,
     },
+    /// The bytes in the other order.
+    Swap(Width),
     /// Never reached.
     Trap,
 }
@@ -115,6 +118,8 @@ pub fn named(name: &str) -> Option<Libcall> {
     match name {
         "bpf_trap" => return Some(Libcall::Trap),
         "multi3" => return Some(Libcall::Multiply128),
+        "bswapsi2" => return Some(Libcall::Swap(Width::W32)),
+        "bswapdi2" => return Some(Libcall::Swap(Width::W64)),
         "extendsfdf2" => return Some(Libcall::Promote),
         "truncdfsf2" => return Some(Libcall::Demote),
         _ => {}
@@ -198,6 +203,12 @@ impl Lifter<'_, '_> {
                 let [left, right] = [Reg::R1, Reg::R2].map(|reg| self.operand_at(Operand::Reg(reg), ty));
                 let result = self.divide(op, left, right, ty);
                 self.word(result, ty)
+            }
+            Libcall::Swap(width) => {
+                let ty = width_type(width);
+                let value = self.operand_at(Operand::Reg(Reg::R1), ty);
+                let value = self.builder.ins().bswap(value);
+                self.word(value, ty)
             }
             Libcall::Float(op, float) => {
                 let [left, right] = self.float_operands(float);

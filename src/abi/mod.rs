@@ -28,6 +28,7 @@
 
 mod call;
 pub mod helpers;
+pub mod libc;
 mod parts;
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, types};

@@ -97,7 +97,7 @@ pub fn declare(
     let special = Vec::new();
     let mut declarations =
         Declarations { platform, functions, data, symbols, imports, special, runtime, addresses: None };
-    declarations.special = self::special(program, selection, &declarations);
+    declarations.special = special_callees(program, selection, &declarations);
     if has_table {
         declarations.addresses = declarer.addresses(selection, &declarations)?;
     }
@@ -106,13 +106,19 @@ pub fn declare(
 
 /// The functions that a call through a register has to tell apart: their address is taken, and their words do not go
 /// as they are.
-fn special(program: &Program, selection: &Selection, declarations: &Declarations) -> Vec<Target> {
+fn special_callees(program: &Program, selection: &Selection, declarations: &Declarations) -> Vec<Target> {
     let functions = program.functions.iter().filter(|(_, function)| function.address_taken);
     let functions = functions.map(|(id, _)| Target::Function(id));
     let imports = program.imports.ids().filter(|&id| selection.imports[id].addressed);
     let imports = imports.map(|import| Target::Import { import, addend: 0 });
     let targets = functions.chain(imports);
-    targets.filter(|&target| declarations.callee(target).is_some_and(|callee| !callee.abi.is_plain())).collect()
+    let is_special = |&target: &Target| {
+        // BPF functions extend what they are given themselves.
+        let is_import = matches!(target, Target::Import { .. });
+        let callee = declarations.callee(target);
+        callee.is_some_and(|callee| !callee.abi.is_plain() || (is_import && callee.abi.wants_extension()))
+    };
+    targets.filter(is_special).collect()
 }
 
 /// Whether a data section is written after it is loaded.

@@ -191,6 +191,10 @@ fn inspect_shows_prototypes() {
     let (out, _) = check(folder.path(), &["inspect", wc().to_str().unwrap()], 0);
     assert!(out.contains("int printf(const char *, ...) (from BTF)"), "{out}");
     assert!(out.contains("int main(int"), "{out}");
+    let without_btf = fixture("obj/clang19-v2/ctype.o");
+    let (out, _) = check(folder.path(), &["inspect", without_btf.to_str().unwrap()], 0);
+    assert!(out.contains("int isalpha(int) (from the table of libc)"), "{out}");
+    assert!(out.contains("stdin (only its address)"), "{out}");
 }
 
 #[test]
@@ -211,5 +215,31 @@ fn every_target_gets_an_object() {
         let bytes = fs::read(folder.path().join("x.o")).unwrap();
         let file = object::File::parse(&*bytes).unwrap();
         assert_eq!((file.architecture(), file.format()), (architecture, format), "{target}");
+    }
+}
+
+#[test]
+fn flags_are_those_of_the_target() {
+    let folder = tempfile::tempdir().unwrap();
+    for (names, expected) in [
+        (&["aarch64", "arm64-linux-gnu"][..], &["bpfel", "-D__aarch64__"][..]),
+        (
+            &[
+                "riscv64",
+                "riscv64gc",
+                "riscv64-linux-gnu",
+                "riscv64gc-unknown-linux-gnu",
+                "riscv64-unknown-linux-gnu",
+            ],
+            &["bpfel", "-D__riscv", "-D__riscv_xlen=64"],
+        ),
+        (&["s390x", "s390x-unknown-linux-gnu", "s390x-linux-gnu"], &["bpfeb", "-D__s390x__"]),
+        (&["x86_64", "x86_64-linux-gnu"], &["bpfel", "-D__x86_64__"]),
+    ] {
+        for name in names {
+            let (out, _) = check(folder.path(), &["cflags", "--target", name], 0);
+            let flags: Vec<&str> = out.split_whitespace().collect();
+            assert!(expected.iter().all(|flag| flags.contains(flag)), "{name}: {out}");
+        }
     }
 }

@@ -28,6 +28,7 @@
 
 mod call;
 pub mod helpers;
+pub mod libc;
 mod parts;
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, types};
@@ -158,6 +159,13 @@ impl Abi {
             ResultAbi::Pair | ResultAbi::Registers { .. } => false,
         };
         result && self.parts.iter().all(|part| is_word(part.kind) && part.byte == 0)
+    }
+
+    /// Whether the callee counts on a narrow argument's upper bits, which a BPF caller leaves as they are.
+    pub fn wants_extension(&self) -> bool {
+        let whole_registers = matches!(self.platform.architecture, Architecture::S390x | Architecture::Riscv64(_));
+        let is_narrow = |part: &Part| matches!(part.kind, Kind::Int { bits: ..64, .. });
+        whole_registers && self.parts.iter().any(is_narrow)
     }
 
     /// The parts, and one for each word that the `...` takes.

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use bpf2native::Program;
-use bpf2native::program::{Binding, Contents, DataKind, Function, Import};
+use bpf2native::lift::libcalls;
+use bpf2native::program::{Binding, Contents, DataKind, Function, Import, ImportKind, PrototypeSource};
 
 use super::args::Inspect;
 use super::{print, read};
@@ -64,8 +65,19 @@ fn functions(program: &Program, text: &mut String) -> std::fmt::Result {
 
 fn import_line(program: &Program, import: &Import) -> String {
     let prototype = match &import.prototype {
-        Some(prototype) => format!("{} (from BTF)", prototype.declare(&import.name)),
-        None => format!("{} (no prototype: registers as they are)", import.name),
+        Some(prototype) => {
+            let source = match import.prototype_from {
+                PrototypeSource::Table => "from the table of libc",
+                PrototypeSource::Btf | PrototypeSource::None => "from BTF",
+            };
+            format!("{} ({source})", prototype.declare(&import.name))
+        }
+        None if import.kind == ImportKind::Data => format!("{} (only its address)", import.name),
+        None if libcalls::named(&import.name).is_some() => format!("{} (lifted inline)", import.name),
+        None => match libcalls::prototype(&import.name) {
+            Some(prototype) => format!("{} (of the compiler's runtime)", prototype.declare(&import.name)),
+            None => format!("{} (no prototype: registers as they are)", import.name),
+        },
     };
     let weak = if import.weak { "weak " } else { "" };
     let files: Vec<&str> = import.files.iter().map(|&file| program.files[file].as_str()).collect();

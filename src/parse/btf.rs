@@ -8,19 +8,22 @@
 //! |---|---|
 //! | a global or weak function | of the `FUNC` of its name, else as a local one |
 //! | a local function, whose name may repeat | of the `func_info` for its first instruction, else of its name |
-//! | an import | of the `FUNC` of its name, in the first object that says what its parameters are |
+//! | an import | of the `FUNC` of its name, in the first object that says what its parameters are; else of the table of libc's and libm's functions |
 //!
 //! - A `FUNC` makes an import a function, even if only its address is used.
 //! - `int f()` without parameters says nothing of them, and gives way to a declaration that does.
+//! - Where an object and the table disagree on how to call a function, the object is right, and a warning names both.
 //! - `.BTF.ext` tells sections apart by name: nothing is taken from it for a name that two sections of an object have.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::error::ParseError;
 use super::object::Object;
+use crate::abi::libc;
 use crate::btf::core::{CoreError, Relocator};
 use crate::btf::{Btf, BtfError, BtfExt, Prototype, Prototypes, TypeId};
-use crate::program::{Binding, CodeSectionId, Id, ImportKind, Program};
+use crate::program::{Binding, CodeSectionId, Id, Import, ImportKind, Program, PrototypeSource};
 
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
@@ -107,13 +110,18 @@ fn add_prototypes(types: &[Option<Btf>], infos: &HashMap<(CodeSectionId, u64), T
     }
     for id in program.imports.ids() {
         let import = &mut program.imports[id];
+        let mut is_variable = false;
         for file in &import.files {
             let Some((btf, prototypes)) = &mut prototypes[file.index()] else { continue };
-            let Some(symbol) = btf.function(&import.name) else { continue };
+            let Some(symbol) = btf.function(&import.name) else {
+                is_variable |= btf.variable(&import.name).is_some();
+                continue;
+            };
             import.kind = ImportKind::Function;
             match prototypes.get(symbol.id) {
                 Ok(prototype) if says_more(&prototype, import.prototype.as_deref()) => {
                     import.prototype = Some(prototype);
+                    import.prototype_from = PrototypeSource::Btf;
                 }
                 Ok(_) => {}
                 Err(source) => program.warnings.push(format!(
@@ -122,13 +130,42 @@ fn add_prototypes(types: &[Option<Btf>], infos: &HashMap<(CodeSectionId, u64), T
                 )),
             }
         }
+        if !is_variable {
+            add_table(import, &mut program.warnings);
+        }
+    }
+}
+
+/// Takes the prototype of libc's function for an import whose own says nothing, or says that they differ.
+fn add_table(import: &mut Import, warnings: &mut Vec<String>) {
+    let Some(table) = libc::prototype(&import.name) else { return };
+    match &import.prototype {
+        // clang 22 says `int f(void)` of `int f()` too.
+        Some(declared) if !declared.parameters.is_empty() || table.parameters.is_empty() => {
+            if !libc::is_same_call(declared, &table) {
+                let name = &import.name;
+                let (declared, known) = (declared.declare(name), table.declare(name));
+                warnings.push(format!(
+                    "`{name}` is declared as `{declared}`, and in libc it is `{known}`: calls are by the declaration"
+                ));
+            }
+        }
+        _ => {
+            import.kind = ImportKind::Function;
+            import.prototype = Some(Arc::new(table));
+            import.prototype_from = PrototypeSource::Table;
+        }
     }
 }
 
 /// Whether `new` is to replace what is known.
 fn says_more(new: &Prototype, known: Option<&Prototype>) -> bool {
-    let is_empty = |prototype: &Prototype| prototype.variadic && prototype.parameters.is_empty();
     known.is_none_or(|known| is_empty(known) && !is_empty(new))
+}
+
+/// `int f()`, which says nothing of the parameters.
+fn is_empty(prototype: &Prototype) -> bool {
+    prototype.variadic && prototype.parameters.is_empty()
 }
 
 /// The types of an object, if it has any.

@@ -16,7 +16,8 @@ use super::sections::{self, Home, Layout};
 use super::stack_sizes;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
-    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, Relocation, Target, Visibility, function_at,
+    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation, Target,
+    Visibility, function_at,
 };
 
 /// The program that `objects` make together.
@@ -343,6 +344,7 @@ impl<'data> Builder<'_, 'data> {
                 weak: weak_only,
                 kind: ImportKind::Data,
                 prototype: None,
+                prototype_from: PrototypeSource::None,
                 files: Vec::new(),
             })
         });

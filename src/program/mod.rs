@@ -253,10 +253,24 @@ pub struct Import {
     pub weak: bool,
     /// How the objects use it.
     pub kind: ImportKind,
-    /// Its C type from BTF, for a function.
+    /// Its C type, for a function; without one, calls pass registers as they are.
     pub prototype: Option<Arc<Prototype>>,
+    /// Where the C type is from, if there is one.
+    pub prototype_from: PrototypeSource,
     /// The objects that refer to it, in order, each once.
     pub files: Vec<FileId>,
+}
+
+/// Where the C type of an undefined symbol is from, in the order of preference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PrototypeSource {
+    /// The BTF of an object.
+    Btf,
+    /// The table of libc's and libm's functions, [`crate::abi::libc`].
+    Table,
+    /// Nothing says it.
+    #[default]
+    None,
 }
 
 /// How an undefined symbol is used.

@@ -53,6 +53,8 @@ mod tests {
             ("s390x", "s390x-unknown-linux-gnu"),
             ("x86_64-linux-gnu", "x86_64-unknown-linux-gnu"),
             ("aarch64-linux-gnu", "aarch64-unknown-linux-gnu"),
+            ("riscv64gc", "riscv64gc-unknown-linux-gnu"),
+            ("riscv64gc-linux-gnu", "riscv64gc-unknown-linux-gnu"),
             ("riscv64-linux-gnu", "riscv64gc-unknown-linux-gnu"),
             ("riscv64-unknown-linux-gnu", "riscv64gc-unknown-linux-gnu"),
             ("riscv64gc-unknown-linux-gnu", "riscv64gc-unknown-linux-gnu"),

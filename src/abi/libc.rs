@@ -1,0 +1,171 @@
+//! The prototypes of libc's and libm's functions, for objects that do not say them.
+//!
+//! In: a name. Out: its [`Prototype`], from `libc.txt`, which `tools/prototypes.sh` makes of the system's headers. The
+//! types are those that the LP64 Linux targets have in common. Functions with `long double` are not in it.
+//!
+//! A line is a name, the result and the parameters, with tabs between; the lines are sorted by name.
+//!
+//! | spelled | type |
+//! |---|---|
+//! | `v`, `b` | `void`, `_Bool` |
+//! | `i4`, `u8`, `f8` | a signed or unsigned integer, a floating-point number, of so many bytes |
+//! | `*const char` | a pointer to that |
+//! | `struct in_addr=4;0 u4` | a struct of 4 bytes, with its scalars by offset |
+//! | `...` at the end | a variadic function |
+
+use std::sync::Arc;
+
+use crate::btf::{Aggregate, CType, Parameter, Prototype};
+
+const TABLE: &str = include_str!("libc.txt");
+
+/// The prototype of a function of libc or libm.
+pub fn prototype(name: &str) -> Option<Prototype> {
+    read(find(name)?)
+}
+
+/// The types of the line of `name`: a binary search over the text, which is sorted.
+fn find(name: &str) -> Option<&'static str> {
+    let (mut low, mut high) = (0, TABLE.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let start = TABLE[..middle].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = TABLE[middle..].find('\n').map_or(TABLE.len(), |length| middle + length);
+        let (found, types) = TABLE[start..end].split_once('\t')?;
+        match name.cmp(found) {
+            std::cmp::Ordering::Equal => return Some(types),
+            std::cmp::Ordering::Less => high = start,
+            std::cmp::Ordering::Greater => low = end + 1,
+        }
+    }
+    None
+}
+
+fn read(types: &str) -> Option<Prototype> {
+    let (types, variadic) = match types.strip_suffix("\t...") {
+        Some(types) => (types, true),
+        None => (types, false),
+    };
+    let mut types = types.split('\t').map(ctype);
+    let result = types.next()??;
+    let parameters = types.map(|ty| Some(Parameter { name: None, ty: ty? })).collect::<Option<_>>()?;
+    Some(Prototype { parameters, variadic, result })
+}
+
+fn ctype(text: &str) -> Option<CType> {
+    if let Some(pointee) = text.strip_prefix('*') {
+        return Some(CType::Pointer(pointee.into()));
+    }
+    if let Some((name, layout)) = text.split_once('=') {
+        let mut parts = layout.split(';');
+        let size = parts.next()?.parse().ok()?;
+        let scalar = |part: &str| {
+            let (offset, ty) = part.split_once(' ')?;
+            Some((offset.parse().ok()?, ctype(ty)?))
+        };
+        let scalars = parts.map(scalar).collect::<Option<_>>()?;
+        return Some(CType::Aggregate(Arc::new(Aggregate { name: name.to_owned(), size, scalars })));
+    }
+    let (kind, bytes) = text.split_at_checked(1)?;
+    Some(match kind {
+        "v" => CType::Void,
+        "b" => CType::Bool,
+        "i" => CType::Int { bytes: bytes.parse().ok()?, signed: true },
+        "u" => CType::Int { bytes: bytes.parse().ok()?, signed: false },
+        "f" => CType::Float { bytes: bytes.parse().ok()? },
+        _ => return None,
+    })
+}
+
+/// Whether a call by one prototype is the same as by the other: the same words in the same kinds of registers, as wide.
+/// Signedness is not compared, nor what pointers point to; a result that one of them leaves out is no difference.
+pub(crate) fn is_same_call(one: &Prototype, other: &Prototype) -> bool {
+    let result = match (&one.result, &other.result) {
+        (CType::Void, _) | (_, CType::Void) => true,
+        (one, other) => is_same_class(one, other),
+    };
+    result
+        && one.variadic == other.variadic
+        && one.parameters.len() == other.parameters.len()
+        && one.parameters.iter().zip(&other.parameters).all(|(one, other)| is_same_class(&one.ty, &other.ty))
+}
+
+fn is_same_class(one: &CType, other: &CType) -> bool {
+    match (one, other) {
+        (CType::Aggregate(one), CType::Aggregate(other)) => {
+            let same = |((at, one), (place, other)): (&(u32, CType), &(u32, CType))| {
+                at == place && is_same_class(one, other)
+            };
+            one.size == other.size
+                && one.scalars.len() == other.scalars.len()
+                && one.scalars.iter().zip(&other.scalars).all(same)
+        }
+        (CType::Float { bytes }, CType::Float { bytes: other }) => bytes == other,
+        (one, other) => integer_bytes(one).is_some_and(|bytes| integer_bytes(other) == Some(bytes)),
+    }
+}
+
+fn integer_bytes(ty: &CType) -> Option<u8> {
+    match ty {
+        CType::Bool => Some(1),
+        CType::Int { bytes, .. } => Some(*bytes),
+        CType::Pointer(_) => Some(8),
+        CType::Void | CType::Float { .. } | CType::Aggregate(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TABLE, find, is_same_call, prototype, read};
+
+    #[test]
+    fn every_line_is_found_and_read() {
+        let mut last = "";
+        for line in TABLE.lines() {
+            let (name, types) = line.split_once('\t').expect(line);
+            assert!(last < name, "`{name}` is not sorted");
+            assert_eq!(find(name), Some(types));
+            assert!(read(types).is_some(), "{line}");
+            last = name;
+        }
+        for name in ["", "\u{7f}", "aaaa", "no_such_function"] {
+            assert_eq!(prototype(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn declarations() {
+        for (name, expected) in [
+            ("printf", "int printf(const char *, ...)"),
+            ("qsort", "void qsort(void *, unsigned long, unsigned long, int (*)(const void *, const void *))"),
+            ("pow", "double pow(double, double)"),
+            ("sqrtf", "float sqrtf(float)"),
+            ("__isoc99_sscanf", "int __isoc99_sscanf(const char *, const char *, ...)"),
+            ("inet_ntoa", "char *inet_ntoa(struct in_addr)"),
+            ("__errno_location", "int *__errno_location(void)"),
+        ] {
+            assert_eq!(prototype(name).expect(name).declare(name), expected);
+        }
+    }
+
+    /// One function at least of each header that programs rely on.
+    #[test]
+    fn headers() {
+        let names = "fopen strtol memcpy strcasecmp write open mktime isalpha __ctype_b_loc wcslen atan2 fabsf \
+            pthread_create stat mmap socket sigaction _setjmp longjmp readdir setlocale poll ntohl thrd_create \
+            __printf_chk getaddrinfo dlopen regcomp fnmatch glob syslog getopt_long select waitpid";
+        let missing: Vec<&str> = names.split_whitespace().filter(|name| prototype(name).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn same_calls() {
+        let same = |one, other| is_same_call(&prototype(one).expect(one), &prototype(other).expect(other));
+        assert!(same("sin", "cos"));
+        assert!(same("strlen", "malloc"));
+        assert!(!same("sin", "sinf"));
+        assert!(!same("pow", "sin"));
+        assert!(!same("printf", "puts"));
+        assert!(!same("abs", "labs"));
+    }
+}

@@ -16,6 +16,7 @@
 //! | `__multi3` | `imul`, `umulhi` |
 //! | `__{,u}{div,mod}{si,di}3` | `sdiv`, `udiv`, `srem`, `urem`, guarded as BPF's own |
 //! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
+//! | `sqrt`, `pow`, `fma`, ... and `sqrtf`, ... | a call, with the type given here |
 //! | `__{,u}{div,mod}ti3`, `__fix{df,sf}ti`, `__floatti{df,sf}`, `__powi{df,sf}2`, ... | a call, with the type given here |
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -179,10 +180,49 @@ pub fn prototype(name: &str) -> Option<Prototype> {
         "__floatuntisf" => (vec![int(16, false)], f32),
         "__powidf2" => (vec![f64.clone(), int(4, true)], f64),
         "__powisf2" => (vec![f32.clone(), int(4, true)], f32),
-        _ => return None,
+        _ => return math_prototype(name),
     };
     let parameters = parameters.into_iter().map(|ty| Parameter { name: None, ty }).collect();
     Some(Prototype { parameters, variadic: false, result })
+}
+
+/// The C type of a function of libm that compilers call for their own builtins: `double` to `double`, or with an `f`
+/// `float` to `float`.
+fn math_prototype(name: &str) -> Option<Prototype> {
+    const UNARY: [&str; 18] = [
+        "sqrt",
+        "floor",
+        "ceil",
+        "trunc",
+        "rint",
+        "nearbyint",
+        "round",
+        "roundeven",
+        "fabs",
+        "sin",
+        "cos",
+        "tan",
+        "exp",
+        "exp2",
+        "log",
+        "log2",
+        "log10",
+        "cbrt",
+    ];
+    const BINARY: [&str; 5] = ["pow", "fmin", "fmax", "fmod", "copysign"];
+    let count = |name| match name {
+        "fma" => Some(3),
+        name if BINARY.contains(&name) => Some(2),
+        name if UNARY.contains(&name) => Some(1),
+        _ => None,
+    };
+    let (count, bytes) = match count(name) {
+        Some(count) => (count, 8),
+        None => (count(name.strip_suffix('f')?)?, 4),
+    };
+    let ty = CType::Float { bytes };
+    let parameters = vec![Parameter { name: None, ty: ty.clone() }; count];
+    Some(Prototype { parameters, variadic: false, result: ty })
 }
 
 const fn float_type(float: Float) -> Type {

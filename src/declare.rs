@@ -22,12 +22,12 @@ use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
+use crate::config::Placement;
 use crate::graph::Graph;
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::select::{Selection, Usage};
-use crate::target::Placement;
 
 /// Why a program cannot be declared.
 #[derive(Debug, thiserror::Error)]

@@ -47,7 +47,7 @@
 //!
 //! # To a file
 //!
-//! [`emit::object()`] makes a relocatable object for any supported [`target`], and [`aot::link`] links it into an
+//! [`emit::object()`] makes a relocatable object for any supported target ([`config`]), and [`aot::link`] links it into an
 //! executable or a shared library:
 //!
 //! ```
@@ -56,7 +56,7 @@
 //! use bpf2native::{Config, Program};
 //!
 //! let program = Program::from_files(["fixtures/api/words.o"])?;
-//! let config = Config::for_target(bpf2native::target::parse_triple("aarch64")?);
+//! let config = Config::for_target(bpf2native::config::parse_triple("aarch64")?);
 //! let object = emit::object(&program, &config, Purpose::Relocatable, "words.o", &mut Vec::new())?;
 //! assert_eq!(object[..4], *b"\x7fELF");
 //! # Ok(())
@@ -81,6 +81,7 @@ pub mod abi;
 pub mod aot;
 pub mod btf;
 pub mod compile;
+pub mod config;
 pub mod declare;
 pub mod decode;
 pub mod emit;
@@ -91,8 +92,7 @@ pub mod lift;
 pub mod parse;
 pub mod program;
 pub mod select;
-pub mod target;
 
+pub use config::Config;
 pub use jit::{Jit, Linker, LoadError, Module, TypedFunction};
 pub use program::Program;
-pub use target::Config;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use bpf2native::target::OptLevel;
+use bpf2native::config::OptLevel;
 use support::cases::{self, Case};
 use support::engine::{Engine, Problem};
 use support::{engine, generated};

@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bpf2native::target::OptLevel;
+use bpf2native::config::OptLevel;
 use bpf2native::{Config, Jit, Linker};
 use support::asm::assemble;
 use support::random::{MEMORY, Random, Seed};

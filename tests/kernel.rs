@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use bpf2native::config::parse_triple;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::target::parse_triple;
 use bpf2native::{Config, Program};
 use gimli::{BaseAddresses, EhFrame, RunTimeEndian, UnwindSection};
 use object::{BinaryFormat, Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind};

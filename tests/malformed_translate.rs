@@ -6,8 +6,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use bpf2native::config::OptLevel;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::target::OptLevel;
 use bpf2native::{Config, Program};
 
 /// Objects above this size take too long to translate a hundred times.

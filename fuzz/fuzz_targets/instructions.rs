@@ -15,7 +15,7 @@ mod support {
 
 use std::sync::LazyLock;
 
-use bpf2native::target::OptLevel;
+use bpf2native::config::OptLevel;
 use bpf2native::{Config, Jit, Linker, Program};
 use libfuzzer_sys::fuzz_target;
 use support::random::{MEMORY, Random, Seed};

@@ -5,7 +5,7 @@
 #![no_main]
 
 use bpf2native::emit::{self, Purpose};
-use bpf2native::target::OptLevel;
+use bpf2native::config::OptLevel;
 use bpf2native::{Config, Program};
 use libfuzzer_sys::fuzz_target;
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use bpf2native::target::{self, Config, Cpu, OptLevel};
+use bpf2native::config::{self, Config, Cpu, OptLevel};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
 
@@ -63,7 +63,7 @@ pub struct Generation {
 }
 
 fn parse_target(name: &str) -> Result<Triple, String> {
-    target::parse_triple(name).map_err(|error| error.to_string())
+    config::parse_triple(name).map_err(|error| error.to_string())
 }
 
 impl Generation {

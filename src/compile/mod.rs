@@ -11,11 +11,11 @@ use cranelift_codegen::{CodegenError, Context};
 use cranelift_module::{FuncId, ModuleReloc};
 use rayon::prelude::*;
 
+use crate::config::Isas;
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::lift::{self, Declarations, LiftContext, LiftError, Lifted};
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
-use crate::target::Isas;
 
 /// The machine code of a function.
 #[derive(Clone)]

@@ -12,9 +12,9 @@ use target_lexicon::BinaryFormat;
 
 use super::EmitError;
 use crate::compile::CompiledFunction;
+use crate::config::Placement;
 use crate::lift::{AddressTable, Declarations, Imported, Outside};
 use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
-use crate::target::Placement;
 
 /// Namespaces of [`ModuleRelocTarget::User`], as `cranelift_module` numbers them.
 const FUNCTIONS: u32 = 0;

@@ -24,8 +24,8 @@ pub use object::{Purpose, object};
 pub use text::{assembly, bpf, clif};
 
 use crate::compile::CompileError;
+use crate::config::TargetError;
 use crate::declare::DeclareError;
-use crate::target::TargetError;
 
 /// Why a program cannot be emitted.
 #[derive(Debug, thiserror::Error)]

@@ -18,13 +18,13 @@ use object::{SymbolFlags, SymbolKind, SymbolScope};
 
 use super::{EmitError, check_endianness, debug, define, synthetic, unwind};
 use crate::compile::{self, CompiledFunction, Keep};
+use crate::config::{Config, Isas, Placement};
 use crate::declare::{self, declare};
 use crate::entry::EntryPoints;
 use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::{Binding, Program, Visibility};
 use crate::select::select;
-use crate::target::{Config, Isas, Placement};
 
 /// What an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

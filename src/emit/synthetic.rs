@@ -15,9 +15,9 @@ use cranelift_module::{FuncId, Linkage, Module};
 use super::EmitError;
 use crate::abi::{Abi, Platform, WORD, helpers};
 use crate::compile::{self, CompiledFunction};
+use crate::config::Isas;
 use crate::entry::EntryPoints;
 use crate::lift::{Callee, Declarations};
-use crate::target::Isas;
 
 /// The words of C's `main`: the count, the arguments, the environment.
 const MAIN_WORDS: usize = 3;

@@ -8,12 +8,12 @@ use cranelift_object::{ObjectBuilder, ObjectModule};
 
 use super::{EmitError, check_endianness};
 use crate::compile::{self, Keep};
+use crate::config::{Config, Isas, Placement};
 use crate::declare::declare;
 use crate::graph::{Graph, Instruction, Unverified};
 use crate::lift::{Declarations, Imported};
 use crate::program::{FunctionId, Program, Target};
 use crate::select::{Selection, select};
-use crate::target::{Config, Isas, Placement};
 
 /// The name of what an address refers to.
 fn target_name(program: &Program, target: Target) -> String {

@@ -34,12 +34,12 @@ mod resolve;
 use cranelift_jit::{JITBuilder, JITModule};
 
 use crate::compile::{self, CompileError, CompiledFunction, Keep};
+use crate::config::{Config, Isas, Placement, TargetError};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
 use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::select::select;
-use crate::target::{Config, Isas, Placement, TargetError};
 use handle::Handle;
 use observers::{Observation, observe};
 

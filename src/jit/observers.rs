@@ -13,9 +13,9 @@ use cranelift_codegen::isa::TargetIsa;
 use super::LoadError;
 use super::frames::Frames;
 use crate::compile::CompiledFunction;
+use crate::config::Config;
 use crate::emit::{debug, unwind};
 use crate::program::{Binding, Program};
-use crate::target::Config;
 
 /// A function as observers see it.
 pub(super) struct Symbol {

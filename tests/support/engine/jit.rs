@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use bpf2native::target::OptLevel;
+use bpf2native::config::OptLevel;
 use bpf2native::{Config, Jit, Linker, Program};
 
 use super::{Engine, Outcome, Problem};

@@ -141,7 +141,7 @@ pub struct Isas {
     /// For most functions.
     pub main: Arc<dyn TargetIsa>,
     /// For functions that call something that returns twice, and large ones: no code motion.
-    pub returns_twice: Arc<dyn TargetIsa>,
+    pub unoptimised: Arc<dyn TargetIsa>,
     /// For huge functions: single-pass register allocation too.
     pub huge: Arc<dyn TargetIsa>,
 }
@@ -167,7 +167,7 @@ impl Isas {
     /// [`TargetError`] when the configuration makes no sense.
     pub fn new(config: &Config, placement: Placement) -> Result<Isas, TargetError> {
         let main = build(config, placement, config.opt_level)?;
-        let returns_twice = match config.opt_level {
+        let unoptimised = match config.opt_level {
             OptLevel::O2 => build(config, placement, OptLevel::O1)?,
             OptLevel::O0 | OptLevel::O1 => main.clone(),
         };
@@ -175,7 +175,7 @@ impl Isas {
             OptLevel::O0 => main.clone(),
             OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0)?,
         };
-        Ok(Isas { main, returns_twice, huge })
+        Ok(Isas { main, unoptimised, huge })
     }
 
     /// The code generator for a function.
@@ -184,7 +184,7 @@ impl Isas {
         if edges > HUGE || graph.instructions.len() > HUGE_INSTRUCTIONS {
             &*self.huge
         } else if returns_twice || edges > LARGE {
-            &*self.returns_twice
+            &*self.unoptimised
         } else {
             &*self.main
         }

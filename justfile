@@ -26,8 +26,8 @@ fixtures:
     fixtures/build.sh
 
 # Builds the kernel's BPF programs outside the repository, and translates them all: none may fail
-corpus:
-    tools/corpus.sh
+corpus *ARGUMENTS:
+    tools/corpus.sh {{ARGUMENTS}}
 
 # All that continuous integration runs
 ci:

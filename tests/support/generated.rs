@@ -33,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         atomics(),
         divisions(),
         compare_tree(),
+        computed_goto(),
     ]
 }
 
@@ -121,6 +122,20 @@ fn atomics() -> Case {
 fn divisions() -> Case {
     let text = "r0 *= r3\nr0 += 1\nr0 /= r3\n".repeat(10_000);
     case("divisions", &format!("r3 = 3\nr0 = 1234\n{text}exit"), 1234)
+}
+
+/// A jump to each of 600 labels in turn: more than a table of few labels is made for.
+fn computed_goto() -> Case {
+    let count = 600;
+    // The last arm comes first: code that nothing goes past would count as a function of its own.
+    let mut text =
+        format!("r0 = 0\nr1 = 1\nr3 = code_addr(arm0) ll\nnext:\ngotox r3\narm{count}:\nr0 += r1\nexit\n");
+    for arm in 0..count {
+        let next = arm + 1;
+        writeln!(text, "arm{arm}:\nr0 += {arm}\nr3 = code_addr(arm{next}) ll\ngoto next")
+            .expect("a string takes all");
+    }
+    case("computed-goto", &text, count * (count - 1) / 2 + 1)
 }
 
 /// A switch over 4,000 values, as compilers without jump tables emit it.

@@ -45,6 +45,7 @@ class Result:
     def __init__(self, path, target):
         self.path, self.target = path, target
         self.instructions, self.bytes = 0, 0
+        # The peak counts this script's own memory too, until the tool is started in its place: some 60 MiB.
         self.seconds, self.peak = 0.0, 0
         self.reason = None
 

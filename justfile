@@ -25,6 +25,10 @@ lint:
 fixtures:
     fixtures/build.sh
 
+# Measures how fast objects are translated
+bench:
+    cargo bench
+
 # Builds the kernel's BPF programs outside the repository, and translates them all: none may fail
 corpus *ARGUMENTS:
     tools/corpus.sh {{ARGUMENTS}}

@@ -24,6 +24,7 @@ lint:
 # Builds the objects of the fixtures again, with all compilers that are installed
 fixtures:
     fixtures/build.sh
+    fixtures/build-small.sh
 
 # Measures how fast objects are translated
 bench:

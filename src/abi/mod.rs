@@ -122,6 +122,12 @@ impl Abi {
         fixed.max(REGISTER_WORDS + usize::from(stack))
     }
 
+    /// How many words a call takes that has `given` ones: all declared ones, and more only if it is variadic.
+    pub fn accepted(&self, given: usize) -> usize {
+        let fixed = self.fixed_words();
+        if self.variadic { fixed.max(given) } else { fixed }
+    }
+
     /// The native signature of a call that passes `words` words ([`Abi::words`]).
     pub fn signature(&self, words: usize) -> Signature {
         let mut signature = Signature::new(self.platform.call_conv);

@@ -141,12 +141,20 @@ impl Lifter<'_, '_> {
         self.call_function(callee, &words)
     }
 
+    /// Calls a function with these words. It may be the program's own of that name and take others: then what is
+    /// missing is 0, and what is too much is not passed.
     pub(super) fn call_function(&mut self, callee: &super::Callee, words: &[Value]) -> ResultWords {
-        let reference = self.function_reference(callee, callee.abi.signature(words.len()));
-        let arguments = callee.abi.arguments(self.builder, words);
+        let mut words = words.to_vec();
+        let count = callee.abi.accepted(words.len());
+        words.truncate(count);
+        while words.len() < count {
+            words.push(self.builder.ins().iconst(WORD, 0));
+        }
+        let reference = self.function_reference(callee, callee.abi.signature(count));
+        let arguments = callee.abi.arguments(self.builder, &words);
         let call = self.builder.ins().call(reference, &arguments);
         let results = self.builder.inst_results(call).to_vec();
-        callee.abi.result(self.builder, &results, words)
+        callee.abi.result(self.builder, &results, &words)
     }
 
     /// Traps; what follows is unreachable, and gets a value to work with.

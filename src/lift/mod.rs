@@ -263,7 +263,9 @@ impl<'a, 'f> Lifter<'a, 'f> {
             Insn::StoreRelease { size, base, offset, src } => self.store_release(size, base, offset, src),
             Insn::LoadPacket { size, index, offset } => self.load_packet(size, index, offset),
             Insn::LoadStackArgument { dst, position } => {
-                let value = self.stack_parameters[usize::from(position) - 1];
+                // One that the function's prototype does not have is never passed.
+                let passed = self.stack_parameters.get(usize::from(position) - 1).copied();
+                let value = passed.unwrap_or_else(|| self.builder.ins().iconst(WORD, 0));
                 self.set(dst, value);
             }
             Insn::StoreStackArgument { position, src } => {

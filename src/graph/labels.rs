@@ -21,7 +21,7 @@ use crate::program::{
 };
 
 /// How many edges the jumps through registers of one function may have: a bound on memory.
-const MAX_EDGES: usize = 1 << 22;
+const MAX_EDGES: usize = 1 << 20;
 
 /// All labels of a program whose address is taken or that a jump table names.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use crate::abi::REGISTER_WORDS;
 use crate::decode::insn::Insn;
 use crate::graph::{Graph, Instruction};
-use crate::lift::{call, variadic};
-use crate::program::{DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
+use crate::lift::call;
+use crate::lift::variadic::{self, Variadic};
+use crate::program::{Binding, DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
 
 /// What of a program is translated.
 #[derive(Clone, Debug)]
@@ -48,13 +49,8 @@ pub fn select(program: &Program, graphs: Vec<Graph>, roots: Option<&[FunctionId]
     let graphs: Vec<Graph> = graphs.into_iter().filter(|graph| functions[graph.function]).collect();
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
     let mut runtime = BTreeMap::new();
-    let blocks = graphs.iter().flat_map(|graph| graph.blocks.iter().map(|block| graph.instructions_of(block)));
-    for block in blocks {
-        for (index, call) in block.iter().enumerate() {
-            if let Some(function) = variadic::needed(program, &block[..index], call) {
-                runtime.insert(function.v_form.to_owned(), function.fixed + 1);
-            }
-        }
+    for function in graphs.iter().flat_map(|graph| v_forms(program, graph)) {
+        runtime.insert(function.v_form.to_owned(), function.fixed + 1);
     }
     for instruction in graphs.iter().flat_map(|graph| &graph.instructions) {
         match (instruction.insn, instruction.target) {
@@ -76,6 +72,14 @@ pub fn select(program: &Program, graphs: Vec<Graph>, roots: Option<&[FunctionId]
         }
     }
     Selection { graphs, data, imports, runtime }
+}
+
+/// The variadic functions whose `v` form a function calls.
+fn v_forms<'a>(program: &'a Program, graph: &'a Graph) -> impl Iterator<Item = Variadic> + 'a {
+    graph.blocks.iter().flat_map(move |block| {
+        let block = graph.instructions_of(block);
+        block.iter().enumerate().filter_map(move |(index, call)| variadic::needed(program, &block[..index], call))
+    })
 }
 
 /// How many words the symbol takes that an instruction calls without naming it.
@@ -110,6 +114,11 @@ fn reachable(
     roots: &[FunctionId],
 ) -> (IdVec<FunctionId, bool>, IdVec<DataSectionId, bool>) {
     let graph_of: BTreeMap<FunctionId, &Graph> = graphs.iter().map(|graph| (graph.function, graph)).collect();
+    let names = program.functions.iter().flat_map(|(id, function)| {
+        let own = (function.binding != Binding::Local).then_some(function.name.as_str());
+        own.into_iter().chain(function.aliases.iter().map(|(alias, ..)| alias.as_str())).map(move |name| (name, id))
+    });
+    let by_name: BTreeMap<&str, FunctionId> = names.collect();
     let mut functions: IdVec<FunctionId, bool> = program.functions.ids().map(|_| false).collect();
     let mut data: IdVec<DataSectionId, bool> = program.data.ids().map(|_| false).collect();
     let mut pending: Vec<Node> = roots.iter().map(|&function| Node::Function(function)).collect();
@@ -118,9 +127,18 @@ fn reachable(
     while let Some(next) = pending.pop() {
         match next {
             Node::Function(id) if !std::mem::replace(&mut functions[id], true) => {
-                let instructions = graph_of.get(&id).map_or(&[][..], |graph| &graph.instructions);
-                let targets = instructions.iter().filter_map(|instruction| instruction.target);
-                pending.extend(targets.filter_map(|target| node(program, target)));
+                let Some(graph) = graph_of.get(&id) else { continue };
+                // What is called without being named, the program may define itself.
+                let mut called: Vec<String> =
+                    v_forms(program, graph).map(|function| function.v_form.to_owned()).collect();
+                for instruction in &graph.instructions {
+                    match instruction.target {
+                        Some(target) => pending.extend(node(program, target)),
+                        None => called.extend(call::runtime_symbols(instruction.insn)),
+                    }
+                }
+                let own = called.iter().filter_map(|name| by_name.get(name.as_str()));
+                pending.extend(own.map(|&id| Node::Function(id)));
             }
             Node::Data(id) if !std::mem::replace(&mut data[id], true) => {
                 let targets = program.data[id].relocations.iter().map(|relocation| relocation.target);

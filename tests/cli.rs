@@ -143,6 +143,10 @@ fn one_function_of_a_kernel_object_is_tried_on_a_buffer() {
     };
     assert_eq!(classify("short"), "-1\n");
     assert_eq!(classify("123456789012\x08\x06 and more"), "2054\n");
+    // What is called by number, and the program defines itself, is reached too.
+    let platform = fixture("obj/asm/platform.o");
+    let output = with_input(Command::new(BPF2NATIVE).args(["run", "--entry", "main"]).arg(platform), "");
+    assert_eq!(text(&output.stdout), "180\n", "{output:?}");
     let folder = tempfile::tempdir().unwrap();
     let script = script.to_str().unwrap();
     let (_, error) = check(folder.path(), &["run", "--entry", "count", script], 1);

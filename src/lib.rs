@@ -76,6 +76,8 @@
 //! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language |
 //! | compile | [`compile`] | to machine code, in parallel |
 //! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
+//!
+//! [`disasm`] reads native code back: what was emitted, or what other compilers make.
 
 pub mod abi;
 pub mod aot;
@@ -84,6 +86,7 @@ pub mod compile;
 pub mod config;
 pub mod declare;
 pub mod decode;
+pub mod disasm;
 pub mod emit;
 pub mod entry;
 pub mod graph;

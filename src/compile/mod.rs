@@ -10,6 +10,7 @@ use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_module::{FuncId, ModuleReloc};
 use rayon::prelude::*;
+use target_lexicon::Architecture;
 
 use crate::config::Isas;
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
@@ -34,6 +35,9 @@ pub struct CompiledFunction {
     pub unwind: Option<UnwindInfo>,
     /// Ranges of code bytes and the byte offset, in the code section, of the instruction they come from.
     pub locations: Vec<CodeRange>,
+    /// Byte offsets where instructions start, in order: of blocks, and of those that may trap. What control does not
+    /// reach from here is data ([`crate::disasm::Shape::Entries`]).
+    pub entries: Vec<CodeOffset>,
     /// The assembly, if it was asked for.
     pub assembly: Option<String>,
 }
@@ -225,6 +229,14 @@ fn assemble(
     let buffer = &compiled.buffer;
     let relocations = buffer.relocs().iter();
     let locations = buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
+    // On s390x, records of traps are of the last bytes of instructions, which are all in blocks.
+    let has_traps = isa.triple().architecture != Architecture::S390x;
+    let traps = buffer.traps().iter().filter(|_| has_traps).map(|trap| trap.offset);
+    let mut entries: Vec<CodeOffset> = compiled.bb_starts.iter().copied().chain(traps).collect();
+    entries.sort_unstable();
+    entries.dedup();
+    // Blocks at the end may have become empty.
+    entries.retain(|&entry| entry < buffer.total_size());
     Ok(CompiledFunction {
         id,
         function: None,
@@ -237,6 +249,7 @@ fn assemble(
         locations: locations
             .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
             .collect(),
+        entries,
         assembly: compiled.vcode.take().map(|text| numbered_names(&context.func, &text)),
     })
 }

@@ -5,6 +5,7 @@
 //! | setting | value | why |
 //! |---|---|---|
 //! | `enable_alias_analysis` | off | it would drop loads, and BPF does not say which of them are volatile |
+//! | `machine_code_cfg_info` | on | the disassembler tells code from data by where blocks start |
 //! | `unwind_info` | on | debuggers and exceptions pass through every function |
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
 //! | `is_pic` | on for objects, off in memory | COFF has no table of addresses: it relocates code when loading |
@@ -218,6 +219,7 @@ fn build(config: &Config, placement: Placement, opt_level: OptLevel) -> Result<O
         ("is_pic", on_off(placement == Placement::Object && target.binary_format != BinaryFormat::Coff)),
         ("enable_alias_analysis", "false"),
         ("unwind_info", "true"),
+        ("machine_code_cfg_info", "true"),
         ("enable_probestack", on_off(probes)),
         ("probestack_strategy", "inline"),
         ("enable_verifier", on_off(cfg!(debug_assertions))),

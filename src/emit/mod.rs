@@ -4,6 +4,7 @@
 //! | file | out |
 //! |---|---|
 //! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
+//! | `translation.rs` | machine code for an object |
 //! | `object.rs` | an object file |
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
 //! | `debug.rs` | DWARF line tables |
@@ -17,11 +18,13 @@ mod object;
 mod relocate;
 mod synthetic;
 mod text;
+mod translation;
 pub(crate) mod unwind;
 
 pub use define::define;
-pub use object::{Purpose, object};
+pub use object::object;
 pub use text::{assembly, bpf, clif};
+pub use translation::{Purpose, Translation, translate};
 
 use crate::compile::CompileError;
 use crate::config::TargetError;

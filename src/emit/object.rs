@@ -12,30 +12,18 @@
 //! | global function or data | local, and global of default or hidden visibility |
 //! | weak function or data | weak only: references go through it |
 
-use cranelift_object::{ObjectBuilder, ObjectModule, ObjectProduct};
+use cranelift_object::ObjectProduct;
 use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SymbolFlags, SymbolKind, SymbolScope};
 
-use super::{EmitError, check_endianness, debug, define, synthetic, unwind};
-use crate::compile::{self, CompiledFunction, Keep};
-use crate::config::{Config, Isas, Placement};
-use crate::declare::{self, declare};
+use super::translation::{Purpose, Translation, translate};
+use super::{EmitError, debug, define, unwind};
+use crate::compile::{CompiledFunction, Keep};
+use crate::config::{Config, Placement};
+use crate::declare;
 use crate::entry::EntryPoints;
-use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::{Binding, Program, Visibility};
-use crate::select::select;
-
-/// What an object is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// To be linked by the user: undefined symbols stay, nothing is added.
-    Relocatable,
-    /// To be linked into a program, which starts at its [`EntryPoints`].
-    Executable,
-    /// To be linked into a shared library.
-    SharedLibrary,
-}
 
 /// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what
 /// is odd about the program.
@@ -50,33 +38,8 @@ pub fn object(
     name: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u8>, EmitError> {
-    check_endianness(program, &config.target)?;
-    let isas = Isas::new(config, Placement::Object)?;
-    let pool = compile::thread_pool(config.threads)?;
-    let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
-    let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
-    let unverified = match purpose {
-        Purpose::Relocatable => Unverified::Trap,
-        Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
-    };
-    let graphs = pool.install(|| compile::graphs(program, unverified))?;
-    let refused = graphs.iter().flat_map(|graph| &graph.refused);
-    warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
-    let entry = match purpose {
-        Purpose::Executable => EntryPoints::of(program),
-        Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
-    };
-    let selection = select(program, graphs, entry.roots().as_deref());
-    let platform = isas.platform();
-    let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
-    let mut functions =
-        pool.install(|| compile::functions(program, &selection, &declarations, &isas, Keep::Code))?;
-    if entry.is_script() {
-        functions.push(synthetic::main(&entry, &declarations, &isas, &mut module)?);
-    }
-    if purpose != Purpose::Relocatable {
-        functions.extend(synthetic::print(&declarations, &isas, &mut module)?);
-    }
+    let Translation { isas, declarations, functions, mut module, entry, .. } =
+        translate(program, config, purpose, name, Keep::Code, warnings)?;
     define(program, &declarations, &functions, &mut module, Placement::Object)?;
     let mut product = module.finish();
     if let object::FileFlags::MachO { flags } = &mut product.object.flags {

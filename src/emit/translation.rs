@@ -1,0 +1,85 @@
+//! From a program to the machine code of an object, before it is written: what objects hold and listings show.
+//!
+//! In: a program and a configuration. Out: a [`Translation`].
+
+use cranelift_object::{ObjectBuilder, ObjectModule};
+
+use super::{EmitError, check_endianness, synthetic};
+use crate::compile::{self, CompiledFunction, Keep};
+use crate::config::{Config, Isas, Placement};
+use crate::declare::declare;
+use crate::entry::EntryPoints;
+use crate::graph::Unverified;
+use crate::lift::Declarations;
+use crate::program::Program;
+use crate::select::{Selection, select};
+
+/// What an object is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be linked by the user: undefined symbols stay, nothing is added.
+    Relocatable,
+    /// To be linked into a program, which starts at its [`EntryPoints`].
+    Executable,
+    /// To be linked into a shared library.
+    SharedLibrary,
+}
+
+/// The functions of a program, compiled for an object.
+pub struct Translation {
+    /// The code generators.
+    pub isas: Isas,
+    /// What of the program is translated.
+    pub selection: Selection,
+    /// What its names are declared as.
+    pub declarations: Declarations,
+    /// The machine code: of the selected functions, in program order, then of those that the translator adds.
+    pub functions: Vec<CompiledFunction>,
+    /// Knows all names, and has no definitions yet.
+    pub module: ObjectModule,
+    /// Where the program starts.
+    pub entry: EntryPoints,
+}
+
+/// Compiles a program for an object; `name` is the file name that its symbol table gives, and `warnings` gets what is
+/// odd about the program.
+///
+/// # Errors
+///
+/// [`EmitError`] when a function cannot be translated.
+pub fn translate(
+    program: &Program,
+    config: &Config,
+    purpose: Purpose,
+    name: &str,
+    keep: Keep,
+    warnings: &mut Vec<String>,
+) -> Result<Translation, EmitError> {
+    check_endianness(program, &config.target)?;
+    let isas = Isas::new(config, Placement::Object)?;
+    let pool = compile::thread_pool(config.threads)?;
+    let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
+    let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
+    let unverified = match purpose {
+        Purpose::Relocatable => Unverified::Trap,
+        Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
+    };
+    let graphs = pool.install(|| compile::graphs(program, unverified))?;
+    let refused = graphs.iter().flat_map(|graph| &graph.refused);
+    warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
+    let entry = match purpose {
+        Purpose::Executable => EntryPoints::of(program),
+        Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
+    };
+    let selection = select(program, graphs, entry.roots().as_deref());
+    let platform = isas.platform();
+    let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
+    let mut functions = pool.install(|| compile::functions(program, &selection, &declarations, &isas, keep))?;
+    if entry.is_script() {
+        functions.push(synthetic::main(&entry, &declarations, &isas, &mut module)?);
+    }
+    if purpose != Purpose::Relocatable {
+        functions.extend(synthetic::print(&declarations, &isas, &mut module)?);
+    }
+    Ok(Translation { isas, selection, declarations, functions, module, entry })
+}

@@ -26,9 +26,14 @@ fixtures:
     fixtures/build.sh
     fixtures/build-small.sh
 
-# Measures how fast objects are translated
+# Measures translation and translated programs, and writes BENCHMARKS.md and its plots
 bench:
-    cargo bench
+    cargo bench --bench programs -- --write
+    cargo bench --bench translation -- --write
+
+# Measures some of the programs: `just bench-programs --quick sha256 vm`; `--help` says more
+bench-programs *ARGUMENTS:
+    cargo bench --bench programs -- {{ARGUMENTS}}
 
 # Builds the kernel's BPF programs outside the repository, and translates them all: none may fail
 corpus *ARGUMENTS:

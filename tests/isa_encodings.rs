@@ -70,7 +70,7 @@ fn in_a_program(code: &[u8]) -> Vec<u8> {
 /// Whether the kernel takes a program; `None` where there is no kernel to ask, which is said.
 #[cfg(target_os = "linux")]
 fn kernel() -> Option<impl Fn(&[u8]) -> bool> {
-    use support::engine::kernel::{accepts, load};
+    use support::bpf::{accepts, load};
     match load(&in_a_program(&[])) {
         Ok(_) => Some(|code: &[u8]| accepts(&in_a_program(code))),
         Err(error) => {

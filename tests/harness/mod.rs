@@ -4,13 +4,14 @@
 pub mod cases;
 pub mod matrix;
 pub mod native;
+#[path = "../support/parallel.rs"]
+mod parallel;
 pub mod run;
 pub mod words;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+
+pub use parallel::parallel;
 
 /// The folder with the fixtures.
 pub fn fixtures() -> PathBuf {
@@ -21,25 +22,4 @@ pub fn fixtures() -> PathBuf {
 pub fn filter(variable: &str) -> impl Fn(&str) -> bool {
     let list = std::env::var(variable).ok();
     move |name| list.as_ref().is_none_or(|list| list.split(',').any(|wanted| wanted == name))
-}
-
-/// Calls `work` for all items, on as many threads as there are processors; gives the results in the items' order.
-pub fn parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    results.lock().unwrap().push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap();
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses its part of it")]
 
 pub mod asm;
+#[cfg(target_os = "linux")]
+pub mod bpf;
 pub mod cases;
 pub mod crash;
 pub mod elf;

@@ -1,0 +1,117 @@
+//! The command line, and the columns that it asks for.
+
+use bpf2native::Config;
+use bpf2native::config::OptLevel;
+use clap::Parser;
+
+use super::build::{NO_VECTORS, is_installed};
+use super::engines::Engine;
+use super::measure::{Effort, TRIAL};
+use super::peers::Compiler;
+
+/// Measures programs, translated and native.
+#[derive(Parser)]
+pub struct Arguments {
+    /// Only programs whose names contain one of these
+    names: Vec<String>,
+    /// Runs of each program at each placement: the fastest counts
+    #[arg(long, default_value_t = 9)]
+    pub rounds: usize,
+    /// Places in memory that each program is measured at
+    #[arg(long, default_value_t = 4)]
+    pub placements: usize,
+    /// Microseconds of a native run
+    #[arg(long, default_value_t = 1000)]
+    micros: u64,
+    /// Without rbpf
+    #[arg(long)]
+    no_peers: bool,
+    /// Without the kernel
+    #[arg(long)]
+    pub no_kernel: bool,
+    /// Only our code of clang-19's objects beside clang-19 without vectors
+    #[arg(long)]
+    quick: bool,
+    /// A further column: our code at this level
+    #[arg(short = 'O', value_name = "LEVEL")]
+    levels: Vec<String>,
+    /// Write the tables and the plot to BENCHMARKS.md
+    #[arg(long)]
+    pub write: bool,
+    /// Run once on one of rbpf's compilers, and print the result
+    #[arg(long, hide = true)]
+    pub trial: Option<Compiler>,
+    /// How often, with --trial
+    #[arg(long, hide = true, default_value_t = TRIAL)]
+    pub iterations: u64,
+    /// What `cargo bench` says
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// A column of the table.
+pub struct Column {
+    /// Its head.
+    pub title: String,
+    /// What is measured.
+    pub engine: Engine,
+}
+
+impl Arguments {
+    /// Whether a program was asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        match self.trial {
+            Some(_) => self.names.iter().any(|part| name == part),
+            None => self.names.is_empty() || self.names.iter().any(|part| name.contains(part)),
+        }
+    }
+
+    /// Whether rbpf is measured.
+    pub fn has_peers(&self) -> bool {
+        !self.no_peers && !self.quick
+    }
+
+    pub fn effort(&self) -> Effort {
+        Effort { rounds: self.rounds, placements: self.placements, run: self.micros as f64 * 1e3 }
+    }
+
+    /// What is measured; the first column is what the others are compared with.
+    pub fn columns(&self, peers: bool) -> Result<Vec<Column>, String> {
+        let column = |title: &str, engine| Column { title: title.to_owned(), engine };
+        let ours = |clang, config: &Config| Engine::Translated(clang, Box::new(config.clone()));
+        let config = Config::default();
+        let mut columns = vec![
+            column("clang-19 novec", Engine::Native("clang-19", NO_VECTORS)),
+            column("ours, clang-19", ours("clang-19", &config)),
+        ];
+        if !self.quick {
+            columns.push(column("ours, clang-22", ours("clang-22", &config)));
+            columns.push(column("clang-22", Engine::Native("clang-22", &["-O2"])));
+            columns.push(column("gcc", Engine::Native("gcc", &["-O2"])));
+        }
+        for level in &self.levels {
+            let opt_level = match level.as_str() {
+                "0" => OptLevel::O0,
+                "1" => OptLevel::O1,
+                "2" => OptLevel::O2,
+                _ => return Err(format!("-O{level}: there are 0, 1 and 2")),
+            };
+            let config = Config { opt_level, ..config.clone() };
+            columns.push(column(&format!("ours -O{level}"), ours("clang-19", &config)));
+        }
+        if peers {
+            columns.push(column("rbpf JIT", Engine::Peer(Compiler::Own)));
+            columns.push(column("rbpf Cranelift", Engine::Peer(Compiler::Cranelift)));
+        }
+        let missing = columns.iter().find_map(|column| match &column.engine {
+            Engine::Native(compiler, _) | Engine::Translated(compiler, _) if !is_installed(compiler) => {
+                Some(compiler)
+            }
+            _ => None,
+        });
+        match missing {
+            Some(compiler) => Err(format!("`{compiler}` is not installed")),
+            None => Ok(columns),
+        }
+    }
+}

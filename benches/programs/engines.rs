@@ -1,0 +1,137 @@
+//! What runs a program: native code of a compiler, our translation, rbpf.
+//!
+//! In: a program and an [`Engine`]. Out: [`Loaded`], one for each placement in memory, which can be called.
+
+use std::path::Path;
+
+use bpf2native::{Config, Jit, Linker, Module};
+use libloading::Library;
+
+use super::build::{self, Flavour};
+use super::memory::Memory;
+use super::peers::{Compiler, Machine, Peers};
+use super::suite::Program;
+
+/// What runs a program.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// A compiler's code, with its flags.
+    Native(&'static str, &'static [&'static str]),
+    /// A clang's BPF object, translated.
+    Translated(&'static str, Box<Config>),
+    /// rbpf.
+    Peer(Compiler),
+}
+
+/// A program that can be called.
+pub enum Loaded {
+    Native { function: extern "C" fn(*mut u8, u64) -> u64, _library: Library },
+    Translated { function: extern "C" fn(*mut u8, u64) -> u64, _module: Box<Module> },
+    Peer(Machine),
+}
+
+impl Loaded {
+    /// Does the work `iterations` times on the buffer.
+    pub fn run(&self, memory: &mut Memory, iterations: u64) -> u64 {
+        match self {
+            Loaded::Native { function, .. } | Loaded::Translated { function, .. } => {
+                function(memory.whole().0, iterations)
+            }
+            Loaded::Peer(machine) => {
+                memory.set_iterations(iterations);
+                let (start, length) = memory.whole();
+                machine.run(start, length)
+            }
+        }
+    }
+
+    /// How far from the start of its cache line the code starts, where that is known.
+    fn offset(&self) -> Option<usize> {
+        match self {
+            Loaded::Native { function, .. } | Loaded::Translated { function, .. } => Some(*function as usize % 64),
+            Loaded::Peer(_) => None,
+        }
+    }
+}
+
+/// Functions in front of the code that are tried until it lies somewhere new.
+const TRIES: usize = 24;
+
+/// Compiles what [`load`] needs.
+pub fn prepare(program: &Program, engine: &Engine, placements: usize, folder: &Path) -> Result<(), String> {
+    let build = |flavour| build::build(&program.source(), flavour, folder);
+    match engine {
+        Engine::Native(compiler, flags) => {
+            build(Flavour::Object(compiler, flags))?;
+            (0..placements).try_for_each(|place| build(Flavour::Native(compiler, flags, place * 16)).map(drop))
+        }
+        Engine::Translated(clang, _) => build(Flavour::Bpf(clang, "v4")).map(drop),
+        // What a peer's clang refuses is said with its result.
+        Engine::Peer(_) => Ok(()),
+    }
+}
+
+/// Loads a program at several places in memory.
+pub fn load(
+    program: &Program,
+    engine: &Engine,
+    placements: usize,
+    peers: Option<&Peers>,
+    memory: &mut Memory,
+    folder: &Path,
+) -> Result<Vec<Loaded>, String> {
+    let source = program.source();
+    match engine {
+        Engine::Native(compiler, flags) => (0..placements)
+            .map(|placement| {
+                native(&build::build(&source, Flavour::Native(compiler, flags, placement * 16), folder)?)
+            })
+            .collect(),
+        Engine::Translated(clang, config) => {
+            let object = build::build(&source, Flavour::Bpf(clang, "v4"), folder)?;
+            let jit = Jit::new(config).map_err(|error| error.to_string())?;
+            let mut found: Vec<Loaded> = Vec::new();
+            let mut spare = Vec::new();
+            for padding in 0..TRIES {
+                let loaded = translated(&jit, &object, padding)?;
+                let is_new = found.iter().all(|other| other.offset() != loaded.offset());
+                if is_new { &mut found } else { &mut spare }.push(loaded);
+                if found.len() == placements {
+                    break;
+                }
+            }
+            // Fewer than wanted when functions are aligned to more than 16 bytes.
+            Ok(found)
+        }
+        Engine::Peer(compiler) => {
+            let peers = peers.ok_or("rbpf is not built")?;
+            let object = build::build(&source, Flavour::Bpf("clang-19", "v3"), folder)?;
+            Ok(vec![Loaded::Peer(peers.compile(*compiler, &object, memory)?)])
+        }
+    }
+}
+
+fn native(path: &Path) -> Result<Loaded, String> {
+    // SAFETY: the library is a program of the suite, and has no constructors.
+    let library = unsafe { Library::new(path) }.map_err(|error| error.to_string())?;
+    // SAFETY: `bench` has this type in all of them (`c/bench.h`).
+    let function = unsafe { library.get::<extern "C" fn(*mut u8, u64) -> u64>(b"bench") };
+    let function = *function.map_err(|error| error.to_string())?;
+    Ok(Loaded::Native { function, _library: library })
+}
+
+/// Translates an object behind a function of some instructions.
+fn translated(jit: &Jit, object: &Path, padding: usize) -> Result<Loaded, String> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let input = |name: &str, bytes| bpf2native::parse::Input { name: name.to_owned(), bytes };
+    let inputs = [input("padding", super::padding::object(padding)), input("bench", read(object)?)];
+    let program = bpf2native::parse::parse(&inputs, &bpf2native::parse::Options::default());
+    let program = program.map_err(|error| error.to_string())?;
+    let module = Box::new(jit.load(&program, &Linker::new()).map_err(|error| error.to_string())?);
+    // SAFETY: the program is of the suite; `bench` has this type in all of them (`c/bench.h`).
+    let function = unsafe { module.func::<(u64, u64), u64>("bench") }.map_err(|error| error.to_string())?.address();
+    // SAFETY: as above; the module lives as long as the function is called.
+    let function =
+        unsafe { std::mem::transmute::<*const std::ffi::c_void, extern "C" fn(*mut u8, u64) -> u64>(function) };
+    Ok(Loaded::Translated { function, _module: module })
+}

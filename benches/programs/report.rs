@@ -1,0 +1,213 @@
+//! The tables: to standard output as they come, and to BENCHMARKS.md at the end.
+//!
+//! In: times and sizes. Out: Markdown and a plot. The rule: a figure is a time divided by the first column's; means are
+//! geometric, over the programs that the column has.
+
+use std::fmt::Write;
+
+use super::arguments::Column;
+#[cfg(target_os = "linux")]
+use super::kernel::Compared;
+use super::measure::{Measured, geomean};
+use super::suite;
+use super::support::{document, plot};
+
+/// What was measured so far.
+pub struct Report {
+    titles: Vec<String>,
+    rows: Vec<(Measured, Vec<Option<u64>>)>,
+    kernel: String,
+}
+
+impl Report {
+    pub fn new(columns: &[Column]) -> Report {
+        let titles = columns.iter().map(|column| column.title.clone()).collect();
+        Report { titles, rows: Vec::new(), kernel: String::new() }
+    }
+
+    /// The table's head, to standard output.
+    pub fn head(&self) {
+        print!("{}", self.head_text());
+    }
+
+    fn head_text(&self) -> String {
+        let titles = self.titles[1..].join(" | ");
+        format!(
+            "| program | group | {}, µs | {titles} |\n|---|---|---:|{}\n",
+            self.titles[0],
+            "---:|".repeat(self.titles.len() - 1)
+        )
+    }
+
+    pub fn add(&mut self, measured: Measured, sizes: Vec<Option<u64>>) {
+        self.rows.push((measured, sizes));
+        print!("{}", self.row(self.rows.len() - 1));
+    }
+
+    /// A program's time in a column divided by that in the first.
+    fn ratio(&self, row: usize, column: usize) -> Option<f64> {
+        let times = &self.rows[row].0.times;
+        Some(*times[column].as_ref().ok()? / *times[0].as_ref().ok()?)
+    }
+
+    fn row(&self, row: usize) -> String {
+        let measured = &self.rows[row].0;
+        let program = &measured.program;
+        let first = measured.times[0].as_ref().map_or(0.0, |time| time / 1e3);
+        let cells = (1..self.titles.len()).map(|column| self.ratio(row, column));
+        let cells: Vec<_> = cells.map(|cell| cell.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"))).collect();
+        format!("| {} | {} | {first:.2} | {} |\n", program.name, program.group, cells.join(" | "))
+    }
+
+    fn mean(&self, column: usize) -> f64 {
+        geomean((0..self.rows.len()).filter_map(|row| self.ratio(row, column)))
+    }
+
+    /// The bytes of a column divided by those of another, over all programs.
+    fn size_mean(&self, column: usize, base: usize) -> Option<f64> {
+        let ratios = self.rows.iter().map(|(_, sizes)| Some(sizes[column]? as f64 / sizes[base]? as f64));
+        ratios.collect::<Option<Vec<f64>>>().map(geomean)
+    }
+
+    fn totals_text(&self) -> String {
+        let mut text = String::new();
+        let columns = 1..self.titles.len();
+        let cells = |cell: &dyn Fn(usize) -> String| columns.clone().map(cell).collect::<Vec<_>>().join(" | ");
+        let mean = cells(&|column| format!("**{:.3}**", self.mean(column)));
+        let count = cells(&|column| {
+            (0..self.rows.len()).filter(|&row| self.ratio(row, column).is_some()).count().to_string()
+        });
+        let size = cells(&|column| self.size_mean(column, 0).map_or("–".to_owned(), |size| format!("{size:.2}")));
+        let put = "a string takes all";
+        writeln!(text, "| **geometric mean** | | | {mean} |").expect(put);
+        writeln!(text, "| programs | | {} | {count} |", self.rows.len()).expect(put);
+        writeln!(text, "| size of code | | 1 | {size} |").expect(put);
+        text
+    }
+
+    /// Means, to standard output.
+    pub fn totals(&self) {
+        if !self.rows.is_empty() {
+            print!("{}", self.totals_text());
+            print!("\n{}", self.summary());
+        }
+    }
+
+    /// Each of ours beside all others, over the programs that both have.
+    fn summary(&self) -> String {
+        let mut text = String::from(
+            "| ours | against | programs | time, geometric mean | size of code |\n|---|---|---:|---:|---:|\n",
+        );
+        let is_ours = |title: &str| title.starts_with("ours");
+        for ours in (0..self.titles.len()).filter(|&column| is_ours(&self.titles[column])) {
+            for other in (0..self.titles.len()).filter(|&column| !is_ours(&self.titles[column])) {
+                let both = |row| Some(self.ratio(row, ours)? / self.ratio(row, other)?);
+                let ratios: Vec<f64> = (0..self.rows.len()).filter_map(both).collect();
+                if ratios.is_empty() {
+                    continue;
+                }
+                let size = self.size_mean(ours, other).map_or("–".to_owned(), |size| format!("{size:.2}"));
+                let (count, mean) = (ratios.len(), geomean(ratios));
+                let (ours, other) = (&self.titles[ours], &self.titles[other]);
+                writeln!(text, "| {ours} | {other} | {count} | {mean:.3} | {size} |").expect("a string takes all");
+            }
+        }
+        text
+    }
+
+    /// The kernel's table.
+    #[cfg(target_os = "linux")]
+    pub fn kernel(&mut self, compared: Result<Vec<Compared>, String>) {
+        let put = "a string takes all";
+        let compared = match compared {
+            Ok(compared) => compared,
+            Err(error) => {
+                self.kernel = format!("The kernel was not measured: {error}.\n");
+                print!("\n{}", self.kernel);
+                return;
+            }
+        };
+        let mut text = String::from(
+            "| program | clang-19 novec, µs | ours, µs | kernel JIT, µs | kernel / ours |\n|---|---:|---:|---:|---:|\n",
+        );
+        let mut ratios = Vec::new();
+        for one in &compared {
+            if let Ok([native, ours, kernel]) = one.times {
+                ratios.push(kernel / ours);
+                let [native, ours, kernel] = [native, ours, kernel].map(|time| time / 1e3);
+                let ratio = kernel / ours;
+                writeln!(text, "| {} | {native:.2} | {ours:.2} | {kernel:.2} | {ratio:.2} |", one.name).expect(put);
+            }
+        }
+        if ratios.is_empty() {
+            text.push_str("| none | | | | |\n");
+        } else {
+            writeln!(text, "| **geometric mean** | | | | **{:.3}** |", geomean(ratios)).expect(put);
+        }
+        let refused = compared.iter().filter_map(|one| Some((&one.name, one.times.as_ref().err()?)));
+        for (name, why) in refused.clone() {
+            eprintln!("kernel: {name}: {why}");
+        }
+        let names: Vec<&str> = refused.map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            writeln!(text, "\nThe verifier refuses: {}.", names.join(", ")).expect(put);
+        }
+        print!("\n{text}");
+        self.kernel = text;
+    }
+
+    /// Writes BENCHMARKS.md's part and the plot.
+    pub fn write(&self) -> Result<(), String> {
+        let notes = suite::folder().join("notes.md");
+        let notes = std::fs::read_to_string(&notes).map_err(|error| format!("{}: {error}", notes.display()))?;
+        let mut text = document::machine(&["clang-19", "clang-22", "gcc"]);
+        text.push_str("\n\n### Summary\n\nTimes of ours divided by the other's.\n\n");
+        text.push_str(&self.summary());
+        text.push_str("\n![time divided by native](docs/bench/programs.svg)\n\n### Programs\n\n");
+        writeln!(text, "Times divided by those of {}.\n", self.titles[0]).expect("a string takes all");
+        text.push_str(&self.head_text());
+        for row in 0..self.rows.len() {
+            text.push_str(&self.row(row));
+        }
+        text.push_str(&self.totals_text());
+        text.push_str(&self.reasons());
+        text.push_str("\n### The kernel's JIT\n\n");
+        text.push_str(&self.kernel);
+        writeln!(text, "\n### The slowest, and why\n\n{}", notes.trim()).expect("a string takes all");
+        document::replace("programs", &text)?;
+        document::write_plot("programs.svg", &self.plot())
+    }
+
+    /// Why peers have no figure.
+    fn reasons(&self) -> String {
+        let mut text = String::new();
+        for column in 0..self.titles.len() {
+            let reason = |row: usize| {
+                let (measured, _) = &self.rows[row];
+                let why = measured.times[column].as_ref().err()?.lines().next().unwrap_or_default().to_owned();
+                Some(format!("{} ({why})", measured.program.name))
+            };
+            let missing: Vec<String> = (0..self.rows.len()).filter_map(reason).collect();
+            if !missing.is_empty() {
+                let (title, missing) = (&self.titles[column], missing.join(", "));
+                writeln!(text, "\n{title} does not run: {missing}.").expect("a string takes all");
+            }
+        }
+        text
+    }
+
+    /// A dot for each program and column, by our time.
+    fn plot(&self) -> String {
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        order.sort_by(|&a, &b| self.ratio(a, 1).unwrap_or(1.0).total_cmp(&self.ratio(b, 1).unwrap_or(1.0)));
+        let names: Vec<String> = order.iter().map(|&row| self.rows[row].0.program.name.clone()).collect();
+        let series: Vec<plot::Dots> = (1..self.titles.len())
+            .map(|column| plot::Dots {
+                name: format!("{} ({:.2})", self.titles[column], self.mean(column)),
+                values: order.iter().map(|&row| self.ratio(row, column)).collect(),
+            })
+            .collect();
+        let title = format!("Time divided by that of {} (geometric means in brackets)", self.titles[0]);
+        plot::dots(&title, &names, &series)
+    }
+}

@@ -174,6 +174,21 @@ fn wrong_use_is_status_2_and_failed_work_status_1() {
 }
 
 #[test]
+fn optimisations_have_switches() {
+    let folder = tempfile::tempdir().unwrap();
+    let wc = wc();
+    let wc = wc.to_str().unwrap();
+    let (list, _) = check(folder.path(), &["-Z", "help"], 0);
+    assert!(list.starts_with("egraph "), "{list}");
+    let (_, error) = check(folder.path(), &["-Z", "no-such", wc], 2);
+    assert!(error.contains("there is no pass `no-such`"), "{error}");
+    let code = |words: &[&str]| check(folder.path(), &[&["--emit", "asm", wc], words].concat(), 0).0;
+    assert_ne!(code(&[]), code(&["-Z", "none"]));
+    assert_eq!(code(&["-O1"]), code(&["-Z", "none"]));
+    assert_eq!(code(&["-O2"]), code(&["-O1", "-Z", "all"]));
+}
+
+#[test]
 fn files_that_are_no_bpf_objects_are_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bitcode.o"), b"BC\xc0\xde0000").unwrap();

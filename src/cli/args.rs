@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use bpf2native::config::{self, Config, Cpu, OptLevel};
+use bpf2native::config::{self, Config, Cpu, OptLevel, PassChange};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
 
@@ -54,6 +54,9 @@ pub struct Generation {
     /// Optimisation: 0 fastest translation, 1 good register allocation, 2 all
     #[arg(short = 'O', value_name = "LEVEL", default_value = "2", value_parser = ["0", "1", "2"])]
     pub opt_level: String,
+    /// Turn one optimisation on (NAME), off (no-NAME), or `all` or `none`; `help` lists them
+    #[arg(short = 'Z', value_name = "PASS", value_parser = parse_pass)]
+    pub passes: Vec<PassWord>,
     /// Keep source lines for debuggers (ELF only; the objects must be compiled with -g)
     #[arg(short = 'g')]
     pub debug: bool,
@@ -66,7 +69,26 @@ fn parse_target(name: &str) -> Result<Triple, String> {
     config::parse_triple(name).map_err(|error| error.to_string())
 }
 
+/// A word after `-Z`.
+#[derive(Clone, Copy)]
+pub enum PassWord {
+    Help,
+    Change(PassChange),
+}
+
+fn parse_pass(word: &str) -> Result<PassWord, String> {
+    if word == "help" {
+        return Ok(PassWord::Help);
+    }
+    word.parse().map(PassWord::Change).map_err(|error: config::UnknownPass| error.to_string())
+}
+
 impl Generation {
+    /// Whether the list of passes is asked for.
+    pub fn wants_pass_list(&self) -> bool {
+        self.passes.iter().any(|word| matches!(word, PassWord::Help))
+    }
+
     pub fn config(&self) -> Config {
         let mut config = Config::for_target(self.target.clone().unwrap_or_else(Triple::host));
         config.cpu = match self.cpu.as_str() {
@@ -79,6 +101,11 @@ impl Generation {
             "1" => OptLevel::O1,
             _ => OptLevel::O2,
         };
+        let changes = self.passes.iter().filter_map(|word| match word {
+            PassWord::Help => None,
+            PassWord::Change(change) => Some(*change),
+        });
+        config.passes = Some(config.effective_passes().changed(&changes.collect::<Vec<_>>()));
         config.threads = self.threads;
         config.debug = self.debug;
         config

@@ -14,10 +14,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bpf2native::Program;
 use bpf2native::btf::Btf;
+use bpf2native::config::Pass;
 use bpf2native::parse::{self, Input, Options};
 use clap::Parser;
 
-use args::{Cli, Inputs, Verb};
+use args::{Cli, Generation, Inputs, Verb};
 
 /// The exit status of wrong use.
 const USAGE: u8 = 2;
@@ -25,12 +26,24 @@ const USAGE: u8 = 2;
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let generation = match &cli.command {
+        None => Some(&cli.build.generation),
+        Some(Verb::Run(arguments)) => Some(&arguments.generation),
+        Some(_) => None,
+    };
+    if generation.is_some_and(Generation::wants_pass_list) {
+        return exit_status(print(&passes()).map(|()| ExitCode::SUCCESS));
+    }
     let done = match cli.command {
         None => build::build(&cli.build).map(|()| ExitCode::SUCCESS),
         Some(Verb::Run(arguments)) => run::run(&arguments),
         Some(Verb::Inspect(arguments)) => inspect::inspect(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Verb::Cflags(arguments)) => cflags::cflags(&arguments).map(|()| ExitCode::SUCCESS),
     };
+    exit_status(done)
+}
+
+fn exit_status(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -39,6 +52,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(if error.is::<Usage>() { USAGE } else { 1 })
         }
     }
+}
+
+/// The passes that `-Z` knows.
+fn passes() -> String {
+    let line = |pass: &Pass| format!("{:16}{}\n", pass.name(), pass.about());
+    Pass::ALL.iter().map(line).collect()
 }
 
 /// The command line makes no sense.

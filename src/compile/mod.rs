@@ -128,7 +128,7 @@ pub fn functions(
     keep: Keep,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
     let compile = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
-        let lifted = lift::lift(program, declarations, &*isas.main, graph, lifting)?;
+        let lifted = lift::lift(program, declarations, isas, graph, lifting)?;
         machine_code(program, declarations, isas, graph, lifted, keep, context)
     };
     let compiled = selection.graphs.par_iter().map_init(|| (LiftContext::default(), Context::new()), compile);
@@ -147,7 +147,7 @@ pub fn clif(
     isas: &Isas,
 ) -> Result<Vec<Function>, CompileError> {
     let lift = |lifting: &mut LiftContext, graph: &Graph| {
-        lift::lift(program, declarations, &*isas.main, graph, lifting).map(|lifted| lifted.function)
+        lift::lift(program, declarations, isas, graph, lifting).map(|lifted| lifted.function)
     };
     first_error(selection.graphs.par_iter().map_init(LiftContext::default, lift).collect())
 }

@@ -1,6 +1,7 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
-//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names.
+//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names, `passes.rs`
+//! has the optimisations' switches.
 //!
 //! | setting | value | why |
 //! |---|---|---|
@@ -10,6 +11,7 @@
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
 //! | `is_pic` | on for objects, off in memory | COFF has no table of addresses: it relocates code when loading |
 
+mod passes;
 mod triple;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 use crate::abi::Platform;
 use crate::graph::Graph;
 
+pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use triple::parse as parse_triple;
 
 /// How much to optimise.
@@ -30,7 +33,7 @@ pub enum OptLevel {
     O0,
     /// Good register allocation, no optimisation.
     O1,
-    /// Cranelift's optimisations too.
+    /// All optimisations ([`Pass`]) too.
     #[default]
     O2,
 }
@@ -56,6 +59,8 @@ pub struct Config {
     pub cpu: Cpu,
     /// How much to optimise.
     pub opt_level: OptLevel,
+    /// Which optimisations; by default those of the level ([`Passes::of_level`]).
+    pub passes: Option<Passes>,
     /// How many threads translate; 0 for as many as there are processors.
     pub threads: usize,
     /// Tell debuggers the source lines that the objects have in `.BTF.ext`: in ELF objects, and in memory where
@@ -72,6 +77,7 @@ impl Default for Config {
             target: Triple::host(),
             cpu: Cpu::Native,
             opt_level: OptLevel::default(),
+            passes: None,
             threads: 0,
             debug: false,
             perf_map: false,
@@ -83,6 +89,11 @@ impl Config {
     /// Code for any machine of this target.
     pub fn for_target(target: Triple) -> Config {
         Config { target, cpu: Cpu::Baseline, ..Config::default() }
+    }
+
+    /// The optimisations that are on.
+    pub fn effective_passes(&self) -> Passes {
+        self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level))
     }
 }
 
@@ -145,6 +156,8 @@ pub struct Isas {
     pub unoptimised: Arc<dyn TargetIsa>,
     /// For huge functions: single-pass register allocation too.
     pub huge: Arc<dyn TargetIsa>,
+    /// The optimisations that are on.
+    passes: Passes,
 }
 
 /// Functions of more edges than this are not optimised: Cranelift's pass takes time and memory that grow with the square
@@ -167,16 +180,15 @@ impl Isas {
     ///
     /// [`TargetError`] when the configuration makes no sense.
     pub fn new(config: &Config, placement: Placement) -> Result<Isas, TargetError> {
-        let main = build(config, placement, config.opt_level)?;
-        let unoptimised = match config.opt_level {
-            OptLevel::O2 => build(config, placement, OptLevel::O1)?,
-            OptLevel::O0 | OptLevel::O1 => main.clone(),
-        };
+        let passes = config.effective_passes();
+        let egraph = passes.contains(Pass::Egraph);
+        let main = build(config, placement, config.opt_level, egraph)?;
+        let unoptimised = if egraph { build(config, placement, config.opt_level, false)? } else { main.clone() };
         let huge = match config.opt_level {
-            OptLevel::O0 => main.clone(),
-            OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0)?,
+            OptLevel::O0 => unoptimised.clone(),
+            OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
         };
-        Ok(Isas { main, unoptimised, huge })
+        Ok(Isas { main, unoptimised, huge, passes })
     }
 
     /// The code generator for a function.
@@ -191,6 +203,11 @@ impl Isas {
         }
     }
 
+    /// The optimisations of a function: none where code must not move ([`crate::lift::Lifted::returns_twice`]).
+    pub fn passes_for(&self, returns_twice: bool) -> Passes {
+        if returns_twice { Passes::NONE } else { self.passes }
+    }
+
     /// The platform at the border between BPF and native code.
     pub fn platform(&self) -> Platform {
         let triple = self.main.triple();
@@ -202,19 +219,23 @@ impl Isas {
     }
 }
 
-fn build(config: &Config, placement: Placement, opt_level: OptLevel) -> Result<OwnedTargetIsa, TargetError> {
+fn build(
+    config: &Config,
+    placement: Placement,
+    opt_level: OptLevel,
+    egraph: bool,
+) -> Result<OwnedTargetIsa, TargetError> {
     let target = &config.target;
     let mut flags = settings::builder();
-    let (opt, regalloc) = match opt_level {
-        OptLevel::O0 => ("none", "single_pass"),
-        OptLevel::O1 => ("none", "backtracking"),
-        OptLevel::O2 => ("speed", "backtracking"),
+    let regalloc = match opt_level {
+        OptLevel::O0 => "single_pass",
+        OptLevel::O1 | OptLevel::O2 => "backtracking",
     };
     // s390x has no inline probes in Cranelift.
     let probes = !matches!(target.architecture, Architecture::S390x);
     let on_off = |on: bool| if on { "true" } else { "false" };
     let settings = [
-        ("opt_level", opt),
+        ("opt_level", if egraph { "speed" } else { "none" }),
         ("regalloc_algorithm", regalloc),
         ("is_pic", on_off(placement == Placement::Object && target.binary_format != BinaryFormat::Coff)),
         ("enable_alias_analysis", "false"),

@@ -27,10 +27,10 @@ pub mod variadic;
 use cranelift_codegen::ir::{
     Block, Function, InstBuilder, SourceLoc, StackSlot, StackSlotData, StackSlotKind, UserFuncName, Value,
 };
-use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use crate::abi::{Entered, WORD};
+use crate::config::Isas;
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{Graph, Instruction};
 use crate::program::{Endianness, Place, Program};
@@ -93,7 +93,7 @@ pub struct LiftContext {
 pub fn lift(
     program: &Program,
     declarations: &Declarations,
-    isa: &dyn TargetIsa,
+    isas: &Isas,
     graph: &Graph,
     context: &mut LiftContext,
 ) -> Result<Lifted, LiftError> {
@@ -105,7 +105,7 @@ pub fn lift(
     let mut lifter = Lifter::new(program, declarations, graph, &mut builder);
     lifter.function()?;
     builder.seal_all_blocks();
-    builder.finalize(isa.frontend_config());
+    builder.finalize(isas.main.frontend_config());
     Ok(Lifted { function, returns_twice })
 }
 

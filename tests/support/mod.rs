@@ -6,6 +6,7 @@ pub mod asm;
 pub mod bpf;
 pub mod cases;
 pub mod crash;
+pub mod differential;
 pub mod elf;
 pub mod engine;
 pub mod generated;

@@ -1,0 +1,124 @@
+//! The optimisations that can be turned off, or on alone, one by one.
+//!
+//! In: the words after `-Z`. Out: a set of [`Pass`]es, [`Passes`]. The rule: no combination changes what a program does,
+//! and each has a name, so that a wrong result leads to the pass that made it.
+//!
+//! | `-Z` | effect on the set, in the order given |
+//! |---|---|
+//! | `NAME` | this one on |
+//! | `no-NAME` | this one off |
+//! | `all`, `none` | all on, all off |
+//!
+//! The set starts with all passes at -O2 and with none below.
+
+use std::str::FromStr;
+
+use super::OptLevel;
+
+macro_rules! passes {
+    ($($pass:ident $name:literal $about:literal)*) => {
+        /// An optimisation with a switch.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Pass {
+            $(#[doc = $about] $pass,)*
+        }
+
+        impl Pass {
+            /// All that there are.
+            pub const ALL: &[Pass] = &[$(Pass::$pass),*];
+
+            /// Its name after `-Z`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Pass::$pass => $name,)* }
+            }
+
+            /// What it does, in a line.
+            pub const fn about(self) -> &'static str {
+                match self { $(Pass::$pass => $about,)* }
+            }
+        }
+    };
+}
+
+passes! {
+    Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
+}
+
+/// A set of passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Passes(u64);
+
+impl Passes {
+    /// None of them.
+    pub const NONE: Passes = Passes(0);
+
+    /// All of them.
+    pub const ALL: Passes = Passes((1 << Pass::ALL.len()) - 1);
+
+    /// What a level of optimisation starts with.
+    pub const fn of_level(level: OptLevel) -> Passes {
+        match level {
+            OptLevel::O0 | OptLevel::O1 => Passes::NONE,
+            OptLevel::O2 => Passes::ALL,
+        }
+    }
+
+    /// Whether `pass` is in it.
+    pub const fn contains(self, pass: Pass) -> bool {
+        self.0 & 1 << pass as u32 != 0
+    }
+
+    /// This set and `pass`.
+    pub const fn with(self, pass: Pass) -> Passes {
+        Passes(self.0 | 1 << pass as u32)
+    }
+
+    /// This set but for `pass`.
+    pub const fn without(self, pass: Pass) -> Passes {
+        Passes(self.0 & !(1 << pass as u32))
+    }
+
+    /// Makes the changes, in order.
+    pub fn changed(self, changes: &[PassChange]) -> Passes {
+        changes.iter().fold(self, |passes, change| match *change {
+            PassChange::On(pass) => passes.with(pass),
+            PassChange::Off(pass) => passes.without(pass),
+            PassChange::All => Passes::ALL,
+            PassChange::None => Passes::NONE,
+        })
+    }
+}
+
+/// A change to a set of passes: a word after `-Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassChange {
+    /// One on.
+    On(Pass),
+    /// One off.
+    Off(Pass),
+    /// All on.
+    All,
+    /// All off.
+    None,
+}
+
+/// A word that names no pass.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no pass `{0}`; `-Z help` lists them")]
+pub struct UnknownPass(String);
+
+impl FromStr for PassChange {
+    type Err = UnknownPass;
+
+    fn from_str(word: &str) -> Result<Self, UnknownPass> {
+        let named = |name: &str| Pass::ALL.iter().copied().find(|pass| pass.name() == name);
+        match (word, word.strip_prefix("no-")) {
+            ("all", _) => Some(PassChange::All),
+            ("none", _) => Some(PassChange::None),
+            (_, Some(name)) => named(name).map(PassChange::Off),
+            (name, None) => named(name).map(PassChange::On),
+        }
+        .ok_or_else(|| UnknownPass(word.to_owned()))
+    }
+}

@@ -90,6 +90,7 @@ pub mod disasm;
 pub mod emit;
 pub mod entry;
 pub mod graph;
+pub mod html;
 pub mod jit;
 pub mod lift;
 pub mod parse;

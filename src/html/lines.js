@@ -43,10 +43,10 @@ class Lines {
     this.resize();
   }
 
-  /** Takes the height that is left of the window. */
+  /** Takes the height that it needs, but not more than is left of the window. */
   fit() {
     const top = this.root.getBoundingClientRect().top + scrollY;
-    this.height = Math.max(300, innerHeight - top - 40);
+    this.height = Math.min(Math.max(300, innerHeight - top - 40), this.items.length * LINE + 24);
     this.root.style.height = this.height + "px";
     this.draw();
   }

@@ -32,7 +32,7 @@ fn lifecycle(note: extern "C" fn(i32)) -> Module {
 #[test]
 fn constructors_run_once_before_the_first_function_and_destructors_on_drop() {
     let module = lifecycle(note);
-    assert_eq!(events(), [], "loading runs nothing");
+    assert_eq!(events(), [0; 0], "loading runs nothing");
     // SAFETY: the program is the test's own, and has this function.
     let is_ready = unsafe { module.func::<(), i32>("is_ready") }.unwrap();
     assert_eq!(events(), [1, 2], "by priority, then those without");
@@ -54,7 +54,7 @@ fn a_program_that_was_never_used_runs_nothing() {
     // SAFETY: it does nothing, as the constructors have not run.
     unsafe { module.finalise() };
     drop(module);
-    assert_eq!(events(), []);
+    assert_eq!(events(), [0; 0]);
 }
 
 #[test]

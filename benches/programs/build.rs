@@ -12,6 +12,7 @@ use super::suite;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "each benchmark uses its part of it")]
 pub enum Flavour {
     /// For BPF, with this clang and `-mcpu`: an object.
     Bpf(&'static str, &'static str),
@@ -19,6 +20,8 @@ pub enum Flavour {
     Native(&'static str, &'static [&'static str], usize),
     /// For this machine: an object.
     Object(&'static str, &'static [&'static str]),
+    /// For this machine, optimised: LLVM bitcode.
+    Bitcode(&'static str),
 }
 
 /// The flags that keep clang from vectors.
@@ -59,11 +62,13 @@ pub fn build(source: &Path, flavour: Flavour, folder: &Path) -> Result<PathBuf, 
             arguments.push(padding_file(padding, folder)?.display().to_string());
             (compiler, arguments, "so")
         }
+        Flavour::Bitcode(clang) => (clang, ["-O2", "-fPIC", "-emit-llvm", "-c"].map(str::to_owned).to_vec(), "bc"),
         Flavour::Object(compiler, flags) => {
             let arguments = flags.iter().chain(&["-fPIC", "-c"]).map(|&flag| flag.to_owned()).collect();
             (compiler, arguments, "native.o")
         }
     };
+    arguments.push(format!("-I{}", suite::folder().join("c").display()));
     arguments.push(source.display().to_string());
     let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let output = folder.join(format!("{name}-{:016x}.{suffix}", fingerprint(compiler, &arguments, source)?));

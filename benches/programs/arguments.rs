@@ -1,7 +1,7 @@
 //! The command line, and the columns that it asks for.
 
 use bpf2native::Config;
-use bpf2native::config::OptLevel;
+use bpf2native::config::{OptLevel, Pass, PassChange};
 use clap::Parser;
 
 use super::build::{NO_VECTORS, is_installed};
@@ -35,6 +35,12 @@ pub struct Arguments {
     /// A further column: our code at this level
     #[arg(short = 'O', value_name = "LEVEL")]
     levels: Vec<String>,
+    /// A further column: our code with these passes, as `bpf2native -Z` has them, with commas
+    #[arg(short = 'Z', value_name = "PASSES")]
+    passes: Vec<String>,
+    /// A further column for each pass: without it
+    #[arg(long)]
+    each: bool,
     /// Write the tables and the plot to BENCHMARKS.md
     #[arg(long)]
     pub write: bool,
@@ -98,6 +104,14 @@ impl Arguments {
             };
             let config = Config { opt_level, ..config.clone() };
             columns.push(column(&format!("ours -O{level}"), ours("clang-19", &config)));
+        }
+        let each = Pass::ALL.iter().map(|pass| format!("no-{}", pass.name()));
+        for words in self.passes.iter().cloned().chain(each.filter(|_| self.each)) {
+            let changes = words.split(',').map(str::parse).collect::<Result<Vec<PassChange>, _>>();
+            let changes = changes.map_err(|error| error.to_string())?;
+            let passes = Some(config.effective_passes().changed(&changes));
+            let config = Config { passes, ..config.clone() };
+            columns.push(column(&format!("ours -Z {words}"), ours("clang-19", &config)));
         }
         if peers {
             columns.push(column("rbpf JIT", Engine::Peer(Compiler::Own)));

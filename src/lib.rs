@@ -82,6 +82,7 @@
 pub mod abi;
 pub mod aot;
 pub mod btf;
+pub mod compare;
 pub mod compile;
 pub mod config;
 pub mod declare;
@@ -93,8 +94,10 @@ pub mod graph;
 pub mod html;
 pub mod jit;
 pub mod lift;
+pub mod measure;
 pub mod parse;
 pub mod program;
+pub mod report;
 pub mod select;
 
 pub use config::Config;

@@ -7,6 +7,9 @@ use bpf2native::config::{self, Config, Cpu, OptLevel, PassChange};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
 
+use super::diff::DiffArguments;
+use super::report::ReportArguments;
+
 /// Translates BPF objects into native code.
 ///
 /// Without a command, translates objects and archives (as `clang -target bpf`, gcc and rustc make them) into an
@@ -29,6 +32,10 @@ pub enum Verb {
     Inspect(Inspect),
     /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o
     Cflags(Cflags),
+    /// Show or save what the code of each function is like
+    Report(Box<ReportArguments>),
+    /// Compare code generation: two objects, folders, saved reports, settings, or another compiler's code
+    Diff(Box<DiffArguments>),
 }
 
 /// What to read.

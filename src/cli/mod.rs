@@ -3,7 +3,10 @@
 mod args;
 mod build;
 mod cflags;
+mod diff;
 mod inspect;
+mod progress;
+mod report;
 mod run;
 mod timing;
 
@@ -20,8 +23,12 @@ use clap::Parser;
 
 use args::{Cli, Generation, Inputs, Verb};
 
+/// The exit status of work that failed.
+const FAILED: u8 = 1;
 /// The exit status of wrong use.
 const USAGE: u8 = 2;
+/// The exit status of a comparison that failed, as diff(1) has it: 1 says that there are differences.
+const TROUBLE: u8 = 2;
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
@@ -29,27 +36,40 @@ pub fn main() -> ExitCode {
     let generation = match &cli.command {
         None => Some(&cli.build.generation),
         Some(Verb::Run(arguments)) => Some(&arguments.generation),
+        Some(Verb::Report(arguments)) => Some(&arguments.generation),
+        Some(Verb::Diff(arguments)) => Some(&arguments.generation),
         Some(_) => None,
     };
     if generation.is_some_and(Generation::wants_pass_list) {
-        return exit_status(print(&passes()).map(|()| ExitCode::SUCCESS));
+        return exit_status(print(&passes()).map(|()| ExitCode::SUCCESS), FAILED);
     }
+    let mut failure = FAILED;
     let done = match cli.command {
         None => build::build(&cli.build).map(|()| ExitCode::SUCCESS),
         Some(Verb::Run(arguments)) => run::run(&arguments),
         Some(Verb::Inspect(arguments)) => inspect::inspect(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Verb::Cflags(arguments)) => cflags::cflags(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Verb::Report(arguments)) => {
+            failure = TROUBLE;
+            report::report(&arguments).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Verb::Diff(arguments)) => {
+            failure = TROUBLE;
+            diff::diff(&arguments)
+        }
     };
-    exit_status(done)
+    exit_status(done, failure)
 }
 
-fn exit_status(done: anyhow::Result<ExitCode>) -> ExitCode {
+/// The exit status of what is done, or of what failed: wrong use has one of its own.
+fn exit_status(done: anyhow::Result<ExitCode>, failure: u8) -> ExitCode {
     match done {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bpf2native: error: {error:#}");
-            ExitCode::from(if error.is::<Usage>() { USAGE } else { 1 })
+            let is_usage = error.is::<Usage>() || error.is::<WrongOptions>();
+            ExitCode::from(if is_usage { USAGE } else { failure })
         }
     }
 }
@@ -64,6 +84,11 @@ fn passes() -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(&'static str);
+
+/// Options inside of an option make no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongOptions(String);
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let is_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;

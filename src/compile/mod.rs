@@ -3,10 +3,12 @@
 //! Comes in: a program and its declarations. Goes out: one [`CompiledFunction`] for each function, in order, the
 //! same whatever the number of threads. Each thread reuses its contexts.
 
+use std::ops::Range;
+
 use cranelift_codegen::binemit::CodeOffset;
-use cranelift_codegen::ir::{Function, UserExternalNameRef};
+use cranelift_codegen::ir::{Function, StackSlotData, StackSlotKind, UserExternalNameRef};
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::isa::unwind::UnwindInfo;
+use cranelift_codegen::isa::unwind::{UnwindInfo, UnwindInst};
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_module::{FuncId, ModuleReloc};
 use rayon::prelude::*;
@@ -38,8 +40,20 @@ pub struct CompiledFunction {
     /// Byte offsets where instructions start, in order: of blocks, and of those that may trap. What control does not
     /// reach from here is data ([`crate::disasm::Shape::Entries`]).
     pub entries: Vec<CodeOffset>,
+    /// Its stack frame.
+    pub frame: NativeFrame,
     /// The assembly, if it was asked for.
     pub assembly: Option<String>,
+}
+
+/// The stack frame of compiled code, once its prologue has run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NativeFrame {
+    /// Bytes that the function takes from the stack: saved registers, slots, outgoing arguments; the return address
+    /// where the machine pushes it.
+    pub size: u32,
+    /// Where registers are spilled: bytes above the stack pointer.
+    pub spills: Range<u32>,
 }
 
 /// A range of machine code and where it comes from.
@@ -109,10 +123,15 @@ pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, CompileError> {
 ///
 /// The error of the first function, in program order, that has one.
 pub fn graphs(program: &Program, unverified: Unverified) -> Result<Vec<Graph>, CompileError> {
+    first_error(each_graph(program, unverified))
+}
+
+/// Builds the graphs of all functions, in program order, each on its own.
+pub fn each_graph(program: &Program, unverified: Unverified) -> Vec<Result<Graph, GraphError>> {
     let labels = LabelIndex::new(program);
     let functions: Vec<FunctionId> = program.functions.ids().collect();
     let graphs = functions.par_iter().map(|&function| Graph::build(program, &labels, function, unverified));
-    first_error(graphs.collect())
+    graphs.collect()
 }
 
 /// Lifts and compiles all functions.
@@ -127,12 +146,27 @@ pub fn functions(
     isas: &Isas,
     keep: Keep,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
+    let compiled = each_function(program, selection, declarations, isas, keep, |_, _| ());
+    first_error(compiled.into_iter().map(|result| result.map(|(compiled, ())| compiled)).collect())
+}
+
+/// Lifts and compiles all functions, each on its own: one that fails does not stop the others. `look` sees each
+/// function's CLIF before it is compiled.
+pub fn each_function<T: Send>(
+    program: &Program,
+    selection: &Selection,
+    declarations: &Declarations,
+    isas: &Isas,
+    keep: Keep,
+    look: impl Fn(&Graph, &Function) -> T + Sync,
+) -> Vec<Result<(CompiledFunction, T), CompileError>> {
     let compile = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
         let lifted = lift::lift(program, declarations, isas, graph, lifting)?;
-        machine_code(program, declarations, isas, graph, lifted, keep, context)
+        let seen = look(graph, &lifted.function);
+        Ok((machine_code(program, declarations, isas, graph, lifted, keep, context)?, seen))
     };
     let compiled = selection.graphs.par_iter().map_init(|| (LiftContext::default(), Context::new()), compile);
-    first_error(compiled.collect())
+    compiled.collect()
 }
 
 /// Lifts all functions, for display.
@@ -222,11 +256,29 @@ fn assemble(
 ) -> Result<CompiledFunction, String> {
     context.clear();
     context.func = function;
+    // An empty slot, the last one, takes no place, and says where the spill slots begin.
+    let marker = context.func.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 0));
     context.set_disasm(keep == Keep::Assembly);
     context.compile(isa, &mut Default::default()).map_err(|error| describe(&error.inner))?;
     let mut compiled = context.take_compiled_code().ok_or_else(|| "no code".to_owned())?;
     let unwind = compiled.create_unwind_info(isa).map_err(|error| describe(&error))?;
     let buffer = &compiled.buffer;
+    let frame = buffer.frame_layout().map(|layout| {
+        let (mut pushed, mut saved) = (0, 0);
+        for (_, instruction) in &buffer.unwind_info {
+            match instruction {
+                UnwindInst::PushFrameRegs { offset_upward_to_caller_sp } => pushed = *offset_upward_to_caller_sp,
+                UnwindInst::DefineNewFrame { offset_downward_to_clobbers, .. } => {
+                    saved = *offset_downward_to_clobbers;
+                }
+                _ => {}
+            }
+        }
+        // From the stack pointer up: outgoing arguments, stack slots, spill slots, saved registers, the caller's frame.
+        let start = layout.stackslots[marker].offset;
+        let end = layout.frame_to_fp_offset.saturating_sub(saved).max(start);
+        NativeFrame { size: layout.frame_to_fp_offset.saturating_add(pushed), spills: start..end }
+    });
     let relocations = buffer.relocs().iter();
     let locations = buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
     // On s390x, records of traps are of the last bytes of instructions, which are all in blocks.
@@ -246,6 +298,7 @@ fn assemble(
             .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
             .collect(),
         unwind,
+        frame: frame.unwrap_or_default(),
         locations: locations
             .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
             .collect(),

@@ -259,6 +259,21 @@ impl Graph {
         })
     }
 
+    /// The graph of a function that is not translated: it traps when it is called.
+    pub fn trap(program: &Program, function: FunctionId) -> Graph {
+        Graph {
+            function,
+            section: program.functions[function].section,
+            instructions: Vec::new(),
+            blocks: Vec::new(),
+            live_in: RegSet::default(),
+            surely_read: RegSet::default(),
+            frame: Frame::default(),
+            stack_parameters: 0,
+            refused: Vec::new(),
+        }
+    }
+
     /// How many edges there are between its blocks, about: what the work of a code generator goes with.
     pub fn edges(&self) -> usize {
         self.blocks.iter().map(|block| block.terminator.successors().count()).sum()

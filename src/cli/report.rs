@@ -1,0 +1,178 @@
+//! `report`: what the code of objects is like, to be shown or saved.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bpf2native::btf::Btf;
+use bpf2native::compare::{self, DiffRow, State};
+use bpf2native::config::Config;
+use bpf2native::measure::Want;
+use bpf2native::report::{self, Inputs, Shard};
+use clap::{Args, ValueEnum};
+
+use super::args::Generation;
+use super::progress::Progress;
+use super::{Usage, print, warn};
+
+/// The columns of a table, if none are named.
+const COLUMNS: &str =
+    "file,function,status_a,bpf,clif,bytes,insns,frame,spills,reloads,calls,branches,loads,stores,imports,cycles";
+
+#[derive(Args)]
+#[command(after_help = "Exit status: 0 done (functions that cannot be translated are in the report), 2 trouble.")]
+pub struct ReportArguments {
+    /// BPF objects, and folders of them (all files in them that end in .o)
+    #[arg(value_name = "OBJECT", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Merge reports of the parts of a whole
+    #[arg(long, conflicts_with_all = ["shard", "btf", "texts"])]
+    pub merge: bool,
+    /// Only a part of the objects: 3/8 is the third of eight
+    #[arg(long, value_name = "N/OF", value_parser = parse_shard)]
+    pub shard: Option<Shard>,
+    /// Keep the texts of the functions too, for `diff --show` and HTML
+    #[arg(long)]
+    pub texts: bool,
+    /// Write to this file; `-` is standard output
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// As what [default: json with -o, else table]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ReportFormat>,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Apply CO-RE relocations for the types in this BTF (raw, or in an ELF file)
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+    #[command(flatten)]
+    pub generation: Generation,
+}
+
+/// Which rows are shown, and how.
+#[derive(Args)]
+pub struct Selection {
+    /// Only rows that pass: 'bytes_pct>5', 'state=added', 'xdp_*', '!*.cold'; several must all pass
+    #[arg(short = 'f', long = "filter", value_name = "FILTER", allow_hyphen_values = true, value_parser = parse::<compare::Filter>)]
+    pub filters: Vec<compare::Filter>,
+    /// Sort by columns: 'bytes_diff', 'file^,bytes_pctv' (^ smallest first, v largest first; numbers: largest first)
+    #[arg(short = 's', long = "sort", value_name = "COLUMNS", value_parser = parse::<compare::Order>)]
+    pub order: Option<compare::Order>,
+    /// Show these columns: 'function,bytes,cycles_pct'
+    #[arg(short = 'e', long = "columns", value_name = "COLUMNS")]
+    pub columns: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Aligned columns
+    Table,
+    /// Comma-separated values
+    Csv,
+    /// The saved form
+    Json,
+}
+
+/// Reads an argument of the library's type.
+pub fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    parse(text)
+}
+
+impl Selection {
+    /// The columns that are asked for, or those of `default`.
+    pub fn stats(&self, default: &str, one_side: bool) -> anyhow::Result<Vec<compare::Stat>> {
+        Ok(compare::columns(self.columns.as_deref().unwrap_or(default), one_side)?)
+    }
+
+    /// The rows that pass, in order.
+    pub fn rows(&self, rows: Vec<DiffRow>) -> Vec<DiffRow> {
+        let mut rows = compare::filtered(rows, &self.filters);
+        if let Some(order) = &self.order {
+            compare::sort(&mut rows, order);
+        }
+        rows
+    }
+}
+
+/// Types for CO-RE relocations, with the bytes that they were read from.
+pub fn read_btf(path: Option<&PathBuf>) -> anyhow::Result<Option<(Btf, Vec<u8>)>> {
+    let Some(path) = path else { return Ok(None) };
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;
+    Ok(Some((btf, bytes)))
+}
+
+/// Makes a report of objects.
+pub fn of_objects(
+    inputs: &Inputs,
+    config: &Config,
+    btf: Option<&(Btf, Vec<u8>)>,
+    want: Want,
+) -> anyhow::Result<report::Report> {
+    let progress = Progress::new(inputs.objects.len());
+    let types = btf.map(|(btf, bytes)| (btf, bytes.as_slice()));
+    Ok(report::make(inputs, config, types, want, &|object| progress.step(object))?)
+}
+
+pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
+    let report = if arguments.merge {
+        let read = |path: &PathBuf| {
+            let name = path.display().to_string();
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?;
+            let report = report::Report::from_json(&name, &bytes)?;
+            Ok((name, report))
+        };
+        report::merge(arguments.inputs.iter().map(read).collect::<anyhow::Result<_>>()?)?
+    } else {
+        let mut inputs = Inputs::find(&arguments.inputs)?;
+        if let Some(shard) = arguments.shard {
+            inputs = inputs.shard(shard);
+        }
+        let want = if arguments.texts { Want::Texts } else { Want::Numbers };
+        let btf = read_btf(arguments.btf.as_ref())?;
+        let made = of_objects(&inputs, &arguments.generation.config(), btf.as_ref(), want)?;
+        report::Report { shard: arguments.shard, ..made }
+    };
+    let default = if arguments.output.is_some() { ReportFormat::Json } else { ReportFormat::Table };
+    let format = arguments.format.unwrap_or(default);
+    let text = if format == ReportFormat::Json {
+        if !arguments.selection.filters.is_empty() || arguments.selection.columns.is_some() {
+            return Err(Usage("a saved report has all rows and columns: -f and -e go with a table or CSV").into());
+        }
+        report.to_json()
+    } else {
+        let files =
+            report.files.iter().filter_map(|file| Some(format!("`{}`: {}", file.name, file.error.as_ref()?)));
+        warn(&files.collect::<Vec<_>>());
+        let rows = report.functions.into_iter().map(|row| DiffRow {
+            file: row.file.clone(),
+            function: row.function.clone(),
+            state: State::Removed,
+            a: Some(row),
+            b: None,
+        });
+        let rows = arguments.selection.rows(rows.collect());
+        let columns = arguments.selection.stats(COLUMNS, true)?;
+        match format {
+            ReportFormat::Csv => compare::csv(&rows, &columns),
+            _ => compare::table(&rows, &columns),
+        }
+    };
+    write(arguments.output.as_ref(), &text)
+}
+
+/// Writes text to a file, or to standard output.
+pub fn write(output: Option<&PathBuf>, text: &str) -> anyhow::Result<()> {
+    match output {
+        Some(path) if path.as_os_str() != "-" => {
+            std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+        }
+        _ => print(text),
+    }
+}

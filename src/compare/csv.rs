@@ -1,0 +1,26 @@
+//! A diff as CSV (RFC 4180), with the column names of filters in the first line; lines end in `\n`.
+
+use super::{DiffRow, Stat};
+
+/// The rows; what is missing is an empty field, percent have two decimals.
+pub fn csv(rows: &[DiffRow], columns: &[Stat]) -> String {
+    let mut text = String::new();
+    line(&mut text, columns.iter().map(Stat::to_string));
+    for row in rows {
+        line(&mut text, columns.iter().map(|column| column.value(row).to_string()));
+    }
+    text
+}
+
+fn line(text: &mut String, fields: impl Iterator<Item = String>) {
+    for (index, field) in fields.enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        match field.contains([',', '"', '\n', '\r']) {
+            true => text.push_str(&format!("\"{}\"", field.replace('"', "\"\""))),
+            false => text.push_str(&field),
+        }
+    }
+    text.push('\n');
+}

@@ -1,0 +1,267 @@
+//! What was given to two reports, and these to a [`Diff`].
+//!
+//! | side | its report |
+//! |---|---|
+//! | objects, folders | made here, of the files that the other side does not have just so |
+//! | a saved report | read |
+//! | native code ([`against`]) | its functions stand for the functions of the other side that have their names |
+//!
+//! A file is the same on both sides when its bytes, the options and the version of this tool are: it is not
+//! translated.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Diff, Files, Native, Side as Described, pair};
+use crate::btf::Btf;
+use crate::config::Config;
+use crate::measure::{Want, sha256};
+use crate::report::{self, File, Inputs, Progress, Report, ReportError, Row, SCHEMA, tool};
+
+/// How objects are translated.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The configuration.
+    pub config: Config,
+    /// Types for CO-RE relocations, and the bytes that they were read from.
+    pub btf: Option<(Btf, Vec<u8>)>,
+}
+
+impl Setting {
+    fn types(&self) -> report::Types<'_> {
+        self.btf.as_ref().map(|(btf, bytes)| (btf, bytes.as_slice()))
+    }
+}
+
+/// What a side is.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// Objects, and how to translate them.
+    Objects(Inputs, Box<Setting>),
+    /// A saved report.
+    Report(Box<Report>),
+}
+
+/// A side of a comparison.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub given: Given,
+}
+
+/// Why there is no comparison.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// A side has no report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Native code cannot be read.
+    #[error("`{file}` cannot be compared with: {reason}")]
+    Native {
+        /// The file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// Native code for another machine.
+    #[error("`{file}` is code for {found}, and the target is {target}: see `--target`")]
+    Machine {
+        /// The file.
+        file: String,
+        /// Its machine.
+        found: String,
+        /// The target's.
+        target: String,
+    },
+    /// The kernel cannot be asked.
+    #[error("the kernel cannot be compared with: {0}")]
+    Kernel(String),
+}
+
+/// Compares two sides. `all` looks at identical files too.
+///
+/// # Errors
+///
+/// [`CompareError`] when a side cannot be read.
+pub fn sides(a: &Side, b: &Side, want: Want, all: bool, progress: Progress<'_>) -> Result<Diff, CompareError> {
+    let identical = if all { Identical::default() } else { Identical::find(a, b)? };
+    let (first, second) = (a.report(&identical.a, want, progress)?, b.report(&identical.b, want, progress)?);
+    let files = if a.count() == 1 && b.count() == 1 { Files::One } else { Files::ByName };
+    let mut notes = Vec::new();
+    for (side, report) in [(a, &first), (b, &second)] {
+        if let Given::Report(_) = side.given
+            && report.tool != tool()
+        {
+            notes.push(format!("`{}` was made by {}, and this is {}", side.name, report.tool, tool()));
+        }
+        if report.shard.is_some() {
+            notes.push(format!("`{}` is a part of a whole: see `bpf2native report --merge`", side.name));
+        }
+    }
+    Ok(Diff {
+        a: Described::of(&a.name, &first),
+        b: Described::of(&b.name, &second),
+        identical_files: identical.b.len(),
+        notes,
+        rows: pair(&first, &second, files),
+    })
+}
+
+impl Side {
+    /// How many files it has.
+    fn count(&self) -> usize {
+        match &self.given {
+            Given::Objects(inputs, _) => inputs.objects.len(),
+            Given::Report(report) => report.files.len(),
+        }
+    }
+
+    fn contents(&self) -> Result<Contents, CompareError> {
+        let (files, tool, options) = match &self.given {
+            Given::Objects(inputs, setting) => {
+                let hash = |object: &report::Object| Ok((object.name.clone(), sha256(&object.read()?)));
+                let files = inputs.objects.iter().map(hash).collect::<Result<_, ReportError>>()?;
+                (files, tool(), report::options(&setting.config, setting.types()))
+            }
+            Given::Report(report) => {
+                let files = report.files.iter().map(|file| (file.name.clone(), file.sha256.clone()));
+                (files.collect(), report.tool.clone(), report.options.clone())
+            }
+        };
+        Ok(Contents { files, tool, options })
+    }
+
+    /// Its report, without the files of these names.
+    fn report(
+        &self,
+        without: &BTreeSet<String>,
+        want: Want,
+        progress: Progress<'_>,
+    ) -> Result<Report, CompareError> {
+        match &self.given {
+            Given::Objects(inputs, setting) => {
+                let mut inputs = inputs.clone();
+                inputs.objects.retain(|object| !without.contains(&object.name));
+                if inputs.objects.is_empty() {
+                    let options = report::options(&setting.config, setting.types());
+                    let (files, functions) = Default::default();
+                    return Ok(Report { schema: SCHEMA, tool: tool(), options, shard: None, files, functions });
+                }
+                Ok(report::make(&inputs, &setting.config, setting.types(), want, progress)?)
+            }
+            Given::Report(report) => {
+                let mut report = (**report).clone();
+                report.files.retain(|file| !without.contains(&file.name));
+                report.functions.retain(|row| !without.contains(&row.file));
+                Ok(report)
+            }
+        }
+    }
+}
+
+/// What the code of a side comes from.
+struct Contents {
+    /// Names and hashes.
+    files: Vec<(String, String)>,
+    tool: String,
+    options: report::Options,
+}
+
+/// The files that are the same on both sides, by their names there.
+#[derive(Default)]
+struct Identical {
+    a: BTreeSet<String>,
+    b: BTreeSet<String>,
+}
+
+impl Identical {
+    fn find(a: &Side, b: &Side) -> Result<Identical, CompareError> {
+        let (a, b) = (a.contents()?, b.contents()?);
+        let mut identical = Identical::default();
+        if a.tool != b.tool || a.options != b.options {
+            return Ok(identical);
+        }
+        let (a, b) = (a.files, b.files);
+        if let ([(a, a_hash)], [(b, b_hash)]) = (&a[..], &b[..]) {
+            if a_hash == b_hash {
+                identical.a.insert(a.clone());
+                identical.b.insert(b.clone());
+            }
+            return Ok(identical);
+        }
+        let hashes: HashMap<&str, &str> = a.iter().map(|(name, hash)| (name.as_str(), hash.as_str())).collect();
+        for (name, hash) in &b {
+            if hashes.get(name.as_str()) == Some(&hash.as_str()) {
+                identical.a.insert(name.clone());
+                identical.b.insert(name.clone());
+            }
+        }
+        Ok(identical)
+    }
+}
+
+/// Compares the code of native functions (the first side) with that of the functions that have their names. Others
+/// are counted in the notes, and what could not be translated is listed.
+///
+/// # Errors
+///
+/// [`CompareError`] when the objects cannot be read, or the machines are not the same.
+pub fn against(
+    name: &str,
+    native: &Native,
+    inputs: &Inputs,
+    setting: &Setting,
+    want: Want,
+    progress: Progress<'_>,
+) -> Result<Diff, CompareError> {
+    let target = setting.config.target.architecture;
+    let is_same = std::mem::discriminant(&target) == std::mem::discriminant(&native.architecture);
+    if !is_same {
+        let (found, target) = (native.architecture.to_string(), target.to_string());
+        return Err(CompareError::Machine { file: name.to_owned(), found, target });
+    }
+    let ours = report::make(inputs, &setting.config, setting.types(), want, progress)?;
+    let named = inputs.objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>().join(", ");
+    Ok(beside(name, name, &native.rows, &named, ours))
+}
+
+/// Rows for the functions of a report whose names other code has too.
+pub(super) fn beside(name: &str, made_by: &str, theirs: &[Row], named: &str, ours: Report) -> Diff {
+    let mut by_name: BTreeMap<&str, Option<&Row>> = BTreeMap::new();
+    for row in theirs {
+        // Static functions of one name cannot be told apart.
+        by_name.entry(&row.function).and_modify(|known| *known = None).or_insert(Some(row));
+    }
+    let partner = |row: &Row| by_name.get(row.function.as_str()).copied().flatten();
+    let total = ours.functions.len();
+    let description = Described::of(named, &ours);
+    let (both, _): (Vec<Row>, Vec<Row>) = ours.functions.iter().cloned().partition(|row| partner(row).is_some());
+    let mut notes = Vec::new();
+    if both.len() < total {
+        notes.push(format!("{} of {total} functions are not in `{name}`", total - both.len()));
+    }
+    let first: Vec<Row> =
+        both.iter().filter_map(|row| Some(Row { file: row.file.clone(), ..partner(row)?.clone() })).collect();
+    if first.len() < theirs.len() {
+        notes.push(format!(
+            "{} of {} functions of `{name}` are not among them",
+            theirs.len() - first.len(),
+            theirs.len()
+        ));
+    }
+    // Files that cannot be read would stand for what they are not known to have.
+    let files: Vec<File> = ours.files.iter().map(|file| File { error: None, ..file.clone() }).collect();
+    let first = Report { files: files.clone(), functions: first, ..ours.clone() };
+    let broken = ours.files.iter().filter_map(|file| Some(format!("`{}`: {}", file.name, file.error.as_ref()?)));
+    notes.extend(broken);
+    let second = Report { files, functions: both, ..ours };
+    Diff {
+        a: Described { name: name.to_owned(), tool: made_by.to_owned(), options: None },
+        b: description,
+        identical_files: 0,
+        notes,
+        rows: pair(&first, &second, Files::ByName),
+    }
+}

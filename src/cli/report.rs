@@ -70,6 +70,8 @@ pub enum ReportFormat {
     Csv,
     /// The saved form
     Json,
+    /// One page, for a browser
+    Html,
 }
 
 /// Reads an argument of the library's type.
@@ -121,6 +123,8 @@ pub fn of_objects(
 }
 
 pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
+    let default = if arguments.output.is_some() { ReportFormat::Json } else { ReportFormat::Table };
+    let format = arguments.format.unwrap_or(default);
     let report = if arguments.merge {
         let read = |path: &PathBuf| {
             let name = path.display().to_string();
@@ -134,18 +138,24 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
         if let Some(shard) = arguments.shard {
             inputs = inputs.shard(shard);
         }
-        let want = if arguments.texts { Want::Texts } else { Want::Numbers };
+        let wants_texts = arguments.texts || format == ReportFormat::Html;
+        let want = if wants_texts { Want::Texts } else { Want::Numbers };
         let btf = read_btf(arguments.btf.as_ref())?;
         let made = of_objects(&inputs, &arguments.generation.config(), btf.as_ref(), want)?;
         report::Report { shard: arguments.shard, ..made }
     };
-    let default = if arguments.output.is_some() { ReportFormat::Json } else { ReportFormat::Table };
-    let format = arguments.format.unwrap_or(default);
-    let text = if format == ReportFormat::Json {
+    let is_whole = matches!(format, ReportFormat::Json | ReportFormat::Html);
+    let text = if is_whole {
         if !arguments.selection.filters.is_empty() || arguments.selection.columns.is_some() {
-            return Err(Usage("a saved report has all rows and columns: -f and -e go with a table or CSV").into());
+            return Err(Usage("JSON and HTML have all rows and columns: -f and -e go with a table or CSV").into());
         }
-        report.to_json()
+        match format {
+            ReportFormat::Html => {
+                let names: Vec<String> = arguments.inputs.iter().map(|path| path.display().to_string()).collect();
+                compare::report_html(&names.join(", "), &report)
+            }
+            _ => report.to_json(),
+        }
     } else {
         let files =
             report.files.iter().filter_map(|file| Some(format!("`{}`: {}", file.name, file.error.as_ref()?)));

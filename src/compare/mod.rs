@@ -34,7 +34,7 @@ use crate::report::{Options, Report, Row};
 pub use column::{Column, Stat, Value, Variant, columns};
 pub use csv::csv;
 pub use filter::{Condition, Filter, Order, filtered, sort};
-pub use html::html;
+pub use html::{html, report_html};
 pub use json::json;
 pub use markdown::markdown;
 pub use native::{Native, native_report};

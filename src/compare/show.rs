@@ -100,7 +100,7 @@ pub fn unified(old: &Texts, new: &Texts, kind: Kind, old_name: &str, new_name: &
 }
 
 /// The differences. Large texts are compared at their ends only.
-fn operations(old: &[String], new: &[String]) -> Vec<DiffOp> {
+pub(super) fn operations(old: &[String], new: &[String]) -> Vec<DiffOp> {
     if old.len() + new.len() <= LARGEST {
         return similar::capture_diff_slices(Algorithm::Myers, old, new);
     }

@@ -5,7 +5,8 @@ function header() {
     element("dt", {}, isDiff ? ["base", "new"][index] : "of"),
     element("dd", {}, element("span", { class: "mono" }, side.name), element("span", { class: "muted" }, "  " + side.about)),
   ]);
-  document.getElementById("top").replaceChildren(element("h1", {}, data.title), element("dl", { class: "sides" }, ...sides));
+  const summary = data.summary && element("p", {}, data.summary);
+  document.getElementById("top").replaceChildren(element("h1", {}, data.title), summary || "", element("dl", { class: "sides" }, ...sides));
 }
 
 function show() {

@@ -34,6 +34,8 @@ const SCRIPT: &str = concat!(
 pub struct Page {
     /// The heading.
     pub title: String,
+    /// What comes out, in a sentence.
+    pub summary: String,
     /// One side, or base and new.
     pub sides: Vec<Side>,
     /// What is counted, in the order of the numbers of rows.

@@ -39,6 +39,13 @@ bench-programs *ARGUMENTS:
 corpus *ARGUMENTS:
     tools/corpus.sh {{ARGUMENTS}}
 
+# Compares code generation with that of another commit, over the fixtures: `just codegen-diff main`; see target/codegen-diff
+codegen-diff base="HEAD" objects="fixtures/obj/clang22-v4": build
+    BPF2NATIVE=target/release/bpf2native tools/codegen-diff.sh --base {{ base }} --output target/codegen-diff \
+        --build 'cargo build --release --target-dir target/codegen && \
+            mkdir -p target && target/codegen/release/bpf2native report --texts {{ objects }} -o target/codegen.json' \
+        --objects target/codegen.json
+
 # All that continuous integration runs
 ci:
     .ci/run

@@ -103,12 +103,16 @@ struct Opened {
 }
 
 fn open(page: &Page) -> Option<Opened> {
+    open_text(&page.to_html())
+}
+
+fn open_text(page: &str) -> Option<Opened> {
     if !native::has_tool("chromedriver") || !native::has_tool("chromium") {
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("page.html");
-    std::fs::write(&path, page.to_html()).unwrap();
+    std::fs::write(&path, page).unwrap();
     let browser = Browser::start(1300, 900);
     browser.open(&path, "");
     Some(Opened { browser, path, _folder: folder })
@@ -306,5 +310,54 @@ fn the_page_fits_narrow_and_wide_light_and_dark() {
     assert_eq!(backgrounds[0], backgrounds[2]);
     assert_eq!(backgrounds[1], backgrounds[3]);
     assert_ne!(backgrounds[0], backgrounds[1]);
+    opened.assert_quiet();
+}
+
+/// A page that the command made.
+fn made(arguments: &[&str]) -> String {
+    let mut command = native::bpf2native();
+    native::output(command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CI").args(arguments))
+}
+
+/// The same, where the exit status says that there are differences.
+fn made_of_differences(arguments: &[&str]) -> String {
+    let mut command = native::bpf2native();
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CI").args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_page_of_two_objects_shows_what_changed() {
+    let arguments = ["diff", "fixtures/compare/old", "fixtures/compare/new", "--format", "html"];
+    let page = made_of_differences(&arguments);
+    assert_eq!(page, made_of_differences(&[&arguments[..], &["-j", "1"]].concat()), "it depends on the threads");
+    let Some(opened) = open_text(&page) else { return };
+    let browser = &opened.browser;
+    assert_eq!(browser.texts(NAMES)[0], "price");
+    assert_eq!(browser.texts("tr .badge.broken").len(), 2, "beside the name for narrow screens, and in its column");
+    browser.click("#list tbody tr:first-child th a");
+    browser.wait_for("document.querySelector('#function h2')");
+    assert_eq!(browser.texts("#function h2"), ["price"]);
+    assert!(browser.all(".l.ins").len() > 5);
+    assert!(browser.texts(".l .src").iter().any(|text| text.contains("if (")), "no source lines");
+    browser.click("#function [data-value=code]");
+    let lines = browser.texts(".pane[aria-label=Source] .l");
+    assert!(lines.len() > 5 && lines[0].contains("shop.c"), "{lines:?}");
+    opened.assert_quiet();
+}
+
+#[test]
+fn the_page_of_a_report_shows_every_function() {
+    let page = made(&["report", "fixtures/compare/new", "--format", "html", "--target", "aarch64"]);
+    let Some(opened) = open_text(&page) else { return };
+    let browser = &opened.browser;
+    let names = browser.texts(NAMES);
+    assert!(names.contains(&"price".to_owned()) && names.contains(&"label".to_owned()), "{names:?}");
+    assert_eq!(names[0], "main", "the largest comes first");
+    assert_eq!(browser.texts("td .badge.failed").len(), 1);
+    browser.click("#list tbody tr:first-child th a");
+    browser.wait_for("document.querySelector('#function h2')");
+    assert!(browser.texts(".pane[aria-label=Assembly] .l").iter().any(|line| line.contains("stp x29, x30")));
     opened.assert_quiet();
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use bpf2native::config::{self, Config, Cpu, OptLevel, PassChange};
+use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, PassChange};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
 
@@ -55,10 +55,16 @@ pub struct Generation {
     /// Target: x86_64, aarch64, riscv64, s390x, or a triple [default: this machine]
     #[arg(long, value_name = "TRIPLE", value_parser = parse_target)]
     pub target: Option<Triple>,
-    /// Processor: baseline, native, or a name such as haswell
+    /// Processor: baseline, native, or a name such as x86-64-v3, haswell, znver3
     #[arg(long, value_name = "NAME", default_value = "baseline")]
     pub cpu: String,
-    /// Optimisation: 0 fastest translation, 1 good register allocation, 2 all
+    /// Features of the processor to use or not: +avx2,-bmi2
+    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
+    pub target_feature: Vec<Feature>,
+    /// Optimisation: 0 translates fastest, 1 allocates registers well, 2 has all passes (see -Z)
+    ///
+    /// 0: registers in a single pass, each instruction as it is: translates about twice as fast as 2, and the code takes
+    /// two to three times as long. 1: as 0, with registers by the backtracking allocator. 2: all passes of -Z.
     #[arg(short = 'O', value_name = "LEVEL", default_value = "2", value_parser = ["0", "1", "2"])]
     pub opt_level: String,
     /// Turn one optimisation on (NAME), off (no-NAME), or `all` or `none`; `help` lists them
@@ -113,6 +119,7 @@ impl Generation {
             PassWord::Change(change) => Some(*change),
         });
         config.passes = Some(config.effective_passes().changed(&changes.collect::<Vec<_>>()));
+        config.features.clone_from(&self.target_feature);
         config.threads = self.threads;
         config.debug = self.debug;
         config

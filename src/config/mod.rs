@@ -1,7 +1,7 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
-//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names, `passes.rs`
-//! has the optimisations' switches.
+//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names, `cpu.rs`
+//! names of processors and features, `passes.rs` has the optimisations' switches.
 //!
 //! | setting | value | why |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
 //! | `is_pic` | on for objects, off in memory | COFF has no table of addresses: it relocates code when loading |
 
+mod cpu;
 mod passes;
 mod triple;
 
@@ -23,6 +24,7 @@ use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 use crate::abi::Platform;
 use crate::graph::Graph;
 
+pub use cpu::{Cpu, Feature, FeatureError};
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use triple::parse as parse_triple;
 
@@ -38,18 +40,6 @@ pub enum OptLevel {
     O2,
 }
 
-/// Which features of the processor the code may use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Cpu {
-    /// Those that every processor of the architecture has.
-    #[default]
-    Baseline,
-    /// Those of this machine.
-    Native,
-    /// Those of a processor or feature that Cranelift knows by name, such as `haswell` or `has_lse`.
-    Named(String),
-}
-
 /// How to translate.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -57,6 +47,8 @@ pub struct Config {
     pub target: Triple,
     /// Its features.
     pub cpu: Cpu,
+    /// Features to use beside those, or not to use.
+    pub features: Vec<Feature>,
     /// How much to optimise.
     pub opt_level: OptLevel,
     /// Which optimisations; by default those of the level ([`Passes::of_level`]).
@@ -76,6 +68,7 @@ impl Default for Config {
         Config {
             target: Triple::host(),
             cpu: Cpu::Native,
+            features: Vec::new(),
             opt_level: OptLevel::default(),
             passes: None,
             threads: 0,
@@ -121,12 +114,24 @@ pub enum TargetError {
         target: Triple,
     },
     /// A processor or feature that Cranelift does not know for the target.
-    #[error("`{cpu}` is not a processor or a feature of {target} that is known; `baseline` always is")]
+    #[error("`{cpu}` is not a processor of {target} that is known: `baseline`{} are", listed(known))]
     Cpu {
         /// As given.
         cpu: String,
         /// The target.
         target: Triple,
+        /// Those that are known.
+        known: Vec<String>,
+    },
+    /// A feature that Cranelift does not know for the target.
+    #[error("`{feature}` is not a feature of {target} that is known{}", listed(known))]
+    Feature {
+        /// As given.
+        feature: String,
+        /// The target.
+        target: Triple,
+        /// Those that are known.
+        known: Vec<String>,
     },
     /// Settings that contradict each other.
     #[error("the code generator for {target} refuses its settings: {reason}")]
@@ -136,6 +141,11 @@ pub enum TargetError {
         /// Cranelift's words.
         reason: String,
     },
+}
+
+/// Further names of a list.
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!(", `{name}`")).collect()
 }
 
 /// Where the code will run from.
@@ -250,18 +260,6 @@ fn build(
         flags.set(name, value).map_err(|error| refused(error.to_string()))?;
     }
     let mut builder = isa::lookup(target.clone()).map_err(|_| TargetError::Unsupported(target.clone()))?;
-    match &config.cpu {
-        Cpu::Baseline => {}
-        Cpu::Native => {
-            let host = Triple::host();
-            if host.architecture != target.architecture {
-                return Err(TargetError::NotNative { host, target: target.clone() });
-            }
-            cranelift_native::infer_native_flags(&mut builder).map_err(|reason| refused(reason.to_owned()))?;
-        }
-        Cpu::Named(cpu) => {
-            builder.enable(cpu).map_err(|_| TargetError::Cpu { cpu: cpu.clone(), target: target.clone() })?;
-        }
-    }
+    cpu::apply(config, &mut builder)?;
     builder.finish(settings::Flags::new(flags)).map_err(|error| refused(error.to_string()))
 }

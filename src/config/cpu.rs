@@ -55,6 +55,12 @@ impl std::str::FromStr for Feature {
     }
 }
 
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.on { '+' } else { '-' }, self.name)
+    }
+}
+
 /// What settings of features start with.
 const PREFIXES: [&str; 2] = ["has_", "use_"];
 
@@ -92,7 +98,8 @@ pub(super) fn apply(config: &Config, builder: &mut isa::Builder) -> Result<(), T
             };
             if !known {
                 let known = settings.iter().filter(|setting| setting.kind == SettingKind::Preset);
-                let known = known.map(|setting| setting.name.to_owned()).collect();
+                let known = known.map(|setting| setting.name).filter(|&name| name != "baseline");
+                let known = ["baseline", "native"].into_iter().chain(known).map(str::to_owned).collect();
                 return Err(TargetError::Cpu { cpu: cpu.clone(), target: target.clone(), known });
             }
         }

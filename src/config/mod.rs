@@ -114,7 +114,7 @@ pub enum TargetError {
         target: Triple,
     },
     /// A processor or feature that Cranelift does not know for the target.
-    #[error("`{cpu}` is not a processor of {target} that is known: `baseline`{} are", listed(known))]
+    #[error("`{cpu}` is not a processor of {target}; known are `{}`", known.join("`, `"))]
     Cpu {
         /// As given.
         cpu: String,
@@ -124,7 +124,7 @@ pub enum TargetError {
         known: Vec<String>,
     },
     /// A feature that Cranelift does not know for the target.
-    #[error("`{feature}` is not a feature of {target} that is known{}", listed(known))]
+    #[error("`{feature}` is not a feature of {target}; known are `{}`", known.join("`, `"))]
     Feature {
         /// As given.
         feature: String,
@@ -141,11 +141,6 @@ pub enum TargetError {
         /// Cranelift's words.
         reason: String,
     },
-}
-
-/// Further names of a list.
-fn listed(names: &[String]) -> String {
-    names.iter().map(|name| format!(", `{name}`")).collect()
 }
 
 /// Where the code will run from.

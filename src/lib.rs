@@ -73,6 +73,7 @@
 //! | decode | [`decode`] | bytes to instructions |
 //! | graph | [`graph`] | basic blocks, the frame |
 //! | select | [`select`] | what of it is translated |
+//! | improve | [`improve`] | plans for faster code |
 //! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language |
 //! | compile | [`compile`] | to machine code, in parallel |
 //! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
@@ -92,6 +93,7 @@ pub mod emit;
 pub mod entry;
 pub mod graph;
 pub mod html;
+pub mod improve;
 pub mod jit;
 pub mod lift;
 pub mod measure;

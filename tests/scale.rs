@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
+use bpf2native::improve::{Reaches, Slots};
 use bpf2native::{Config, Program, compile};
 use support::large::{SHAPES, Shape};
 
@@ -65,14 +66,16 @@ fn shortest(mut work: impl FnMut()) -> Duration {
     times.min().unwrap()
 }
 
-/// What comes before Cranelift: parsing, graphs, liveness, frames. Eight times the code takes at most 30 times the
+/// What comes before Cranelift: parsing, graphs, liveness, frames, frame slots. Eight times the code takes at most 30 times the
 /// time, which a quadratic pass (64 times) exceeds and a slow machine does not; three tries.
 #[test]
 fn own_phases_are_linear() {
     let phases = |object: &[u8]| {
         shortest(|| {
             let program = Program::from_bytes("large.o", object).unwrap();
-            black_box(compile::graphs(&program, Unverified::Refuse).unwrap());
+            let graphs = compile::graphs(&program, Unverified::Refuse).unwrap();
+            let reaches = Reaches::new(&program, &graphs);
+            graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));
         })
     };
     for Shape { name, make } in SHAPES {

@@ -16,6 +16,7 @@ use target_lexicon::Architecture;
 
 use crate::config::Isas;
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
+use crate::improve::Reaches;
 use crate::lift::{self, Declarations, LiftContext, LiftError, Lifted};
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
@@ -160,8 +161,9 @@ pub fn each_function<T: Send>(
     keep: Keep,
     look: impl Fn(&Graph, &Function) -> T + Sync,
 ) -> Vec<Result<(CompiledFunction, T), CompileError>> {
+    let reaches = Reaches::new(program, &selection.graphs);
     let compile = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
-        let lifted = lift::lift(program, declarations, isas, graph, lifting)?;
+        let lifted = lift::lift(program, declarations, isas, graph, &reaches, lifting)?;
         let seen = look(graph, &lifted.function);
         Ok((machine_code(program, declarations, isas, graph, lifted, keep, context)?, seen))
     };
@@ -180,8 +182,9 @@ pub fn clif(
     declarations: &Declarations,
     isas: &Isas,
 ) -> Result<Vec<Function>, CompileError> {
+    let reaches = Reaches::new(program, &selection.graphs);
     let lift = |lifting: &mut LiftContext, graph: &Graph| {
-        lift::lift(program, declarations, isas, graph, lifting).map(|lifted| lifted.function)
+        lift::lift(program, declarations, isas, graph, &reaches, lifting).map(|lifted| lifted.function)
     };
     first_error(selection.graphs.par_iter().map_init(LiftContext::default, lift).collect())
 }

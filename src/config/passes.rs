@@ -42,6 +42,7 @@ macro_rules! passes {
 }
 
 passes! {
+    FrameSlots "frame-slots" "frame slots that no pointer reaches become values"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
 }
 

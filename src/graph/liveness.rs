@@ -122,6 +122,11 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls) -> RegSet {
     }
 }
 
+/// The registers that a call may read.
+pub(crate) fn arguments_read(program: &Program, call: &Instruction) -> RegSet {
+    read(program, call, Calls::ReadAll)
+}
+
 /// How many of r1 to r5 a call passes.
 fn argument_count(program: &Program, instruction: &Instruction, calls: Calls) -> usize {
     let prototype = match instruction.target {

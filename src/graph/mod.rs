@@ -27,6 +27,7 @@ use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
 pub use frame::Frame;
 pub use labels::{JumpTarget, LabelIndex, RegisterJump};
 use liveness::Calls;
+pub(crate) use liveness::arguments_read;
 pub use liveness::{RegSet, written};
 
 /// Index of a block in [`Graph::blocks`].

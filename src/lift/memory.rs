@@ -11,7 +11,8 @@
 //! | load-acquire, store-release | `atomic_load`, `atomic_store` (sequentially consistent, so stronger) |
 //!
 //! An access may fault and is never assumed to be aligned; none is merged or dropped here, since memory may be
-//! volatile, shared with other threads or with signal handlers.
+//! volatile, shared with other threads or with signal handlers. Frame slots that nothing else can reach are values
+//! (`slots.rs`).
 
 use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, MemFlagsData, Value};
 
@@ -54,6 +55,9 @@ impl Lifter<'_, '_> {
     }
 
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, offset: i16) {
+        if let Some(access) = self.slots.access(self.at.offset) {
+            return self.load_slot(access, size, signed, dst);
+        }
         let (address, offset) = self.place(base, offset);
         let flags = MemFlagsData::new();
         let ins = self.builder.ins();
@@ -70,6 +74,9 @@ impl Lifter<'_, '_> {
     }
 
     pub(super) fn store(&mut self, size: Size, base: Reg, offset: i16, src: Operand) {
+        if let Some(access) = self.slots.access(self.at.offset) {
+            return self.store_slot(access, size, src);
+        }
         let (address, offset) = self.place(base, offset);
         let flags = MemFlagsData::new();
         let value = self.operand(src);

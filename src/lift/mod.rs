@@ -6,9 +6,9 @@
 //! | BPF | CLIF |
 //! |---|---|
 //! | r0 to r9 | one `i64` variable each; undefined at entry means 0 |
-//! | r10 | `stack_addr` of the end of one explicit stack slot |
+//! | r10 | `stack_addr` of the end of one explicit stack slot, unless nothing is left in the frame |
 //! | arithmetic | `alu.rs` |
-//! | loads, stores, atomics | `memory.rs` |
+//! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs` |
 //! | jumps | `control.rs` |
@@ -22,6 +22,7 @@ mod control;
 mod declarations;
 pub mod libcalls;
 mod memory;
+mod slots;
 pub mod variadic;
 
 use cranelift_codegen::ir::{
@@ -30,9 +31,10 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use crate::abi::{Entered, WORD};
-use crate::config::Isas;
+use crate::config::{Isas, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{Graph, Instruction};
+use crate::improve::{Reaches, Slots};
 use crate::program::{Endianness, Place, Program};
 
 pub use declarations::{AddressTable, Callee, DataReference, Declarations, Imported, Outside};
@@ -95,6 +97,7 @@ pub fn lift(
     declarations: &Declarations,
     isas: &Isas,
     graph: &Graph,
+    reaches: &Reaches<'_>,
     context: &mut LiftContext,
 ) -> Result<Lifted, LiftError> {
     let callee = declarations.function(graph.function);
@@ -102,7 +105,9 @@ pub fn lift(
     let mut function = Function::with_name_signature(UserFuncName::user(0, callee.id.as_u32()), signature);
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
     let returns_twice = call::returns_twice(program, graph);
-    let mut lifter = Lifter::new(program, declarations, graph, &mut builder);
+    let passes = isas.passes_for(returns_twice);
+    let slots = if passes.contains(Pass::FrameSlots) { Slots::find(reaches, graph) } else { Slots::none(graph) };
+    let mut lifter = Lifter::new(program, declarations, graph, &slots, &mut builder);
     lifter.function()?;
     builder.seal_all_blocks();
     builder.finalize(isas.main.frontend_config());
@@ -117,6 +122,10 @@ struct Lifter<'a, 'f> {
     builder: &'a mut FunctionBuilder<'f>,
     references: address::References,
     registers: [Variable; 10],
+    /// The frame slots that are values.
+    slots: &'a Slots,
+    /// Their values.
+    slot_values: Vec<Variable>,
     /// The BPF stack, if the function uses r10.
     frame: Option<StackSlot>,
     /// CLIF blocks, by index of BPF block.
@@ -144,12 +153,13 @@ impl<'a, 'f> Lifter<'a, 'f> {
         program: &'a Program,
         declarations: &'a Declarations,
         graph: &'a Graph,
+        slots: &'a Slots,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
-        let frame = (graph.frame.size > 0).then(|| {
+        let frame = (slots.frame_size > 0).then(|| {
             // The frame's end is aligned too, since its size is.
-            let size = graph.frame.size.next_multiple_of(1 << FRAME_ALIGN_LOG2);
+            let size = slots.frame_size.next_multiple_of(1 << FRAME_ALIGN_LOG2);
             let size = u32::try_from(size).expect("the graph phase bounds the frame");
             builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, FRAME_ALIGN_LOG2))
         });
@@ -162,6 +172,8 @@ impl<'a, 'f> Lifter<'a, 'f> {
             builder,
             references: address::References::default(),
             registers,
+            slots,
+            slot_values: Vec::new(),
             frame,
             blocks,
             entered: Entered::default(),
@@ -211,6 +223,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         for variable in self.registers {
             self.builder.def_var(variable, zero);
         }
+        self.enter_slots();
         let native: Vec<Value> = self.builder.block_params(entry).to_vec();
         let abi = &self.declarations.function(self.graph.function).abi;
         self.entered = abi.enter(self.builder, &native);

@@ -1,0 +1,17 @@
+//! The **improve** phase: what makes code faster that Cranelift cannot do, since it needs to know where code comes from.
+//!
+//! Comes in: a function's [`Graph`](crate::graph::Graph). Goes out: plans that the lift phase follows. The rule: a plan
+//! changes how a function is lifted, never what it does; each has a switch ([`crate::config::Pass`]), and its file says
+//! why it is sound.
+//!
+//! | plan | file |
+//! |---|---|
+//! | frame slots that become values | `slots.rs` |
+//! | how far below an address code reaches | `reach.rs`, over intervals: `range.rs` |
+
+mod range;
+mod reach;
+mod slots;
+
+pub use reach::Reaches;
+pub use slots::{Access, Slot, Slots};

@@ -1,0 +1,72 @@
+//! Loads and stores of frame slots that are values ([`crate::improve::Slots`]).
+//!
+//! | access | CLIF |
+//! |---|---|
+//! | store of the whole slot | `def_var` |
+//! | store of a part | `band`, `bor` of the shifted part |
+//! | load of the whole slot | `use_var` |
+//! | load of a part | `ushr`, `ireduce` |
+//!
+//! The first byte of a part is the lowest one where the program is little-endian, else the highest.
+
+use cranelift_codegen::ir::{InstBuilder, Type};
+use cranelift_frontend::Variable;
+
+use super::Lifter;
+use super::alu::size_type;
+use crate::abi::WORD;
+use crate::decode::insn::{Operand, Reg, Size};
+use crate::improve::Access;
+
+impl Lifter<'_, '_> {
+    /// Gives the promoted slots their variables.
+    pub(super) fn enter_slots(&mut self) {
+        for slot in &self.slots.slots {
+            let ty = size_type(slot.size);
+            let variable = self.builder.declare_var(ty);
+            let zero = self.builder.ins().iconst(ty, 0);
+            self.builder.def_var(variable, zero);
+            self.slot_values.push(variable);
+        }
+    }
+
+    /// The slot's variable and type, and by how many bits the accessed part is shifted.
+    fn slot_part(&self, access: Access, size: Size) -> (Variable, Type, u32) {
+        let ty = size_type(self.slots.slots[access.slot].size);
+        let below = match self.is_big_endian() {
+            false => u32::from(access.at),
+            true => ty.bytes() - u32::from(access.at) - u32::from(size.bytes()),
+        };
+        (self.slot_values[access.slot], ty, 8 * below)
+    }
+
+    pub(super) fn load_slot(&mut self, access: Access, size: Size, signed: bool, dst: Reg) {
+        let (variable, ty, shift) = self.slot_part(access, size);
+        let mut value = self.builder.use_var(variable);
+        let part = size_type(size);
+        if part != ty {
+            value = self.builder.ins().ushr_imm_u(value, i64::from(shift));
+            value = self.builder.ins().ireduce(part, value);
+        }
+        let word =
+            if signed && part != WORD { self.builder.ins().sextend(WORD, value) } else { self.word(value, part) };
+        self.set(dst, word);
+    }
+
+    pub(super) fn store_slot(&mut self, access: Access, size: Size, src: Operand) {
+        let (variable, ty, shift) = self.slot_part(access, size);
+        let part = size_type(size);
+        let mut value = self.operand_at(src, part);
+        if part != ty {
+            let old = self.builder.use_var(variable);
+            let mask = (u64::MAX >> (64 - part.bits())) << shift;
+            let kept = !mask & (u64::MAX >> (64 - ty.bits()));
+            let kept = self.builder.ins().iconst(ty, kept as i64);
+            let rest = self.builder.ins().band(old, kept);
+            value = self.builder.ins().uextend(ty, value);
+            value = self.builder.ins().ishl_imm_u(value, i64::from(shift));
+            value = self.builder.ins().bor(rest, value);
+        }
+        self.builder.def_var(variable, value);
+    }
+}

@@ -1,0 +1,64 @@
+//! Golden tests of the improve phase: each file of `tests/improve/` has a program, and the CLIF without and with a pass.
+//!
+//! ```text
+//! # what it shows
+//! pass NAME
+//!     r0 = 0                  assembly (indented)
+//! without
+//! CLIF of all functions, with no pass on
+//! with
+//! CLIF with this one on
+//! ```
+//!
+//! `BPF2NATIVE_BLESS=1` writes what is there now.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use bpf2native::config::{PassChange, Passes, parse_triple};
+use bpf2native::{Config, Program, emit};
+
+/// The CLIF of a program, with these passes.
+fn clif(name: &str, code: &[u8], passes: Passes) -> String {
+    let program = Program::from_instructions(name, code).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let config = Config { passes: Some(passes), ..Config::for_target(parse_triple("x86_64").unwrap()) };
+    emit::clif(&program, &config, None).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// What the file should be.
+fn made(name: &str, text: &str) -> String {
+    let head = text.split("\nwithout\n").next().unwrap_or_default().trim_end();
+    let pass = head.lines().find_map(|line| line.strip_prefix("pass "));
+    let pass = pass.unwrap_or_else(|| panic!("{name}: no line `pass NAME`"));
+    let change: PassChange = pass.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let lines = head.lines().filter(|line| line.starts_with("    "));
+    let code = support::asm::assemble(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    let code = code.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let clif = |passes| clif(name, &code, passes).trim_end().to_owned();
+    let with = clif(Passes::NONE.changed(&[change]));
+    format!("{head}\nwithout\n{}\nwith\n{with}\n", clif(Passes::NONE))
+}
+
+#[test]
+fn passes_do_what_their_examples_show() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/improve");
+    let bless = std::env::var_os("BPF2NATIVE_BLESS").is_some();
+    let mut differing = Vec::new();
+    let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let made = made(&name, &text);
+        if bless {
+            fs::write(&path, made).unwrap();
+        } else if made != text {
+            differing.push(format!("{name} is now\n{made}"));
+        }
+    }
+    assert!(differing.is_empty(), "BPF2NATIVE_BLESS=1 accepts this:\n{}", differing.join("\n"));
+}

@@ -19,6 +19,7 @@ use std::sync::Mutex;
 use anyhow::{Context, bail};
 use bpf2native::aot::{self, Artifact, LinkOptions};
 use bpf2native::emit::{self, Purpose};
+use bpf2native::listing;
 use bpf2native::{Config, Jit, Linker, Program};
 
 fn main() -> ExitCode {
@@ -92,7 +93,7 @@ fn run(options: Options) -> anyhow::Result<u64> {
         false => Program::from_instructions("the program", &code)?,
     };
     if options.debug {
-        eprint!("{}", emit::bpf(&program, None)?);
+        eprint!("{}", listing::bpf(&program, None)?);
     }
     match options.aot {
         true => run_shared_library(&program, options.memory),

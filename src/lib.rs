@@ -96,6 +96,7 @@ pub mod html;
 pub mod improve;
 pub mod jit;
 pub mod lift;
+pub mod listing;
 pub mod measure;
 pub mod parse;
 pub mod program;

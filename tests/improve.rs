@@ -20,13 +20,13 @@ use std::fs;
 use std::path::Path;
 
 use bpf2native::config::{PassChange, Passes, parse_triple};
-use bpf2native::{Config, Program, emit};
+use bpf2native::{Config, Program, listing};
 
 /// The CLIF of a program, with these passes.
 fn clif(name: &str, code: &[u8], passes: Passes) -> String {
     let program = Program::from_instructions(name, code).unwrap_or_else(|error| panic!("{name}: {error}"));
     let config = Config { passes: Some(passes), ..Config::for_target(parse_triple("x86_64").unwrap()) };
-    emit::clif(&program, &config, None).unwrap_or_else(|error| panic!("{name}: {error}"))
+    listing::clif(&program, &config, None, &mut Vec::new()).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// What the file should be.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bpf2native::config::OptLevel;
 use bpf2native::emit::{self, Purpose};
+use bpf2native::listing;
 use bpf2native::{Config, Program};
 
 /// Objects above this size take too long to translate a hundred times.
@@ -52,7 +53,7 @@ fn objects(folder: &Path, found: &mut Vec<PathBuf>) {
 fn panics(bytes: &[u8], config: &Config) -> bool {
     let translate = || {
         let Ok(program) = Program::from_bytes("damaged.o", bytes) else { return };
-        let _ = emit::bpf(&program, None);
+        let _ = listing::bpf(&program, None);
         let _ = emit::object(&program, config, Purpose::Relocatable, "damaged.o", &mut Vec::new());
     };
     catch_unwind(AssertUnwindSafe(translate)).is_err()

@@ -5,6 +5,7 @@
 #![no_main]
 
 use bpf2native::emit::{self, Purpose};
+use bpf2native::listing;
 use bpf2native::config::OptLevel;
 use bpf2native::{Config, Program};
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +15,7 @@ const TRANSLATED: usize = 1 << 14;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(program) = Program::from_bytes("fuzz.o", bytes) else { return };
-    let _ = emit::bpf(&program, None);
+    let _ = listing::bpf(&program, None);
     if bytes.len() <= TRANSLATED {
         let config = Config { opt_level: OptLevel::O0, threads: 1, ..Config::default() };
         let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o", &mut Vec::new());

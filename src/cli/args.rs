@@ -147,6 +147,8 @@ pub enum Emit {
     Obj,
     /// Native assembly
     Asm,
+    /// Cranelift's intermediate language, optimised
+    ClifOpt,
     /// Cranelift's intermediate language
     Clif,
     /// BPF assembly
@@ -169,7 +171,7 @@ pub struct Build {
     /// What to write
     #[arg(long, value_name = "KIND")]
     pub emit: Option<Emit>,
-    /// Show only this function (with --emit asm, clif, bpf)
+    /// Show only this function (with --emit asm, clif-opt, clif, bpf)
     #[arg(long, value_name = "NAME")]
     pub function: Option<String>,
     #[command(flatten)]

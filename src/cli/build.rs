@@ -8,6 +8,7 @@ use anyhow::Context;
 use bpf2native::aot::{self, Artifact, LinkOptions};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::entry::EntryPoints;
+use bpf2native::listing;
 
 use super::args::{Build, Emit};
 use super::timing::Timing;
@@ -19,9 +20,9 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
         (_, true, _) => Emit::Shared,
         (_, _, emit) => emit.unwrap_or(Emit::Exe),
     };
-    let is_text = matches!(emit, Emit::Asm | Emit::Clif | Emit::Bpf);
+    let is_text = matches!(emit, Emit::Asm | Emit::ClifOpt | Emit::Clif | Emit::Bpf);
     if arguments.function.is_some() && !is_text {
-        return Err(Usage("`--function` goes with `--emit asm`, `clif` or `bpf`").into());
+        return Err(Usage("`--function` goes with `--emit asm`, `clif-opt`, `clif` or `bpf`").into());
     }
     let output = output(arguments, emit)?;
     let mut timing = Timing::new(arguments.time);
@@ -33,13 +34,16 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     {
         anyhow::bail!("there is no function `{only}`; `bpf2native inspect` lists them");
     }
+    let mut warnings = Vec::new();
     let text = match emit {
-        Emit::Bpf => Some(emit::bpf(&program, only)?),
-        Emit::Clif => Some(emit::clif(&program, &config, only)?),
-        Emit::Asm => Some(emit::assembly(&program, &config, only)?),
+        Emit::Bpf => Some(listing::bpf(&program, only)?),
+        Emit::Clif => Some(listing::clif(&program, &config, only, &mut warnings)?),
+        Emit::ClifOpt => Some(listing::optimised(&program, &config, only, &mut warnings)?),
+        Emit::Asm => Some(listing::assembly(&program, &config, only, &mut warnings)?),
         Emit::Exe | Emit::Shared | Emit::Obj => None,
     };
     if let Some(text) = text {
+        warn(&warnings);
         write(&output, text.as_bytes())?;
     } else {
         if emit == Emit::Exe && EntryPoints::of(&program).is_empty() {
@@ -47,7 +51,6 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
                 "there is no function `main`, `BEGIN` or `END` to start an executable; `-c` and `--shared` need none"
             );
         }
-        let mut warnings = Vec::new();
         let name = arguments.inputs.objects[0].file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let purpose = match emit {
@@ -94,7 +97,7 @@ fn output(arguments: &Build, emit: Emit) -> anyhow::Result<Output> {
         return Ok(if path == Path::new("-") { Output::Standard } else { Output::File(path.clone()) });
     }
     Ok(match emit {
-        Emit::Asm | Emit::Clif | Emit::Bpf => Output::Standard,
+        Emit::Asm | Emit::ClifOpt | Emit::Clif | Emit::Bpf => Output::Standard,
         Emit::Exe => Output::File(PathBuf::from("a.out")),
         Emit::Obj | Emit::Shared => {
             let Some(first) = arguments.inputs.objects.first() else {

@@ -43,8 +43,8 @@ pub struct CompiledFunction {
     pub entries: Vec<CodeOffset>,
     /// Its stack frame.
     pub frame: NativeFrame,
-    /// The assembly, if it was asked for.
-    pub assembly: Option<String>,
+    /// Its CLIF after Cranelift's optimisation, if it was asked for.
+    pub optimised: Option<String>,
 }
 
 /// The stack frame of compiled code, once its prologue has run.
@@ -102,8 +102,8 @@ pub enum Keep {
     /// Nothing.
     #[default]
     Code,
-    /// The assembly text.
-    Assembly,
+    /// The optimised CLIF.
+    Optimised,
 }
 
 /// A thread pool of this many threads (0: one for each processor).
@@ -261,9 +261,8 @@ fn assemble(
     context.func = function;
     // An empty slot, the last one, takes no place, and says where the spill slots begin.
     let marker = context.func.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 0));
-    context.set_disasm(keep == Keep::Assembly);
     context.compile(isa, &mut Default::default()).map_err(|error| describe(&error.inner))?;
-    let mut compiled = context.take_compiled_code().ok_or_else(|| "no code".to_owned())?;
+    let compiled = context.take_compiled_code().ok_or_else(|| "no code".to_owned())?;
     let unwind = compiled.create_unwind_info(isa).map_err(|error| describe(&error))?;
     let buffer = &compiled.buffer;
     let frame = buffer.frame_layout().map(|layout| {
@@ -306,8 +305,15 @@ fn assemble(
             .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
             .collect(),
         entries,
-        assembly: compiled.vcode.take().map(|text| numbered_names(&context.func, &text)),
+        optimised: (keep == Keep::Optimised).then(|| optimised(&context.func)),
     })
+}
+
+/// What is left of a function once it is compiled, without the marker of the spill slots.
+fn optimised(function: &Function) -> String {
+    let text = numbered_names(function, &function.to_string());
+    let is_marker = |line: &&str| line.trim_start().starts_with("ss") && line.ends_with("= explicit_slot 0");
+    text.lines().filter(|line| !is_marker(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
 fn describe(error: &CodegenError) -> String {

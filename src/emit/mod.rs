@@ -1,5 +1,4 @@
-//! The **emit** phase: machine code and data to a place where they can run: a Cranelift module's memory, an object,
-//! text.
+//! The **emit** phase: machine code and data to a place where they can run: a Cranelift module's memory, an object.
 //!
 //! | file | out |
 //! |---|---|
@@ -10,21 +9,18 @@
 //! | `debug.rs` | DWARF line tables |
 //! | `relocate.rs` | sections with relocations, as `unwind.rs` and `debug.rs` write them |
 //! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_print` |
-//! | `text.rs` | BPF assembly, CLIF, native assembly |
 
 pub(crate) mod debug;
 mod define;
 mod object;
 mod relocate;
 mod synthetic;
-mod text;
 mod translation;
 pub(crate) mod unwind;
 
 pub use define::define;
 pub use object::object;
-pub use text::{assembly, bpf, clif};
-pub use translation::{Purpose, Translation, translate};
+pub use translation::{Declared, Purpose, Translation, declared, translate};
 
 use crate::compile::CompileError;
 use crate::config::TargetError;

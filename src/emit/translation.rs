@@ -41,20 +41,34 @@ pub struct Translation {
     pub entry: EntryPoints,
 }
 
-/// Compiles a program for an object; `name` is the file name that its symbol table gives, and `warnings` gets what is
-/// odd about the program.
+/// A program of which all names are declared for an object, and nothing is lifted yet.
+pub struct Declared {
+    /// The code generators.
+    pub isas: Isas,
+    /// The threads that translate.
+    pub pool: rayon::ThreadPool,
+    /// What of the program is translated.
+    pub selection: Selection,
+    /// What its names are declared as.
+    pub declarations: Declarations,
+    /// Knows all names.
+    pub module: ObjectModule,
+    /// Where the program starts.
+    pub entry: EntryPoints,
+}
+
+/// Declares the names of a program for an object; `name` and `warnings` as for [`translate`].
 ///
 /// # Errors
 ///
-/// [`EmitError`] when a function cannot be translated.
-pub fn translate(
+/// [`EmitError`] when a function cannot be decoded, or a name not be declared.
+pub fn declared(
     program: &Program,
     config: &Config,
     purpose: Purpose,
     name: &str,
-    keep: Keep,
     warnings: &mut Vec<String>,
-) -> Result<Translation, EmitError> {
+) -> Result<Declared, EmitError> {
     check_endianness(program, &config.target)?;
     let isas = Isas::new(config, Placement::Object)?;
     let pool = compile::thread_pool(config.threads)?;
@@ -74,6 +88,25 @@ pub fn translate(
     let selection = select(program, graphs, entry.roots().as_deref());
     let platform = isas.platform();
     let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
+    Ok(Declared { isas, pool, selection, declarations, module, entry })
+}
+
+/// Compiles a program for an object; `name` is the file name that its symbol table gives, and `warnings` gets what is
+/// odd about the program.
+///
+/// # Errors
+///
+/// [`EmitError`] when a function cannot be translated.
+pub fn translate(
+    program: &Program,
+    config: &Config,
+    purpose: Purpose,
+    name: &str,
+    keep: Keep,
+    warnings: &mut Vec<String>,
+) -> Result<Translation, EmitError> {
+    let Declared { isas, pool, selection, declarations, mut module, entry } =
+        declared(program, config, purpose, name, warnings)?;
     let mut functions = pool.install(|| compile::functions(program, &selection, &declarations, &isas, keep))?;
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &isas, &mut module)?);

@@ -9,15 +9,11 @@
 //! | `translate.rs` | a program's functions, each on its own |
 //! | `native.rs` | native code: instructions, calls, spills |
 //! | `cost.rs` | the estimate of cycles |
-//! | `texts.rs` | BPF assembly, CLIF and native assembly, line by line |
-//! | `names.rs` | what Cranelift's numbers stand for |
 //! | `hash.rs` | SHA-256, as hexadecimal digits |
 
 mod cost;
 mod hash;
-mod names;
 mod native;
-mod texts;
 mod translate;
 
 use std::collections::BTreeMap;
@@ -25,9 +21,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::listing::{Kind, Source, TextLine, Texts};
 pub use hash::sha256;
 pub use native::{Foreign, ForeignRelocation, foreign};
-pub use texts::{Kind, Source, TextLine, Texts};
 pub use translate::{Function, MeasureError, Measured, Want, program};
 
 /// What is counted.

@@ -10,9 +10,9 @@
 use std::ops::Range;
 
 use super::hash::Hash;
-use super::texts::{self, Texts};
 use super::{Measure, Measured, Measures, Want, cost};
 use crate::disasm::{Disassembler, FrameBase, Instruction, Kind, Shape};
+use crate::listing::{Places, Texts, assembly_lines, relocated};
 
 /// Native code that something else than this translator made.
 #[derive(Clone, Debug)]
@@ -55,15 +55,6 @@ impl Slots<'_> {
             Slots::Frame => true,
         }
     }
-}
-
-/// For each instruction, whether the linker writes into it; `relocations` are offsets, sorted.
-pub(super) fn relocated(instructions: &[Instruction], relocations: &[u32]) -> Vec<Option<usize>> {
-    let first = |instruction: &Instruction| {
-        let index = relocations.partition_point(|&offset| offset < instruction.offset);
-        relocations.get(index).filter(|&&offset| offset < instruction.end()).map(|_| index)
-    };
-    instructions.iter().map(first).collect()
 }
 
 /// Counts the instructions of a function of `size` bytes. `relocated` is of each instruction.
@@ -116,8 +107,9 @@ pub fn foreign(disassembler: &Disassembler, function: &Foreign<'_>, want: Want) 
     }
     let texts = (want == Want::Texts).then(|| {
         let names: Vec<String> = function.relocations.iter().map(|relocation| relocation.name.clone()).collect();
-        let places = texts::Places { relocated: &relocated, names: &names, size: function.code.len() };
-        Texts { asm: texts::assembly(&instructions, &places, |_| None, None), ..Texts::default() }
+        let places = Places { relocated: &relocated, names: &names, size: function.code.len() };
+        let lines = assembly_lines(&instructions, &places, |_| None, None);
+        Texts { asm: lines.into_iter().map(|line| line.line).collect(), ..Texts::default() }
     });
     Measured { measures, imports, clif: None, code: hash.finish(), texts }
 }

@@ -11,18 +11,17 @@ use cranelift_object::{ObjectBuilder, ObjectModule};
 use rayon::prelude::*;
 
 use super::hash::Hash;
-use super::names::Names;
 use super::native::{self, Slots};
-use super::texts::{self, Origins, Texts};
 use super::{Measure, Measures};
 use crate::compile::{self, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement};
 use crate::declare::{DeclareError, declare};
 use crate::decode::insn::Insn;
-use crate::disasm::{DisasmError, Disassembler, Shape};
+use crate::disasm::{DisasmError, Disassembler};
 use crate::emit::{EmitError, check_endianness};
 use crate::graph::{Graph, Instruction, Unverified};
 use crate::lift::{Declarations, Imported};
+use crate::listing::{Names, NativeCode, Origins, TextLine, Texts, bpf_lines, clif_lines};
 use crate::program::{FunctionId, Program, Target};
 use crate::select::{Selection, select};
 
@@ -185,7 +184,7 @@ struct Clif {
     instructions: u64,
     hash: String,
     /// The lines, and where they come from.
-    lines: Option<(Vec<texts::TextLine>, Origins)>,
+    lines: Option<(Vec<TextLine>, Origins)>,
 }
 
 impl Clif {
@@ -202,7 +201,7 @@ impl Clif {
         }
         let lines = (want == Want::Texts).then(|| {
             let origins = Origins::new(program, graph);
-            (texts::clif(&text, &origins), origins)
+            (clif_lines(&text, &origins), origins)
         });
         Clif { instructions, hash: hash.finish(), lines }
     }
@@ -223,13 +222,9 @@ impl Whole<'_> {
         clif: &Clif,
         disassembler: &Disassembler,
     ) -> Measured {
-        let instructions = disassembler.function(&compiled.code, Shape::Entries(&compiled.entries));
-        let mut order: Vec<usize> = (0..compiled.relocations.len()).collect();
-        order.sort_by_key(|&index| compiled.relocations[index].offset);
-        let offsets: Vec<u32> = order.iter().map(|&index| compiled.relocations[index].offset).collect();
-        let relocated = native::relocated(&instructions, &offsets);
+        let native = NativeCode::new(disassembler, compiled);
         let slots = Slots::Range(&compiled.frame.spills);
-        let mut measures = native::count(&instructions, compiled.code.len(), &relocated, &slots);
+        let mut measures = native::count(&native.instructions, compiled.code.len(), &native.relocated, &slots);
         let imports = self.imports(graph, compiled);
         measures.extend([
             (Measure::Bpf, graph.instructions.len() as u64),
@@ -238,22 +233,21 @@ impl Whole<'_> {
             (Measure::Imports, imports.len() as u64),
         ]);
         let texts = clif.lines.as_ref().map(|(lines, origins)| {
-            let names: Vec<String> =
-                order.iter().map(|&index| texts::relocation_name(self.names, compiled, index)).collect();
-            let places = texts::Places { relocated: &relocated, names: &names, size: compiled.code.len() };
-            let origin = |instruction: &crate::disasm::Instruction| {
-                let after = compiled.locations.partition_point(|range| range.start <= instruction.offset);
-                let range = compiled.locations.get(after.checked_sub(1)?)?;
-                (instruction.offset < range.end).then_some(range.offset)
-            };
+            let asm = native.lines(self.names, compiled, origins);
             Texts {
-                bpf: texts::bpf(self.program, graph, origins),
+                bpf: bpf_lines(self.program, graph, origins),
                 clif: lines.clone(),
-                asm: texts::assembly(&instructions, &places, origin, Some(origins)),
+                asm: asm.into_iter().map(|line| line.line).collect(),
                 sources: origins.sources.clone(),
             }
         });
-        Measured { measures, imports, clif: Some(clif.hash.clone()), code: self.code_hash(compiled, &order), texts }
+        Measured {
+            measures,
+            imports,
+            clif: Some(clif.hash.clone()),
+            code: self.code_hash(compiled, &native.order),
+            texts,
+        }
     }
 
     /// What others define and the code names: in instructions, or through a table of addresses.

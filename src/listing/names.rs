@@ -9,14 +9,14 @@ use crate::program::Program;
 
 /// A name, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Named<'a> {
+pub(crate) struct Named<'a> {
     pub name: &'a str,
     /// Another object defines it.
     pub is_import: bool,
 }
 
 /// The names of a program that is declared.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     names: HashMap<(u32, u32), Named<'a>>,
 }
 

@@ -4,7 +4,7 @@
 //! | text | a line is |
 //! |---|---|
 //! | BPF | an instruction, with the name of what it refers to |
-//! | CLIF | a line of CLIF as the lifter makes it, before Cranelift optimises |
+//! | CLIF | a line of CLIF |
 //! | assembly | an instruction as it is in the object; the label of a block; constants |
 
 use std::collections::{BTreeMap, HashMap};
@@ -102,7 +102,7 @@ impl Texts {
 }
 
 /// The name of what an address refers to.
-pub(super) fn target_name(program: &Program, target: Target) -> String {
+pub(crate) fn target_name(program: &Program, target: Target) -> String {
     let plus = |name: &str, offset: i64| match offset {
         0 => name.to_owned(),
         offset => format!("{name}{offset:+}"),
@@ -118,7 +118,7 @@ pub(super) fn target_name(program: &Program, target: Target) -> String {
 }
 
 /// Where the instructions of a function come from.
-pub(super) struct Origins {
+pub(crate) struct Origins {
     /// Byte offset in the code section to slot and source line.
     lines: HashMap<u64, (u32, Option<u32>)>,
     pub sources: Vec<Source>,
@@ -152,7 +152,7 @@ impl Origins {
 }
 
 /// The BPF assembly.
-pub(super) fn bpf(program: &Program, graph: &Graph, origins: &Origins) -> Vec<TextLine> {
+pub(crate) fn bpf(program: &Program, graph: &Graph, origins: &Origins) -> Vec<TextLine> {
     let lines = graph.instructions.iter().map(|instruction| {
         let mut text = instruction.insn.to_string();
         if let Some(target) = instruction.target {
@@ -164,7 +164,7 @@ pub(super) fn bpf(program: &Program, graph: &Graph, origins: &Origins) -> Vec<Te
 }
 
 /// The CLIF; `text` is Cranelift's, with names.
-pub(super) fn clif(text: &str, origins: &Origins) -> Vec<TextLine> {
+pub(crate) fn clif(text: &str, origins: &Origins) -> Vec<TextLine> {
     let lines = text.lines().filter(|line| !line.trim().is_empty()).map(|line| {
         let line = line.trim();
         // A line that has a source location begins with it: `@0018 v3 = iadd v1, v2`.
@@ -181,7 +181,7 @@ pub(super) fn clif(text: &str, origins: &Origins) -> Vec<TextLine> {
 }
 
 /// What an assembly text is made from, beside the instructions.
-pub(super) struct Places<'a> {
+pub(crate) struct Places<'a> {
     /// For each instruction, which of `names` the linker writes into it.
     pub relocated: &'a [Option<usize>],
     /// What the linker writes, in the order of the code.
@@ -190,14 +190,21 @@ pub(super) struct Places<'a> {
     pub size: usize,
 }
 
+/// A line of assembly.
+pub(crate) struct AssemblyLine {
+    pub line: TextLine,
+    /// The index of its instruction; none for a label.
+    pub instruction: Option<usize>,
+}
+
 /// The native assembly. `origin` gives the byte offset, in the code section, of the BPF instruction that a native one
 /// comes from.
-pub(super) fn assembly(
+pub(crate) fn assembly(
     instructions: &[Instruction],
     places: &Places<'_>,
     origin: impl Fn(&Instruction) -> Option<u64>,
     origins: Option<&Origins>,
-) -> Vec<TextLine> {
+) -> Vec<AssemblyLine> {
     let mut labels = BTreeMap::new();
     for (instruction, relocated) in instructions.iter().zip(places.relocated) {
         if let (None, Some(target)) = (relocated, instruction.target(places.size)) {
@@ -212,9 +219,9 @@ pub(super) fn assembly(
         None => TextLine { text, ..TextLine::default() },
     };
     let mut lines = Vec::with_capacity(instructions.len() + labels.len());
-    for (instruction, relocated) in instructions.iter().zip(places.relocated) {
+    for (index, (instruction, relocated)) in instructions.iter().zip(places.relocated).enumerate() {
         if let Some(label) = labels.get(&instruction.offset) {
-            lines.push(line(format!("{label}:"), None));
+            lines.push(AssemblyLine { line: line(format!("{label}:"), None), instruction: None });
         }
         let label = || instruction.target(places.size).and_then(|target| labels.get(&target));
         let text = match (relocated, &instruction.reference) {
@@ -225,21 +232,24 @@ pub(super) fn assembly(
             }
             (None, None) => instruction.text.clone(),
         };
-        lines.push(line(format!("    {text}"), origin(instruction)));
+        let line = line(format!("    {text}"), origin(instruction));
+        lines.push(AssemblyLine { line, instruction: Some(index) });
     }
     lines
 }
 
 /// The name that the linker puts at a relocation, with the distance from it.
-pub(super) fn relocation_name(names: &Names<'_>, compiled: &CompiledFunction, index: usize) -> String {
+pub(crate) fn relocation_name(names: &Names<'_>, compiled: &CompiledFunction, index: usize) -> String {
     let relocation = &compiled.relocations[index];
     let (name, _) = names.of(&relocation.name);
-    // These count from the end of their four bytes.
-    let is_from_end = matches!(
-        relocation.kind,
-        Reloc::X86PCRel4 | Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 | Reloc::X86GOTPCRel4
-    );
-    match relocation.addend + if is_from_end { 4 } else { 0 } {
+    // How far the addend is from the distance to the name: these count from the end of their four bytes, or from the
+    // start of the instruction, two bytes before.
+    let bias = match relocation.kind {
+        Reloc::X86PCRel4 | Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 | Reloc::X86GOTPCRel4 => 4,
+        Reloc::S390xPCRel32Dbl | Reloc::S390xPLTRel32Dbl => -2,
+        _ => 0,
+    };
+    match relocation.addend.wrapping_add(bias) {
         0 => name,
         addend => format!("{name}{addend:+}"),
     }

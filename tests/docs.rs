@@ -1,0 +1,75 @@
+//! The worked examples of the documentation: each `console` block's commands are run, one after the other in one folder,
+//! and print what stands there. `just bless` accepts what is new.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[path = "native/mod.rs"]
+mod native;
+
+/// Runs a command line in a folder that has `bpf2native` in its path; what it prints.
+fn run(command: &str, folder: &Path) -> String {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools");
+    let bin = Path::new(env!("CARGO_BIN_EXE_bpf2native")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{}:{path}", bin.display(), tools.display());
+    let output = Command::new("bash")
+        .args(["-c", command])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env("LC_ALL", "C")
+        .env_remove("CI")
+        .env_remove("BPF2NATIVE")
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(text(&output.stderr), "", "`{command}` complains");
+    let lines = text(&output.stdout);
+    lines.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+/// The document with the output of its commands as it is now, and how many there are.
+fn made(document: &str, folder: &Path) -> (String, usize) {
+    let (mut made, mut commands) = (String::new(), 0);
+    let mut is_console = false;
+    for line in document.lines() {
+        if line.starts_with("```") {
+            is_console = line == "```console";
+        } else if let (true, Some(command)) = (is_console, line.strip_prefix("$ ")) {
+            made += &format!("{line}\n{}", run(command, folder));
+            commands += 1;
+            continue;
+        } else if is_console {
+            continue;
+        }
+        made += &format!("{line}\n");
+    }
+    (made, commands)
+}
+
+#[test]
+fn the_example_of_comparing_code_generation_is_true() {
+    if !cfg!(target_arch = "x86_64") {
+        native::skip("the example is of x86-64");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for side in ["old", "new"] {
+        fs::create_dir(folder.path().join(side)).unwrap();
+        let object = format!("{side}/shop.o");
+        fs::copy(native::fixture("compare").join(&object), folder.path().join(&object)).unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/comparing-codegen.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let (made, commands) = made(&document, folder.path());
+    assert!(commands > 10, "{commands} commands");
+    if std::env::var_os("BPF2NATIVE_BLESS").is_some() {
+        fs::write(&path, made).unwrap();
+        return;
+    }
+    let diff = similar::TextDiff::from_lines(&document, &made);
+    let diff = diff.unified_diff().header("docs/comparing-codegen.md", "now").to_string();
+    assert!(diff.is_empty(), "{diff}\n`just bless` accepts it");
+}

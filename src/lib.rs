@@ -91,6 +91,7 @@ pub mod decode;
 pub mod disasm;
 pub mod emit;
 pub mod entry;
+pub mod golden;
 pub mod graph;
 pub mod html;
 pub mod improve;

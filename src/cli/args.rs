@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
 
 use super::diff::DiffArguments;
+use super::golden::GoldenArguments;
 use super::report::ReportArguments;
 
 /// Translates BPF objects into native code.
@@ -36,6 +37,8 @@ pub enum Verb {
     Report(Box<ReportArguments>),
     /// Compare code generation: two objects, folders, saved reports, settings, or another compiler's code
     Diff(Box<DiffArguments>),
+    /// Keep the code of functions as text beside the sources, and check that it is the same
+    Golden(Box<GoldenArguments>),
 }
 
 /// What to read.

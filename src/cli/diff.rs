@@ -100,7 +100,8 @@ pub enum Text {
 }
 
 impl Text {
-    fn kind(self) -> Kind {
+    /// The library's.
+    pub fn kind(self) -> Kind {
         match self {
             Text::Asm => Kind::Asm,
             Text::Clif => Kind::Clif,

@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod cflags;
 mod diff;
+mod golden;
 mod inspect;
 mod progress;
 mod report;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Run(arguments)) => Some(&arguments.generation),
         Some(Verb::Report(arguments)) => Some(&arguments.generation),
         Some(Verb::Diff(arguments)) => Some(&arguments.generation),
+        Some(Verb::Golden(arguments)) => Some(&arguments.generation),
         Some(_) => None,
     };
     if generation.is_some_and(Generation::wants_pass_list) {
@@ -56,6 +58,10 @@ pub fn main() -> ExitCode {
         Some(Verb::Diff(arguments)) => {
             failure = TROUBLE;
             diff::diff(&arguments)
+        }
+        Some(Verb::Golden(arguments)) => {
+            failure = TROUBLE;
+            golden::golden(&arguments)
         }
     };
     exit_status(done, failure)

@@ -5,8 +5,9 @@
 //! | in this order | are the same function |
 //! |---|---|
 //! | 1 | functions of one name in files of one name; where each side has one file, its name does not matter |
-//! | 2 | functions of one name and the same BPF code, in other files, if no others are alike |
-//! | 3 | functions of the same BPF code, if no others have it |
+//! | 2 | functions of the same BPF code in one file, if no others of the file have it: renamed |
+//! | 3 | functions of one name and the same BPF code, in other files, if no others are alike: moved |
+//! | 4 | functions of the same BPF code, if no others have it |
 //!
 //! BPF code is the same when its instructions are, whatever the functions and data that they use are called. A file
 //! that cannot be read stands for all functions that it has on the other side.
@@ -97,7 +98,9 @@ fn whole_files(rows: &[DiffRow], broken: &[BTreeMap<String, String>; 2]) -> Vec<
 fn moved(left: [Vec<&Row>; 2]) -> (Vec<DiffRow>, [Vec<&Row>; 2]) {
     let mut rows = Vec::new();
     let mut left = left.map(|rows| rows.into_iter().map(Some).collect::<Vec<_>>());
-    for with_name in [true, false] {
+    type Key = for<'r> fn(&'r Row) -> &'r str;
+    let keys: [Key; 3] = [|row| &row.file, |row| &row.function, |_| ""];
+    for key in keys {
         // Each key with the indices that have it.
         let mut keys: BTreeMap<(&str, &str), [Vec<usize>; 2]> = BTreeMap::new();
         for (side, rows) in left.iter().enumerate() {
@@ -105,8 +108,7 @@ fn moved(left: [Vec<&Row>; 2]) -> (Vec<DiffRow>, [Vec<&Row>; 2]) {
                 let Some((row, hash)) = row.and_then(|row| Some((row, row.hashes.bpf.as_deref()?))) else {
                     continue;
                 };
-                let name = if with_name { row.function.as_str() } else { "" };
-                keys.entry((hash, name)).or_default()[side].push(index);
+                keys.entry((hash, key(row))).or_default()[side].push(index);
             }
         }
         for sides in keys.values() {

@@ -39,6 +39,12 @@ bench-programs *ARGUMENTS:
 corpus *ARGUMENTS:
     tools/corpus.sh {{ARGUMENTS}}
 
+# Accepts the code that is generated now, and the output of comparisons, as what the tests expect
+bless:
+    cargo build
+    for folder in fixtures/golden/*; do target/debug/bpf2native golden $folder --bless; done
+    BPF2NATIVE_BLESS=1 cargo test --test compare_formats
+
 # Compares code generation with that of another commit, over the fixtures: `just codegen-diff main`; see target/codegen-diff
 codegen-diff base="HEAD" objects="fixtures/obj/clang22-v4": build
     BPF2NATIVE=target/release/bpf2native tools/codegen-diff.sh --base {{ base }} --output target/codegen-diff \

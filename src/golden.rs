@@ -114,7 +114,7 @@ impl Golden {
             target: options.target,
             cpu: options.cpu,
             opt: options.opt,
-            passes: (config.effective_passes() != Passes::of_level(config.opt_level)).then_some(options.passes),
+            passes: options.passes,
             texts: texts.to_vec(),
             files: Vec::new(),
         })
@@ -148,7 +148,13 @@ impl Golden {
 
     fn config(&self, threads: usize) -> Result<Config, String> {
         let target = config::parse_triple(&self.target).map_err(|error| error.to_string())?;
-        let cpu = match self.cpu.as_str() {
+        // The processor, and then features.
+        let (cpu, features) =
+            self.cpu.split_once(',').map_or((self.cpu.as_str(), None), |(cpu, list)| (cpu, Some(list)));
+        let features = features.into_iter().flat_map(|list| list.split(',')).map(str::parse);
+        let features = features.collect::<Result<_, _>>();
+        let features = features.map_err(|error: <config::Feature as std::str::FromStr>::Err| error.to_string())?;
+        let cpu = match cpu {
             "baseline" => Cpu::Baseline,
             "native" => Cpu::Native,
             name => Cpu::Named(name.to_owned()),
@@ -163,7 +169,7 @@ impl Golden {
             let changes: Result<Vec<PassChange>, _> = names.iter().map(|name| name.parse()).collect();
             changes.map(|changes| Passes::NONE.changed(&changes)).map_err(|error| error.to_string())
         });
-        Ok(Config { cpu, opt_level, passes: passes.transpose()?, threads, ..Config::for_target(target) })
+        Ok(Config { cpu, features, opt_level, passes: passes.transpose()?, threads, ..Config::for_target(target) })
     }
 
     /// The files that `folder` should have, with what should be in them.

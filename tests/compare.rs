@@ -97,7 +97,7 @@ fn a_saved_report_is_as_good_as_the_objects() {
         assert_eq!(out, direct, "{a} {b}");
     }
     let (out, _) = check(folder.path(), &["diff", "old.json", &old], 0);
-    assert_eq!(out, "no differences; 1 file is identical\n");
+    assert_eq!(out, "no differences; 6 functions are the same\n");
     let (out, _) = check(folder.path(), &["diff", "old.json", "new.json", "--show", "asm", "-f", "price"], 1);
     assert!(out.contains("price (shop.o): the report has no texts: make it with --texts"), "{out}");
     let (out, _) = check(folder.path(), &["diff", &old, "new.json", "--show", "asm", "-f", "price"], 1);

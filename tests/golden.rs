@@ -34,7 +34,21 @@ fn texts_are_written_checked_and_accepted() {
     let (_, error) = check(path, &["golden", "texts"], 2);
     assert!(error.contains("`texts` has no golden texts: name the objects, with --bless"), "{error}");
     check(path, &["golden", "texts", "shop.o"], 2);
-    let arguments = ["golden", "texts", "shop.o", "--bless", "--text", "bpf", "--text", "asm", "-O1"];
+    let arguments = [
+        "golden",
+        "texts",
+        "shop.o",
+        "--bless",
+        "--text",
+        "bpf",
+        "--text",
+        "asm",
+        "-O1",
+        "--target",
+        "x86_64",
+        "--target-feature",
+        "-sse4.1,+avx",
+    ];
     assert_eq!(check(path, &arguments, 0).0, "6 functions, 6 files changed\n");
     let price = fs::read_to_string(path.join("texts/shop.o/price.txt")).unwrap();
     assert!(price.starts_with("; price (shop.o, section `.text`)\n"), "{price}");

@@ -27,7 +27,6 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use crate::config::{OptLevel, Pass, PassChange, Passes};
 use crate::measure::Measure;
 use crate::report::{Options, Report, Row};
 
@@ -119,12 +118,9 @@ impl Side {
             Some(options) => {
                 let Options { target, cpu, opt, passes, btf } = options;
                 let mut text = format!("{} -O{opt} --cpu {cpu} --target {target}", self.tool);
-                let passes: Vec<PassChange> = passes.iter().filter_map(|pass| pass.parse().ok()).collect();
-                let level = if opt == "2" { OptLevel::O2 } else { OptLevel::O1 };
-                let (usual, passes) = (Passes::of_level(level), Passes::NONE.changed(&passes));
-                for pass in Pass::ALL.iter().filter(|&&pass| usual.contains(pass) != passes.contains(pass)) {
-                    let no = if usual.contains(*pass) { "no-" } else { "" };
-                    text.push_str(&format!(" -Z {no}{}", pass.name()));
+                if let Some(passes) = passes {
+                    text.push_str(" -Z none");
+                    text.extend(passes.iter().map(|pass| format!(" -Z {pass}")));
                 }
                 if btf.is_some() {
                     text.push_str(" --btf");

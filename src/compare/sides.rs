@@ -6,8 +6,8 @@
 //! | a saved report | read |
 //! | native code ([`against`]) | its functions stand for the functions of the other side that have their names |
 //!
-//! A file is the same on both sides when its bytes, the options and the version of this tool are: it is not
-//! translated.
+//! Where both sides are objects and the options are the same, files of the same bytes are not translated. A saved report
+//! may be of another build of this tool.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use super::{Diff, Files, Native, Side as Described, pair};
 use crate::btf::Btf;
 use crate::config::Config;
 use crate::measure::{Want, sha256};
-use crate::report::{self, File, Inputs, Progress, Report, ReportError, Row, SCHEMA, tool};
+use crate::report::{self, File, Inputs, Object, Progress, Report, ReportError, Row, SCHEMA, tool};
 
 /// How objects are translated.
 #[derive(Clone, Debug)]
@@ -118,21 +118,6 @@ impl Side {
         }
     }
 
-    fn contents(&self) -> Result<Contents, CompareError> {
-        let (files, tool, options) = match &self.given {
-            Given::Objects(inputs, setting) => {
-                let hash = |object: &report::Object| Ok((object.name.clone(), sha256(&object.read()?)));
-                let files = inputs.objects.iter().map(hash).collect::<Result<_, ReportError>>()?;
-                (files, tool(), report::options(&setting.config, setting.types()))
-            }
-            Given::Report(report) => {
-                let files = report.files.iter().map(|file| (file.name.clone(), file.sha256.clone()));
-                (files.collect(), report.tool.clone(), report.options.clone())
-            }
-        };
-        Ok(Contents { files, tool, options })
-    }
-
     /// Its report, without the files of these names.
     fn report(
         &self,
@@ -161,14 +146,6 @@ impl Side {
     }
 }
 
-/// What the code of a side comes from.
-struct Contents {
-    /// Names and hashes.
-    files: Vec<(String, String)>,
-    tool: String,
-    options: report::Options,
-}
-
 /// The files that are the same on both sides, by their names there.
 #[derive(Default)]
 struct Identical {
@@ -177,25 +154,28 @@ struct Identical {
 }
 
 impl Identical {
+    /// Of two sides that are translated here, in one way.
     fn find(a: &Side, b: &Side) -> Result<Identical, CompareError> {
-        let (a, b) = (a.contents()?, b.contents()?);
         let mut identical = Identical::default();
-        if a.tool != b.tool || a.options != b.options {
+        let (Given::Objects(a, a_setting), Given::Objects(b, b_setting)) = (&a.given, &b.given) else {
+            return Ok(identical);
+        };
+        let options = |setting: &Setting| report::options(&setting.config, setting.types());
+        if options(a_setting) != options(b_setting) {
             return Ok(identical);
         }
-        let (a, b) = (a.files, b.files);
-        if let ([(a, a_hash)], [(b, b_hash)]) = (&a[..], &b[..]) {
-            if a_hash == b_hash {
-                identical.a.insert(a.clone());
-                identical.b.insert(b.clone());
-            }
-            return Ok(identical);
-        }
-        let hashes: HashMap<&str, &str> = a.iter().map(|(name, hash)| (name.as_str(), hash.as_str())).collect();
-        for (name, hash) in &b {
-            if hashes.get(name.as_str()) == Some(&hash.as_str()) {
-                identical.a.insert(name.clone());
-                identical.b.insert(name.clone());
+        let (a, b) = (&a.objects, &b.objects);
+        let old: HashMap<&str, &Object> = a.iter().map(|object| (object.name.as_str(), object)).collect();
+        for new in b {
+            let old = match (&a[..], &b[..]) {
+                ([old], [_]) => Some(old),
+                _ => old.get(new.name.as_str()).copied(),
+            };
+            if let Some(old) = old
+                && sha256(&old.read()?) == sha256(&new.read()?)
+            {
+                identical.a.insert(old.name.clone());
+                identical.b.insert(new.name.clone());
             }
         }
         Ok(identical)

@@ -20,8 +20,9 @@ mod labels;
 mod liveness;
 mod resolve;
 
+use crate::abi::{REGISTER_WORDS, word_count};
 use crate::decode::DecodeError;
-use crate::decode::insn::Insn;
+use crate::decode::insn::{Insn, Reg};
 use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
 
 pub use frame::Frame;
@@ -260,14 +261,17 @@ impl Graph {
         })
     }
 
-    /// The graph of a function that is not translated: it traps when it is called.
+    /// The graph of a function that is not translated: it traps when it is called. Its parameters are those of its
+    /// prototype, or all registers, so that its callers are as they would be beside it.
     pub fn trap(program: &Program, function: FunctionId) -> Graph {
+        let words = program.functions[function].prototype.as_deref().map_or(REGISTER_WORDS, word_count);
+        let parameters = RegSet::of(Reg::arguments().take(words));
         Graph {
             function,
             section: program.functions[function].section,
             instructions: Vec::new(),
             blocks: Vec::new(),
-            live_in: RegSet::default(),
+            live_in: parameters,
             surely_read: RegSet::default(),
             frame: Frame::default(),
             stack_parameters: 0,

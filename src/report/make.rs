@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{File, Hashes, Inputs, Object, Options, Report, ReportError, Row, SCHEMA, Status, tool};
 use crate::btf::Btf;
 use crate::compile;
-use crate::config::{Config, Cpu, OptLevel, Pass};
+use crate::config::{Config, Cpu, OptLevel, Pass, Passes};
 use crate::measure::{self, Want, sha256};
 use crate::parse::{self, Input};
 use crate::program::Program;
@@ -23,7 +23,7 @@ pub fn options(config: &Config, btf: Types<'_>) -> Options {
     // A new setting has to be looked at here: does it change the code?
     let Config { target, cpu, features, opt_level, passes: _, threads: _, debug: _, perf_map: _ } = config;
     let passes = config.effective_passes();
-    let passes = Pass::ALL.iter().filter(|&&pass| passes.contains(pass)).map(|pass| pass.name().to_owned());
+    let names = || Pass::ALL.iter().filter(|&&pass| passes.contains(pass)).map(|pass| pass.name().to_owned());
     let cpu = match cpu {
         Cpu::Baseline => "baseline",
         Cpu::Native => "native",
@@ -38,7 +38,7 @@ pub fn options(config: &Config, btf: Types<'_>) -> Options {
         target: target.to_string(),
         cpu: features.iter().fold(cpu.to_owned(), |cpu, feature| format!("{cpu},{feature}")),
         opt: opt.to_owned(),
-        passes: passes.collect(),
+        passes: (passes != Passes::of_level(*opt_level)).then(|| names().collect()),
         btf: btf.map(|(_, bytes)| sha256(bytes)),
     }
 }

@@ -83,6 +83,7 @@
 pub mod abi;
 pub mod aot;
 pub mod btf;
+pub mod cache;
 pub mod compare;
 pub mod compile;
 pub mod config;
@@ -104,6 +105,7 @@ pub mod program;
 pub mod report;
 pub mod select;
 
+pub use cache::Cache;
 pub use config::Config;
 pub use jit::{Jit, Linker, LoadError, Module, TypedFunction};
 pub use program::Program;

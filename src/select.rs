@@ -31,7 +31,7 @@ pub struct Selection {
 }
 
 /// How a symbol is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Usage {
     /// Some instruction calls it.
     pub called: bool,

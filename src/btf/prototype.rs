@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// The C type of a function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Prototype {
     /// Parameters, in order, without the `...`.
     pub parameters: Vec<Parameter>,
@@ -14,7 +14,7 @@ pub struct Prototype {
 }
 
 /// One parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter {
     /// Its name, if the declaration gave one.
     pub name: Option<String>,
@@ -24,7 +24,7 @@ pub struct Parameter {
 
 /// A C type: its size, signedness and parts, which decide the registers that pass it. Typedefs, `const` and
 /// `volatile` are looked through.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CType {
     /// `void`, as a result.
     Void,
@@ -49,7 +49,7 @@ pub enum CType {
 }
 
 /// A struct or union type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Aggregate {
     /// `struct timespec`, for display.
     pub name: String,

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use bpf2native::Cache;
 use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, PassChange};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
@@ -76,6 +77,9 @@ pub struct Generation {
     /// Keep source lines for debuggers (ELF only; the objects must be compiled with -g)
     #[arg(short = 'g')]
     pub debug: bool,
+    /// Keep compiled programs in this folder, and use those that are there
+    #[arg(long, value_name = "DIR", env = "BPF2NATIVE_CACHE")]
+    pub cache: Option<OsString>,
     /// Threads [default: one for each processor]
     #[arg(short = 'j', value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
@@ -123,6 +127,9 @@ impl Generation {
         });
         config.passes = Some(config.effective_passes().changed(&changes.collect::<Vec<_>>()));
         config.features.clone_from(&self.target_feature);
+        // An empty variable is none.
+        let cache = self.cache.as_ref().filter(|folder| !folder.is_empty());
+        config.cache = cache.map(Cache::new);
         config.threads = self.threads;
         config.debug = self.debug;
         config

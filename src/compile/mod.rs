@@ -3,12 +3,14 @@
 //! Comes in: a program and its declarations. Goes out: one [`CompiledFunction`] for each function, in order, the
 //! same whatever the number of threads. Each thread reuses its contexts.
 
+mod unwind;
+
 use std::ops::Range;
 
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::ir::{Function, StackSlotData, StackSlotKind, UserExternalNameRef};
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::isa::unwind::{UnwindInfo, UnwindInst};
+use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_module::{FuncId, ModuleReloc};
 use rayon::prelude::*;
@@ -20,6 +22,8 @@ use crate::improve::Reaches;
 use crate::lift::{self, Declarations, LiftContext, LiftError, Lifted};
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
+
+pub use unwind::{FrameRow, FrameRows, Unwind};
 
 /// The machine code of a function.
 #[derive(Clone)]
@@ -35,7 +39,7 @@ pub struct CompiledFunction {
     /// Where addresses go.
     pub relocations: Vec<ModuleReloc>,
     /// How to unwind it.
-    pub unwind: Option<UnwindInfo>,
+    pub unwind: Option<Unwind>,
     /// Ranges of code bytes and the byte offset, in the code section, of the instruction they come from.
     pub locations: Vec<CodeRange>,
     /// Byte offsets where instructions start, in order: of blocks, and of those that may trap. What control does not
@@ -299,7 +303,7 @@ fn assemble(
         relocations: relocations
             .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
             .collect(),
-        unwind,
+        unwind: unwind.map(Unwind::Cranelift),
         frame: frame.unwrap_or_default(),
         locations: locations
             .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })

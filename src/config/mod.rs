@@ -22,6 +22,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 
 use crate::abi::Platform;
+use crate::cache::Cache;
 use crate::graph::Graph;
 
 pub use cpu::{Cpu, Feature, FeatureError};
@@ -55,6 +56,8 @@ pub struct Config {
     pub passes: Option<Passes>,
     /// How many threads translate; 0 for as many as there are processors.
     pub threads: usize,
+    /// Where compiled programs are kept, if anywhere.
+    pub cache: Option<Cache>,
     /// Tell debuggers the source lines that the objects have in `.BTF.ext`: in ELF objects, and in memory where
     /// the system's executables are ELF.
     pub debug: bool,
@@ -72,6 +75,7 @@ impl Default for Config {
             opt_level: OptLevel::default(),
             passes: None,
             threads: 0,
+            cache: None,
             debug: false,
             perf_map: false,
         }
@@ -206,6 +210,11 @@ impl Isas {
         } else {
             &*self.main
         }
+    }
+
+    /// The optimisations that are on.
+    pub fn passes(&self) -> Passes {
+        self.passes
     }
 
     /// The optimisations of a function: none where code must not move ([`crate::lift::Lifted::returns_twice`]).

@@ -5,6 +5,7 @@
 use cranelift_object::{ObjectBuilder, ObjectModule};
 
 use super::{EmitError, check_endianness, synthetic};
+use crate::cache;
 use crate::compile::{self, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement};
 use crate::declare::declare;
@@ -107,7 +108,11 @@ pub fn translate(
 ) -> Result<Translation, EmitError> {
     let Declared { isas, pool, selection, declarations, mut module, entry } =
         declared(program, config, purpose, name, warnings)?;
-    let mut functions = pool.install(|| compile::functions(program, &selection, &declarations, &isas, keep))?;
+    let mut functions = pool.install(|| {
+        let purpose = cache::Purpose { placement: Placement::Object, keep };
+        let cache = config.cache.as_ref();
+        cache::functions(cache, purpose, program, &selection, &declarations, &isas, warnings)
+    })?;
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &isas, &mut module)?);
     }

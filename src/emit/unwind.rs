@@ -20,7 +20,7 @@ use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, 
 
 use super::EmitError;
 use super::relocate::{Writer, endianness};
-use crate::compile::CompiledFunction;
+use crate::compile::{CompiledFunction, Unwind};
 
 /// The bytes of a frame table and its relocations.
 type Table = (Vec<u8>, Vec<Relocation>);
@@ -29,16 +29,16 @@ type Table = (Vec<u8>, Vec<Relocation>);
 fn frame_table<'a>(
     isa: &dyn TargetIsa,
     encoding: DwEhPe,
-    functions: impl Iterator<Item = (Address, &'a UnwindInfo)>,
+    functions: impl Iterator<Item = (Address, &'a Unwind)>,
 ) -> Result<Option<Table>, EmitError> {
     let Some(mut cie) = isa.create_systemv_cie() else { return Ok(None) };
     cie.fde_address_encoding = encoding;
     let mut table = FrameTable::default();
     let cie = table.add_cie(cie);
     let mut is_empty = true;
-    for (address, info) in functions {
-        if let UnwindInfo::SystemV(info) = info {
-            table.add_fde(cie, info.to_fde(address));
+    for (address, unwind) in functions {
+        if let Some(entry) = unwind.entry(address) {
+            table.add_fde(cie, entry);
             is_empty = false;
         }
     }
@@ -73,7 +73,7 @@ pub(super) fn write(
     let symbol = |function: &CompiledFunction| {
         product.functions[function.id].expect("every compiled function is declared").0
     };
-    let infos: Vec<(SymbolId, &CompiledFunction, &UnwindInfo)> = functions
+    let infos: Vec<(SymbolId, &CompiledFunction, &Unwind)> = functions
         .iter()
         .filter_map(|function| Some((symbol(function), function, function.unwind.as_ref()?)))
         .collect();
@@ -112,7 +112,7 @@ pub(super) fn write(
 
 /// Microsoft's tables: one UNWIND_INFO for each function in `.xdata`, one RUNTIME_FUNCTION in `.pdata`.
 fn write_pdata(
-    infos: &[(SymbolId, &CompiledFunction, &UnwindInfo)],
+    infos: &[(SymbolId, &CompiledFunction, &Unwind)],
     product: &mut ObjectProduct,
 ) -> Result<(), EmitError> {
     if infos.is_empty() {
@@ -129,12 +129,12 @@ fn write_pdata(
     };
     for (function, compiled, info) in infos {
         let (info, has_end) = match info {
-            UnwindInfo::WindowsX64(info) => {
+            Unwind::Cranelift(UnwindInfo::WindowsX64(info)) => {
                 let mut bytes = vec![0; info.emit_size()];
                 info.emit(&mut bytes);
                 (bytes, true)
             }
-            UnwindInfo::WindowsArm64(info) => (arm64_record(compiled.code.len(), info), false),
+            Unwind::Cranelift(UnwindInfo::WindowsArm64(info)) => (arm64_record(compiled.code.len(), info), false),
             _ => continue,
         };
         let at = object.append_section_data(xdata, &info, 4);

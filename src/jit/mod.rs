@@ -33,6 +33,7 @@ mod resolve;
 
 use cranelift_jit::{JITBuilder, JITModule};
 
+use crate::cache::{self, Cache};
 use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement, TargetError};
 use crate::declare::{DeclareError, declare};
@@ -118,6 +119,7 @@ impl From<DeclareError> for LoadError {
 pub struct Jit {
     isas: Isas,
     pool: rayon::ThreadPool,
+    cache: Option<Cache>,
     observation: Observation,
 }
 
@@ -134,7 +136,8 @@ impl Jit {
             return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
         }
         let isas = Isas::new(config, Placement::Memory)?;
-        Ok(Jit { isas, pool: compile::thread_pool(config.threads)?, observation: Observation::of(config) })
+        let (pool, cache) = (compile::thread_pool(config.threads)?, config.cache.clone());
+        Ok(Jit { isas, pool, cache, observation: Observation::of(config) })
     }
 
     /// Translates a program. Nothing of it runs yet: its constructors run before the first function is handed out
@@ -191,8 +194,11 @@ impl Jit {
         let mut module = JITModule::new(builder);
         let platform = self.isas.platform();
         let declarations = declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings)?;
-        let functions =
-            self.pool.install(|| compile::functions(program, &selection, &declarations, &self.isas, Keep::Code))?;
+        let functions = self.pool.install(|| {
+            let purpose = cache::Purpose { placement: Placement::Memory, keep: Keep::Code };
+            let cache = self.cache.as_ref();
+            cache::functions(cache, purpose, program, &selection, &declarations, &self.isas, &mut warnings)
+        })?;
 
         memory.reserve(memory::size(program, &functions)?)?;
         emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;

@@ -52,7 +52,7 @@ ids! {
 }
 
 /// A vector indexed by one kind of id.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IdVec<I, T> {
     items: Vec<T>,
     id: PhantomData<I>,

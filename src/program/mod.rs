@@ -25,7 +25,7 @@ pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, Id,
 use crate::btf::Prototype;
 
 /// Byte order of the objects, as `e_ident[EI_DATA]` says it: `-target bpfel` or `-target bpfeb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endianness {
     /// `ELFDATA2LSB`: the low nibble of an instruction's second byte is the destination register.
     Little,
@@ -73,7 +73,7 @@ pub struct CodeSection {
 }
 
 /// The place of a relocation and what it resolves to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Relocation {
     /// Byte offset in its section: of the instruction in code, of the 8-byte (or 4-byte) field in data.
     pub offset: u64,
@@ -139,7 +139,7 @@ pub enum Visibility {
 }
 
 /// A function: a byte range of a code section.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Function {
     /// Its symbol's name; `section+0x18` where the object has no symbol for it.
     pub name: String,
@@ -204,7 +204,7 @@ pub struct DataSection {
 }
 
 /// The contents of a data section.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Contents {
     /// These bytes.
     Bytes(Vec<u8>),
@@ -228,7 +228,7 @@ impl Contents {
 }
 
 /// A data symbol that other objects can refer to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct DataSymbol {
     /// Its name.
     pub name: String,
@@ -283,7 +283,7 @@ pub enum ImportKind {
 }
 
 /// A map definition, for `inspect`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Map {
     /// The symbol's name.
     pub name: String,
@@ -294,7 +294,7 @@ pub struct Map {
 }
 
 /// The source line of the instructions from `offset` up to the next line's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Line {
     /// Byte offset in the code section.
     pub offset: u64,

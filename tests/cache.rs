@@ -1,0 +1,260 @@
+//! The cache never changes a result: cold, warm, damaged, shared, full.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use bpf2native::config::{OptLevel, Pass, Passes, parse_triple};
+use bpf2native::emit::{self, Purpose};
+use bpf2native::{Cache, Config, Jit, Linker, Program};
+
+mod native;
+
+use native::{bpf2native, fixture, output};
+
+const PROGRAMS: [&str; 4] =
+    ["api/words.o", "obj/clang22-v4/words.o", "obj/clang22-v4/json.o", "obj/clang19-v4/wc.o"];
+
+const BIG_ENDIAN: [&str; 2] = ["obj/clang22-v4-s390x/words.o", "obj/clang22-v4-s390x/json.o"];
+
+fn program(name: &str) -> Program {
+    native::program(name)
+}
+
+fn object(program: &Program, config: &Config) -> Vec<u8> {
+    emit::object(program, config, Purpose::Relocatable, "test.o", &mut Vec::new()).unwrap()
+}
+
+/// The entries of a cache, in the order of their names.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
+    let mut entries: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
+fn with_cache(config: &Config, folder: &Path) -> Config {
+    Config { cache: Some(Cache::new(folder)), ..config.clone() }
+}
+
+fn set_age(path: &Path, age: Duration) {
+    File::options().append(true).open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+}
+
+/// Whether an entry was used, or made, a moment ago.
+fn is_fresh(path: &Path) -> bool {
+    path.metadata().unwrap().modified().unwrap().elapsed().unwrap_or_default() < Duration::from_secs(1800)
+}
+
+#[test]
+fn objects_are_the_same() {
+    for target in ["x86_64", "aarch64", "riscv64", "x86_64-apple-darwin", "s390x"] {
+        for debug in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let config = Config::for_target(parse_triple(target).unwrap());
+            let config = Config { debug: debug && !target.contains("apple"), ..config };
+            let cached = with_cache(&config, folder.path());
+            let names = if target == "s390x" { &BIG_ENDIAN[..] } else { &PROGRAMS };
+            for (index, name) in names.iter().enumerate() {
+                let program = program(name);
+                let expected = object(&program, &config);
+                assert!(expected == object(&program, &cached), "{target}: {name}: cold");
+                let kept = entries(folder.path());
+                assert_eq!(kept.len(), index + 1, "{target}: {name}: one entry for each program");
+                kept.iter().for_each(|entry| set_age(entry, Duration::from_secs(7200)));
+                assert!(expected == object(&program, &cached), "{target}: {name}: warm");
+                assert_eq!(kept, entries(folder.path()), "{target}: {name}: a hit makes no entry");
+                let used = kept.iter().filter(|entry| is_fresh(entry)).count();
+                assert_eq!(used, 1, "{target}: {name}: its own entry is used");
+            }
+        }
+    }
+}
+
+/// What has no form in an entry is compiled every time.
+#[test]
+fn some_targets_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    for target in ["x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc", "aarch64-apple-darwin"] {
+        let config = Config::for_target(parse_triple(target).unwrap());
+        let program = program("api/words.o");
+        assert!(object(&program, &config) == object(&program, &with_cache(&config, folder.path())), "{target}");
+        assert!(entries(folder.path()).is_empty(), "{target}");
+    }
+}
+
+#[test]
+fn programs_in_memory_do_the_same() {
+    extern "C" fn host_word(_context: u64, _word: u64, length: u64) -> i32 {
+        (length > 1_000_000).into()
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = with_cache(&Config::default(), folder.path());
+    let program = program("api/words.o");
+    let mut linker = Linker::new();
+    linker.func("host_word", host_word as extern "C" fn(u64, u64, u64) -> i32).unwrap();
+    for temperature in ["cold", "warm"] {
+        entries(folder.path()).iter().for_each(|entry| set_age(entry, Duration::from_secs(7200)));
+        let module = Jit::new(&config).unwrap().load(&program, &linker).unwrap();
+        assert!(module.warnings().is_empty(), "{:?}", module.warnings());
+        // SAFETY: the fixture is trusted, and its function has this type.
+        let count_words = unsafe { module.func::<(*mut u8, *const u8, u64), i64>("count_words") }.unwrap();
+        let text = b"to be or not";
+        assert_eq!(count_words.call((std::ptr::null_mut(), text.as_ptr(), text.len() as u64)), 4, "{temperature}");
+        let kept = entries(folder.path());
+        assert_eq!((kept.len(), is_fresh(&kept[0])), (1, true), "{temperature}");
+    }
+    // The same program is another one in an object.
+    object(&program, &config);
+    assert_eq!(entries(folder.path()).len(), 2);
+}
+
+#[test]
+fn damaged_entries_are_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = with_cache(&Config::default(), folder.path());
+    let program = program("api/words.o");
+    let expected = object(&program, &config);
+    let entry = entries(folder.path()).remove(0);
+    let whole = fs::read(&entry).unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        bytes
+    };
+    let last = whole.len() - 1;
+    let damages = [
+        Vec::new(),
+        b"no entry at all".to_vec(),
+        whole[..last].to_vec(),
+        whole[..45].to_vec(),
+        [&whole[..], b"more"].concat(),
+        flipped(7),
+        flipped(20),
+        flipped(50),
+        flipped(whole.len() / 2),
+        flipped(last),
+    ];
+    for (index, damage) in damages.into_iter().enumerate() {
+        fs::write(&entry, damage).unwrap();
+        assert!(expected == object(&program, &config), "damage {index}");
+        assert!(whole == fs::read(&entry).unwrap(), "damage {index} is repaired");
+    }
+    // An entry under another's name is no entry of it.
+    let other = program_entry(&folder, "obj/clang22-v4/json.o", &config);
+    fs::copy(&other, &entry).unwrap();
+    assert!(expected == object(&program, &config), "another program's entry");
+    assert!(whole == fs::read(&entry).unwrap());
+}
+
+/// Translates, and gives the entry that this makes.
+fn program_entry(folder: &tempfile::TempDir, name: &str, config: &Config) -> PathBuf {
+    let before = entries(folder.path());
+    object(&program(name), config);
+    let new = entries(folder.path()).into_iter().find(|entry| !before.contains(entry));
+    new.expect("there is a new entry")
+}
+
+#[test]
+fn other_options_and_inputs_are_other_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = with_cache(&Config::for_target(parse_triple("x86_64").unwrap()), folder.path());
+    let without = |pass| Some(Passes::of_level(OptLevel::O2).without(pass));
+    let configs = [
+        base.clone(),
+        Config { opt_level: OptLevel::O0, ..base.clone() },
+        Config { opt_level: OptLevel::O1, ..base.clone() },
+        Config { passes: without(Pass::Egraph), ..base.clone() },
+        Config { features: vec!["+bmi2".parse().unwrap()], ..base.clone() },
+        Config { target: parse_triple("aarch64").unwrap(), ..base.clone() },
+    ];
+    let words = program("api/words.o");
+    for (index, config) in configs.iter().enumerate() {
+        object(&words, config);
+        assert_eq!(entries(folder.path()).len(), index + 1, "configuration {index}");
+    }
+    // The number of threads and the object's place make no difference.
+    let count = entries(folder.path()).len();
+    object(&words, &Config { threads: 1, ..base.clone() });
+    let copy = folder.path().with_extension("copy.o");
+    fs::copy(fixture("api/words.o"), &copy).unwrap();
+    object(&Program::from_files([&copy]).unwrap(), &base);
+    fs::remove_file(&copy).unwrap();
+    assert_eq!(entries(folder.path()).len(), count);
+    // One instruction does.
+    for constant in [1, 2] {
+        let code = [0xb7, 0, 0, 0, constant, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+        object(&Program::from_instructions("raw", &code).unwrap(), &base);
+        assert_eq!(entries(folder.path()).len(), count + usize::from(constant));
+    }
+}
+
+#[test]
+fn the_oldest_go_when_there_is_too_much() {
+    let folder = tempfile::tempdir().unwrap();
+    let unbounded = with_cache(&Config::default(), folder.path());
+    let oldest = program_entry(&folder, "obj/clang22-v4/words.o", &unbounded);
+    set_age(&oldest, Duration::from_secs(7200));
+    let abandoned = folder.path().join(".part-abandoned");
+    fs::write(&abandoned, b"half of it").unwrap();
+    set_age(&abandoned, Duration::from_secs(7200));
+    let size = |entry: &Path| entry.metadata().unwrap().len();
+    let limit = size(&oldest) + 1;
+    let bounded = Config { cache: Some(Cache::new(folder.path()).limit(limit)), ..Config::default() };
+    let newest = program_entry(&folder, "api/words.o", &bounded);
+    assert_eq!(entries(folder.path()), [newest.as_path()]);
+    assert!(size(&newest) <= limit);
+}
+
+#[test]
+fn many_threads_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = with_cache(&Config { threads: 1, ..Config::default() }, folder.path());
+    let config = Config { cache: config.cache.map(|cache| cache.limit(40_000)), ..config };
+    let expected = PROGRAMS.map(|name| object(&program(name), &Config::default()));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (config, expected) = (&config, &expected);
+            scope.spawn(move || {
+                for turn in 0..6 {
+                    let index = (thread + turn) % PROGRAMS.len();
+                    assert!(object(&program(PROGRAMS[index]), config) == expected[index], "{}", PROGRAMS[index]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, b"no folder").unwrap();
+    let config = with_cache(&Config::default(), &file.join("cache"));
+    let program = program("api/words.o");
+    let mut warnings = Vec::new();
+    let made = emit::object(&program, &config, Purpose::Relocatable, "test.o", &mut warnings).unwrap();
+    assert!(made == object(&program, &Config::default()));
+    assert!(warnings.iter().any(|warning| warning.contains("cannot write to the cache")), "{warnings:?}");
+}
+
+#[test]
+fn the_command_has_an_option_and_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, object) = (folder.path().join("a/b"), folder.path().join("out.o"));
+    let translate = || {
+        let mut command = bpf2native();
+        command.arg("-c").arg(fixture("api/words.o")).arg("-o").arg(&object).env_remove("BPF2NATIVE_CACHE");
+        command
+    };
+    output(translate().args(["--cache"]).arg(&cache));
+    assert_eq!(entries(&cache).len(), 1);
+    let cold = fs::read(&object).unwrap();
+    set_age(&entries(&cache)[0], Duration::from_secs(7200));
+    output(translate().env("BPF2NATIVE_CACHE", &cache));
+    assert!(is_fresh(&entries(&cache)[0]));
+    assert!(cold == fs::read(&object).unwrap());
+    output(translate().env("BPF2NATIVE_CACHE", ""));
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&cache.metadata().unwrap().permissions()) & 0o777, 0o700);
+}

@@ -58,9 +58,9 @@ pub fn encode(functions: &[CompiledFunction], isa: &dyn TargetIsa) -> Option<Vec
             locations,
             entries,
             frame,
-            assembly,
+            optimised,
         } = function;
-        if assembly.is_some() {
+        if optimised.is_some() {
             return None;
         }
         out.number((*function)?.index() as u64);
@@ -157,7 +157,7 @@ pub fn decode(bytes: &[u8], selection: &Selection, declarations: &Declarations) 
             })?,
             entries: bytes.list(In::small)?,
             frame: NativeFrame { size: bytes.small()?, spills: bytes.small()?..bytes.small()? },
-            assembly: None,
+            optimised: None,
         })
     });
     let functions = functions.collect::<Option<Vec<_>>>()?;

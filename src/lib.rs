@@ -84,6 +84,7 @@ pub mod abi;
 pub mod aot;
 pub mod btf;
 pub mod cache;
+mod clif;
 pub mod compare;
 pub mod compile;
 pub mod config;

@@ -222,6 +222,11 @@ impl Isas {
         if returns_twice { Passes::NONE } else { self.passes }
     }
 
+    /// The optimisations of a function's CLIF: none for large ones either.
+    pub fn clif_passes_for(&self, graph: &Graph, returns_twice: bool) -> Passes {
+        if graph.edges() > LARGE { Passes::NONE } else { self.passes_for(returns_twice) }
+    }
+
     /// The platform at the border between BPF and native code.
     pub fn platform(&self) -> Platform {
         let triple = self.main.triple();

@@ -44,6 +44,10 @@ macro_rules! passes {
 passes! {
     FrameSlots "frame-slots" "frame slots that no pointer reaches become values"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
+    Loads "loads" "byte loads of one number become one load, and masks of what is zero go"
+    Stores "stores" "byte stores of one number become one store"
+    Rotates "rotates" "shifts that make a rotate by a variable amount become one"
+    Exits "exits" "the exits of counted loops compare what the next round uses"
 }
 
 /// A set of passes.

@@ -58,9 +58,9 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// A constant; `iconst.i32` wants its number zero-extended.
+    /// A constant; `iconst` wants narrow numbers zero-extended.
     pub(super) fn constant(&mut self, ty: Type, value: i64) -> Value {
-        let value = if ty == types::I32 { i64::from(value as u32) } else { value };
+        let value = value & (-1_i64 as u64 >> (WORD.bits() - ty.bits())) as i64;
         self.builder.ins().iconst(ty, value)
     }
 

@@ -3,8 +3,8 @@
 //! | BPF | CLIF |
 //! |---|---|
 //! | load of 8, 16, 32 bits | `uloadN`, `sloadN` |
-//! | load, store of 64 bits | `load`, `store` |
-//! | store of 8, 16, 32 bits | `istoreN` |
+//! | load of 64 bits | `load` |
+//! | store | `ireduce`, `store`, so that an extension of what is stored goes |
 //! | address r10 + n | `stack_addr` of that place |
 //! | atomic operation | `atomic_rmw`, the old value zero-extended into `src` with fetch |
 //! | cmpxchg | `atomic_cas`, the old value zero-extended into r0 |
@@ -79,14 +79,8 @@ impl Lifter<'_, '_> {
         }
         let (address, offset) = self.place(base, offset);
         let flags = MemFlagsData::new();
-        let value = self.operand(src);
-        let ins = self.builder.ins();
-        match size {
-            Size::B => ins.istore8(flags, value, address, offset),
-            Size::H => ins.istore16(flags, value, address, offset),
-            Size::W => ins.istore32(flags, value, address, offset),
-            Size::D => ins.store(flags, value, address, offset),
-        };
+        let value = self.operand_at(src, size_type(size));
+        self.builder.ins().store(flags, value, address, offset);
     }
 
     /// An atomic read-modify-write; the old value.

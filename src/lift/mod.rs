@@ -31,6 +31,7 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use crate::abi::{Entered, WORD};
+use crate::clif;
 use crate::config::{Isas, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{Graph, Instruction};
@@ -111,6 +112,7 @@ pub fn lift(
     lifter.function()?;
     builder.seal_all_blocks();
     builder.finalize(isas.main.frontend_config());
+    clif::improve(&mut function, &*isas.main, isas.clif_passes_for(graph, returns_twice));
     Ok(Lifted { function, returns_twice })
 }
 

@@ -11,6 +11,7 @@
 //! | r7, r8 | counters of loops; only read otherwise |
 //! | r9 | the memory argument, of [`MEMORY`] bytes |
 
+mod idioms;
 mod instructions;
 
 use std::fmt::Write;
@@ -176,6 +177,7 @@ fn pieces(seed: &mut Seed, budget: &mut usize, depth: usize, callees: std::ops::
                 let callee = callees.start + seed.below(callees.len());
                 Piece::Code(instructions::call(seed, callee))
             }
+            8..=11 => Piece::Code(idioms::idiom(seed)),
             _ => Piece::Code(instructions::instruction(seed)),
         });
     }

@@ -31,7 +31,7 @@ pub fn value(seed: &mut Seed) -> u64 {
     if seed.below(2) == 0 { *seed.pick(&EDGES) } else { seed.next() >> seed.below(64) }
 }
 
-fn immediate(seed: &mut Seed) -> i32 {
+pub fn immediate(seed: &mut Seed) -> i32 {
     value(seed) as i32
 }
 
@@ -75,7 +75,12 @@ pub fn call(seed: &mut Seed, callee: usize) -> String {
 fn place(seed: &mut Seed, size: usize, aligned: bool) -> String {
     let step = if aligned || seed.below(2) == 0 { size } else { 1 };
     let offset = seed.below((MEMORY - size) / step + 1) * step;
-    if seed.below(2) == 0 { format!("r9 + {offset}") } else { format!("r10 - {}", MEMORY - offset) }
+    place_of(offset, seed.below(2) == 0)
+}
+
+/// The address that far into the frame's bytes, or the memory's.
+pub fn place_of(offset: usize, in_frame: bool) -> String {
+    if in_frame { format!("r10 - {}", MEMORY - offset) } else { format!("r9 + {offset}") }
 }
 
 fn operand(seed: &mut Seed, letter: char) -> String {

@@ -1,0 +1,195 @@
+//! Where the bytes of a value come from.
+//!
+//! In: a function. Out: for each integer of at most 64 bits, eight [`Byte`]s, the least significant first: each is a
+//! constant, or a byte of some value, perhaps of itself. One pass over the layout; what is used before it is seen is its
+//! own source, which is true of any value.
+//!
+//! | instruction | byte i of the result |
+//! |---|---|
+//! | `iconst` | a constant |
+//! | `uextend`, `ireduce`, `bswap`, shifts by whole bytes | a byte of the operand, or 0 |
+//! | `band` with a constant | the operand's where the mask is ff, 0 where it is 0 |
+//! | `bor`, `bxor`, `iadd` where one operand's byte is 0 | the other's; for `iadd` as long as no lower byte may carry |
+//! | `uloadN` | its own, then 0 |
+//! | a block's parameter whose arguments all have high halves of 0 (`halves.rs`) | its own, then 0 |
+//! | anything else | its own |
+
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value, ValueDef, types};
+
+use super::halves;
+
+/// Where a byte comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Byte(u32);
+
+/// The bytes of a value, the least significant first; those past its type are 0.
+pub(super) type Bytes = [Byte; 8];
+
+impl Byte {
+    const CONSTANTS: u32 = 0xffff_ff00;
+    /// Nothing is known yet: no source has this number.
+    const UNSEEN: Byte = Byte(Byte::CONSTANTS - 1);
+    /// The constant 0.
+    pub(super) const ZERO: Byte = Byte(Byte::CONSTANTS);
+
+    const fn constant(value: u8) -> Byte {
+        Byte(Byte::CONSTANTS | value as u32)
+    }
+
+    fn of(value: Value, index: usize) -> Byte {
+        Byte(value.as_u32() << 3 | index as u32)
+    }
+
+    /// Its value, if it is constant.
+    pub(super) fn as_constant(self) -> Option<u8> {
+        (self.0 >= Byte::CONSTANTS).then_some(self.0 as u8)
+    }
+
+    /// The value that it is a byte of, and which.
+    pub(super) fn source(self) -> Option<(Value, u8)> {
+        (self.0 < Byte::UNSEEN.0).then(|| (Value::from_u32(self.0 >> 3), (self.0 & 7) as u8))
+    }
+}
+
+/// The bytes of all values of a function.
+pub(super) struct Sources(SecondaryMap<Value, Bytes>);
+
+/// Values from this number on would not fit in a [`Byte`].
+const LIMIT: usize = 1 << 28;
+
+/// The size of an integer that has bytes here.
+pub(super) fn size_of(ty: Type) -> Option<u8> {
+    matches!(ty, types::I8 | types::I16 | types::I32 | types::I64).then(|| ty.bytes() as u8)
+}
+
+/// The integer type of 1, 2, 4 or 8 bytes.
+pub(super) fn type_of(size: u8) -> Option<Type> {
+    Type::int(u16::from(size) * 8).filter(|&ty| size_of(ty).is_some())
+}
+
+/// The number that a value always is.
+pub(super) fn constant(dfg: &DataFlowGraph, value: Value) -> Option<u64> {
+    match dfg.value_def(dfg.resolve_aliases(value)) {
+        ValueDef::Result(inst, _) => match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u64),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Sources {
+    /// Finds them; none for a function of too many values.
+    pub(super) fn new(function: &Function) -> Option<Sources> {
+        let dfg = &function.dfg;
+        if dfg.num_values() >= LIMIT {
+            return None;
+        }
+        let mut sources = Sources(SecondaryMap::with_default([Byte::UNSEEN; 8]));
+        for parameter in halves::clear_parameters(function) {
+            sources.0[parameter] = own(parameter, 4);
+        }
+        for block in function.layout.blocks() {
+            for inst in function.layout.block_insts(block) {
+                if let &[result] = dfg.inst_results(inst)
+                    && let Some(size) = size_of(dfg.value_type(result))
+                {
+                    let bytes = sources.result(dfg, inst, result, usize::from(size));
+                    sources.0[result] = bytes;
+                }
+            }
+        }
+        Some(sources)
+    }
+
+    /// The bytes of a value.
+    pub(super) fn of(&self, dfg: &DataFlowGraph, value: Value) -> Bytes {
+        let value = dfg.resolve_aliases(value);
+        match self.0[value] {
+            [Byte::UNSEEN, ..] => own(value, size_of(dfg.value_type(value)).map_or(8, usize::from)),
+            bytes => bytes,
+        }
+    }
+
+    fn result(&self, dfg: &DataFlowGraph, inst: Inst, result: Value, size: usize) -> Bytes {
+        let mut bytes = own(result, size);
+        let is_narrow = |value: Value| size_of(dfg.value_type(value)).is_some();
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                for (byte, value) in bytes.iter_mut().zip(imm.bits().to_le_bytes()).take(size) {
+                    *byte = Byte::constant(value);
+                }
+            }
+            InstructionData::Unary { opcode, arg } if is_narrow(arg) => {
+                let from = self.of(dfg, arg);
+                match opcode {
+                    Opcode::Uextend => return from,
+                    Opcode::Ireduce => bytes[..size].copy_from_slice(&from[..size]),
+                    Opcode::Bswap => (0..size).for_each(|index| bytes[index] = from[size - 1 - index]),
+                    _ => {}
+                }
+            }
+            InstructionData::Binary { opcode, args: [left, right] } if is_narrow(left) => match opcode {
+                Opcode::Ishl | Opcode::Ushr => {
+                    if let Some(amount) = constant(dfg, right) {
+                        let from = self.of(dfg, left);
+                        shift(opcode, &mut bytes, from, amount as usize % (8 * size), size);
+                    }
+                }
+                Opcode::Band | Opcode::Bor | Opcode::Bxor | Opcode::Iadd => {
+                    let sides = [self.of(dfg, left), self.of(dfg, right)];
+                    combine(opcode, &mut bytes, sides, size);
+                }
+                _ => {}
+            },
+            InstructionData::Load { opcode: Opcode::Uload8, .. } => bytes[1..].fill(Byte::ZERO),
+            InstructionData::Load { opcode: Opcode::Uload16, .. } => bytes[2..].fill(Byte::ZERO),
+            InstructionData::Load { opcode: Opcode::Uload32, .. } => bytes[4..].fill(Byte::ZERO),
+            _ => {}
+        }
+        bytes
+    }
+}
+
+/// A value that is its own source.
+fn own(value: Value, size: usize) -> Bytes {
+    std::array::from_fn(|index| if index < size { Byte::of(value, index) } else { Byte::ZERO })
+}
+
+fn shift(opcode: Opcode, bytes: &mut Bytes, from: Bytes, bits: usize, size: usize) {
+    let whole = bits.is_multiple_of(8);
+    let count = bits / 8;
+    for index in 0..size {
+        // The byte that moves here if the shift is by whole bytes, else the lower one of the two that meet here.
+        let moved = if opcode == Opcode::Ishl { index.checked_sub(count) } else { Some(index + count) };
+        match moved.filter(|&moved| moved < size) {
+            None => bytes[index] = Byte::ZERO,
+            Some(moved) if whole => bytes[index] = from[moved],
+            Some(_) => {}
+        }
+    }
+}
+
+fn combine(opcode: Opcode, bytes: &mut Bytes, [left, right]: [Bytes; 2], size: usize) {
+    let mut may_carry = false;
+    for index in 0..size {
+        let (a, b) = (left[index], right[index]);
+        let known = match opcode {
+            Opcode::Band => match (a.as_constant(), b.as_constant()) {
+                (Some(0), _) | (_, Some(0)) => Some(Byte::ZERO),
+                (Some(0xff), _) => Some(b),
+                (_, Some(0xff)) => Some(a),
+                _ => (a == b).then_some(a),
+            },
+            Opcode::Bor if a == b => Some(a),
+            _ if a == Byte::ZERO => Some(b),
+            _ if b == Byte::ZERO => Some(a),
+            _ => None,
+        };
+        match known {
+            Some(byte) if opcode != Opcode::Iadd || !may_carry => bytes[index] = byte,
+            _ => may_carry = true,
+        }
+    }
+}

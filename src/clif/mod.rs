@@ -1,0 +1,53 @@
+//! Passes over CLIF, between lift and compile: what Cranelift's own optimiser leaves, since it may not know it of BPF.
+//!
+//! Comes in: a lifted function. Goes out: the same function, faster. The rule: each pass has a switch
+//! ([`crate::config::Pass`]), goes over a function a fixed number of times, and its file says why it is sound.
+//!
+//! | pass | file |
+//! |---|---|
+//! | byte loads of one number become one load; byte orders; masks of what is zero | `loads.rs`, over `bytes.rs`, `halves.rs` |
+//! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
+//! | rotates by a variable amount | `rotates.rs` |
+//! | the exits of counted loops compare what the next round uses | `exits.rs` |
+
+mod bytes;
+mod exits;
+mod halves;
+mod loads;
+mod places;
+mod rotates;
+mod stores;
+
+use cranelift_codegen::ir::{Endianness, Function};
+use cranelift_codegen::isa::TargetIsa;
+use target_lexicon::Architecture;
+
+use crate::config::{Pass, Passes};
+
+/// Runs the passes that are on.
+pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes) {
+    // Elsewhere an access that is not aligned may be slow, or a trap that is emulated.
+    let unaligned =
+        matches!(isa.triple().architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
+    let order = isa.endianness();
+    if passes.contains(Pass::Loads) {
+        loads::run(function, order, unaligned);
+    }
+    if passes.contains(Pass::Stores) && unaligned {
+        stores::run(function, order);
+    }
+    if passes.contains(Pass::Rotates) {
+        rotates::run(function);
+    }
+    if passes.contains(Pass::Exits) {
+        exits::run(function);
+    }
+}
+
+/// Where byte `index` of a number of `size` bytes is in memory, from its start.
+fn position(order: Endianness, size: u8, index: u8) -> u8 {
+    match order {
+        Endianness::Little => index,
+        Endianness::Big => size - 1 - index,
+    }
+}

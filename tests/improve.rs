@@ -1,4 +1,4 @@
-//! Golden tests of the improve phase: each file of `tests/improve/` has a program, and the CLIF without and with a pass.
+//! Golden tests of the improve and clif phases: each file of `tests/improve/` has a program, and the CLIF without and with a pass.
 //!
 //! ```text
 //! # what it shows

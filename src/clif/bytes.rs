@@ -160,12 +160,12 @@ fn own(value: Value, size: usize) -> Bytes {
 fn shift(opcode: Opcode, bytes: &mut Bytes, from: Bytes, bits: usize, size: usize) {
     let whole = bits.is_multiple_of(8);
     let count = bits / 8;
-    for index in 0..size {
+    for (index, byte) in bytes.iter_mut().enumerate().take(size) {
         // The byte that moves here if the shift is by whole bytes, else the lower one of the two that meet here.
         let moved = if opcode == Opcode::Ishl { index.checked_sub(count) } else { Some(index + count) };
         match moved.filter(|&moved| moved < size) {
-            None => bytes[index] = Byte::ZERO,
-            Some(moved) if whole => bytes[index] = from[moved],
+            None => *byte = Byte::ZERO,
+            Some(moved) if whole => *byte = from[moved],
             Some(_) => {}
         }
     }

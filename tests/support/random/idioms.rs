@@ -125,7 +125,7 @@ fn rotate(seed: &mut Seed) -> String {
         0 => format!("{letter}4 = {bits}\n{letter}4 -= {letter}3"),
         1 => format!("{letter}4 = {letter}3\n{letter}4 = -{letter}4\n{letter}4 &= {}", bits - 1),
         2 => format!("w4 = w3\nw4 = -w4\nw4 &= {}", seed.pick(&[31, 63, 255])),
-        _ => format!("r4 = r3\nr4 = -r4"),
+        _ => "r4 = r3\nr4 = -r4".to_owned(),
     };
     let mask = if seed.below(2) == 0 { format!("w3 &= {}\n", seed.pick(&[31, 63])) } else { String::new() };
     let other = if seed.below(8) == 0 { seed.below(3) } else { value };

@@ -91,6 +91,10 @@ fn example() -> Page {
         new_error: Some("instruction 3 has no meaning".to_owned()),
         ..Row::default()
     });
+    let error = Some("it calls nothing".to_owned());
+    let stuck =
+        Row { id: 5, function: "stuck".to_owned(), state: "failed", base_error: error.clone(), ..Row::default() };
+    page.rows.push(Row { new_error: error, ..stuck });
     page.listings.insert(0, listings());
     page
 }
@@ -149,15 +153,15 @@ fn the_table_sorts_and_filters() {
     browser.click("th[data-sort=name] button");
     assert_eq!(browser.texts(NAMES), ["grown", "lost", "shrunk", "sum"]);
     browser.click("[data-value=failed]");
-    assert_eq!(browser.texts(NAMES), ["lost"]);
+    assert_eq!(browser.texts(NAMES), ["lost", "stuck"]);
     browser.click("[data-value=all]");
     browser.write("input[type=search]", "eq");
     assert_eq!(browser.texts(NAMES), ["equal"]);
     // What is seen is in the address.
     opened.browser.open(&opened.path, "#sort=bytes&dir=asc&show=all");
     opened.browser.run("location.reload()");
-    browser.wait_for("document.querySelectorAll('#list tbody tr').length === 5");
-    assert_eq!(browser.texts(NAMES), ["shrunk", "equal", "sum", "grown", "lost"]);
+    browser.wait_for("document.querySelectorAll('#list tbody tr').length === 6");
+    assert_eq!(browser.texts(NAMES), ["shrunk", "equal", "sum", "grown", "stuck", "lost"]);
     opened.assert_quiet();
 }
 

@@ -10,7 +10,7 @@ use crate::measure::{Kind, Measure, TextLine, Texts};
 use crate::report::{Report, Row, Status};
 
 /// Characters of listings in a page. Beyond this, functions have none, those last that differ most.
-const LARGEST: usize = 48 << 20;
+const LARGEST: usize = 32 << 20;
 
 /// What a table shows at first; the first sorts it.
 const COLUMNS: [Measure; 5] = [Measure::Bytes, Measure::Insns, Measure::Frame, Measure::Spills, Measure::Cycles];

@@ -8,7 +8,7 @@ const STATES = {
 
 const FILTERS = {
   all: ["All", () => true],
-  changed: ["Changed", (row) => row.state !== "same"],
+  changed: ["Changed", (row) => row.state !== "same" && row.state !== "failed"],
   worse: ["Larger", (row, column) => difference(row, column) > 0],
   better: ["Smaller", (row, column) => difference(row, column) < 0],
   failed: ["Failures", (row) => row.state === "failed" || row.state === "broken"],
@@ -62,7 +62,7 @@ const table = {
 
   filter() {
     if (FILTERS[state.now.show]) return state.now.show;
-    return isDiff && data.rows.some((row) => row.state !== "same") ? "changed" : "all";
+    return isDiff && data.rows.some(FILTERS.changed[1]) ? "changed" : "all";
   },
 
   show(root) {

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use crate::measure::Measure;
 use crate::report::{Options, Report, Row};
 
-pub use column::{Column, Stat, Value, Variant, columns};
+pub use column::{Column, Stat, UnknownColumn, Value, Variant, columns};
 pub use csv::csv;
 pub use filter::{Condition, Filter, Order, filtered, sort};
 pub use html::{html, report_html};

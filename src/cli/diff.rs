@@ -192,6 +192,9 @@ fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
         let inputs = Inputs::find(std::slice::from_ref(&arguments.old))?;
         let setting = Setting { config: arguments.generation.config(), btf };
         let progress = Progress::new(inputs.objects.len());
+        if against.as_os_str() == "kernel" {
+            return Ok(compare::kernel(&inputs, &setting, want, &|object| progress.step(object))?);
+        }
         let name = against.display().to_string();
         let bytes = std::fs::read(against).with_context(|| format!("cannot read `{name}`"))?;
         let native = compare::native_report(&name, &bytes, want)?;

@@ -9,6 +9,7 @@
 //! | `column.rs` | columns: names, variants, values |
 //! | `filter.rs` | filters, orders, conditions of failure |
 //! | `native.rs` | the functions of a native object |
+//! | `kernel/` | the code of the kernel's JIT |
 //! | `scrub.rs`, `show.rs` | the unified diff of a function |
 //! | `table.rs`, `csv.rs`, `json.rs`, `markdown.rs`, `html.rs` | a diff as text |
 
@@ -17,6 +18,7 @@ mod csv;
 mod filter;
 mod html;
 mod json;
+mod kernel;
 mod markdown;
 mod native;
 mod pair;
@@ -35,6 +37,7 @@ pub use csv::csv;
 pub use filter::{Condition, Filter, Order, filtered, sort};
 pub use html::{html, report_html};
 pub use json::json;
+pub use kernel::kernel;
 pub use markdown::markdown;
 pub use native::{Native, native_report};
 pub use pair::{Files, pair};

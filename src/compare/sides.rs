@@ -15,7 +15,7 @@ use super::{Diff, Files, Native, Side as Described, pair};
 use crate::btf::Btf;
 use crate::config::Config;
 use crate::measure::{Want, sha256};
-use crate::report::{self, File, Inputs, Object, Progress, Report, ReportError, Row, SCHEMA, tool};
+use crate::report::{self, Inputs, Object, Progress, Report, ReportError, Row, SCHEMA, tool};
 
 /// How objects are translated.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    fn types(&self) -> report::Types<'_> {
+    pub(super) fn types(&self) -> report::Types<'_> {
         self.btf.as_ref().map(|(btf, bytes)| (btf, bytes.as_slice()))
     }
 }
@@ -203,45 +203,41 @@ pub fn against(
         return Err(CompareError::Machine { file: name.to_owned(), found, target });
     }
     let ours = report::make(inputs, &setting.config, setting.types(), want, progress)?;
-    let named = inputs.objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>().join(", ");
-    Ok(beside(name, name, &native.rows, &named, ours))
-}
-
-/// Rows for the functions of a report whose names other code has too.
-pub(super) fn beside(name: &str, made_by: &str, theirs: &[Row], named: &str, ours: Report) -> Diff {
     let mut by_name: BTreeMap<&str, Option<&Row>> = BTreeMap::new();
-    for row in theirs {
+    for row in &native.rows {
         // Static functions of one name cannot be told apart.
         by_name.entry(&row.function).and_modify(|known| *known = None).or_insert(Some(row));
     }
     let partner = |row: &Row| by_name.get(row.function.as_str()).copied().flatten();
-    let total = ours.functions.len();
-    let description = Described::of(named, &ours);
-    let (both, _): (Vec<Row>, Vec<Row>) = ours.functions.iter().cloned().partition(|row| partner(row).is_some());
+    let both: Vec<Row> = ours.functions.iter().filter(|row| partner(row).is_some()).cloned().collect();
+    let theirs = both.iter().filter_map(|row| Some(Row { file: row.file.clone(), ..partner(row)?.clone() }));
+    let theirs: Vec<Row> = theirs.collect();
     let mut notes = Vec::new();
-    if both.len() < total {
-        notes.push(format!("{} of {total} functions are not in `{name}`", total - both.len()));
+    let (given, there) = (ours.functions.len(), native.rows.len());
+    if both.len() < given {
+        notes.push(format!("{} of {given} functions are not in `{name}`", given - both.len()));
     }
-    let first: Vec<Row> =
-        both.iter().filter_map(|row| Some(Row { file: row.file.clone(), ..partner(row)?.clone() })).collect();
-    if first.len() < theirs.len() {
-        notes.push(format!(
-            "{} of {} functions of `{name}` are not among them",
-            theirs.len() - first.len(),
-            theirs.len()
-        ));
+    if both.len() < there {
+        notes.push(format!("{} of {there} functions of `{name}` are not among those given", there - both.len()));
     }
-    // Files that cannot be read would stand for what they are not known to have.
-    let files: Vec<File> = ours.files.iter().map(|file| File { error: None, ..file.clone() }).collect();
-    let first = Report { files: files.clone(), functions: first, ..ours.clone() };
+    let names: Vec<&str> = inputs.objects.iter().map(|object| object.name.as_str()).collect();
+    let reference = Described { name: name.to_owned(), tool: "another compiler".to_owned(), options: None };
+    Ok(beside(reference, theirs, Described::of(&names.join(", "), &ours), both, &ours, notes))
+}
+
+/// The functions of others (the first side) beside those of a report. What of the report cannot be read is said in the
+/// notes.
+pub(super) fn beside(
+    a: Described,
+    theirs: Vec<Row>,
+    b: Described,
+    both: Vec<Row>,
+    ours: &Report,
+    mut notes: Vec<String>,
+) -> Diff {
     let broken = ours.files.iter().filter_map(|file| Some(format!("`{}`: {}", file.name, file.error.as_ref()?)));
     notes.extend(broken);
-    let second = Report { files, functions: both, ..ours };
-    Diff {
-        a: Described { name: name.to_owned(), tool: made_by.to_owned(), options: None },
-        b: description,
-        identical_files: 0,
-        notes,
-        rows: pair(&first, &second, Files::ByName),
-    }
+    let side = |functions| Report { files: Vec::new(), functions, ..ours.clone() };
+    let rows = pair(&side(theirs), &side(both), Files::ByName);
+    Diff { a, b, identical_files: 0, notes, rows }
 }

@@ -1,6 +1,6 @@
 //! Objects to a report, each object on its own, in parallel.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::compile;
 use crate::config::{Config, Cpu, OptLevel, Pass, Passes};
 use crate::measure::{self, Want, sha256};
 use crate::parse::{self, Input};
-use crate::program::Program;
+use crate::program::{FunctionId, Program};
 
 /// Who is told how far the work is: called once for each object that is done, from any thread.
 pub type Progress<'a> = &'a (dyn Fn(&Object) + Sync);
@@ -94,17 +94,13 @@ fn of_object(
 }
 
 fn rows(file: &str, program: &Program, functions: Vec<measure::Function>) -> Vec<Row> {
-    let mut known: HashMap<&str, u32> = HashMap::new();
+    let names = unique_names(program);
     let row = |function: measure::Function| {
-        let of = &program.functions[function.id];
-        let count = known.entry(&of.name).or_insert(0);
-        *count += 1;
-        // Static functions of one name, and members of an archive.
-        let name = if *count == 1 { of.name.clone() } else { format!("{}#{count}", of.name) };
+        let section = program.functions[function.id].section;
         let row = Row {
-            section: program.code[of.section].name.clone(),
+            section: program.code[section].name.clone(),
             hashes: Hashes { bpf: function.bpf, ..Hashes::default() },
-            ..Row::new(file, &name, Status::Ok)
+            ..Row::new(file, &names[&function.id], Status::Ok)
         };
         match function.result {
             Ok(measured) => row.with(measured),
@@ -112,4 +108,16 @@ fn rows(file: &str, program: &Program, functions: Vec<measure::Function>) -> Vec
         }
     };
     functions.into_iter().map(row).collect()
+}
+
+/// What the functions of an object are called in its rows: static functions of one name, and those of an archive's
+/// members, are told apart.
+pub(crate) fn unique_names(program: &Program) -> BTreeMap<FunctionId, String> {
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let names = program.functions.iter().map(|(id, function)| {
+        let count = known.entry(&function.name).or_insert(0);
+        *count += 1;
+        (id, if *count == 1 { function.name.clone() } else { format!("{}#{count}", function.name) })
+    });
+    names.collect()
 }

@@ -34,6 +34,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::{Measure, Measured, Measures, Texts};
 
+pub(crate) use make::unique_names;
+
 pub use inputs::{Inputs, Object, Shard};
 pub use make::{Progress, Types, make, options};
 pub use merge::merge;

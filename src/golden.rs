@@ -172,6 +172,20 @@ impl Golden {
         Ok(Config { cpu, features, opt_level, passes: passes.transpose()?, threads, ..Config::for_target(target) })
     }
 
+    fn inputs(&self, folder: &Path) -> Result<Inputs, GoldenError> {
+        let objects: Vec<PathBuf> = self.objects.iter().map(|path| folder.join(path)).collect();
+        Ok(Inputs::find(&objects)?)
+    }
+
+    /// How many objects there are.
+    ///
+    /// # Errors
+    ///
+    /// [`GoldenError::Report`] when they cannot be found.
+    pub fn object_count(&self, folder: &Path) -> Result<usize, GoldenError> {
+        Ok(self.inputs(folder)?.objects.len())
+    }
+
     /// The files that `folder` should have, with what should be in them.
     ///
     /// # Errors
@@ -185,8 +199,7 @@ impl Golden {
     ) -> Result<BTreeMap<String, String>, GoldenError> {
         let refuse = |reason| GoldenError::Manifest { path: folder.join(MANIFEST).display().to_string(), reason };
         let config = self.config(threads).map_err(refuse)?;
-        let objects: Vec<PathBuf> = self.objects.iter().map(|path| folder.join(path)).collect();
-        let report = report::make(&Inputs::find(&objects)?, &config, None, Want::Texts, progress)?;
+        let report = report::make(&self.inputs(folder)?, &config, None, Want::Texts, progress)?;
         if let Some((name, error)) = report.files.iter().find_map(|file| Some((&file.name, file.error.as_ref()?))) {
             return Err(GoldenError::Manifest { path: name.clone(), reason: error.clone() });
         }

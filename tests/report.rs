@@ -114,6 +114,55 @@ fn what_is_no_report_is_refused_with_a_reason() {
     }
 }
 
+/// A report of an object, as JSON.
+fn report(arguments: &[&str], object: &str) -> serde_json::Value {
+    let object = fixture(object);
+    let all = [&["report", object.to_str().unwrap(), "--texts", "-o", "-"], arguments].concat();
+    serde_json::from_str(&check(Path::new("."), &all, 0).0).unwrap()
+}
+
+fn function<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    let functions = report["functions"].as_array().unwrap();
+    functions.iter().find(|function| function["function"] == name).unwrap()
+}
+
+#[test]
+fn spills_and_reloads_are_the_accesses_to_spill_slots() {
+    // In a function without variables in its frame, they are all accesses to the frame after the prologue, which saves
+    // registers, but for the epilogue's.
+    let report_of_shop = report(&["--target", "x86_64", "-O0"], "compare/old/shop.o");
+    for name in ["price", "hash", "gift", "label", "tax"] {
+        let function = function(&report_of_shop, name);
+        let lines = function["texts"]["asm"].as_array().unwrap().iter();
+        let lines: Vec<&str> = lines.map(|line| line["text"].as_str().unwrap().trim()).collect();
+        let is_store = |line: &&&str| line.ends_with("(%rsp)") && !line.starts_with("cmp");
+        let is_load = |line: &&&str| line.contains("(%rsp), ");
+        let start = lines.iter().position(|line| line.starts_with("subq $")).unwrap() + 1;
+        let saved = lines[start..]
+            .iter()
+            .take_while(is_store)
+            .filter(|line| ["%rbx", "%r12", "%r13", "%r14", "%r15"].iter().any(|register| line.contains(register)));
+        let saved = saved.count();
+        let (stores, loads) = (lines.iter().filter(is_store).count(), lines.iter().filter(is_load).count());
+        let number = |measure: &str| function["measures"][measure].as_u64().unwrap() as usize;
+        assert_eq!((number("spills"), number("reloads")), (stores - saved, loads - saved), "{name}: {lines:#?}");
+        assert!(number("spills") > 0, "{name}");
+    }
+    // Elsewhere, a function that needs no slots with a good allocation has some with a poor one.
+    for (target, object) in [
+        ("x86_64", "obj/clang22-v4/sha256sum.o"),
+        ("aarch64", "obj/clang22-v4/sha256sum.o"),
+        ("riscv64", "obj/clang22-v4/sha256sum.o"),
+        ("s390x", "obj/clang22-v4-s390x/sha256sum.o"),
+    ] {
+        let spills = |level: &str| {
+            let report = report(&["--target", target, level], object);
+            function(&report, "sum")["measures"]["spills"].as_u64().unwrap()
+        };
+        assert!(spills("-O2") == 0 && spills("-O0") > 0, "{target}: {} {}", spills("-O2"), spills("-O0"));
+    }
+}
+
 /// Processor time of a command, in microseconds.
 fn processor_time(folder: &Path, arguments: &[&str]) -> u64 {
     let mut child = command(folder, arguments).stdout(Stdio::null()).spawn().unwrap();

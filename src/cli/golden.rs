@@ -54,7 +54,7 @@ pub fn golden(arguments: &GoldenArguments) -> anyhow::Result<ExitCode> {
         (None, Err(error)) => return Err(error.into()),
         (None, Ok(previous)) => (previous, None),
     };
-    let progress = Progress::new(1);
+    let progress = Progress::new(golden.object_count(folder)?);
     let texts = golden.texts(folder, arguments.generation.threads, &|object| progress.step(object))?;
     drop(progress);
     if arguments.bless {

@@ -1,0 +1,82 @@
+//! The C calling convention, proven by pairs of files that call each other: one compiled for BPF and translated, the
+//! other native. See `tests/pairs/`.
+//!
+//! `BPF2NATIVE_SEED=7` tries another seed, `BPF2NATIVE_PAIRS=2000` so many prototypes; a failure prints the seed.
+
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+mod pairs;
+
+use std::io::Write as _;
+
+use harness::parallel;
+use pairs::random::{Ability, Batch, batch};
+use pairs::{BpfCompiler, Machine, ability_of_clang, check_compiled};
+
+/// A number from the environment.
+fn setting(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Whether the machine's tools are there; if not, says so, and fails where `CI` is set.
+fn is_ready(machine: &Machine) -> bool {
+    let Some(missing) = machine.missing() else { return true };
+    // Past the test harness, which hides what passing tests print.
+    let _ = writeln!(std::io::stderr(), "abi_pairs: {} is left out: `{missing}` is not installed", machine.name);
+    assert!(std::env::var_os("CI").is_none(), "`{missing}` is not installed");
+    false
+}
+
+fn assert_none(failures: &[String]) {
+    let shown: Vec<&str> = failures.iter().take(30).map(String::as_str).collect();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), shown.join("\n"));
+}
+
+/// How many prototypes one program has: each call through a pointer looks through all functions of its object whose
+/// address is taken.
+const IN_A_PROGRAM: usize = 50;
+
+/// Checks `count` prototypes in programs of [`IN_A_PROGRAM`].
+fn check(machine: &Machine, count: usize, ability: Ability, check: impl Fn(&Batch) -> Vec<String> + Sync) {
+    if !is_ready(machine) {
+        return;
+    }
+    let count = setting("BPF2NATIVE_PAIRS", count).div_ceil(IN_A_PROGRAM);
+    let first = setting("BPF2NATIVE_SEED", 1);
+    let seeds: Vec<u64> = (first..first + count).map(|seed| seed as u64).collect();
+    let failures = parallel(&seeds, |&seed| check(&batch(seed, IN_A_PROGRAM, ability))).concat();
+    let shown: Vec<&str> = failures.iter().take(30).map(String::as_str).collect();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), shown.join("\n"));
+}
+
+/// What clang makes for BPF, against what gcc and clang make.
+fn check_clang(machine: &Machine, count: usize) {
+    check(machine, count, ability_of_clang(machine.name), |batch| {
+        let compilers = [
+            BpfCompiler { name: "clang-22", flags: &["-O2", "-mcpu=v4"] },
+            BpfCompiler { name: "clang-19", flags: &["-O2", "-mcpu=v2"] },
+        ];
+        check_compiled(machine, batch, &compilers)
+    });
+}
+
+#[test]
+fn clang_on_x86_64() {
+    check_clang(&Machine::native(), 300);
+}
+
+#[test]
+fn clang_on_aarch64() {
+    check_clang(&Machine::cross("aarch64"), 150);
+}
+
+#[test]
+fn clang_on_riscv64() {
+    check_clang(&Machine::cross("riscv64"), 150);
+}
+
+#[test]
+fn clang_on_s390x() {
+    check_clang(&Machine::cross("s390x"), 150);
+}

@@ -7,6 +7,8 @@
 //!
 //! A struct result is a pointer in BPF's first word. Where it comes back in registers natively, a caller stores them
 //! through the pointer, and a callee gets a pointer to a stack slot of its own and loads them at its end.
+//!
+//! What goes by the address of a copy is copied into a stack slot by the caller, and out of it by the callee.
 
 use cranelift_codegen::ir::{
     InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
@@ -15,6 +17,7 @@ use cranelift_frontend::FunctionBuilder;
 use target_lexicon::Architecture;
 
 use super::parts::{Kind, Part, ResultAbi};
+use super::place::Slot;
 use super::{Abi, WORD};
 
 /// The words that a call returns.
@@ -26,6 +29,15 @@ pub struct ResultWords {
     pub high: Option<Value>,
 }
 
+/// The native arguments of a call.
+#[derive(Clone, Debug)]
+pub struct NativeArguments {
+    /// In the order of the signature.
+    pub values: Vec<Value>,
+    /// Where the callee puts a result of 128 bits.
+    pair: Option<StackSlot>,
+}
+
 /// What a function has at its entry.
 #[derive(Clone, Debug, Default)]
 pub struct Entered {
@@ -33,48 +45,126 @@ pub struct Entered {
     pub words: Vec<Option<Value>>,
     /// Where its result is put, if it is a struct that goes back in registers.
     result: Option<StackSlot>,
+    /// Where its result of 128 bits goes, if that is in memory.
+    pair: Option<Value>,
 }
 
 impl Abi {
     /// The native arguments of a call that passes these words.
-    pub fn arguments(&self, builder: &mut FunctionBuilder<'_>, words: &[Value]) -> Vec<Value> {
-        let hidden = (self.result == ResultAbi::Memory).then(|| words[0]);
-        let parts: Vec<Part> = self.all_parts(words.len()).collect();
-        let parts = parts.into_iter().map(|part| self.to_native(builder, part, words[part.word]));
-        hidden.into_iter().chain(parts).collect()
+    pub fn arguments(&self, builder: &mut FunctionBuilder<'_>, words: &[Value]) -> NativeArguments {
+        let mut pair = None;
+        let values = self.slots(words.len()).into_iter().map(|slot| match slot {
+            Slot::Result => words[0],
+            Slot::PairResult => {
+                let slot = stack_slot(builder, 2);
+                pair = Some(slot);
+                builder.ins().stack_addr(WORD, slot, 0)
+            }
+            Slot::Part(part) => self.to_native(builder, part, words[part.word]),
+            Slot::Reference { word, size } => self.copy_of(builder, &words[word..], size),
+            Slot::Padding => builder.ins().iconst(WORD, 0),
+            Slot::FloatPadding => builder.ins().f64const(0.0),
+        });
+        NativeArguments { values: values.collect(), pair }
     }
 
     /// The BPF words of the native parameters of a function.
     pub fn enter(&self, builder: &mut FunctionBuilder<'_>, values: &[Value]) -> Entered {
-        let mut entered = Entered { words: vec![None; self.words(0)], result: None };
-        let mut values = values.iter().copied();
-        match &self.result {
-            ResultAbi::Memory => entered.words[0] = values.next(),
-            ResultAbi::Registers { size, .. } => {
-                let size = size.next_multiple_of(8);
-                let slot =
-                    builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3));
-                entered.words[0] = Some(builder.ins().stack_addr(WORD, slot, 0));
-                entered.result = Some(slot);
-            }
-            ResultAbi::Word(_) | ResultAbi::Pair => {}
+        let mut entered = Entered { words: vec![None; self.words], result: None, pair: None };
+        if let ResultAbi::Registers { size, .. } = &self.result {
+            let slot = stack_slot(builder, size.div_ceil(8));
+            entered.words[0] = Some(builder.ins().stack_addr(WORD, slot, 0));
+            entered.result = Some(slot);
         }
-        for (part, value) in self.parts.iter().zip(values) {
-            let mut value = to_bpf(builder, part.kind, value);
-            if part.byte > 0 {
-                value = builder.ins().ishl_imm_u(value, i64::from(part.byte) * 8);
+        for (slot, &value) in self.slots(self.words).into_iter().zip(values) {
+            match slot {
+                Slot::Result => entered.words[0] = Some(value),
+                Slot::PairResult => entered.pair = Some(value),
+                Slot::Part(part) => {
+                    let mut value = if part.member {
+                        member_to_bpf(builder, part.kind, value)
+                    } else {
+                        to_bpf(builder, part.kind, value)
+                    };
+                    if part.byte > 0 {
+                        value = builder.ins().ishl_imm_u(value, i64::from(part.byte) * 8);
+                    }
+                    let word = &mut entered.words[part.word];
+                    *word = Some(match *word {
+                        Some(rest) => builder.ins().bor(rest, value),
+                        None => value,
+                    });
+                }
+                Slot::Reference { word, size } => {
+                    for (index, value) in self.words_at(builder, value, size).into_iter().enumerate() {
+                        entered.words[word + index] = Some(value);
+                    }
+                }
+                Slot::Padding | Slot::FloatPadding => {}
             }
-            let word = &mut entered.words[part.word];
-            *word = Some(match *word {
-                Some(rest) => builder.ins().bor(rest, value),
-                None => value,
-            });
         }
         entered
     }
 
-    /// The words of a call's native results; `words` are those that it passed.
-    pub fn result(&self, builder: &mut FunctionBuilder<'_>, results: &[Value], words: &[Value]) -> ResultWords {
+    /// The address of a copy of `size` bytes that these words have.
+    fn copy_of(&self, builder: &mut FunctionBuilder<'_>, words: &[Value], size: u32) -> Value {
+        let count = size.div_ceil(8);
+        let slot = stack_slot(builder, count);
+        for (index, &word) in (0i32..).zip(words).take(count as usize) {
+            let mut word = word;
+            if let Some(unused) = self.left_of_integer(size) {
+                word = builder.ins().ishl_imm_u(word, unused);
+            }
+            let address = builder.ins().stack_addr(WORD, slot, index * 8);
+            builder.ins().store(MemFlagsData::new(), word, address, 0);
+        }
+        builder.ins().stack_addr(WORD, slot, 0)
+    }
+
+    /// The words of the `size` bytes at an address, and no byte after them.
+    fn words_at(&self, builder: &mut FunctionBuilder<'_>, address: Value, size: u32) -> Vec<Value> {
+        let flags = MemFlagsData::new();
+        let count = size.div_ceil(8);
+        let slot = stack_slot(builder, count);
+        let mut at = 0i32;
+        while at < size as i32 {
+            let left = size as i32 - at;
+            let ty = match left {
+                8.. => WORD,
+                4.. => types::I32,
+                2.. => types::I16,
+                _ => types::I8,
+            };
+            let piece = builder.ins().load(ty, flags, address, at);
+            let to = builder.ins().stack_addr(WORD, slot, at);
+            builder.ins().store(flags, piece, to, 0);
+            at += ty.bytes() as i32;
+        }
+        let word = |index| {
+            let from = builder.ins().stack_addr(WORD, slot, index * 8);
+            let word = builder.ins().load(WORD, flags, from, 0);
+            match self.left_of_integer(size) {
+                Some(unused) => builder.ins().ushr_imm_u(word, unused),
+                None => word,
+            }
+        };
+        (0..count as i32).map(word).collect()
+    }
+
+    /// How many bits of a word of memory come before a struct of less than 8 bytes, which is an integer in BPF.
+    fn left_of_integer(&self, size: u32) -> Option<i64> {
+        let is_big_endian = self.platform.architecture == Architecture::S390x;
+        (is_big_endian && size < 8).then(|| i64::from(64 - 8 * size))
+    }
+
+    /// The words of a call's native results; `words` are those that it passed, and `arguments` what they became.
+    pub fn result(
+        &self,
+        builder: &mut FunctionBuilder<'_>,
+        results: &[Value],
+        words: &[Value],
+        arguments: &NativeArguments,
+    ) -> ResultWords {
         match &self.result {
             ResultAbi::Word(kind) => {
                 let low = match kind {
@@ -85,6 +175,14 @@ impl Abi {
                 ResultWords { low: Some(low), high: None }
             }
             ResultAbi::Pair => ResultWords { low: Some(results[0]), high: Some(results[1]) },
+            ResultAbi::PairInMemory => {
+                let load = |offset| {
+                    let address = builder.ins().stack_addr(WORD, arguments.pair?, offset);
+                    Some(builder.ins().load(WORD, MemFlagsData::new(), address, 0))
+                };
+                let [low, high] = [0, 8].map(load);
+                ResultWords { low, high }
+            }
             ResultAbi::Registers { size, parts } => {
                 for (part, &value) in parts.iter().zip(results) {
                     store_part(builder, *part, value, words[0], *size);
@@ -104,9 +202,16 @@ impl Abi {
     ) -> Vec<Value> {
         match (&self.result, entered.result) {
             (ResultAbi::Word(kind), _) => {
-                vec![self.to_native(builder, Part { word: 0, byte: 0, kind: *kind }, low)]
+                vec![self.to_native(builder, Part::scalar(0, *kind), low)]
             }
             (ResultAbi::Pair, _) => vec![low, high],
+            (ResultAbi::PairInMemory, _) => {
+                if let Some(pointer) = entered.pair {
+                    builder.ins().store(MemFlagsData::new(), low, pointer, 0);
+                    builder.ins().store(MemFlagsData::new(), high, pointer, 8);
+                }
+                Vec::new()
+            }
             (ResultAbi::Registers { parts, .. }, Some(slot)) => {
                 let load = |part: &Part| {
                     let address = builder.ins().stack_addr(WORD, slot, part.offset());
@@ -168,6 +273,19 @@ fn store_part(builder: &mut FunctionBuilder<'_>, part: Part, value: Value, point
             rest = builder.ins().ushr_imm_u(rest, i64::from(bytes) * 8);
             at += bytes;
         }
+    }
+}
+
+/// A stack slot of so many words.
+fn stack_slot(builder: &mut FunctionBuilder<'_>, words: u32) -> StackSlot {
+    builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, words * WORD.bytes(), 4))
+}
+
+/// The bits of a struct's member, and zeros above them.
+fn member_to_bpf(builder: &mut FunctionBuilder<'_>, kind: Kind, value: Value) -> Value {
+    match kind {
+        Kind::Int { bits: bits @ ..64, .. } => extend(builder, value, bits, false, WORD),
+        kind => to_bpf(builder, kind, value),
     }
 }
 

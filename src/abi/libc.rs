@@ -64,7 +64,10 @@ fn ctype(text: &str) -> Option<CType> {
             Some((offset.parse().ok()?, ctype(ty)?))
         };
         let scalars = parts.map(scalar).collect::<Option<_>>()?;
-        return Some(CType::Aggregate(Arc::new(Aggregate { name: name.to_owned(), size, scalars })));
+        // The table has none with arrays.
+        let (has_union, has_array) = (name.starts_with("union "), false);
+        let aggregate = Aggregate { name: name.to_owned(), size, scalars, has_union, has_array };
+        return Some(CType::Aggregate(Arc::new(aggregate)));
     }
     let (kind, bytes) = text.split_at_checked(1)?;
     Some(match kind {

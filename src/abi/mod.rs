@@ -9,10 +9,13 @@
 //! |---|---|---|
 //! | integers up to 64 bits, pointers | 1 | an integer register, extended as below |
 //! | `float`, `double` | 1, its bits | a floating-point register |
-//! | `__int128` | 2, low first | two integer registers |
-//! | struct or union | 1 for each 8 bytes | by the platform's rules (`parts.rs`) |
-//! | a result of `__int128` | r0, r2 | two integer registers |
+//! | `__int128` | 2, as in memory: the low one first, the high one first on a big-endian machine | two integer registers; the address of a copy on s390x |
+//! | struct or union | 1 for each 8 bytes, as in memory; one of less than 8 bytes as an integer of that size | by the platform's rules (`parts.rs`) |
+//! | a result of `__int128` | r0, r2, as in memory | two integer registers; through a pointer on s390x |
 //! | a struct result | a pointer in the first word | registers or a pointer, by the platform's rules |
+//!
+//! Which register or stack slot an argument gets is decided in `place.rs`, for each platform by its own rules, and
+//! proven by `tests/abi_pairs.rs`.
 //!
 //! Narrow integers. A BPF caller leaves garbage above 32 bits, and a BPF callee takes its `char`, `short` and `bool`
 //! parameters to be extended: to 32 bits (-mcpu=v3, v4) or to 64 (v1, v2). So, from native to BPF, those are extended
@@ -24,12 +27,24 @@
 //! | riscv64 | extended to 32 bits by its type, then sign-extended (psABI: unsigned ones too) |
 //! | s390x | extended to 64 bits by its type |
 //!
-//! Results need nothing: the caller extends them, on all sides.
+//! Results are extended too: a BPF callee leaves garbage above a narrow one, and where the platform lets a caller count
+//! on more (riscv64, s390x), it is taken away. A BPF caller extends results itself.
+//!
+//! Calls whose type nothing says:
+//!
+//! | call | what happens |
+//! |---|---|
+//! | a symbol that neither BTF nor the table of libc's functions declares | its words go as integers, all five and what the stack has; the result is an integer |
+//! | `callx` of an address that is no function of the program and of no import whose address it takes | the same: right for up to 64-bit integers and pointers on x86-64 and aarch64; on riscv64 and s390x only if the BPF code has extended narrow ones to 64 bits |
+//! | `callx` of a function whose address the program takes, with floats, structs, `__int128`, or (an import on riscv64 or s390x) narrow integers | told apart by its address, and called by its type |
+//! | native code calls a BPF function by its address | every function that is global or whose address is taken has its native type; without BTF that is integers |
+//! | the `...` of a function | its words go as integers: right for integers and pointers, and for a `double` on riscv64. For libc's printing functions, see `lift/variadic.rs`. A `double` for another function's `...` does not arrive, nor does what has 16 bytes |
 
 mod call;
 pub mod helpers;
 pub mod libc;
 mod parts;
+mod place;
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, types};
 use cranelift_codegen::isa::CallConv;
@@ -37,6 +52,7 @@ use target_lexicon::Architecture;
 
 use crate::btf::{CType, Prototype};
 use parts::{Kind, Part, ResultAbi};
+use place::{Placement, Slot};
 
 pub use call::{Entered, ResultWords};
 pub use parts::AbiError;
@@ -71,17 +87,21 @@ impl Platform {
 #[derive(Clone, Debug)]
 pub struct Abi {
     platform: Platform,
-    parts: Vec<Part>,
+    /// The declared parameters.
+    declared: Placement,
+    /// How many words they take, with the pointer to the result.
+    words: usize,
     result: ResultAbi,
-    /// Words beyond the parts are passed too: variadic, or without a prototype.
+    /// Words beyond the declared ones are passed too: variadic, or without a prototype.
     variadic: bool,
 }
 
 impl Abi {
     /// A function without a prototype: `words` integers in, an integer out.
     pub fn raw(platform: Platform, words: usize) -> Abi {
-        let parts = (0..words).map(Part::word).collect();
-        Abi { platform, parts, result: ResultAbi::Word(Kind::WORD), variadic: false }
+        let mut declared = Placement::new(platform);
+        (0..words).for_each(|word| declared.word(word));
+        Abi { platform, declared, words, result: ResultAbi::Word(Kind::WORD), variadic: false }
     }
 
     /// The same function, whose result is of this type: in two words if it has 128 bits, else in one.
@@ -103,52 +123,48 @@ impl Abi {
     ///
     /// [`AbiError`] for a type that cannot cross the border.
     pub fn new(platform: Platform, prototype: &Prototype) -> Result<Abi, AbiError> {
-        let architecture = platform.architecture;
-        let result = parts::result(architecture, &prototype.result)?;
-        let mut parts = Vec::new();
-        let mut word = result.words();
-        for parameter in &prototype.parameters {
-            word = parts::parameter(architecture, &parameter.ty, word, &mut parts)?;
+        let result = parts::result(platform, &prototype.result)?;
+        let mut declared = Placement::new(platform);
+        match result {
+            ResultAbi::Memory => declared.result(Slot::Result),
+            ResultAbi::PairInMemory => declared.result(Slot::PairResult),
+            ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::Registers { .. } => {}
         }
-        Ok(Abi { platform, parts, result, variadic: prototype.variadic })
+        let mut words = result.words();
+        for parameter in &prototype.parameters {
+            words = declared.parameter(&parameter.ty, words)?;
+        }
+        Ok(Abi { platform, declared, words, result, variadic: prototype.variadic })
     }
 
     /// How many words a call passes when it has set `stack` stack slots.
     pub fn words(&self, stack: u16) -> usize {
-        let fixed = self.fixed_words();
         if !self.variadic {
-            return fixed;
+            return self.words;
         }
-        fixed.max(REGISTER_WORDS + usize::from(stack))
+        self.words.max(REGISTER_WORDS + usize::from(stack))
     }
 
     /// How many words a call takes that has `given` ones: all declared ones, and more only if it is variadic.
     pub fn accepted(&self, given: usize) -> usize {
-        let fixed = self.fixed_words();
-        if self.variadic { fixed.max(given) } else { fixed }
+        if self.variadic { self.words.max(given) } else { self.words }
     }
 
     /// The native signature of a call that passes `words` words ([`Abi::words`]).
     pub fn signature(&self, words: usize) -> Signature {
         let mut signature = Signature::new(self.platform.call_conv);
-        if self.result == ResultAbi::Memory {
-            signature.params.push(AbiParam::special(WORD, ArgumentPurpose::StructReturn));
-        }
-        signature.params.extend(self.all_parts(words).map(|part| AbiParam::new(part.kind.ty())));
+        signature.params.extend(self.slots(words).into_iter().map(|slot| match slot {
+            Slot::Result => AbiParam::special(WORD, ArgumentPurpose::StructReturn),
+            slot => AbiParam::new(slot.ty()),
+        }));
         signature.returns.extend(self.result_kinds().map(|kind| AbiParam::new(kind.ty())));
         signature
-    }
-
-    /// How many words the declared parameters take.
-    fn fixed_words(&self) -> usize {
-        let last = self.parts.iter().map(|part| part.word + 1).max().unwrap_or(0);
-        last.max(self.result.words())
     }
 
     /// The native results.
     fn result_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
         let (kinds, parts): (&[Kind], &[Part]) = match &self.result {
-            ResultAbi::Memory => (&[], &[]),
+            ResultAbi::Memory | ResultAbi::PairInMemory => (&[], &[]),
             ResultAbi::Word(kind) => (std::slice::from_ref(kind), &[]),
             ResultAbi::Pair => (&[Kind::WORD; 2], &[]),
             ResultAbi::Registers { parts, .. } => (&[], parts),
@@ -158,26 +174,28 @@ impl Abi {
 
     /// Whether the words go as they are, so that a caller that knows nothing of the type can call it.
     pub fn is_plain(&self) -> bool {
-        let is_word = |kind: Kind| matches!(kind, Kind::Int { .. });
         let result = match &self.result {
             ResultAbi::Memory => true,
-            ResultAbi::Word(kind) => is_word(*kind),
-            ResultAbi::Pair | ResultAbi::Registers { .. } => false,
+            ResultAbi::Word(kind) => !kind.is_float(),
+            ResultAbi::Pair | ResultAbi::PairInMemory | ResultAbi::Registers { .. } => false,
         };
-        result && self.parts.iter().all(|part| is_word(part.kind) && part.byte == 0)
+        result && self.declared.is_plain()
     }
 
     /// Whether the callee counts on a narrow argument's upper bits, which a BPF caller leaves as they are.
     pub fn wants_extension(&self) -> bool {
         let whole_registers = matches!(self.platform.architecture, Architecture::S390x | Architecture::Riscv64(_));
-        let is_narrow = |part: &Part| matches!(part.kind, Kind::Int { bits: ..64, .. });
-        whole_registers && self.parts.iter().any(is_narrow)
+        whole_registers && self.declared.has_narrow()
     }
 
-    /// The parts, and one for each word that the `...` takes.
-    fn all_parts(&self, words: usize) -> impl Iterator<Item = Part> + '_ {
-        let fixed = self.fixed_words();
-        self.parts.iter().copied().chain((fixed..words).map(Part::word))
+    /// The native arguments of a call that passes so many words.
+    fn slots(&self, words: usize) -> Vec<Slot> {
+        if words <= self.words {
+            return self.declared.slots();
+        }
+        let mut all = self.declared.clone();
+        (self.words..words).for_each(|word| all.word(word));
+        all.slots()
     }
 }
 

@@ -1,19 +1,27 @@
-//! The parts of a C type: which bytes of BPF's words become which native values.
+//! The parts of a C type: which bytes of BPF's words become which native values, as far as the type alone decides it.
 //!
-//! In: a [`CType`] and an architecture. Out: [`Part`]s, one for each native register, and how a result comes back.
+//! In: a [`CType`] and a platform. Out: the [`Kind`] of a scalar, the [`Passed`] of a struct, the [`ResultAbi`] of a
+//! result. Where a value goes when registers run out is `place.rs`'s.
 //!
-//! | struct or union of up to 16 bytes | x86-64 (psABI 3.2.3) | aarch64 (AAPCS64 6.8.2) | riscv64 (lp64d) |
-//! |---|---|---|---|
-//! | of integers | 8 bytes each in an integer register | the same | the same |
-//! | of 1 to 4 equal floats | each 8 bytes of floats alone in an FP register | each float in an FP register | 1 or 2: each in an FP register |
-//! | of a float and an integer | by 8 bytes | 8 bytes each in an integer register | one register of each kind |
+//! | struct or union | x86-64 (psABI 3.2.3) | aarch64 (AAPCS64 6.8.2) | riscv64 (lp64d) | s390x (ELF ABI 1.2.3) |
+//! |---|---|---|---|---|
+//! | up to 16 bytes, of integers | 8 bytes each in an integer register | the same | the same | 1, 2, 4, 8 bytes: an integer register; else the address of a copy |
+//! | of 1 to 4 equal floats | each 8 bytes of floats alone in an FP register | each float in an FP register | 1 or 2: each in an FP register, not in a union | 1: in an FP register, not in a union or an array |
+//! | of a float and an integer | by 8 bytes | 8 bytes each in an integer register | one register of each kind | as of integers |
+//! | with a scalar that is not aligned | on the stack | as others | as others | as others |
+//! | as a result that does not fit | through a pointer | the same, in x8 | the same | every one |
 //!
-//! A larger struct is never an argument: BPF compilers refuse it. A result that does not fit two registers goes
-//! through a pointer, on both sides.
+//! A struct of more than 16 bytes is never an argument: BPF compilers refuse it. Windows on x86-64 passes 1, 2, 4 and 8
+//! bytes as an integer, others by the address of a copy.
+//!
+//! What BTF does not say, and is guessed: the alignment of a struct, by its scalars and its size. A struct that an
+//! attribute aligns to 16 bytes and that has no byte of padding for it counts as aligned to 8, which only tells on the
+//! stack of x86-64 and riscv64.
 
 use cranelift_codegen::ir::{Type, types};
 use target_lexicon::Architecture;
 
+use super::Platform;
 use crate::btf::{Aggregate, CType, Prototype};
 
 /// A C type that cannot cross the border.
@@ -32,10 +40,10 @@ pub enum AbiError {
     },
 }
 
-/// The largest struct that is passed in registers.
+/// The largest struct that is an argument in BPF.
 const LARGEST: u32 = 16;
 
-/// One native value.
+/// One native value that has bytes of BPF's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     /// The BPF word that holds it.
@@ -44,6 +52,8 @@ pub(super) struct Part {
     pub byte: u8,
     /// What it is.
     pub kind: Kind,
+    /// One of several in a struct: what is around it in the word is not its own.
+    pub member: bool,
 }
 
 /// What a native value is.
@@ -74,18 +84,44 @@ impl Kind {
             Kind::F64 => types::F64,
         }
     }
+
+    /// Whether it is a floating-point number.
+    pub fn is_float(self) -> bool {
+        self.ty().is_float()
+    }
 }
 
 impl Part {
     /// A whole word as it is.
     pub fn word(word: usize) -> Part {
-        Part { word, byte: 0, kind: Kind::WORD }
+        Part::scalar(word, Kind::WORD)
+    }
+
+    /// A scalar in a word of its own.
+    pub fn scalar(word: usize, kind: Kind) -> Part {
+        Part { word, byte: 0, kind, member: false }
     }
 
     /// Its byte offset in the value that starts with word 0.
     pub fn offset(self) -> i32 {
         self.word as i32 * 8 + i32::from(self.byte)
     }
+
+    /// The same of a value whose first word is `word`.
+    fn after(self, word: usize) -> Part {
+        Part { word: word + self.word, ..self }
+    }
+}
+
+/// How a struct is passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// In these, if the registers last.
+    Parts(Vec<Part>),
+    /// On the stack, always.
+    Stack,
+    /// By the address of a copy.
+    Reference,
 }
 
 /// How a result comes back.
@@ -94,8 +130,10 @@ pub(super) enum ResultAbi {
     /// In r0; where there is no result too. BTF knows no C++ references, and says `void` for a function that
     /// returns one.
     Word(Kind),
-    /// In r0 and r2: `__int128`.
+    /// In r0 and r2: `__int128`. Natively in two registers.
     Pair,
+    /// In r0 and r2. Natively through a pointer.
+    PairInMemory,
     /// BPF: through a pointer in the first word. Natively: in these registers.
     Registers {
         /// Bytes.
@@ -111,14 +149,14 @@ impl ResultAbi {
     /// How many words of arguments it takes.
     pub fn words(&self) -> usize {
         match self {
-            ResultAbi::Word(_) | ResultAbi::Pair => 0,
+            ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::PairInMemory => 0,
             ResultAbi::Registers { .. } | ResultAbi::Memory => 1,
         }
     }
 }
 
 /// How many words a value of this type takes.
-fn words(ty: &CType) -> usize {
+pub(super) fn words(ty: &CType) -> usize {
     match ty {
         CType::Void => 0,
         CType::Int { bytes: 16, .. } => 2,
@@ -133,38 +171,33 @@ pub(crate) fn word_count(prototype: &Prototype) -> usize {
     result + prototype.parameters.iter().map(|parameter| words(&parameter.ty)).sum::<usize>()
 }
 
-/// The parts of a parameter whose first word is `word`; returns the next parameter's first word.
-pub(super) fn parameter(
-    architecture: Architecture,
-    ty: &CType,
-    word: usize,
-    parts: &mut Vec<Part>,
-) -> Result<usize, AbiError> {
-    let unsupported = || AbiError::Type { ty: ty.to_string(), architecture: architecture.to_string() };
-    match ty {
-        CType::Int { bytes: 16, .. } if architecture == Architecture::S390x => return Err(unsupported()),
-        CType::Int { bytes: 16, .. } => parts.extend([Part::word(word), Part::word(word + 1)]),
-        CType::Aggregate(aggregate) => {
-            let registers = registers(architecture, aggregate).ok_or_else(unsupported)?;
-            parts.extend(registers.into_iter().map(|part| Part { word: word + part.word, ..part }));
-        }
-        _ => parts.extend(scalar(ty).map(|kind| Part { word, byte: 0, kind })),
+fn unsupported(platform: Platform, ty: &CType) -> AbiError {
+    AbiError::Type { ty: ty.to_string(), architecture: platform.architecture.to_string() }
+}
+
+/// How a struct or union is passed whose first word is `word`.
+pub(super) fn passed(platform: Platform, aggregate: &Aggregate, word: usize) -> Result<Passed, AbiError> {
+    if aggregate.size > LARGEST {
+        let ty = CType::Aggregate(std::sync::Arc::new(aggregate.clone()));
+        return Err(unsupported(platform, &ty));
     }
-    Ok(word + words(ty))
+    Ok(match registers(platform, aggregate) {
+        Some(parts) => Passed::Parts(parts.into_iter().map(|part| part.after(word)).collect()),
+        None if platform.architecture == Architecture::X86_64 && !platform.is_windows => Passed::Stack,
+        None => Passed::Reference,
+    })
 }
 
 /// How a result of this type comes back.
-pub(super) fn result(architecture: Architecture, ty: &CType) -> Result<ResultAbi, AbiError> {
+pub(super) fn result(platform: Platform, ty: &CType) -> Result<ResultAbi, AbiError> {
     Ok(match ty {
-        CType::Int { bytes: 16, .. } => {
-            if architecture == Architecture::S390x {
-                return Err(AbiError::Type { ty: ty.to_string(), architecture: architecture.to_string() });
-            }
-            ResultAbi::Pair
+        CType::Int { bytes: 16, .. } if platform.is_windows && platform.architecture == Architecture::X86_64 => {
+            return Err(unsupported(platform, ty));
         }
-        // The s390x ABI returns every struct through a pointer.
-        CType::Aggregate(_) if architecture == Architecture::S390x => ResultAbi::Memory,
-        CType::Aggregate(aggregate) => match registers(architecture, aggregate) {
+        CType::Int { bytes: 16, .. } if platform.architecture == Architecture::S390x => ResultAbi::PairInMemory,
+        CType::Int { bytes: 16, .. } => ResultAbi::Pair,
+        CType::Aggregate(_) if platform.architecture == Architecture::S390x => ResultAbi::Memory,
+        CType::Aggregate(aggregate) => match registers(platform, aggregate) {
             Some(parts) => ResultAbi::Registers { size: aggregate.size, parts },
             None => ResultAbi::Memory,
         },
@@ -172,7 +205,8 @@ pub(super) fn result(architecture: Architecture, ty: &CType) -> Result<ResultAbi
     })
 }
 
-fn scalar(ty: &CType) -> Option<Kind> {
+/// What a scalar of up to 64 bits is natively.
+pub(super) fn scalar(ty: &CType) -> Option<Kind> {
     Some(match ty {
         CType::Void | CType::Aggregate(_) => return None,
         CType::Bool => Kind::Int { bits: 8, signed: false },
@@ -183,52 +217,103 @@ fn scalar(ty: &CType) -> Option<Kind> {
     })
 }
 
-/// The registers of a struct or union; none when it is passed in memory.
-fn registers(architecture: Architecture, aggregate: &Aggregate) -> Option<Vec<Part>> {
-    let floats = floats(aggregate);
-    let is_float = |ty: &CType| matches!(ty, CType::Float { .. });
-    let count = floats.len();
-    let part = |&(offset, kind): &(u32, Kind)| Part { word: offset as usize / 8, byte: (offset % 8) as u8, kind };
-    // AAPCS64: a homogeneous aggregate may have up to 4 doubles, 32 bytes.
-    if matches!(architecture, Architecture::Aarch64(_)) {
-        let all_floats = count > 0 && aggregate.scalars.iter().all(|(_, ty)| is_float(ty));
-        let alike = floats.windows(2).all(|pair| pair[0].1 == pair[1].1);
-        if all_floats && alike && count <= 4 {
-            return Some(floats.iter().map(part).collect());
-        }
+/// The registers of a struct or union; none when it is not passed in registers, nor returned in them.
+fn registers(platform: Platform, aggregate: &Aggregate) -> Option<Vec<Part>> {
+    let architecture = platform.architecture;
+    if let (Architecture::Aarch64(_), Some(floats)) = (architecture, homogeneous(aggregate)) {
+        return Some(floats);
     }
     if aggregate.size > LARGEST {
         return None;
     }
     let words = 0..(aggregate.size as usize).div_ceil(8);
     match architecture {
-        Architecture::X86_64 => Some(
-            words
-                .map(|word| {
-                    let in_word = |offset: u32| offset as usize / 8 == word;
-                    let mut scalars = aggregate.scalars.iter().filter(|(offset, _)| in_word(*offset)).peekable();
-                    let all_floats = scalars.peek().is_some() && scalars.all(|(_, ty)| is_float(ty));
-                    let kind = if all_floats { Kind::F64 } else { Kind::WORD };
-                    Part { word, byte: 0, kind }
-                })
-                .collect(),
-        ),
-        Architecture::Riscv64(_) if count > 0 && aggregate.scalars.len() <= 2 => {
-            let scalars = aggregate.scalars.iter().filter_map(|(offset, ty)| Some((*offset, scalar(ty)?)));
-            Some(scalars.collect::<Vec<_>>().iter().map(part).collect())
+        Architecture::X86_64 if !platform.is_windows => eightbytes(aggregate),
+        Architecture::Aarch64(_) => Some(words.map(Part::word).collect()),
+        Architecture::Riscv64(_) => Some(flattened(aggregate).unwrap_or_else(|| words.map(Part::word).collect())),
+        // s390x; Windows has the same sizes, and no floats.
+        _ if matches!(aggregate.size, 1 | 2 | 4 | 8) => {
+            let float = (architecture == Architecture::S390x).then(|| single_float(aggregate)).flatten();
+            let bits = aggregate.size as u8 * 8;
+            Some(vec![Part::scalar(0, float.unwrap_or(Kind::Int { bits, signed: false }))])
         }
-        Architecture::Aarch64(_) | Architecture::Riscv64(_) => Some(words.map(Part::word).collect()),
-        // s390x: 8 bytes of integers are an integer; smaller ones are justified otherwise, others go by reference.
-        _ if aggregate.size == 8 && count == 0 => Some(vec![Part::word(0)]),
         _ => None,
     }
 }
 
-/// The floating-point scalars of a struct.
-fn floats(aggregate: &Aggregate) -> Vec<(u32, Kind)> {
-    let floats = aggregate.scalars.iter().filter(|(_, ty)| matches!(ty, CType::Float { .. }));
-    let mut floats: Vec<(u32, Kind)> = floats.filter_map(|(offset, ty)| Some((*offset, scalar(ty)?))).collect();
-    // The members of a union lie on each other.
-    floats.dedup();
-    floats
+/// AAPCS64 5.9.5: 1 to 4 floats of one kind, and nothing else; unions and arrays too.
+fn homogeneous(aggregate: &Aggregate) -> Option<Vec<Part>> {
+    let kinds: Option<Vec<(u32, Kind)>> =
+        aggregate.scalars.iter().map(|(offset, ty)| Some((*offset, scalar(ty)?))).collect();
+    let kinds = kinds?;
+    let (_, first) = *kinds.first()?;
+    let alike = first.is_float() && kinds.iter().all(|&(_, kind)| kind == first);
+    let filled = aggregate.size as usize == kinds.len() * first.ty().bytes() as usize;
+    (alike && filled && kinds.len() <= 4)
+        .then(|| kinds.iter().map(|&(offset, kind)| member(offset, kind)).collect())
+}
+
+/// x86-64 psABI 3.2.3: each 8 bytes by what is in them; none for a struct with a scalar that is not aligned.
+fn eightbytes(aggregate: &Aggregate) -> Option<Vec<Part>> {
+    if aggregate.scalars.iter().any(|(offset, ty)| !offset.is_multiple_of(scalar_size(ty))) {
+        return None;
+    }
+    let class = |word: usize| {
+        let in_word = |(offset, ty): &&(u32, CType)| {
+            let (first, end) = (*offset as usize, (*offset + scalar_size(ty)) as usize);
+            first < word * 8 + 8 && word * 8 < end
+        };
+        let mut scalars = aggregate.scalars.iter().filter(in_word).peekable();
+        // Nothing but padding is not passed.
+        scalars.peek()?;
+        let floats = scalars.all(|(_, ty)| matches!(ty, CType::Float { .. }));
+        Some(Part::scalar(word, if floats { Kind::F64 } else { Kind::WORD }))
+    };
+    Some((0..(aggregate.size as usize).div_ceil(8)).filter_map(class).collect())
+}
+
+/// RISC-V psABI, hardware floating-point convention: one or two floats, or a float and an integer.
+fn flattened(aggregate: &Aggregate) -> Option<Vec<Part>> {
+    let scalars = &aggregate.scalars;
+    let fits = !aggregate.has_union && scalars.len() <= 2 && scalars.iter().all(|(_, ty)| scalar_size(ty) <= 8);
+    let parts: Option<Vec<Part>> = scalars.iter().map(|(offset, ty)| Some(member(*offset, scalar(ty)?))).collect();
+    parts.filter(|parts| fits && parts.iter().any(|part| part.kind.is_float()))
+}
+
+/// s390x ELF ABI: a struct of one float is passed as that.
+fn single_float(aggregate: &Aggregate) -> Option<Kind> {
+    let [(_, ty)] = aggregate.scalars.as_slice() else { return None };
+    let kind = scalar(ty).filter(|kind| kind.is_float() && kind.ty().bytes() == aggregate.size)?;
+    (!aggregate.has_union && !aggregate.has_array).then_some(kind)
+}
+
+fn member(offset: u32, kind: Kind) -> Part {
+    Part { word: offset as usize / 8, byte: (offset % 8) as u8, kind, member: true }
+}
+
+fn scalar_size(ty: &CType) -> u32 {
+    match ty {
+        CType::Int { bytes, .. } | CType::Float { bytes } => u32::from(*bytes).max(1),
+        CType::Bool | CType::Void => 1,
+        CType::Pointer(_) => 8,
+        CType::Aggregate(aggregate) => aggregate.size.max(1),
+    }
+}
+
+/// The alignment that its scalars ask for: 1 for a struct that is packed.
+pub(super) fn natural_align(aggregate: &Aggregate) -> u32 {
+    let scalars = &aggregate.scalars;
+    let align = scalars.iter().map(|(_, ty)| scalar_size(ty)).max().unwrap_or(1);
+    let aligned = scalars.iter().all(|(offset, ty)| offset.is_multiple_of(scalar_size(ty)));
+    if aligned && aggregate.size.is_multiple_of(align) { align } else { 1 }
+}
+
+/// The alignment as far as its size shows it: padding at the end that its scalars do not ask for is an attribute's.
+pub(super) fn align(aggregate: &Aggregate) -> u32 {
+    let mut align = natural_align(aggregate);
+    let end = aggregate.scalars.iter().map(|(offset, ty)| offset + scalar_size(ty)).max().unwrap_or(0);
+    while align < 16 && end.next_multiple_of(align) != aggregate.size {
+        align *= 2;
+    }
+    align
 }

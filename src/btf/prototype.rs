@@ -58,4 +58,8 @@ pub struct Aggregate {
     /// Its scalars (arrays and nested structs flattened; a bit-field is the integer that holds it), by byte offset;
     /// overlapping ones are a union's. Empty if the type is larger than [`super::MAX_AGGREGATE`].
     pub scalars: Vec<(u32, CType)>,
+    /// Some of them are a union's, even if it has only one member.
+    pub has_union: bool,
+    /// Some of them are an array's, even if it has only one element.
+    pub has_array: bool,
 }

@@ -115,14 +115,17 @@ impl<'a> Prototypes<'a> {
         if let Some(known) = self.aggregates.get(&id) {
             return Ok(Arc::clone(known));
         }
-        let mut flat = Flat { of: self, root: id, scalars: Vec::new(), steps: MAX_STEPS };
+        let mut flat =
+            Flat { of: self, root: id, scalars: Vec::new(), has_union: false, has_array: false, steps: MAX_STEPS };
         if composite.bytes <= MAX_AGGREGATE {
+            let (_, ty) = flat.of.btf.resolve(id)?;
+            flat.has_union = matches!(ty.kind, Kind::Union(_));
             flat.composite(composite, 0, 0)?;
         }
-        let mut scalars = flat.scalars;
+        let Flat { mut scalars, has_union, has_array, .. } = flat;
         scalars.sort_by_key(|(offset, _)| *offset);
         let name = self.btf.text(id);
-        let aggregate = Arc::new(Aggregate { name, size: composite.bytes, scalars });
+        let aggregate = Arc::new(Aggregate { name, size: composite.bytes, scalars, has_union, has_array });
         self.aggregates.insert(id, Arc::clone(&aggregate));
         Ok(aggregate)
     }
@@ -149,6 +152,8 @@ struct Flat<'p, 'a> {
     of: &'p mut Prototypes<'a>,
     root: TypeId,
     scalars: Vec<(u32, CType)>,
+    has_union: bool,
+    has_array: bool,
     steps: usize,
 }
 
@@ -173,8 +178,13 @@ impl Flat<'_, '_> {
         }
         let (_, ty) = self.of.btf.resolve(id)?;
         match ty.kind {
-            Kind::Struct(composite) | Kind::Union(composite) => self.composite(composite, offset, depth),
+            Kind::Struct(composite) => self.composite(composite, offset, depth),
+            Kind::Union(composite) => {
+                self.has_union = true;
+                self.composite(composite, offset, depth)
+            }
             Kind::Array(array) => {
+                self.has_array = true;
                 // No more elements than fit: so a flexible or an absurd array ends.
                 let Some(bytes @ 1..) = self.of.btf.size_of(array.element)? else { return Ok(()) };
                 for index in 0..u64::from(array.count) {

@@ -67,9 +67,9 @@ fn call(
         .collect();
     let native = callee.abi.arguments(builder, &words);
     let reference = module.declare_func_in_func(callee.id, builder.func);
-    let call = builder.ins().call(reference, &native);
+    let call = builder.ins().call(reference, &native.values);
     let results = builder.inst_results(call).to_vec();
-    callee.abi.result(builder, &results, &words).low
+    callee.abi.result(builder, &results, &words, &native).low
 }
 
 /// The added `bpf_print`, if it is called and nothing defines it: `printf` without the size of the format, as the

@@ -152,9 +152,9 @@ impl Lifter<'_, '_> {
         }
         let reference = self.function_reference(callee, callee.abi.signature(count));
         let arguments = callee.abi.arguments(self.builder, &words);
-        let call = self.builder.ins().call(reference, &arguments);
+        let call = self.builder.ins().call(reference, &arguments.values);
         let results = self.builder.inst_results(call).to_vec();
-        callee.abi.result(self.builder, &results, &words)
+        callee.abi.result(self.builder, &results, &words, &arguments)
     }
 
     /// Traps; what follows is unreachable, and gets a value to work with.
@@ -221,7 +221,8 @@ impl Lifter<'_, '_> {
         let abi = Abi::unknown(self.declarations.platform);
         let words = self.argument_words(abi.words(self.stack_argument_count()));
         let signature = self.builder.import_signature(abi.signature(words.len()));
-        let call = self.builder.ins().call_indirect(signature, address, &words);
+        let arguments = abi.arguments(self.builder, &words);
+        let call = self.builder.ins().call_indirect(signature, address, &arguments.values);
         self.builder.inst_results(call)[0]
     }
 

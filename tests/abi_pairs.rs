@@ -12,7 +12,7 @@ use std::io::Write as _;
 
 use harness::parallel;
 use pairs::random::{Ability, Batch, batch};
-use pairs::{BpfCompiler, Machine, ability_of_clang, check_compiled};
+use pairs::{BpfCompiler, Machine, ability_of_clang, ability_of_llvm23, check_compiled, check_written};
 
 /// A number from the environment.
 fn setting(variable: &str, default: usize) -> usize {
@@ -26,11 +26,6 @@ fn is_ready(machine: &Machine) -> bool {
     let _ = writeln!(std::io::stderr(), "abi_pairs: {} is left out: `{missing}` is not installed", machine.name);
     assert!(std::env::var_os("CI").is_none(), "`{missing}` is not installed");
     false
-}
-
-fn assert_none(failures: &[String]) {
-    let shown: Vec<&str> = failures.iter().take(30).map(String::as_str).collect();
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), shown.join("\n"));
 }
 
 /// How many prototypes one program has: each call through a pointer looks through all functions of its object whose
@@ -79,4 +74,29 @@ fn clang_on_riscv64() {
 #[test]
 fn clang_on_s390x() {
     check_clang(&Machine::cross("s390x"), 150);
+}
+
+/// More than five words, and results of any type, against what gcc and clang make.
+fn check_llvm23(machine: &Machine, count: usize) {
+    check(machine, count, ability_of_llvm23(machine.name), |batch| check_written(machine, batch));
+}
+
+#[test]
+fn llvm23_on_x86_64() {
+    check_llvm23(&Machine::native(), 400);
+}
+
+#[test]
+fn llvm23_on_aarch64() {
+    check_llvm23(&Machine::cross("aarch64"), 200);
+}
+
+#[test]
+fn llvm23_on_riscv64() {
+    check_llvm23(&Machine::cross("riscv64"), 200);
+}
+
+#[test]
+fn llvm23_on_s390x() {
+    check_llvm23(&Machine::cross("s390x"), 200);
 }

@@ -9,10 +9,16 @@
 //! | `types` | C types, their layout |
 //! | `random` | prototypes and values from a seed |
 //! | `ctext` | the C text of a side |
+//! | `words`, `code`, `btf`, `dwarf`, `object` | BPF objects as LLVM 23 makes them: no older compiler has stack arguments, or results of structs and `__int128` |
 
+mod btf;
+mod code;
 pub mod ctext;
+mod dwarf;
+mod object;
 pub mod random;
 pub mod types;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -101,6 +107,19 @@ pub fn check_compiled(machine: &Machine, batch: &Batch, compilers: &[BpfCompiler
         objects.push((format!("{} {}", compiler.name, compiler.flags.join(" ")), object));
     }
     check_objects(machine, batch, &objects, &clang_defines)
+}
+
+/// What LLVM 23 can do.
+pub fn ability_of_llvm23(machine: &str) -> Ability {
+    Ability { words: 16, parameters: 12, wide_results: true, variadic_doubles: machine == "riscv64" }
+}
+
+/// Makes the BPF object of a batch as LLVM 23 would, and tries it with each native side.
+pub fn check_written(machine: &Machine, batch: &Batch) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bpf.o");
+    std::fs::write(&path, object::object(batch, machine.big_endian)).unwrap();
+    check_objects(machine, batch, &[("LLVM 23".to_owned(), path)], &|prototype| prototype.tail.is_none())
 }
 
 /// Tries BPF objects of a batch, each with what it is called, with each native side.

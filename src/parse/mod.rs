@@ -14,6 +14,7 @@
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
 //! | add types and lines | `btf` | prototypes, source lines |
+//! | add what BTF leaves out | `dwarf` | struct results |
 //!
 //! Architecture invariants:
 //! - No input makes it panic, hang, or take memory out of proportion: everything is linear, or n log n, in the files.
@@ -23,6 +24,7 @@ mod addresses;
 mod archive;
 mod btf;
 mod build;
+mod dwarf;
 mod error;
 mod functions;
 mod input;
@@ -79,6 +81,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     let objects = archive::select(inputs, options)?;
     let mut program = build::program(&objects)?;
     btf::add(&objects, options.btf.as_ref(), &mut program)?;
+    dwarf::add(&objects, &mut program);
     Ok(program)
 }
 

@@ -3,14 +3,15 @@
 //! In: the bytes. Out: [`Object`], whose tables have the ELF file's own indices and borrow from the bytes.
 //!
 //! Rule: what is read stays in proportion to the file. Sections may not overlap so much that they hold more bytes than
-//! the file, nor names; so no later step has to fear a small file that unfolds.
+//! the file, nor names; so no later step has to fear a small file that unfolds. Debug information has a count of its own,
+//! and where that is damaged or too much it is left out.
 
 use object::elf::{self, FileHeader64, Rel64, Rela64, Sym64};
 use object::read::elf::{FileHeader as _, Rel as _, Rela as _, SectionHeader as _, Sym as _};
 use object::{Endianness, U32};
 
 use super::error::ParseError;
-use super::stack_sizes;
+use super::{dwarf, stack_sizes};
 use crate::program::{Binding, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
@@ -48,7 +49,7 @@ pub(super) struct Section<'data> {
     pub(super) link: u32,
     /// Empty for `SHT_NOBITS`.
     pub(super) data: &'data [u8],
-    /// Those that apply to it, by offset; read only for sections of the program.
+    /// Those that apply to it, by offset; read only for sections of the program, and for DWARF.
     pub(super) relocations: Vec<RawRelocation>,
 }
 
@@ -117,7 +118,7 @@ pub(super) struct Group<'data> {
 /// Reads `bytes`, which [`super::input::classify`] found to be an object.
 pub(super) fn read<'data>(name: String, bytes: &'data [u8]) -> Result<Object<'data>, ParseError> {
     let names = bytes.len().saturating_mul(16).saturating_add(1 << 16);
-    let read = Reader { bytes, left: bytes.len(), names }.read();
+    let read = Reader { bytes, left: bytes.len(), debug_left: bytes.len(), names }.read();
     let mut object = read.map_err(|what| ParseError::Damaged { file: name.clone(), what })?;
     object.name = name;
     Ok(object)
@@ -128,6 +129,8 @@ struct Reader<'data> {
     bytes: &'data [u8],
     /// Bytes that sections may still hold.
     left: usize,
+    /// Bytes that debug information may still hold.
+    debug_left: usize,
     /// Bytes that names may still hold.
     names: usize,
 }
@@ -156,6 +159,13 @@ impl<'data> Reader<'data> {
                         }
                         let relocations = self.relocations(endian, header, symbols.len())?;
                         sections[target].relocations.extend(relocations);
+                    } else if sections.get(target).is_some_and(|target| dwarf::SECTIONS.contains(&target.name))
+                        && header.link(endian) == symbol_table.section()
+                    {
+                        let all_left = std::mem::replace(&mut self.left, self.debug_left);
+                        let relocations = self.relocations(endian, header, symbols.len());
+                        self.debug_left = std::mem::replace(&mut self.left, all_left);
+                        sections[target].relocations.extend(relocations.unwrap_or_default());
                     }
                 }
                 elf::SHT_GROUP => groups.extend(self.group(endian, header, &sections, &symbols)?),
@@ -203,6 +213,12 @@ impl<'data> Reader<'data> {
                 .data(endian, self.bytes)
                 .map_err(|_| format!("section `{}` lies outside of the file", section.name))?;
             self.take(section.data.len())?;
+        } else if dwarf::SECTIONS.contains(&section.name)
+            && !section.has(elf::SHF_COMPRESSED)
+            && let Ok(data) = header.data(endian, self.bytes)
+            && let Some(left) = self.debug_left.checked_sub(data.len())
+        {
+            (section.data, self.debug_left) = (data, left);
         }
         Ok(section)
     }

@@ -61,6 +61,12 @@ impl Machine {
         Machine { name, compilers, linker, runner, big_endian: name == "s390x" }
     }
 
+    /// The same without a compiler.
+    pub fn without(mut self, compiler: &str) -> Machine {
+        self.compilers.retain(|command| command[0] != compiler);
+        self
+    }
+
     /// The first tool that is not installed.
     pub fn missing(&self) -> Option<&str> {
         let compilers = self.compilers.iter().filter_map(|compiler| compiler.first());
@@ -81,7 +87,7 @@ pub struct BpfCompiler {
 /// What clang can do for BPF before LLVM 23.
 pub fn ability_of_clang(machine: &str) -> Ability {
     let variadic_doubles = machine == "riscv64";
-    Ability { words: 5, parameters: 5, wide_results: false, variadic_doubles }
+    Ability { words: 5, parameters: 5, wide_results: false, wide_parameters: true, variadic_doubles }
 }
 
 /// Whether clang can define it for BPF before LLVM 23: no struct results, no `...`.
@@ -111,7 +117,8 @@ pub fn check_compiled(machine: &Machine, batch: &Batch, compilers: &[BpfCompiler
 
 /// What LLVM 23 can do.
 pub fn ability_of_llvm23(machine: &str) -> Ability {
-    Ability { words: 16, parameters: 12, wide_results: true, variadic_doubles: machine == "riscv64" }
+    let variadic_doubles = machine == "riscv64";
+    Ability { words: 16, parameters: 12, wide_results: true, wide_parameters: true, variadic_doubles }
 }
 
 /// Makes the BPF object of a batch as LLVM 23 would, and tries it with each native side.

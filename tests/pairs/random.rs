@@ -67,6 +67,8 @@ pub struct Ability {
     pub parameters: usize,
     /// A result of `__int128`.
     pub wide_results: bool,
+    /// A parameter of `__int128`.
+    pub wide_parameters: bool,
     /// A `double` goes through a `...` as an integer of 64 bits does.
     pub variadic_doubles: bool,
 }
@@ -159,7 +161,7 @@ fn prototype(random: &mut Random, structs: &Structs, ability: Ability) -> Protot
     let floats = [5, 20, 50, 80][random.below(4)];
     let mut parameters = Vec::new();
     for _ in 0..random.below(ability.parameters + 1) {
-        let ty = parameter(random, structs, floats, left);
+        let ty = parameter(random, structs, floats, left, ability);
         let Some(rest) = left.checked_sub(structs.words(ty)) else { break };
         left = rest;
         parameters.push(value(random, structs, ty));
@@ -182,7 +184,7 @@ fn prototype(random: &mut Random, structs: &Structs, ability: Ability) -> Protot
     Prototype { parameters, tail, result }
 }
 
-fn parameter(random: &mut Random, structs: &Structs, floats: usize, words: usize) -> Type {
+fn parameter(random: &mut Random, structs: &Structs, floats: usize, words: usize, ability: Ability) -> Type {
     if random.percent(30)
         && let Some(ty) = structure_type(random, structs, 16, words)
     {
@@ -191,7 +193,7 @@ fn parameter(random: &mut Random, structs: &Structs, floats: usize, words: usize
     if random.percent(floats) {
         return Type::Scalar(if random.percent(50) { Scalar::Float } else { Scalar::Double });
     }
-    if random.percent(8) {
+    if random.percent(8) && ability.wide_parameters {
         return Type::Scalar(Scalar::Int128 { signed: random.percent(50) });
     }
     Type::Scalar(random.pick(&SCALARS))

@@ -1,0 +1,363 @@
+//! What functions return, by DWARF, where BTF does not say it: for a function that returns a struct, LLVM 23's BTF says
+//! `void`. Then the object's own `.debug_info` (of `-g`) is asked for a `DW_TAG_subprogram` of the function's linkage
+//! name, or of its name.
+//!
+//! In: the objects, and the program with its types from BTF. Out: `prototype` of functions and imports, with a struct
+//! as its result. Only structs and unions are taken: what else BTF leaves out (C++ references) is one word.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `mod` | sections, units, the entries that matter |
+//! | `types` | entries to [`CType`] |
+//!
+//! Rules:
+//! - DWARF is a help and not a part of the program: what is damaged, or not known here, says nothing.
+//! - Two functions of one name that return different types say nothing of it.
+//! - The work is in proportion to the sections: attributes are counted, since they may take no bytes, and so are
+//!   tables of abbreviations, since units may share them.
+
+mod types;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use gimli::{
+    Abbreviations, Attribute, AttributeValue, DebugAbbrev, DebugInfo, DebugLineStr, DebugStr, DebugStrOffsets,
+    DebugStrOffsetsBase, DwTag, EndianSlice, RunTimeEndian, UnitHeader,
+};
+use object::Endianness;
+
+use super::object::{Object, RawRelocation};
+use crate::btf::{CType, Prototype};
+use crate::program::{FileId, Id, Program};
+
+type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+
+/// The sections that are read.
+pub(super) const SECTIONS: [&str; 5] =
+    [".debug_info", ".debug_abbrev", ".debug_str", ".debug_str_offsets", ".debug_line_str"];
+
+/// Bytes of abbreviations that are read for one object, at most.
+const MOST_ABBREVIATIONS: usize = 64 << 20;
+
+/// Adds to `program`, which was made of `objects` and has its types from BTF.
+pub(super) fn add(objects: &[Object<'_>], program: &mut Program) {
+    let is_open = |prototype: &Option<Arc<Prototype>>| {
+        prototype.as_ref().is_some_and(|prototype| prototype.result == CType::Void)
+    };
+    let mut wanted: BTreeMap<FileId, BTreeSet<String>> = BTreeMap::new();
+    for (_, function) in program.functions.iter().filter(|(_, function)| is_open(&function.prototype)) {
+        let file = program.code[function.section].file;
+        wanted.entry(file).or_default().insert(function.name.clone());
+    }
+    for (_, import) in program.imports.iter().filter(|(_, import)| is_open(&import.prototype)) {
+        for &file in &import.files {
+            wanted.entry(file).or_default().insert(import.name.clone());
+        }
+    }
+    let results = wanted.into_iter().filter_map(|(file, names)| {
+        let results = Sections::new(objects.get(file.index())?)?.results(&names);
+        Some((file, results))
+    });
+    let results: BTreeMap<FileId, BTreeMap<String, CType>> = results.collect();
+    let returning = |prototype: &Prototype, result: &CType| {
+        Some(Arc::new(Prototype { result: result.clone(), ..prototype.clone() }))
+    };
+    for id in program.functions.ids() {
+        let function = &mut program.functions[id];
+        let result = results.get(&program.code[function.section].file).and_then(|of| of.get(&function.name));
+        if let (Some(prototype), Some(result)) = (&function.prototype, result) {
+            function.prototype = returning(prototype, result);
+        }
+    }
+    for id in program.imports.ids() {
+        let import = &mut program.imports[id];
+        let result = import.files.iter().find_map(|file| results.get(file)?.get(&import.name));
+        if let (Some(prototype), Some(result)) = (&import.prototype, result) {
+            import.prototype = returning(prototype, result);
+        }
+    }
+}
+
+/// The sections of one object, relocated.
+struct Sections<'a> {
+    data: [Cow<'a, [u8]>; SECTIONS.len()],
+    endian: RunTimeEndian,
+}
+
+impl<'a> Sections<'a> {
+    /// None where there is no DWARF.
+    fn new(object: &Object<'a>) -> Option<Sections<'a>> {
+        let data = SECTIONS.map(|name| {
+            let section = object.sections.iter().find(|section| section.name == name && !section.data.is_empty());
+            section.map_or(Cow::Borrowed(&[][..]), |section| relocated(section.data, &section.relocations, object))
+        });
+        let endian = match object.endian {
+            Endianness::Little => RunTimeEndian::Little,
+            Endianness::Big => RunTimeEndian::Big,
+        };
+        (!data[0].is_empty()).then_some(Sections { data, endian })
+    }
+
+    /// The structs that functions of these names return.
+    fn results(&self, wanted: &BTreeSet<String>) -> BTreeMap<String, CType> {
+        let [info, abbreviations, strings, offsets, line_strings] = &self.data;
+        let info = DebugInfo::new(info, self.endian);
+        let texts = Texts {
+            strings: DebugStr::new(strings, self.endian),
+            line_strings: DebugLineStr::new(line_strings, self.endian),
+            offsets: DebugStrOffsets::from(EndianSlice::new(offsets, self.endian)),
+        };
+        let mut reader = Reader {
+            texts,
+            abbreviations: DebugAbbrev::new(abbreviations, self.endian),
+            abbreviation_bytes: abbreviations.len(),
+            abbreviations_left: MOST_ABBREVIATIONS,
+            known: HashMap::new(),
+            attributes_left: 4 * self.data[0].len(),
+            wanted,
+            found: BTreeMap::new(),
+        };
+        let mut units = info.units();
+        while let Ok(Some(header)) = units.next() {
+            // A unit that is damaged ends early; the next one starts where its header says.
+            let _ = reader.unit(&header);
+        }
+        reader.found.into_iter().filter_map(|(name, ty)| Some((name, ty?))).collect()
+    }
+}
+
+/// The bytes with their relocations applied. LLVM's are against the start of a section, with the addend in place.
+fn relocated<'a>(data: &'a [u8], relocations: &[RawRelocation], object: &Object<'_>) -> Cow<'a, [u8]> {
+    let mut data = Cow::Borrowed(data);
+    for relocation in relocations {
+        // R_BPF_64_ABS32, R_BPF_64_NODYLD32, bpf-gcc's R_BPF_DATA_32; addresses are not read.
+        if !matches!(relocation.kind, 3 | 4 | 11) {
+            continue;
+        }
+        let value = object.symbols.get(relocation.symbol).map_or(0, |symbol| symbol.value) as u32;
+        let Ok(at) = usize::try_from(relocation.offset) else { continue };
+        if value == 0 && relocation.addend.is_none() {
+            continue;
+        }
+        let Some(end) = at.checked_add(4).filter(|&end| end <= data.len()) else { continue };
+        let field = &mut data.to_mut()[at..end];
+        let is_little = object.endian == Endianness::Little;
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(field);
+        let in_place = if is_little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) };
+        let addend = relocation.addend.map_or(in_place, |addend| addend as u32);
+        let value = value.wrapping_add(addend);
+        field.copy_from_slice(&if is_little { value.to_le_bytes() } else { value.to_be_bytes() });
+    }
+    data
+}
+
+/// Where names are.
+struct Texts<'a> {
+    strings: DebugStr<Slice<'a>>,
+    line_strings: DebugLineStr<Slice<'a>>,
+    offsets: DebugStrOffsets<Slice<'a>>,
+}
+
+impl Texts<'_> {
+    fn of(&self, unit: &Header<'_>, base: usize, value: &AttributeValue<Slice<'_>>) -> Option<String> {
+        let bytes = match *value {
+            AttributeValue::String(bytes) => bytes,
+            AttributeValue::DebugStrRef(offset) => self.strings.get_str(offset).ok()?,
+            AttributeValue::DebugLineStrRef(offset) => self.line_strings.get_str(offset).ok()?,
+            AttributeValue::DebugStrOffsetsIndex(index) => {
+                let base = DebugStrOffsetsBase(base);
+                let offset = self.offsets.get_str_offset(unit.encoding().format, base, index).ok()?;
+                self.strings.get_str(offset).ok()?
+            }
+            _ => return None,
+        };
+        Some(bytes.to_string().ok()?.to_owned())
+    }
+}
+
+type Header<'a> = UnitHeader<Slice<'a>>;
+
+/// An entry that types are made of.
+struct Entry {
+    tag: DwTag,
+    /// How deep it is nested.
+    depth: isize,
+    /// Its place in the unit.
+    offset: usize,
+    name: Option<String>,
+    /// Another entry's place.
+    ty: Option<usize>,
+    size: Option<u64>,
+    encoding: Option<gimli::DwAte>,
+    /// Of a member, in bytes.
+    at: u64,
+    /// Of a bit-field: its first bit, and how many.
+    bits: Option<(u64, u64)>,
+    /// Of an array's dimension: how many elements.
+    count: Option<u64>,
+}
+
+/// Reads the units of an object.
+struct Reader<'a, 'w> {
+    texts: Texts<'a>,
+    abbreviations: DebugAbbrev<Slice<'a>>,
+    abbreviation_bytes: usize,
+    abbreviations_left: usize,
+    known: HashMap<usize, Arc<Abbreviations>>,
+    attributes_left: usize,
+    wanted: &'w BTreeSet<String>,
+    /// None for a name with two types.
+    found: BTreeMap<String, Option<CType>>,
+}
+
+impl<'a> Reader<'a, '_> {
+    /// Reads a unit; none where it is damaged, or too much.
+    fn unit(&mut self, header: &Header<'a>) -> Option<()> {
+        let abbreviations = self.abbreviations(header)?;
+        let (functions, base) = self.functions(header, &abbreviations)?;
+        if functions.is_empty() {
+            return Some(());
+        }
+        let entries = self.entries(header, &abbreviations, base)?;
+        let mut types = types::Types::new(&entries);
+        for (name, ty) in functions {
+            if let Some(ty @ CType::Aggregate(_)) = types.of(ty) {
+                let found = self.found.entry(name).or_insert_with(|| Some(ty.clone()));
+                if found.as_ref().is_some_and(|found| *found != ty) {
+                    *found = None;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn abbreviations(&mut self, header: &Header<'a>) -> Option<Arc<Abbreviations>> {
+        let offset = header.debug_abbrev_offset();
+        if let Some(known) = self.known.get(&offset.0) {
+            return Some(Arc::clone(known));
+        }
+        let bytes = self.abbreviation_bytes.checked_sub(offset.0)?;
+        self.abbreviations_left = self.abbreviations_left.checked_sub(bytes)?;
+        let table = Arc::new(self.abbreviations.abbreviations(offset).ok()?);
+        self.known.insert(offset.0, Arc::clone(&table));
+        Some(table)
+    }
+
+    /// The functions of wanted names with the places of what they return, and where the unit's table of strings starts.
+    fn functions(&mut self, header: &Header<'a>, table: &Abbreviations) -> Option<(Vec<(String, usize)>, usize)> {
+        let mut functions = Vec::new();
+        let mut base = 0;
+        self.each(header, table, |reader, tag, _, _, attributes| {
+            if matches!(tag, gimli::DW_TAG_compile_unit | gimli::DW_TAG_partial_unit) {
+                for attribute in attributes {
+                    if let AttributeValue::DebugStrOffsetsBase(offset) = attribute.value() {
+                        base = offset.0;
+                    }
+                }
+            }
+            if tag != gimli::DW_TAG_subprogram {
+                return;
+            }
+            let (mut name, mut linkage_name, mut ty) = (None, None, None);
+            for attribute in attributes {
+                let value = attribute.value();
+                match attribute.name() {
+                    gimli::DW_AT_name => name = reader.texts.of(header, base, &value),
+                    gimli::DW_AT_linkage_name => linkage_name = reader.texts.of(header, base, &value),
+                    gimli::DW_AT_type => ty = place(&value),
+                    _ => {}
+                }
+            }
+            if let (Some(name), Some(ty)) = (linkage_name.or(name), ty)
+                && reader.wanted.contains(&name)
+            {
+                functions.push((name, ty));
+            }
+        })?;
+        Some((functions, base))
+    }
+
+    /// All entries of a unit that types are made of, in order.
+    fn entries(&mut self, header: &Header<'a>, table: &Abbreviations, base: usize) -> Option<Vec<Entry>> {
+        let mut entries = Vec::new();
+        self.each(header, table, |reader, tag, depth, offset, attributes| {
+            if types::is_of_types(tag) {
+                let text = |value: &AttributeValue<Slice<'_>>| reader.texts.of(header, base, value);
+                entries.push(entry(tag, depth, offset, attributes, &text));
+            }
+        })?;
+        Some(entries)
+    }
+
+    /// Calls `visit` with the tag, the depth, the place and the attributes of each entry of a unit.
+    fn each(
+        &mut self,
+        header: &Header<'a>,
+        table: &Abbreviations,
+        mut visit: impl FnMut(&Self, DwTag, isize, usize, &[Attribute<Slice<'a>>]),
+    ) -> Option<()> {
+        let mut entries = header.entries_raw(table, None).ok()?;
+        let mut attributes = Vec::new();
+        while !entries.is_empty() {
+            let (depth, offset) = (entries.next_depth(), entries.next_offset().0);
+            let Some(abbreviation) = entries.read_abbreviation().ok()? else { continue };
+            let tag = abbreviation.tag();
+            self.attributes_left = self.attributes_left.checked_sub(abbreviation.attributes().len())?;
+            let unit = matches!(tag, gimli::DW_TAG_compile_unit | gimli::DW_TAG_partial_unit);
+            if unit || tag == gimli::DW_TAG_subprogram || types::is_of_types(tag) {
+                entries.read_attributes(abbreviation.attributes(), &mut attributes).ok()?;
+                visit(self, tag, depth, offset, &attributes);
+            } else {
+                entries.skip_attributes(abbreviation.attributes()).ok()?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// What an entry says.
+fn entry(
+    tag: DwTag,
+    depth: isize,
+    offset: usize,
+    attributes: &[Attribute<Slice<'_>>],
+    text: &dyn Fn(&AttributeValue<Slice<'_>>) -> Option<String>,
+) -> Entry {
+    let (name, ty, size, encoding, count) = (None, None, None, None, None);
+    let mut entry = Entry { tag, depth, offset, name, ty, size, encoding, at: 0, bits: None, count };
+    let (mut bit_size, mut bit_offset) = (None, None);
+    for attribute in attributes {
+        let value = attribute.value();
+        match attribute.name() {
+            gimli::DW_AT_name => entry.name = text(&value),
+            gimli::DW_AT_type => entry.ty = place(&value),
+            gimli::DW_AT_byte_size => entry.size = value.udata_value(),
+            gimli::DW_AT_data_member_location => entry.at = value.udata_value().unwrap_or(u64::MAX),
+            gimli::DW_AT_bit_size => bit_size = value.udata_value(),
+            gimli::DW_AT_data_bit_offset => bit_offset = value.udata_value(),
+            gimli::DW_AT_count => entry.count = value.udata_value(),
+            gimli::DW_AT_upper_bound => {
+                entry.count = value.udata_value().map(|last| last.saturating_add(1));
+            }
+            gimli::DW_AT_encoding => {
+                if let AttributeValue::Encoding(encoding) = value {
+                    entry.encoding = Some(encoding);
+                }
+            }
+            _ => {}
+        }
+    }
+    entry.bits = bit_offset.zip(bit_size);
+    entry
+}
+
+/// The place in the unit that a value refers to.
+fn place(value: &AttributeValue<Slice<'_>>) -> Option<usize> {
+    match value {
+        AttributeValue::UnitRef(offset) => Some(offset.0),
+        _ => None,
+    }
+}

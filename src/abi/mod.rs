@@ -179,7 +179,9 @@ impl Abi {
             ResultAbi::Word(kind) => !kind.is_float(),
             ResultAbi::Pair | ResultAbi::PairInMemory | ResultAbi::Registers { .. } => false,
         };
-        result && self.declared.is_plain()
+        // What follows a word that is not passed, padding of a struct, would come one place later.
+        let is_whole = !self.variadic || self.declared.slots().len() == self.words;
+        result && is_whole && self.declared.is_plain()
     }
 
     /// Whether the callee counts on a narrow argument's upper bits, which a BPF caller leaves as they are.

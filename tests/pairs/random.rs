@@ -136,7 +136,11 @@ fn structure(random: &mut Random, structs: &Structs) -> Struct {
     let count = 1 + random.below(4);
     let member = |random: &mut Random| {
         let ty = match random.below(10) {
-            0 | 1 => Type::Struct(random.below(structs.0.len())),
+            0 | 1 => {
+                // What an attribute aligns is only passed by itself: BTF does not tell a member's alignment.
+                let inner = random.below(structs.0.len());
+                Type::Struct(if structs.0[inner].aligned { 0 } else { inner })
+            }
             2 | 3 => Type::Scalar(Scalar::Float),
             4 => Type::Scalar(Scalar::Double),
             _ => Type::Scalar(random.pick(&SCALARS)),
@@ -145,7 +149,10 @@ fn structure(random: &mut Random, structs: &Structs) -> Struct {
     };
     let members = (0..count).map(|_| member(random)).collect();
     let packed = random.percent(12);
-    Struct { members, is_union, packed, aligned: false }
+    let mut new = Struct { members, is_union, packed, aligned: false };
+    // Where no padding shows it, BTF does not tell that a struct is aligned.
+    new.aligned = !packed && random.percent(10) && !structs.size_of(&new).is_multiple_of(16);
+    new
 }
 
 fn prototype(random: &mut Random, structs: &Structs, ability: Ability) -> Prototype {

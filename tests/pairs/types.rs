@@ -127,18 +127,27 @@ impl Structs {
         match ty {
             Type::Void => 1,
             Type::Scalar(scalar) => scalar.size(),
-            Type::Struct(index) => {
-                let of = &self.0[index];
-                let natural = of.members.iter().map(|member| self.align(member.ty)).max().unwrap_or(1);
-                let natural = if of.packed { 1 } else { natural };
-                if of.aligned { 16 } else { natural }
-            }
+            Type::Struct(index) => self.align_of(&self.0[index]),
         }
+    }
+
+    fn align_of(&self, of: &Struct) -> usize {
+        let natural = of.members.iter().map(|member| self.align(member.ty)).max().unwrap_or(1);
+        let natural = if of.packed { 1 } else { natural };
+        if of.aligned { 16 } else { natural }
     }
 
     /// The offsets of the members, and the size of it all.
     pub fn layout(&self, index: usize) -> (Vec<usize>, usize) {
-        let of = &self.0[index];
+        self.layout_of(&self.0[index])
+    }
+
+    /// The size of a struct that is not among them yet.
+    pub fn size_of(&self, of: &Struct) -> usize {
+        self.layout_of(of).1
+    }
+
+    fn layout_of(&self, of: &Struct) -> (Vec<usize>, usize) {
         let (mut offsets, mut end, mut size) = (Vec::new(), 0usize, 0);
         for member in &of.members {
             let align = if of.packed { 1 } else { self.align(member.ty) };
@@ -147,7 +156,7 @@ impl Structs {
             size = size.max(end);
             offsets.push(offset);
         }
-        (offsets, size.next_multiple_of(self.align(Type::Struct(index))))
+        (offsets, size.next_multiple_of(self.align_of(of)))
     }
 
     /// The scalars of a value; of a union, those of its first member.

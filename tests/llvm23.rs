@@ -51,6 +51,22 @@ fn structs_and_128_bit_integers() {
     check("structs");
 }
 
+/// BTF says that they return nothing; the DWARF of the object says what.
+#[test]
+fn native_code_calls_functions_that_return_structs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let translated = folder.path().join("structs.o");
+    let output = Command::new(BPF2NATIVE).arg("-c").arg(fixture("structs.o")).arg("-o").arg(&translated).output();
+    let output = output.expect("the command starts");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let check = folder.path().join("check");
+    // Both have a `main`; the first is taken.
+    let sources = [fixture("structs_check.c"), translated];
+    succeed(Command::new("cc").args(["-O1", "-Wl,-z,muldefs"]).args(sources).arg("-o").arg(&check));
+    let expected = "21 -35 9\n-2.5 1.5 2.5 42\nffffffffffffff40 1\n".to_owned();
+    assert_eq!(outcome(&mut Command::new(check)), (expected, Some(0)));
+}
+
 #[test]
 fn floats() {
     check("floats");

@@ -171,11 +171,11 @@ impl Placement {
             return Ok(());
         }
         let words = (aggregate.size as usize).div_ceil(8);
-        let on_stack_aligned = parts::align(aggregate) >= 16;
+        let aligned = parts::align(aggregate) >= 16;
         let parts = match parts::passed(self.platform, aggregate, word)? {
             Passed::Parts(parts) => parts,
             Passed::Stack => {
-                self.stack_words(word, words, on_stack_aligned);
+                self.stack_words(word, words, aligned);
                 return Ok(());
             }
             Passed::Reference => {
@@ -183,26 +183,15 @@ impl Placement {
                 return Ok(());
             }
         };
+        if self.limits.is_none() {
+            self.integers.extend(parts.into_iter().map(Slot::Part));
+            return Ok(());
+        }
         let floats = parts.iter().filter(|part| part.kind.is_float()).count();
-        let integers = parts.len() - floats;
+        let fits = floats <= self.floats_left() && parts.len() - floats <= self.integers_left();
         match self.platform.architecture {
-            _ if self.limits.is_none() => self.integers.extend(parts.into_iter().map(Slot::Part)),
-            Architecture::X86_64 | Architecture::Riscv64(_) | Architecture::Aarch64(_) if floats > 0 => {
-                if floats <= self.floats_left() && integers <= self.integers_left() {
-                    for part in parts {
-                        let list = if part.kind.is_float() { &mut self.floats } else { &mut self.integers };
-                        list.push(Slot::Part(part));
-                    }
-                    return Ok(());
-                }
-                match self.platform.architecture {
-                    Architecture::Riscv64(_) => self.words(word, words, false, on_stack_aligned),
-                    Architecture::Aarch64(_) => {
-                        self.use_up_floats();
-                        self.stack_words(word, words, false);
-                    }
-                    _ => self.stack_words(word, words, on_stack_aligned),
-                }
+            Architecture::Aarch64(_) | Architecture::Riscv64(_) if floats == 0 => {
+                self.words(word, words, parts::natural_align(aggregate) >= 16, aligned);
             }
             Architecture::S390x => {
                 for part in parts {
@@ -213,50 +202,47 @@ impl Placement {
                     }
                 }
             }
-            _ => {
-                // A second word of nothing but padding takes no register.
-                let (in_registers, even) = (parts.len(), parts::natural_align(aggregate) >= 16);
-                if self.platform.architecture == Architecture::X86_64 && in_registers < words {
-                    if in_registers <= self.integers_left() {
-                        self.integers.extend(parts.into_iter().map(Slot::Part));
-                    } else {
-                        self.stack_words(word, words, on_stack_aligned);
-                    }
-                } else {
-                    self.words(word, words, even, on_stack_aligned);
+            _ if fits => {
+                for part in parts {
+                    let list = if part.kind.is_float() { &mut self.floats } else { &mut self.integers };
+                    list.push(Slot::Part(part));
                 }
             }
+            Architecture::Riscv64(_) => self.words(word, words, false, aligned),
+            Architecture::Aarch64(_) => {
+                // AAPCS64 C.3: no later one goes to a register either.
+                let unused = self.floats_left();
+                self.floats.extend(std::iter::repeat_n(Slot::FloatPadding, unused));
+                self.stack_words(word, words, false);
+            }
+            _ => self.stack_words(word, words, aligned),
         }
         Ok(())
     }
 
-    /// Words that belong together: in integer registers, or on the stack.
+    /// Words that belong together: in integer registers, or on the stack. `even`: their type is aligned to 16 bytes;
+    /// `aligned`: so it is with what attributes add.
     fn words(&mut self, word: usize, count: usize, even: bool, aligned: bool) {
-        match self.platform.architecture {
-            Architecture::Riscv64(_) if self.integers_left() > 0 => {
-                for word in word..word + count {
-                    self.word(word);
-                }
-                return;
-            }
-            Architecture::Aarch64(_) if even && self.limits.is_some() && !self.integers.len().is_multiple_of(2) => {
-                if self.integers_left() > 0 {
-                    self.integers.push(Slot::Padding);
-                }
-            }
-            _ => {}
+        let is_aarch64 = matches!(self.platform.architecture, Architecture::Aarch64(_));
+        let is_riscv64 = matches!(self.platform.architecture, Architecture::Riscv64(_));
+        if is_riscv64 && self.integers_left() > 0 {
+            (word..word + count).for_each(|word| self.word(word));
+            return;
+        }
+        // AAPCS64 C.8. 8 registers are an even number, so one is left.
+        if is_aarch64 && even && self.limits.is_some() && !self.integers.len().is_multiple_of(2) {
+            self.integer(Slot::Padding);
         }
         if count <= self.integers_left() {
             self.integers.extend((word..word + count).map(|word| Slot::Part(Part::word(word))));
             return;
         }
-        if matches!(self.platform.architecture, Architecture::Aarch64(_)) {
+        if is_aarch64 {
+            // C.11: no later one goes to a register either.
             let unused = self.integers_left();
             self.integers.extend(std::iter::repeat_n(Slot::Padding, unused));
         }
-        // AAPCS64 does not count an attribute's alignment.
-        let aligned = if matches!(self.platform.architecture, Architecture::Aarch64(_)) { even } else { aligned };
-        self.stack_words(word, count, aligned);
+        self.stack_words(word, count, if is_aarch64 { even } else { aligned });
     }
 
     fn stack_words(&mut self, word: usize, count: usize, aligned: bool) {
@@ -264,11 +250,5 @@ impl Placement {
             self.stack.push(Slot::Padding);
         }
         self.stack.extend((word..word + count).map(|word| Slot::Part(Part::word(word))));
-    }
-
-    /// AAPCS64 C.3: after floats that do not fit, none goes to a register.
-    fn use_up_floats(&mut self) {
-        let unused = self.floats_left();
-        self.floats.extend(std::iter::repeat_n(Slot::FloatPadding, unused));
     }
 }

@@ -109,7 +109,7 @@ impl Writer<'_> {
         match scalar {
             Scalar::Bool => self.add(name, INT, false, 0, size, &[4 << 24 | 8]),
             Scalar::Int { .. } | Scalar::Int128 { .. } => {
-                self.add(name, INT, false, 0, size, &[signed << 24 | 8 * size])
+                self.add(name, INT, false, 0, size, &[(signed << 24) | (8 * size)])
             }
             Scalar::Enum { signed } => self.add(&name[5..], ENUM, signed, 0, size, &[]),
             Scalar::Pointer => self.add("", POINTER, false, 0, 0, &[]),

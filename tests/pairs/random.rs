@@ -102,12 +102,20 @@ pub fn batch(seed: u64, count: usize, ability: Ability) -> Batch {
     for _ in 0..40 {
         let new = structure(&mut random, &structs);
         structs.0.push(new);
-        if !(1..=40).contains(&structs.size(Type::Struct(structs.0.len() - 1))) {
+        let ty = Type::Struct(structs.0.len() - 1);
+        if !(1..=40).contains(&structs.size(ty)) || is_disputed(&structs, ty) {
             structs.0.pop();
         }
     }
     let prototypes = (0..count).map(|_| prototype(&mut random, &structs, ability)).collect();
     Batch { seed, structs, prototypes }
+}
+
+/// gcc and clang do not agree how riscv64 passes floats beside what is not aligned.
+fn is_disputed(structs: &Structs, ty: Type) -> bool {
+    let leaves = structs.all_leaves(ty);
+    let has_float = leaves.iter().any(|leaf| matches!(leaf.scalar, Scalar::Float | Scalar::Double));
+    has_float && leaves.iter().any(|leaf| !leaf.offset.is_multiple_of(leaf.scalar.size()))
 }
 
 fn fixed(text: &str) -> Struct {

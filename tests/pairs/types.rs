@@ -162,17 +162,24 @@ impl Structs {
     /// The scalars of a value; of a union, those of its first member.
     pub fn leaves(&self, ty: Type) -> Vec<Leaf> {
         let mut leaves = Vec::new();
-        self.add_leaves(ty, String::new(), 0, &mut leaves);
+        self.add_leaves(ty, String::new(), 0, false, &mut leaves);
         leaves
     }
 
-    fn add_leaves(&self, ty: Type, path: String, offset: usize, leaves: &mut Vec<Leaf>) {
+    /// The same with those of all members of a union.
+    pub fn all_leaves(&self, ty: Type) -> Vec<Leaf> {
+        let mut leaves = Vec::new();
+        self.add_leaves(ty, String::new(), 0, true, &mut leaves);
+        leaves
+    }
+
+    fn add_leaves(&self, ty: Type, path: String, offset: usize, all: bool, leaves: &mut Vec<Leaf>) {
         match ty {
             Type::Void => {}
             Type::Scalar(scalar) => leaves.push(Leaf { path, offset, scalar }),
             Type::Struct(index) => {
                 let (offsets, _) = self.layout(index);
-                let visible = if self.0[index].is_union { 1 } else { usize::MAX };
+                let visible = if self.0[index].is_union && !all { 1 } else { usize::MAX };
                 for (number, (member, at)) in self.0[index].members.iter().zip(offsets).enumerate().take(visible) {
                     for element in 0..member.count.max(1) {
                         let mut path = format!("{path}.f{number}");
@@ -180,7 +187,7 @@ impl Structs {
                             path += &format!("[{element}]");
                         }
                         let at = offset + at + element * self.size(member.ty);
-                        self.add_leaves(member.ty, path, at, leaves);
+                        self.add_leaves(member.ty, path, at, all, leaves);
                     }
                 }
             }

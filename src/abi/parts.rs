@@ -14,6 +14,8 @@
 //! A struct of more than 16 bytes is never an argument: BPF compilers refuse it. Windows on x86-64 passes 1, 2, 4 and 8
 //! bytes as an integer, others by the address of a copy.
 //!
+//! On riscv64, a pointer beside a float counts as an integer, as clang has it; gcc 12 passes such a struct as integers.
+//!
 //! What BTF does not say, and is guessed: the alignment of a struct, by its scalars and its size. A struct that an
 //! attribute aligns to 16 bytes and that has no byte of padding for it counts as aligned to 8, which only tells on the
 //! stack of x86-64 and riscv64.

@@ -111,11 +111,11 @@ pub fn batch(seed: u64, count: usize, ability: Ability) -> Batch {
     Batch { seed, structs, prototypes }
 }
 
-/// gcc and clang do not agree how riscv64 passes floats beside what is not aligned.
+/// For riscv64, clang takes a pointer for an integer where it is beside a float, and gcc does not.
 fn is_disputed(structs: &Structs, ty: Type) -> bool {
     let leaves = structs.all_leaves(ty);
     let has_float = leaves.iter().any(|leaf| matches!(leaf.scalar, Scalar::Float | Scalar::Double));
-    has_float && leaves.iter().any(|leaf| !leaf.offset.is_multiple_of(leaf.scalar.size()))
+    has_float && leaves.iter().any(|leaf| leaf.scalar == Scalar::Pointer)
 }
 
 fn fixed(text: &str) -> Struct {

@@ -49,6 +49,17 @@ pub struct Entered {
     pair: Option<Value>,
 }
 
+impl Entered {
+    /// Adds bits to a word.
+    fn add(&mut self, builder: &mut FunctionBuilder<'_>, word: usize, value: Value) {
+        let Some(word) = self.words.get_mut(word) else { return };
+        *word = Some(match *word {
+            Some(rest) => builder.ins().bor(rest, value),
+            None => value,
+        });
+    }
+}
+
 impl Abi {
     /// The native arguments of a call that passes these words.
     pub fn arguments(&self, builder: &mut FunctionBuilder<'_>, words: &[Value]) -> NativeArguments {
@@ -60,7 +71,17 @@ impl Abi {
                 pair = Some(slot);
                 builder.ins().stack_addr(WORD, slot, 0)
             }
-            Slot::Part(part) => self.to_native(builder, part, words[part.word]),
+            Slot::Part(part) => {
+                let mut word = words[part.word];
+                if part.byte > 0 {
+                    word = builder.ins().ushr_imm_u(word, part.shift());
+                }
+                if let Some(&next) = words.get(part.word + 1).filter(|_| part.crosses()) {
+                    let high = builder.ins().ishl_imm_u(next, 64 - part.shift());
+                    word = builder.ins().bor(word, high);
+                }
+                self.to_native(builder, part.kind, word)
+            }
             Slot::Reference { word, size } => self.copy_of(builder, &words[word..], size),
             Slot::Padding => builder.ins().iconst(WORD, 0),
             Slot::FloatPadding => builder.ins().f64const(0.0),
@@ -86,14 +107,14 @@ impl Abi {
                     } else {
                         to_bpf(builder, part.kind, value)
                     };
-                    if part.byte > 0 {
-                        value = builder.ins().ishl_imm_u(value, i64::from(part.byte) * 8);
+                    if part.crosses() {
+                        let high = builder.ins().ushr_imm_u(value, 64 - part.shift());
+                        entered.add(builder, part.word + 1, high);
                     }
-                    let word = &mut entered.words[part.word];
-                    *word = Some(match *word {
-                        Some(rest) => builder.ins().bor(rest, value),
-                        None => value,
-                    });
+                    if part.byte > 0 {
+                        value = builder.ins().ishl_imm_u(value, part.shift());
+                    }
+                    entered.add(builder, part.word, value);
                 }
                 Slot::Reference { word, size } => {
                     for (index, value) in self.words_at(builder, value, size).into_iter().enumerate() {
@@ -202,7 +223,7 @@ impl Abi {
     ) -> Vec<Value> {
         match (&self.result, entered.result) {
             (ResultAbi::Word(kind), _) => {
-                vec![self.to_native(builder, Part::scalar(0, *kind), low)]
+                vec![self.to_native(builder, *kind, low)]
             }
             (ResultAbi::Pair, _) => vec![low, high],
             (ResultAbi::PairInMemory, _) => {
@@ -224,12 +245,8 @@ impl Abi {
         }
     }
 
-    fn to_native(&self, builder: &mut FunctionBuilder<'_>, part: Part, word: Value) -> Value {
-        let word = match part.byte {
-            0 => word,
-            byte => builder.ins().ushr_imm_u(word, i64::from(byte) * 8),
-        };
-        match part.kind {
+    fn to_native(&self, builder: &mut FunctionBuilder<'_>, kind: Kind, word: Value) -> Value {
+        match kind {
             Kind::Int { bits: 64.., .. } => word,
             Kind::Int { bits, signed } => match self.platform.architecture {
                 Architecture::S390x => extend(builder, word, bits, signed, WORD),

@@ -104,6 +104,21 @@ impl Part {
         Part { word, byte: 0, kind, member: false }
     }
 
+    /// The bit of the word that it starts at.
+    pub fn shift(self) -> i64 {
+        i64::from(self.byte) * 8
+    }
+
+    /// Whether it ends in the next word, as a member of a packed struct may.
+    pub fn crosses(self) -> bool {
+        let bits = match self.kind {
+            Kind::Int { bits, .. } => i64::from(bits),
+            Kind::F32 => 32,
+            Kind::F64 => 64,
+        };
+        self.byte > 0 && self.shift() + bits > 64
+    }
+
     /// Its byte offset in the value that starts with word 0.
     pub fn offset(self) -> i32 {
         self.word as i32 * 8 + i32::from(self.byte)

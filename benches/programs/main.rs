@@ -91,7 +91,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     })
     .into_iter()
     .collect::<Result<Vec<()>, String>>()?;
-    let mut report = report::Report::new(&columns);
+    let mut report = report::Report::new(&columns, arguments.effort());
     report.head();
     for program in &chosen {
         let measured =

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::arguments::Column;
 #[cfg(target_os = "linux")]
 use super::kernel::Compared;
-use super::measure::{Measured, geomean};
+use super::measure::{Effort, Measured, geomean};
 use super::suite;
 use super::support::{document, plot};
 
@@ -17,12 +17,13 @@ pub struct Report {
     titles: Vec<String>,
     rows: Vec<(Measured, Vec<Option<u64>>)>,
     kernel: String,
+    effort: Effort,
 }
 
 impl Report {
-    pub fn new(columns: &[Column]) -> Report {
+    pub fn new(columns: &[Column], effort: Effort) -> Report {
         let titles = columns.iter().map(|column| column.title.clone()).collect();
-        Report { titles, rows: Vec::new(), kernel: String::new() }
+        Report { titles, rows: Vec::new(), kernel: String::new(), effort }
     }
 
     /// The table's head, to standard output.
@@ -161,6 +162,10 @@ impl Report {
         let notes = suite::folder().join("notes.md");
         let notes = std::fs::read_to_string(&notes).map_err(|error| format!("{}: {error}", notes.display()))?;
         let mut text = document::machine(&["clang-19", "clang-22", "gcc"]);
+        let Effort { rounds, placements, run } = self.effort;
+        let millis = run / 1e6;
+        write!(text, " The least of {rounds} runs of {millis} ms or more at each of {placements} places.")
+            .expect("a string takes all");
         text.push_str("\n\n### Summary\n\nTimes of ours divided by the other's.\n\n");
         text.push_str(&self.summary());
         text.push_str("\n![time divided by native](docs/bench/programs.svg)\n\n### Programs\n\n");

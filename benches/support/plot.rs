@@ -75,7 +75,7 @@ pub fn dots(title: &str, rows: &[String], series: &[Dots]) -> String {
     let plot_width = width - left - 24.0;
     let x_of = |value: f64| left + (value.max(least) / least).ln() / (most / least).ln() * plot_width;
     let mut svg = open(width, bottom + 34.0, title);
-    let mut x = left;
+    let mut x = 24.0;
     for (index, dots) in series.iter().enumerate() {
         mark(&mut svg, x, 44.0, index);
         text(&mut svg, x + 9.0, 48.0, "start", &dots.name);
@@ -87,7 +87,10 @@ pub fn dots(title: &str, rows: &[String], series: &[Dots]) -> String {
         if value >= least && value <= most {
             let x = x_of(value);
             rule(&mut svg, (x, top - 8.0), (x, bottom), if value == 1.0 { "#666666" } else { "#dddddd" });
-            text(&mut svg, x, bottom + 16.0, "middle", &format!("{value}"));
+            // Near 1, numbers would touch.
+            if ![0.9, 1.1, 1.3].contains(&value) {
+                text(&mut svg, x, bottom + 16.0, "middle", &format!("{value}"));
+            }
         }
     }
     for (row, name) in rows.iter().enumerate() {

@@ -43,6 +43,9 @@ macro_rules! passes {
 
 passes! {
     FrameSlots "frame-slots" "frame slots that no pointer reaches become values"
+    Threading "threading" "jumps to jumps lead where those go"
+    Selection "selection" "branches around a few cheap instructions become conditional moves"
+    ColdBlocks "cold-blocks" "blocks that end in a trap or a call that does not return lie at the end"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
     Loads "loads" "byte loads of one number become one load, and masks of what is zero go"
     Stores "stores" "byte stores of one number become one store"

@@ -7,11 +7,17 @@
 //! | plan | file |
 //! |---|---|
 //! | frame slots that become values | `slots.rs` |
+//! | which blocks there are, and where edges lead | `shape.rs` |
+//! | branches that become selections | `selects.rs` |
 //! | how far below an address code reaches | `reach.rs`, over intervals: `range.rs` |
 
 mod range;
 mod reach;
+mod selects;
+mod shape;
 mod slots;
 
 pub use reach::Reaches;
+pub use selects::Select;
+pub use shape::Shape;
 pub use slots::{Access, Slot, Slots};

@@ -33,8 +33,8 @@ impl Lifter<'_, '_> {
         self.builder.ins().trap(trap_code(code))
     }
 
-    fn edge(&mut self, edge: Edge) -> Block {
-        match edge {
+    pub(super) fn edge(&mut self, edge: Edge) -> Block {
+        match self.shape.edge(edge) {
             Edge::Block(index) => self.blocks[index],
             Edge::Outside => *self.outside.get_or_insert_with(|| self.builder.create_block()),
         }
@@ -68,7 +68,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The condition of the block's last instruction: not zero if it holds.
-    fn condition(&mut self) -> Value {
+    pub(super) fn condition(&mut self) -> Value {
         match self.at.insn {
             Insn::Branch { cond, width, dst, src, .. } => {
                 let ty = width_type(width);

@@ -11,7 +11,7 @@
 //! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs` |
-//! | jumps | `control.rs` |
+//! | jumps | `control.rs`; branches that become selections: `select.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
 
@@ -22,6 +22,7 @@ mod control;
 mod declarations;
 pub mod libcalls;
 mod memory;
+mod select;
 mod slots;
 pub mod variadic;
 
@@ -34,8 +35,8 @@ use crate::abi::{Entered, WORD};
 use crate::clif;
 use crate::config::{Isas, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
-use crate::graph::{Graph, Instruction};
-use crate::improve::{Reaches, Slots};
+use crate::graph::{self, Edge, Graph, Instruction};
+use crate::improve::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
 
 pub use declarations::{AddressTable, Callee, DataReference, Declarations, Imported, Outside};
@@ -108,12 +109,21 @@ pub fn lift(
     let returns_twice = call::returns_twice(program, graph);
     let passes = isas.passes_for(returns_twice);
     let slots = if passes.contains(Pass::FrameSlots) { Slots::find(reaches, graph) } else { Slots::none(graph) };
-    let mut lifter = Lifter::new(program, declarations, graph, &slots, &mut builder);
+    let shape = Shape::find(program, graph, &slots, passes);
+    let plans = Plans { slots: &slots, shape: &shape };
+    let mut lifter = Lifter::new(program, declarations, graph, plans, &mut builder);
     lifter.function()?;
     builder.seal_all_blocks();
     builder.finalize(isas.main.frontend_config());
     clif::improve(&mut function, &*isas.main, isas.clif_passes_for(graph, returns_twice));
     Ok(Lifted { function, returns_twice })
+}
+
+/// What the improve phase found for a function.
+#[derive(Clone, Copy)]
+struct Plans<'a> {
+    slots: &'a Slots,
+    shape: &'a Shape,
 }
 
 /// The state of lifting one function.
@@ -128,6 +138,8 @@ struct Lifter<'a, 'f> {
     slots: &'a Slots,
     /// Their values.
     slot_values: Vec<Variable>,
+    /// Which blocks are lifted, and where edges lead.
+    shape: &'a Shape,
     /// The BPF stack, if the function uses r10.
     frame: Option<StackSlot>,
     /// CLIF blocks, by index of BPF block.
@@ -155,7 +167,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         program: &'a Program,
         declarations: &'a Declarations,
         graph: &'a Graph,
-        slots: &'a Slots,
+        Plans { slots, shape }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -176,6 +188,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             registers,
             slots,
             slot_values: Vec::new(),
+            shape,
             frame,
             blocks,
             entered: Entered::default(),
@@ -195,26 +208,43 @@ impl<'a, 'f> Lifter<'a, 'f> {
         self.builder.switch_to_block(entry);
         self.set_location();
         self.enter(entry);
-        match self.blocks.first() {
-            Some(&first) => self.builder.ins().jump(first, &[]),
-            None => self.trap(TRAP_OUTSIDE),
-        };
+        if self.blocks.is_empty() {
+            self.trap(TRAP_OUTSIDE);
+        } else {
+            let first = self.edge(Edge::Block(0));
+            self.builder.ins().jump(first, &[]);
+        }
         let graph = self.graph;
         for (index, block) in graph.blocks.iter().enumerate() {
-            self.builder.switch_to_block(self.blocks[index]);
-            let instructions = graph.instructions_of(block);
-            for (index, instruction) in instructions.iter().enumerate() {
-                self.at = *instruction;
-                self.before = &instructions[..index];
-                self.set_location();
-                self.instruction()?;
+            if !self.shape.is_lifted(index) {
+                continue;
             }
-            self.terminator(&block.terminator);
+            self.builder.switch_to_block(self.blocks[index]);
+            if self.shape.is_cold(index) {
+                self.builder.set_cold_block(self.blocks[index]);
+            }
+            self.instructions(block)?;
+            match self.shape.select(index) {
+                Some(select) => self.select(select)?,
+                None => self.terminator(&block.terminator),
+            }
         }
         if let Some(outside) = self.outside {
             self.builder.switch_to_block(outside);
             self.builder.set_cold_block(outside);
             self.trap(TRAP_OUTSIDE);
+        }
+        Ok(())
+    }
+
+    /// Lifts a block's instructions, but for the jump at its end.
+    fn instructions(&mut self, block: &graph::Block) -> Result<(), LiftError> {
+        let instructions = self.graph.instructions_of(block);
+        for (index, instruction) in instructions.iter().enumerate() {
+            self.at = *instruction;
+            self.before = &instructions[..index];
+            self.set_location();
+            self.instruction()?;
         }
         Ok(())
     }

@@ -1,0 +1,190 @@
+//! The shape of a function's control flow as it is lifted: which blocks there are, where their edges lead, which branches
+//! become selections, which blocks lie out of the way.
+//!
+//! In: a graph and its promoted slots. Out: a [`Shape`]. Each part has a switch; each is linear.
+//!
+//! | part | rule | why it is sound |
+//! |---|---|---|
+//! | threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing; a `goto` to itself, or a ring of them, stays |
+//! | selection | `selects.rs` | |
+//! | cold blocks | a block that cannot be left but into a trap or a call that does not return ([`NO_RETURN`]) is moved to the function's end | it only moves |
+
+use super::selects::{self, Select};
+use super::slots::Slots;
+use crate::config::{Pass, Passes};
+use crate::decode::insn::Insn;
+use crate::graph::{BlockIndex, Edge, Graph, Terminator};
+use crate::program::{Program, Target};
+
+/// Functions of C, POSIX and compilers' runtimes that do not return.
+const NO_RETURN: [&str; 22] = [
+    "abort",
+    "exit",
+    "_exit",
+    "_Exit",
+    "quick_exit",
+    "err",
+    "errx",
+    "verr",
+    "verrx",
+    "longjmp",
+    "_longjmp",
+    "siglongjmp",
+    "pthread_exit",
+    "thrd_exit",
+    "__assert",
+    "__assert_fail",
+    "__assert_perror_fail",
+    "__stack_chk_fail",
+    "__fortify_fail",
+    "__chk_fail",
+    "__longjmp_chk",
+    "_Unwind_Resume",
+];
+
+/// How a function's blocks are lifted.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    /// Where an edge to each block leads.
+    targets: Vec<BlockIndex>,
+    /// Branches that become selections.
+    selects: Vec<Option<Select>>,
+    /// Blocks that are not lifted on their own.
+    left_out: Vec<bool>,
+    /// Blocks that hardly ever run.
+    cold: Vec<bool>,
+}
+
+impl Shape {
+    /// Finds the shape of a function.
+    pub fn find(program: &Program, graph: &Graph, slots: &Slots, passes: Passes) -> Shape {
+        let count = graph.blocks.len();
+        let targets = if passes.contains(Pass::Threading) { threaded(graph) } else { (0..count).collect() };
+        let selects = match passes.contains(Pass::Selection) {
+            true => selects::find(graph, slots, &targets),
+            false => vec![None; count],
+        };
+        let cold = if passes.contains(Pass::ColdBlocks) { cold(program, graph) } else { vec![false; count] };
+        let mut shape = Shape { targets, selects, left_out: vec![true; count], cold };
+        shape.keep_reachable(graph);
+        shape
+    }
+
+    /// Where an edge leads.
+    pub fn edge(&self, edge: Edge) -> Edge {
+        match edge {
+            Edge::Block(block) => Edge::Block(self.targets[block]),
+            Edge::Outside => Edge::Outside,
+        }
+    }
+
+    /// The selection that a block's branch becomes.
+    pub fn select(&self, block: BlockIndex) -> Option<&Select> {
+        self.selects[block].as_ref()
+    }
+
+    /// Whether a block is lifted.
+    pub fn is_lifted(&self, block: BlockIndex) -> bool {
+        !self.left_out[block]
+    }
+
+    /// Whether a block hardly ever runs.
+    pub fn is_cold(&self, block: BlockIndex) -> bool {
+        self.cold[block]
+    }
+
+    fn keep_reachable(&mut self, graph: &Graph) {
+        let mut pending: Vec<BlockIndex> = self.targets.first().copied().into_iter().collect();
+        while let Some(block) = pending.pop() {
+            if !std::mem::replace(&mut self.left_out[block], false) {
+                continue;
+            }
+            match &self.selects[block] {
+                Some(select) => pending.push(select.join),
+                None => {
+                    let successors = graph.blocks[block].terminator.successors();
+                    pending.extend(successors.map(|successor| self.targets[successor]));
+                }
+            }
+        }
+    }
+}
+
+/// For each block, the first one from there that is more than a `goto`.
+fn threaded(graph: &Graph) -> Vec<BlockIndex> {
+    let next = |block: BlockIndex| {
+        let block = &graph.blocks[block];
+        match (graph.instructions_of(block), &block.terminator) {
+            ([jump], Terminator::Goto(Edge::Block(next))) if matches!(jump.insn, Insn::Jump { .. }) => Some(*next),
+            _ => None,
+        }
+    };
+    let mut targets: Vec<Option<BlockIndex>> = vec![None; graph.blocks.len()];
+    let mut is_on_path = vec![false; graph.blocks.len()];
+    let mut path = Vec::new();
+    for start in 0..graph.blocks.len() {
+        let mut at = start;
+        let target = loop {
+            match (targets[at], next(at)) {
+                (Some(target), _) => break target,
+                // A ring: it is left as it is.
+                _ if is_on_path[at] => break at,
+                (None, None) => break at,
+                (None, Some(next)) => {
+                    is_on_path[at] = true;
+                    path.push(at);
+                    at = next;
+                }
+            }
+        };
+        // In a ring, every block but one leads to that one.
+        for block in path.drain(..) {
+            is_on_path[block] = false;
+            targets[block] = Some(target);
+        }
+        targets[start].get_or_insert(target);
+    }
+    targets.into_iter().enumerate().map(|(block, target)| target.unwrap_or(block)).collect()
+}
+
+/// The blocks that lead nowhere but into a trap or a call that does not return. Backwards, each edge once.
+fn cold(program: &Program, graph: &Graph) -> Vec<bool> {
+    let no_return = |block: &crate::graph::Block| {
+        graph.instructions_of(block).iter().any(|instruction| match (instruction.insn, instruction.target) {
+            (Insn::Call(_), Some(Target::Import { import, .. })) => {
+                NO_RETURN.contains(&program.imports[import].name.as_str())
+            }
+            _ => false,
+        })
+    };
+    let mut cold = vec![false; graph.blocks.len()];
+    let mut predecessors = vec![Vec::new(); graph.blocks.len()];
+    let mut ways_out = vec![0usize; graph.blocks.len()];
+    let mut pending = Vec::new();
+    for (index, block) in graph.blocks.iter().enumerate() {
+        for successor in block.terminator.successors() {
+            predecessors[successor].push(index);
+            ways_out[index] += 1;
+        }
+        let is_outside = matches!(block.terminator, Terminator::Goto(Edge::Outside));
+        if is_outside || no_return(block) {
+            pending.push(index);
+        }
+    }
+    while let Some(block) = pending.pop() {
+        if std::mem::replace(&mut cold[block], true) {
+            continue;
+        }
+        for &predecessor in &predecessors[block] {
+            ways_out[predecessor] -= 1;
+            if ways_out[predecessor] == 0 {
+                pending.push(predecessor);
+            }
+        }
+    }
+    // The entry comes first in any case.
+    if let Some(entry) = cold.first_mut() {
+        *entry = false;
+    }
+    cold
+}

@@ -1,0 +1,51 @@
+//! Branches that become selections ([`crate::improve::Select`]): both arms, one after the other, and a `select` for each
+//! register and slot that one of them writes.
+
+use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_frontend::Variable;
+
+use super::{LiftError, Lifter};
+use crate::decode::insn::Reg;
+use crate::graph::{BlockIndex, Edge};
+use crate::improve::Select;
+
+impl Lifter<'_, '_> {
+    /// Ends a block whose last instruction is the branch.
+    pub(super) fn select(&mut self, select: &Select) -> Result<(), LiftError> {
+        let branch = self.at;
+        let condition = self.condition();
+        let registers = Reg::all().filter(|&reg| select.registers.contains(reg));
+        let variables: Vec<Variable> = registers
+            .map(|reg| self.registers[reg.index()])
+            .chain(select.slots.iter().map(|&slot| self.slot_values[slot]))
+            .collect();
+        let before = self.values(&variables);
+        let taken = self.arm(select.taken, &variables)?;
+        for (&variable, value) in variables.iter().zip(before) {
+            self.builder.def_var(variable, value);
+        }
+        let fallthrough = self.arm(select.fallthrough, &variables)?;
+        self.at = branch;
+        self.set_location();
+        for ((variable, taken), fallthrough) in variables.into_iter().zip(taken).zip(fallthrough) {
+            let value = self.builder.ins().select(condition, taken, fallthrough);
+            self.builder.def_var(variable, value);
+        }
+        let join = self.edge(Edge::Block(select.join));
+        self.builder.ins().jump(join, &[]);
+        Ok(())
+    }
+
+    fn values(&mut self, variables: &[Variable]) -> Vec<Value> {
+        variables.iter().map(|&variable| self.builder.use_var(variable)).collect()
+    }
+
+    /// What the variables are after an arm.
+    fn arm(&mut self, arm: Option<BlockIndex>, variables: &[Variable]) -> Result<Vec<Value>, LiftError> {
+        if let Some(arm) = arm {
+            let graph = self.graph;
+            self.instructions(&graph.blocks[arm])?;
+        }
+        Ok(self.values(variables))
+    }
+}

@@ -18,7 +18,7 @@ use support::differential::{self, Translator};
 use support::engine;
 
 /// Random programs for each setting.
-const PROGRAMS: u64 = 200;
+const PROGRAMS: u64 = 60;
 
 fn config(passes: Passes) -> Config {
     Config { passes: Some(passes), threads: 1, ..Config::default() }

@@ -84,8 +84,9 @@ fn check(matrix: &Matrix, program: &Program, variant: &str, expected: &[Outcome]
     }
     let folder = tempfile::tempdir().unwrap();
     let executable = folder.path().join("translated");
-    let in_process: Vec<&Path> = [Path::new(BPF2NATIVE), Path::new("run")]
+    let in_process: Vec<&Path> = [BPF2NATIVE, "run", "--argv0", "program"]
         .into_iter()
+        .map(Path::new)
         .chain(objects.iter().map(PathBuf::as_path))
         .chain([Path::new("--")])
         .collect();

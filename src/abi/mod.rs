@@ -56,7 +56,7 @@ use place::{Placement, Slot};
 
 pub use call::{Entered, ResultWords};
 pub use parts::AbiError;
-pub(crate) use parts::word_count;
+pub(crate) use parts::{parameter_words, result_words, word_count};
 
 /// How many words BPF passes in registers.
 pub const REGISTER_WORDS: usize = 5;

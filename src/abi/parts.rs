@@ -173,7 +173,7 @@ impl ResultAbi {
 }
 
 /// How many words a value of this type takes.
-pub(super) fn words(ty: &CType) -> usize {
+pub(crate) fn parameter_words(ty: &CType) -> usize {
     match ty {
         CType::Void => 0,
         CType::Int { bytes: 16, .. } => 2,
@@ -182,10 +182,15 @@ pub(super) fn words(ty: &CType) -> usize {
     }
 }
 
+/// How many words of arguments a result of this type takes: the pointer to a struct.
+pub(crate) fn result_words(ty: &CType) -> usize {
+    usize::from(matches!(ty, CType::Aggregate(_)))
+}
+
 /// How many words the parameters of a function take, with the pointer to its result.
 pub(crate) fn word_count(prototype: &Prototype) -> usize {
-    let result = usize::from(matches!(prototype.result, CType::Aggregate(_)));
-    result + prototype.parameters.iter().map(|parameter| words(&parameter.ty)).sum::<usize>()
+    let parameters = prototype.parameters.iter().map(|parameter| parameter_words(&parameter.ty));
+    result_words(&prototype.result) + parameters.sum::<usize>()
 }
 
 fn unsupported(platform: Platform, ty: &CType) -> AbiError {

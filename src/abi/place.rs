@@ -101,7 +101,7 @@ impl Placement {
                 None => {}
             },
         }
-        Ok(word + parts::words(ty))
+        Ok(word + parts::parameter_words(ty))
     }
 
     /// A word that nothing is known of.

@@ -7,16 +7,21 @@
 //! | `-bpf-stack-size` | frames are native: 512 bytes are no limit |
 //! | `-fstack-size-section` | says how large frames are |
 //! | `-I`, `-D__<machine>__` | the system's headers for the machine that the program runs on |
+//! | `-isystem` | the folder that has `bpf2native.h` ([`header`]) |
 //! | `-U_FORTIFY_SOURCE` | fortified calls are variadic and take more arguments than BPF passes |
 
 use target_lexicon::{Architecture, Triple};
 
 use super::args::Cflags;
-use super::print;
+use super::{header, print};
 
 pub fn cflags(arguments: &Cflags) -> anyhow::Result<()> {
     let target = arguments.target.clone().unwrap_or_else(Triple::host);
-    print(&format!("{}\n", flags(&target, arguments.full).join(" ")))
+    let mut flags = flags(&target, arguments.full);
+    if let Some(folder) = header::folder(arguments.header_dir.as_deref())? {
+        flags.push(format!("-isystem{}", folder.display()));
+    }
+    print(&format!("{}\n", flags.join(" ")))
 }
 
 fn flags(target: &Triple, full: bool) -> Vec<String> {

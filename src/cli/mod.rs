@@ -5,6 +5,7 @@ mod build;
 mod cflags;
 mod diff;
 mod golden;
+mod header;
 mod inspect;
 mod progress;
 mod report;

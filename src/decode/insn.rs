@@ -3,6 +3,8 @@
 //!
 //! In: nothing. Out: the enum that [`super::decode`] makes, the disassembler prints and the lifter translates.
 
+use crate::program::ListCall;
+
 /// A register that an instruction may name: r0 to r10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reg(u8);
@@ -14,6 +16,8 @@ impl Reg {
     pub const R1: Reg = Reg(1);
     /// The second argument.
     pub const R2: Reg = Reg(2);
+    /// r3: the third argument.
+    pub const R3: Reg = Reg(3);
     /// The context of LD_ABS and LD_IND, and the first register that a callee keeps.
     pub const R6: Reg = Reg(6);
     /// The frame pointer: read-only, the end of the stack frame.
@@ -214,6 +218,8 @@ pub enum Callee {
     Kfunc(u32),
     /// `callx`: the address in a register.
     Register(Reg),
+    /// No encoding has it: a call of `bpf2native.h`, which its relocation tells.
+    List(ListCall),
 }
 
 /// One instruction. Jump offsets count 8-byte slots from the next instruction.

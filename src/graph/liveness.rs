@@ -7,7 +7,7 @@
 //! call whose prototype does not say how many it reads counts as reading all five, or none: [`Calls`].
 
 use crate::decode::insn::{Callee, Insn, Operand, Reg};
-use crate::program::{Program, Target};
+use crate::program::{ListForm, Program, Target};
 
 use super::{Block, Instruction};
 
@@ -108,6 +108,10 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls) -> RegSet {
         Insn::StoreStackArgument { src, .. } => operand(src),
         Insn::Branch { dst, src, .. } => operand(src).with(dst),
         Insn::JumpRegister { reg } => RegSet::EMPTY.with(reg),
+        Insn::Call(Callee::List(list)) => {
+            let result = (list.form == ListForm::Struct).then_some(Reg::R3);
+            RegSet::of(result).with(Reg::R2)
+        }
         Insn::Call(callee) => {
             let called = match callee {
                 Callee::Register(reg) => RegSet::EMPTY.with(reg),

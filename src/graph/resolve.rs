@@ -39,7 +39,7 @@ pub(super) fn instructions(
     while offset < end {
         // The second slot of an immediate load may not lie in the next function.
         let bytes = &code.bytes[offset as usize..end as usize];
-        let insn = match decode(bytes, program.endianness) {
+        let mut insn = match decode(bytes, program.endianness) {
             Ok(insn) => insn,
             Err(source) => {
                 let error = GraphError::Decode { place: place(offset), source };
@@ -58,7 +58,12 @@ pub(super) fn instructions(
         let relocation = relocations.next_if(|relocation| relocation.offset < next).map(|found| found.target);
         let target = match (insn, relocation) {
             (Insn::Call(Callee::Local(_) | Callee::Helper(_)), Some(target)) => match target {
-                Target::Function(_) | Target::Import { addend: 0, .. } | Target::Absolute(_) => Some(target),
+                Target::Function(_) | Target::Import { addend: 0, .. } | Target::Absolute(_) => {
+                    if let Ok(found) = code.list_calls.binary_search_by_key(&offset, |(offset, _)| *offset) {
+                        insn = Insn::Call(Callee::List(code.list_calls[found].1));
+                    }
+                    Some(target)
+                }
                 Target::Symbol { .. } | Target::Label { .. } | Target::Data { .. } | Target::Import { .. } => {
                     return Err(GraphError::NotAFunction { place: place(offset), insn: insn.to_string() });
                 }

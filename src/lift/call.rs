@@ -79,6 +79,7 @@ impl Lifter<'_, '_> {
     pub(super) fn call(&mut self, callee: insn::Callee) -> Result<(), LiftError> {
         let declarations = self.declarations;
         let result = match (callee, self.at.target) {
+            (insn::Callee::List(list), _) => return self.call_list(list),
             (insn::Callee::Register(reg), _) => {
                 let address = self.get(reg);
                 self.call_address(address)
@@ -234,7 +235,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The registers after a call.
-    fn clobber(&mut self, result: ResultWords) {
+    pub(super) fn clobber(&mut self, result: ResultWords) {
         let zero = self.builder.ins().iconst(WORD, 0);
         self.set(Reg::R0, result.low.unwrap_or(zero));
         for reg in Reg::arguments() {

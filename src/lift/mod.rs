@@ -21,6 +21,7 @@ pub(crate) mod call;
 mod control;
 mod declarations;
 pub mod libcalls;
+mod list;
 mod memory;
 mod select;
 mod slots;
@@ -80,6 +81,16 @@ pub enum LiftError {
         expected: usize,
         /// How many were stored.
         passed: usize,
+    },
+    /// A call of `bpf2native.h` that the function does not answer.
+    #[error("{place}: `{callee}`, called by way of bpf2native.h, {what}")]
+    ListCall {
+        /// Where.
+        place: Box<Place>,
+        /// The function that is called.
+        callee: String,
+        /// What is wrong.
+        what: &'static str,
     },
 }
 

@@ -19,9 +19,9 @@ use target_lexicon::Architecture;
 
 use super::Lifter;
 use crate::abi::{ResultWords, WORD};
-use crate::decode::insn::{Insn, Reg};
+use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Instruction, written};
-use crate::program::{Contents, DataKind, Program, Target};
+use crate::program::{Contents, DataKind, ListForm, Program, Target};
 
 /// A function with a `v` form. Its format is the last declared parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ const fn variadic(name: &'static str, fixed: usize, v_form: &'static str) -> Var
 }
 
 /// The functions of libc that print (C11 7.21.6, 7.29.2; POSIX; glibc).
-const FUNCTIONS: [Variadic; 20] = [
+const FUNCTIONS: [Variadic; 26] = [
     variadic("printf", 1, "vprintf"),
     variadic("fprintf", 2, "vfprintf"),
     variadic("dprintf", 2, "vdprintf"),
@@ -49,6 +49,7 @@ const FUNCTIONS: [Variadic; 20] = [
     variadic("wprintf", 1, "vwprintf"),
     variadic("fwprintf", 2, "vfwprintf"),
     variadic("swprintf", 3, "vswprintf"),
+    variadic("obstack_printf", 2, "obstack_vprintf"),
     variadic("syslog", 2, "vsyslog"),
     variadic("err", 2, "verr"),
     variadic("errx", 2, "verrx"),
@@ -60,13 +61,27 @@ const FUNCTIONS: [Variadic; 20] = [
     variadic("__sprintf_chk", 4, "__vsprintf_chk"),
     variadic("__snprintf_chk", 5, "__vsnprintf_chk"),
     variadic("__asprintf_chk", 3, "__vasprintf_chk"),
+    variadic("__wprintf_chk", 2, "__vwprintf_chk"),
+    variadic("__fwprintf_chk", 3, "__vfwprintf_chk"),
+    variadic("__swprintf_chk", 5, "__vswprintf_chk"),
+    variadic("__obstack_printf_chk", 3, "__obstack_vprintf_chk"),
+    variadic("__syslog_chk", 3, "__vsyslog_chk"),
 ];
 
 /// The `v` form that a call needs; `before` are the instructions of its block before it.
 pub fn needed(program: &Program, before: &[Instruction], call: &Instruction) -> Option<Variadic> {
-    let (Insn::Call(_), Some(Target::Import { import, addend: 0 })) = (call.insn, call.target) else { return None };
+    let (Insn::Call(callee), Some(Target::Import { import, addend: 0 })) = (call.insn, call.target) else {
+        return None;
+    };
     let name = program.imports[import].name.as_str();
     let function = FUNCTIONS.into_iter().find(|function| function.name == name)?;
+    if let Callee::List(list) = callee {
+        return (list.form == ListForm::Doubles).then_some(function);
+    }
+    // Wide formats are not looked into.
+    if function.name.contains("wprintf") {
+        return Some(function);
+    }
     let format = Reg::arguments().nth(function.fixed - 1)?;
     let writer = before.iter().rev().find(|instruction| written(instruction.insn).contains(format));
     let constant = writer.and_then(|writer| constant_string(program, writer));
@@ -110,7 +125,7 @@ impl Lifter<'_, '_> {
     }
 
     /// A `va_list` of these words.
-    fn va_list(&mut self, words: &[Value]) -> Value {
+    pub(super) fn va_list(&mut self, words: &[Value]) -> Value {
         let slots = self.stack(words);
         let number = |lifter: &mut Self, value: i64| lifter.builder.ins().iconst(WORD, value);
         let platform = self.declarations.platform;

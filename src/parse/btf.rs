@@ -8,7 +8,7 @@
 //! |---|---|
 //! | a global or weak function | of the `FUNC` of its name, else as a local one |
 //! | a local function, whose name may repeat | of the `func_info` for its first instruction, else of its name |
-//! | an import | of the `FUNC` of its name, in the first object that says what its parameters are; else of the table of libc's and libm's functions |
+//! | an import | of the `FUNC` of its name, or of what a call by way of `bpf2native.h` says, in the first object that says what its parameters are; else of the table of libc's and libm's functions |
 //!
 //! - A `FUNC` makes an import a function, even if only its address is used.
 //! - `int f()` without parameters says nothing of them, and gives way to a declaration that does.
@@ -22,11 +22,14 @@ use super::error::ParseError;
 use super::object::Object;
 use crate::abi::libc;
 use crate::btf::core::{CoreError, Relocator};
-use crate::btf::{Btf, BtfError, BtfExt, Prototype, Prototypes, TypeId};
+use crate::btf::{Btf, BtfError, BtfExt, Kind, Prototype, Prototypes, TypeId};
 use crate::program::{Binding, CodeSectionId, Id, Import, ImportKind, Program, PrototypeSource};
 
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
+
+/// By object and name of a function, the symbol of `bpf2native.h` that calls it.
+type ListCalls<'a> = HashMap<(usize, &'a str), &'a str>;
 
 /// The types of one object.
 struct Types {
@@ -60,8 +63,16 @@ pub(super) fn add(objects: &[Object<'_>], target: Option<&Btf>, program: &mut Pr
         }
         types.push(Some(of_object.btf));
     }
-    add_prototypes(&types, &infos, program);
+    add_prototypes(&types, &infos, &list_calls(objects), program);
     Ok(())
+}
+
+/// The symbols of each object that call a function by way of `bpf2native.h`, by the object and that function's name.
+fn list_calls<'a>(objects: &'a [Object<'_>]) -> ListCalls<'a> {
+    let symbols = objects.iter().enumerate().flat_map(|(object, of)| {
+        of.symbols.iter().filter_map(move |symbol| Some(((object, symbol.name), symbol.list_call?.1)))
+    });
+    symbols.collect()
 }
 
 /// Applies the CO-RE relocations of one object.
@@ -94,7 +105,12 @@ fn relocate(
 }
 
 /// Sets the prototypes of functions and imports, and makes imports functions.
-fn add_prototypes(types: &[Option<Btf>], infos: &HashMap<(CodeSectionId, u64), TypeId>, program: &mut Program) {
+fn add_prototypes(
+    types: &[Option<Btf>],
+    infos: &HashMap<(CodeSectionId, u64), TypeId>,
+    list_calls: &ListCalls<'_>,
+    program: &mut Program,
+) {
     let mut prototypes: Vec<Option<(&Btf, Prototypes<'_>)>> =
         types.iter().map(|btf| btf.as_ref().map(|btf| (btf, Prototypes::new(btf)))).collect();
     for id in program.functions.ids() {
@@ -113,12 +129,14 @@ fn add_prototypes(types: &[Option<Btf>], infos: &HashMap<(CodeSectionId, u64), T
         let mut is_variable = false;
         for file in &import.files {
             let Some((btf, prototypes)) = &mut prototypes[file.index()] else { continue };
-            let Some(symbol) = btf.function(&import.name) else {
+            let by_name = btf.function(&import.name).map(|symbol| symbol.id);
+            let by_list = || list_calls.get(&(file.index(), import.name.as_str()));
+            let Some(ty) = by_name.or_else(|| by_list().and_then(|symbol| called_type(btf, symbol))) else {
                 is_variable |= btf.variable(&import.name).is_some();
                 continue;
             };
             import.kind = ImportKind::Function;
-            match prototypes.get(symbol.id) {
+            match prototypes.get(ty) {
                 Ok(prototype) if says_more(&prototype, import.prototype.as_deref()) => {
                     import.prototype = Some(prototype);
                     import.prototype_from = PrototypeSource::Btf;
@@ -134,6 +152,17 @@ fn add_prototypes(types: &[Option<Btf>], infos: &HashMap<(CodeSectionId, u64), T
             add_table(import, &mut program.warnings);
         }
     }
+}
+
+/// The type of the function that a symbol of `bpf2native.h` calls: what its first parameter points to.
+fn called_type(btf: &Btf, symbol: &str) -> Option<TypeId> {
+    let (_, ty) = btf.resolve(btf.function(symbol)?.id).ok()?;
+    let Kind::Function { prototype, .. } = ty.kind else { return None };
+    let (_, ty) = btf.resolve(prototype).ok()?;
+    let Kind::FunctionPrototype(prototype) = ty.kind else { return None };
+    let (_, ty) = btf.resolve(btf.parameters(prototype).first()?.ty).ok()?;
+    let Kind::Pointer(pointee) = ty.kind else { return None };
+    Some(pointee)
 }
 
 /// Takes the prototype of libc's function for an import whose own says nothing, or says that they differ.

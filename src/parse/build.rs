@@ -80,6 +80,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         name: ".text".to_owned(),
         bytes: bytes.to_vec(),
         relocations: relocated.iter().zip(&taken).map(relocation).collect(),
+        list_calls: Vec::new(),
         lines: Vec::new(),
     };
     Ok(Program {
@@ -281,6 +282,9 @@ impl<'data> Builder<'_, 'data> {
             let file = self.layout.code[id].file;
             let list = self.targets(&references.code[id], file, &mut functions, &mut imports);
             self.layout.code[id].relocations = list;
+            let list_calls = references.code[id].iter();
+            let list_calls = list_calls.filter_map(|reference| Some((reference.offset, reference.list_call?)));
+            self.layout.code[id].list_calls = list_calls.collect();
         }
         for id in self.layout.data.ids() {
             let file = self.layout.data[id].file;
@@ -314,7 +318,7 @@ impl<'data> Builder<'_, 'data> {
         imports: &mut IdVec<ImportId, Import>,
     ) -> Vec<Relocation> {
         let mut list = Vec::with_capacity(references.len());
-        for &Reference { offset, address, usage } in references {
+        for &Reference { offset, address, usage, .. } in references {
             let target = match address {
                 Address::Code { section, offset } => code_target(functions, section, offset, usage),
                 Address::Data { section, offset } => Target::Data { section, offset },

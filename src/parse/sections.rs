@@ -156,7 +156,8 @@ impl Layout {
             }
             self.code_origins.push(at);
             let bytes = section.data.to_vec();
-            let code = CodeSection { file, name, bytes, relocations: Vec::new(), lines: Vec::new() };
+            let (relocations, list_calls, lines) = (Vec::new(), Vec::new(), Vec::new());
+            let code = CodeSection { file, name, bytes, relocations, list_calls, lines };
             return Ok(Home::Code(self.code.push(code)));
         }
         let align = checked_align(section.align).map_err(what)?;

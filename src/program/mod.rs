@@ -16,11 +16,13 @@
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
 mod id;
+mod list_call;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, Id, IdVec, ImportId};
+pub use list_call::{ListCall, ListForm};
 
 use crate::btf::Prototype;
 
@@ -68,6 +70,8 @@ pub struct CodeSection {
     pub bytes: Vec<u8>,
     /// What the relocations of this section resolve to, sorted by `offset`, at most one for an instruction.
     pub relocations: Vec<Relocation>,
+    /// Calls that pass their arguments in memory, with the byte offsets of their instructions, sorted.
+    pub list_calls: Vec<(u64, ListCall)>,
     /// Source lines, sorted by `offset`; empty without .BTF.ext.
     pub lines: Vec<Line>,
 }

@@ -75,7 +75,8 @@ impl Toolchain {
             for (member, source) in matrix.sources_of(input)?.iter().enumerate() {
                 let object = folder.join(format!("{number}-{member}.o"));
                 let mut compile = Command::new(&self.compiler);
-                compile.args(["-O1", "-w", "-c"]).arg(fixtures().join(source)).arg("-o").arg(&object);
+                compile.args(["-O1", "-w", "-c", "-I"]).arg(fixtures().join("../include"));
+                compile.arg(fixtures().join(source)).arg("-o").arg(&object);
                 tool(&mut compile)?;
                 objects.push(object);
             }

@@ -19,7 +19,7 @@
 //! own, and the function that calls it is compiled without code motion ([`super::Lifted::returns_twice`]).
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
 
 use super::variadic;
 use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
@@ -29,8 +29,18 @@ use crate::graph::Graph;
 use crate::program::{Program, Target};
 
 /// C functions that may return more than once.
-const RETURNS_TWICE: [&str; 8] =
-    ["setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", "vfork", "getcontext", "savectx"];
+const RETURNS_TWICE: [&str; 10] = [
+    "setjmp",
+    "_setjmp",
+    "__setjmp",
+    "sigsetjmp",
+    "__sigsetjmp",
+    "vfork",
+    "__vfork",
+    "getcontext",
+    "swapcontext",
+    "savectx",
+];
 
 /// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
 const POISON: u32 = crate::btf::core::POISON as u32;
@@ -180,9 +190,9 @@ impl Lifter<'_, '_> {
         if !twice {
             return self.call_with_registers(callee);
         }
-        self.keep_registers();
+        let kept = self.keep_registers();
         let result = self.call_with_registers(callee);
-        self.restore_registers();
+        self.restore_registers(kept);
         result
     }
 
@@ -246,24 +256,19 @@ impl Lifter<'_, '_> {
         }
     }
 
-    fn kept_slot(&mut self) -> cranelift_codegen::ir::StackSlot {
-        *self.kept.get_or_insert_with(|| {
-            let size = Reg::callee_saved().len() as u32 * WORD.bytes();
-            self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3))
-        })
-    }
-
-    fn keep_registers(&mut self) {
-        let slot = self.kept_slot();
+    /// Each call has a slot of its own: the registers may have other values at the next one.
+    fn keep_registers(&mut self) -> StackSlot {
+        let size = Reg::callee_saved().len() as u32 * WORD.bytes();
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3));
         for (index, reg) in Reg::callee_saved().enumerate() {
             let value = self.get(reg);
             let address = self.builder.ins().stack_addr(WORD, slot, index as i32 * WORD.bytes() as i32);
             self.builder.ins().store(MemFlagsData::new(), value, address, 0);
         }
+        slot
     }
 
-    fn restore_registers(&mut self) {
-        let slot = self.kept_slot();
+    fn restore_registers(&mut self, slot: StackSlot) {
         for (index, reg) in Reg::callee_saved().enumerate() {
             let address = self.builder.ins().stack_addr(WORD, slot, index as i32 * WORD.bytes() as i32);
             let value = self.builder.ins().load(WORD, MemFlagsData::new(), address, 0);

@@ -165,8 +165,6 @@ struct Lifter<'a, 'f> {
     stack_parameters: Vec<Value>,
     /// Stack arguments for the next call.
     stack_arguments: Vec<Variable>,
-    /// Where r6 to r9 are kept across such calls.
-    kept: Option<StackSlot>,
     /// The instruction that is being lifted.
     at: Instruction,
     /// The instructions of its block before it.
@@ -207,7 +205,6 @@ impl<'a, 'f> Lifter<'a, 'f> {
             budget: None,
             stack_parameters: Vec::new(),
             stack_arguments: Vec::new(),
-            kept: None,
             at,
             before: &[],
         }

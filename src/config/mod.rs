@@ -5,7 +5,7 @@
 //!
 //! | setting | value | why |
 //! |---|---|---|
-//! | `enable_alias_analysis` | off | it would drop loads, and BPF does not say which of them are volatile |
+//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `lift::loop_heads` |
 //! | `machine_code_cfg_info` | on | the disassembler tells code from data by where blocks start |
 //! | `unwind_info` | on | debuggers and exceptions pass through every function |
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |

@@ -2,7 +2,7 @@
 //!
 //! | given | taken as |
 //! |---|---|
-//! | `x86_64`, `aarch64`, `arm64`, `riscv64`, `s390x` | that machine with the host's system, if that is Linux, else Linux |
+//! | `x86_64`, `amd64`, `aarch64`, `arm64`, `riscv64`, `s390x`, `systemz` | that machine with the host's system, if that is Linux, else Linux |
 //! | `riscv64-linux-gnu`, `riscv64-unknown-linux-gnu` | `riscv64gc-unknown-linux-gnu` |
 //! | `x86_64-linux-gnu` | `x86_64-unknown-linux-gnu` |
 //! | `x86_64-apple-darwin`, `x86_64-pc-windows-msvc`, ... | as they are |
@@ -23,6 +23,7 @@ pub fn parse(name: &str) -> Result<Triple, TargetError> {
         "riscv64" => "riscv64gc",
         "arm64" => "aarch64",
         "amd64" | "x86-64" => "x86_64",
+        "systemz" => "s390x",
         other => other,
     };
     let spelled = if rest.is_empty() { machine.to_owned() } else { format!("{machine}-{rest}") };
@@ -51,7 +52,11 @@ mod tests {
             ("arm64", "aarch64-unknown-linux-gnu"),
             ("riscv64", "riscv64gc-unknown-linux-gnu"),
             ("s390x", "s390x-unknown-linux-gnu"),
+            ("systemz", "s390x-unknown-linux-gnu"),
+            ("s390x-ibm-linux-gnu", "s390x-ibm-linux-gnu"),
             ("x86_64-linux-gnu", "x86_64-unknown-linux-gnu"),
+            ("x86_64-pc-linux-gnu", "x86_64-pc-linux-gnu"),
+            ("amd64-linux-gnu", "x86_64-unknown-linux-gnu"),
             ("aarch64-linux-gnu", "aarch64-unknown-linux-gnu"),
             ("riscv64gc", "riscv64gc-unknown-linux-gnu"),
             ("riscv64gc-linux-gnu", "riscv64gc-unknown-linux-gnu"),

@@ -53,6 +53,8 @@ pub struct Shape {
     left_out: Vec<bool>,
     /// Blocks that hardly ever run.
     cold: Vec<bool>,
+    /// Where edges lead back to: at least one block of each loop.
+    loop_heads: Vec<bool>,
 }
 
 impl Shape {
@@ -65,8 +67,9 @@ impl Shape {
             false => vec![None; count],
         };
         let cold = if passes.contains(Pass::ColdBlocks) { cold(program, graph) } else { vec![false; count] };
-        let mut shape = Shape { targets, selects, left_out: vec![true; count], cold };
-        shape.keep_reachable(graph);
+        let mut shape =
+            Shape { targets, selects, left_out: vec![true; count], cold, loop_heads: vec![false; count] };
+        shape.follow_edges(graph);
         shape
     }
 
@@ -93,17 +96,32 @@ impl Shape {
         self.cold[block]
     }
 
-    fn keep_reachable(&mut self, graph: &Graph) {
+    /// Whether an edge leads back to a block.
+    ///
+    /// Cranelift's optimiser takes a load's value from an earlier access of the same address, whatever its settings say,
+    /// unless something lies between that memory may change by. In a loop that waits for a signal handler or another
+    /// thread there may be nothing; so a sequence point, which is no instruction, is put at its head.
+    pub fn is_loop_head(&self, block: BlockIndex) -> bool {
+        self.loop_heads[block]
+    }
+
+    /// Finds the blocks that can be reached, and those that edges lead back to.
+    fn follow_edges(&mut self, graph: &Graph) {
         let mut pending: Vec<BlockIndex> = self.targets.first().copied().into_iter().collect();
         while let Some(block) = pending.pop() {
             if !std::mem::replace(&mut self.left_out[block], false) {
                 continue;
             }
+            let mut follow = |next: BlockIndex| {
+                self.loop_heads[next] |= next <= block;
+                pending.push(next);
+            };
             match &self.selects[block] {
-                Some(select) => pending.push(select.join),
+                Some(select) => follow(select.join),
                 None => {
-                    let successors = graph.blocks[block].terminator.successors();
-                    pending.extend(successors.map(|successor| self.targets[successor]));
+                    for successor in graph.blocks[block].terminator.successors() {
+                        follow(self.targets[successor]);
+                    }
                 }
             }
         }

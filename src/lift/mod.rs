@@ -231,6 +231,9 @@ impl<'a, 'f> Lifter<'a, 'f> {
             if self.shape.is_cold(index) {
                 self.builder.set_cold_block(self.blocks[index]);
             }
+            if self.shape.is_loop_head(index) {
+                self.builder.ins().sequence_point();
+            }
             self.instructions(block)?;
             match self.shape.select(index) {
                 Some(select) => self.select(select)?,

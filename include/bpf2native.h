@@ -1,5 +1,5 @@
-/* Calls that BPF compilers refuse: with more than 5 arguments, or with a struct as the result. And arithmetic with
-   double, for the compilers that have none. C11 with GNU's extensions, as clang and gcc have them.
+/* Calls that BPF compilers refuse, with more than 5 arguments; and arithmetic with double, for the compilers that have
+   none. C11 with GNU's extensions, as clang and gcc have them.
 
        bpf2native_call(function, arguments...)                   what `function(arguments...)` is
        bpf2native_call_struct(&result, function, arguments...)   result = function(arguments...)

@@ -69,7 +69,9 @@ impl Lifter<'_, '_> {
                 is_struct.then_some(()).ok_or("does not return a struct")
             }
             (ListForm::VaList, Some(prototype)) => {
-                let has_list = !prototype.variadic && !prototype.parameters.is_empty();
+                // For BPF, a `va_list` is a pointer.
+                let last = prototype.parameters.last().map(|parameter| &parameter.ty);
+                let has_list = !prototype.variadic && matches!(last, Some(CType::Pointer(_)));
                 has_list.then_some(()).ok_or("takes no `va_list` as its last argument")
             }
         }

@@ -38,6 +38,23 @@ fn programs_do_the_same_on_s390x() {
     check_machine("s390x", &[]);
 }
 
+#[test]
+fn every_program_is_run_on_every_machine() {
+    let matrix = Matrix::read().unwrap_or_else(|error| panic!("{error}"));
+    let programs = cases::read().unwrap_or_else(|error| panic!("{error}"));
+    for (machine, others) in [("aarch64", &[WITHOUT_HEADERS][..]), ("riscv64", &[WITHOUT_HEADERS]), ("s390x", &[])]
+    {
+        let is_made = |program: &&Program| {
+            let sources = matrix.sources_of_all(&program.inputs).unwrap_or_else(|error| panic!("{error}"));
+            let mut variants = matrix.variants_of(Some(machine)).chain(others.iter().copied());
+            variants.any(|variant| matrix.makes(variant, &sources))
+        };
+        let missing: Vec<&str> =
+            programs.iter().filter(|program| !is_made(program)).map(|program| program.name.as_str()).collect();
+        assert!(missing.is_empty(), "{machine}: no variant makes {missing:?}");
+    }
+}
+
 /// Runs all programs of the variants for a machine, and of these others.
 fn check_machine(machine: &str, others: &[&str]) {
     let toolchain = Toolchain::cross(machine);

@@ -97,6 +97,8 @@ pub(super) fn print(
         let reference = module.declare_func_in_func(printf_id, builder.func);
         let expected = builder.func.dfg.ext_funcs[reference].signature;
         let signature = printf.signature(words - 1);
+        // On s390x, calls by name have to be relative.
+        builder.func.dfg.ext_funcs[reference].colocated = callee.colocated;
         builder.func.dfg.signatures[expected] = signature;
         let passed: Vec<Value> =
             arguments.iter().enumerate().filter(|(index, _)| *index != 1).map(|(_, &value)| value).collect();

@@ -378,7 +378,9 @@ impl<'a> Flow<'a> {
     fn call(&self, instruction: &Instruction, callee: Callee, state: &mut State, effects: &mut Effects) {
         let program = self.reaches.program;
         let mut read = arguments_read(program, instruction);
-        let own = match instruction.target {
+        // Those of a list are in memory, and the callee's registers are others than these.
+        let target = instruction.target.filter(|_| !matches!(callee, Callee::List(_)));
+        let own = match target {
             Some(Target::Function(function)) => Some(function),
             _ => None,
         };
@@ -394,7 +396,7 @@ impl<'a> Flow<'a> {
             effects.reach(state[reg.index()], i64::MIN);
         }
         let somewhere = Range { is_address: !passed.is_empty(), ..Range::ANY };
-        let upwards = match instruction.target {
+        let upwards = match target {
             Some(Target::Import { import, addend: 0 }) => {
                 let import = &program.imports[import];
                 let result = import.prototype.as_ref().map(|prototype| &prototype.result);

@@ -49,8 +49,9 @@ fn every_program_is_run_on_every_machine() {
             let mut variants = matrix.variants_of(Some(machine)).chain(others.iter().copied());
             variants.any(|variant| matrix.makes(variant, &sources))
         };
-        let missing: Vec<&str> =
-            programs.iter().filter(|program| !is_made(program)).map(|program| program.name.as_str()).collect();
+        let names = programs.iter().filter(|program| !is_made(program)).map(|program| program.name.as_str());
+        // What it prints is for little-endian machines.
+        let missing: Vec<&str> = names.filter(|name| (machine, *name) != ("s390x", "byteswap")).collect();
         assert!(missing.is_empty(), "{machine}: no variant makes {missing:?}");
     }
 }

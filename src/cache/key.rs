@@ -44,8 +44,8 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
     let Program { endianness, files: _, code, functions, data, symbols, imports, maps, warnings: _ } = program;
     (endianness, functions, symbols, maps).hash(hash);
     code.len().hash(hash);
-    for (_, CodeSection { file: _, name, bytes, relocations, lines: _ }) in code.iter() {
-        (name, bytes, relocations).hash(hash);
+    for (_, CodeSection { file: _, name, bytes, relocations, list_calls, lines: _ }) in code.iter() {
+        (name, bytes, relocations, list_calls).hash(hash);
     }
     data.len().hash(hash);
     for (_, DataSection { file: _, name, kind, align, contents, relocations }) in data.iter() {

@@ -22,7 +22,7 @@ use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
-use crate::config::Placement;
+use crate::config::{Placement, has_address_table};
 use crate::graph::Graph;
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
@@ -72,7 +72,7 @@ pub fn declare(
     // Cranelift has no page-relative relocations for COFF on aarch64.
     let is_near =
         !(matches!(triple.architecture, Architecture::Aarch64(_)) && triple.binary_format == BinaryFormat::Coff);
-    let has_table = placement == Placement::Object && triple.architecture == Architecture::S390x;
+    let has_table = has_address_table(triple, placement);
     let mut declarer = Declarer { program, module, platform, placement, is_near, has_table, warnings };
     let mut functions: IdVec<FunctionId, Option<Callee>> = program.functions.ids().map(|_| None).collect();
     for graph in &selection.graphs {

@@ -7,19 +7,19 @@ mod unwind;
 
 use std::ops::Range;
 
-use cranelift_codegen::binemit::CodeOffset;
+use cranelift_codegen::binemit::{CodeOffset, Reloc};
 use cranelift_codegen::ir::{Function, StackSlotData, StackSlotKind, UserExternalNameRef};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CodegenError, Context};
-use cranelift_module::{FuncId, ModuleReloc};
+use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use rayon::prelude::*;
 use target_lexicon::Architecture;
 
 use crate::config::Isas;
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::improve::Reaches;
-use crate::lift::{self, Declarations, LiftContext, LiftError, Lifted};
+use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, Lifted};
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
 
@@ -253,6 +253,16 @@ pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<
     })
 }
 
+/// Cranelift makes the relocation of a call for all that is near; data is nothing that a linker may send through a stub.
+fn reached(relocation: ModuleReloc) -> ModuleReloc {
+    match (relocation.kind, &relocation.name) {
+        (Reloc::X86CallPCRel4, ModuleRelocTarget::User { namespace: DATA, .. }) => {
+            ModuleReloc { kind: Reloc::X86PCRel4, ..relocation }
+        }
+        _ => relocation,
+    }
+}
+
 /// Runs Cranelift on one function.
 fn assemble(
     isa: &dyn TargetIsa,
@@ -301,7 +311,7 @@ fn assemble(
         code: buffer.data().to_vec(),
         align: u64::from(buffer.alignment),
         relocations: relocations
-            .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
+            .map(|relocation| reached(ModuleReloc::from_mach_reloc(relocation, &context.func, id)))
             .collect(),
         unwind: unwind.map(Unwind::Cranelift),
         frame: frame.unwrap_or_default(),

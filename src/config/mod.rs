@@ -10,6 +10,7 @@
 //! | `unwind_info` | on | debuggers and exceptions pass through every function |
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
 //! | `is_pic` | on for objects, off in memory | COFF has no table of addresses: it relocates code when loading |
+//! | | off for x86-64 ELF objects | on, all data is reached through the linker's table; see [`has_address_table`] |
 
 mod cpu;
 mod passes;
@@ -238,6 +239,18 @@ impl Isas {
     }
 }
 
+/// Whether objects have a table of the addresses of names that others define, which code loads them from; calls by name
+/// are relative then, and own data too. On s390x Cranelift cannot ask the linker for such a table; on x86-64 it would ask
+/// for one for all data and all calls: 2 bytes and a load more for each.
+pub fn has_address_table(target: &Triple, placement: Placement) -> bool {
+    placement == Placement::Object
+        && match target.architecture {
+            Architecture::S390x => true,
+            Architecture::X86_64 => target.binary_format == BinaryFormat::Elf,
+            _ => false,
+        }
+}
+
 fn build(
     config: &Config,
     placement: Placement,
@@ -252,11 +265,15 @@ fn build(
     };
     // s390x has no inline probes in Cranelift.
     let probes = !matches!(target.architecture, Architecture::S390x);
+    let is_pic = placement == Placement::Object
+        && target.binary_format != BinaryFormat::Coff
+        && !(target.architecture == Architecture::X86_64 && has_address_table(target, placement));
     let on_off = |on: bool| if on { "true" } else { "false" };
     let settings = [
         ("opt_level", if egraph { "speed" } else { "none" }),
         ("regalloc_algorithm", regalloc),
-        ("is_pic", on_off(placement == Placement::Object && target.binary_format != BinaryFormat::Coff)),
+        ("is_pic", on_off(is_pic)),
+        ("use_colocated_libcalls", on_off(has_address_table(target, placement))),
         ("enable_alias_analysis", "false"),
         ("unwind_info", "true"),
         ("machine_code_cfg_info", "true"),

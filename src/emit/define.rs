@@ -13,12 +13,9 @@ use target_lexicon::BinaryFormat;
 use super::EmitError;
 use crate::compile::CompiledFunction;
 use crate::config::Placement;
-use crate::lift::{AddressTable, Declarations, Imported, Outside};
+use crate::lift::{AddressTable, DATA, Declarations, FUNCTIONS, Imported, Outside};
 use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
 
-/// Namespaces of [`ModuleRelocTarget::User`], as `cranelift_module` numbers them.
-const FUNCTIONS: u32 = 0;
-const DATA: u32 = 1;
 
 /// Defines everything: functions first, then read-only data, then writable data.
 ///

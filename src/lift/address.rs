@@ -17,7 +17,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_module::{DataId, FuncId};
 
-use super::{Callee, DataReference, Imported, Lifter, Outside};
+use super::{Callee, DATA, DataReference, FUNCTIONS, Imported, Lifter, Outside};
 use crate::abi::WORD;
 use crate::decode::insn::{Reg, WideImm};
 use crate::program::Target;
@@ -28,10 +28,6 @@ pub(super) struct References {
     functions: HashMap<(FuncId, Signature), FuncRef>,
     data: HashMap<DataId, GlobalValue>,
 }
-
-/// Namespaces of [`UserExternalName`], as `cranelift_module` numbers them.
-const FUNCTIONS: u32 = 0;
-const DATA: u32 = 1;
 
 impl Lifter<'_, '_> {
     /// Imports a function, to be called with this signature.

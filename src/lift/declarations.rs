@@ -11,6 +11,12 @@ use super::libcalls::Libcall;
 use crate::abi::{Abi, Platform};
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
+/// The namespace of functions in names that Cranelift keeps as numbers; `cranelift_module` numbers them so.
+pub const FUNCTIONS: u32 = 0;
+
+/// The namespace of data.
+pub const DATA: u32 = 1;
+
 /// Something that can be called.
 #[derive(Clone, Debug)]
 pub struct Callee {

@@ -40,7 +40,7 @@ use crate::graph::{self, Edge, Graph, Instruction};
 use crate::improve::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
 
-pub use declarations::{AddressTable, Callee, DataReference, Declarations, Imported, Outside};
+pub use declarations::{AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside};
 
 /// The trap of control that leaves a function, or that LLVM says is unreachable.
 pub const TRAP_OUTSIDE: u8 = 1;

@@ -16,7 +16,6 @@ use crate::config::Placement;
 use crate::lift::{AddressTable, DATA, Declarations, FUNCTIONS, Imported, Outside};
 use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
 
-
 /// Defines everything: functions first, then read-only data, then writable data.
 ///
 /// # Errors

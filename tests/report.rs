@@ -148,7 +148,7 @@ fn spills_and_reloads_are_the_accesses_to_spill_slots() {
         assert_eq!((number("spills"), number("reloads")), (stores - saved, loads - saved), "{name}: {lines:#?}");
         assert!(number("spills") > 0, "{name}");
     }
-    // Elsewhere, a function that needs no slots with a good allocation has some with a poor one.
+    // Elsewhere, a function that needs next to no slots with a good allocation has many with a poor one.
     for (target, object) in [
         ("x86_64", "obj/clang22-v4/sha256sum.o"),
         ("aarch64", "obj/clang22-v4/sha256sum.o"),
@@ -159,7 +159,8 @@ fn spills_and_reloads_are_the_accesses_to_spill_slots() {
             let report = report(&["--target", target, level], object);
             function(&report, "sum")["measures"]["spills"].as_u64().unwrap()
         };
-        assert!(spills("-O2") == 0 && spills("-O0") > 0, "{target}: {} {}", spills("-O2"), spills("-O0"));
+        let (good, poor) = (spills("-O2"), spills("-O0"));
+        assert!(good <= 2 && poor > 4 * good.max(1), "{target}: {good} {poor}");
     }
 }
 

@@ -4,6 +4,8 @@
 # clang names the functions that the headers declare, under the symbols that calls of them have, in each of the modes
 # that give a function another symbol (C's own scanf, fortified calls). Then it compiles a pointer to each, and the
 # translator's own reader of BTF says what they point to. Functions with `long double` are left out: BPF has none.
+#
+# With --check, only says whether the file is what these headers make.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,5 +47,9 @@ for mode in "${modes[@]}"; do
     "$clang" "${all[@]}" -I"$work" -c "$work/pointers.c" -o "$work/pointers.o"
     cargo run --quiet --example prototypes "$work/pointers.o"
 done | LC_ALL=C sort -u -t "$(printf '\t')" -k1,1 >"$work/libc.txt"
-cp "$work/libc.txt" src/abi/libc.txt
+if [[ ${1-} == --check ]]; then
+    diff -u src/abi/libc.txt "$work/libc.txt"
+else
+    cp "$work/libc.txt" src/abi/libc.txt
+fi
 echo "src/abi/libc.txt: $(wc -l <src/abi/libc.txt) functions"

@@ -24,9 +24,9 @@ use super::{Abi, WORD};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResultWords {
     /// r0.
-    pub low: Option<Value>,
+    pub first: Option<Value>,
     /// r2, for a result of 128 bits.
-    pub high: Option<Value>,
+    pub second: Option<Value>,
 }
 
 /// The native arguments of a call.
@@ -188,29 +188,29 @@ impl Abi {
     ) -> ResultWords {
         match &self.result {
             ResultAbi::Word(kind) => {
-                let low = match kind {
+                let word = match kind {
                     // Callers extend narrow results themselves.
                     Kind::Int { .. } => results[0],
                     Kind::F32 | Kind::F64 => to_bpf(builder, *kind, results[0]),
                 };
-                ResultWords { low: Some(low), high: None }
+                ResultWords { first: Some(word), second: None }
             }
-            ResultAbi::Pair => ResultWords { low: Some(results[0]), high: Some(results[1]) },
+            ResultAbi::Pair => ResultWords { first: Some(results[0]), second: Some(results[1]) },
             ResultAbi::PairInMemory => {
                 let load = |offset| {
                     let address = builder.ins().stack_addr(WORD, arguments.pair?, offset);
                     Some(builder.ins().load(WORD, MemFlagsData::new(), address, 0))
                 };
-                let [low, high] = [0, 8].map(load);
-                ResultWords { low, high }
+                let [first, second] = [0, 8].map(load);
+                ResultWords { first, second }
             }
             ResultAbi::Registers { size, parts } => {
                 for (part, &value) in parts.iter().zip(results) {
                     store_part(builder, *part, value, words[0], *size);
                 }
-                ResultWords { low: Some(words[0]), high: None }
+                ResultWords { first: Some(words[0]), second: None }
             }
-            ResultAbi::Memory => ResultWords { low: Some(words[0]), high: None },
+            ResultAbi::Memory => ResultWords { first: Some(words[0]), second: None },
         }
     }
 
@@ -219,17 +219,17 @@ impl Abi {
         &self,
         builder: &mut FunctionBuilder<'_>,
         entered: &Entered,
-        [low, high]: [Value; 2],
+        [first, second]: [Value; 2],
     ) -> Vec<Value> {
         match (&self.result, entered.result) {
             (ResultAbi::Word(kind), _) => {
-                vec![self.to_native(builder, *kind, low)]
+                vec![self.to_native(builder, *kind, first)]
             }
-            (ResultAbi::Pair, _) => vec![low, high],
+            (ResultAbi::Pair, _) => vec![first, second],
             (ResultAbi::PairInMemory, _) => {
                 if let Some(pointer) = entered.pair {
-                    builder.ins().store(MemFlagsData::new(), low, pointer, 0);
-                    builder.ins().store(MemFlagsData::new(), high, pointer, 8);
+                    builder.ins().store(MemFlagsData::new(), first, pointer, 0);
+                    builder.ins().store(MemFlagsData::new(), second, pointer, 8);
                 }
                 Vec::new()
             }

@@ -69,7 +69,7 @@ fn call(
     let reference = module.declare_func_in_func(callee.id, builder.func);
     let call = builder.ins().call(reference, &native.values);
     let results = builder.inst_results(call).to_vec();
-    callee.abi.result(builder, &results, &words, &native).low
+    callee.abi.result(builder, &results, &words, &native).first
 }
 
 /// The added `bpf_print`, if it is called and nothing defines it: `printf` without the size of the format, as the

@@ -204,7 +204,7 @@ impl Lifter<'_, '_> {
             return one(self.call_any(address));
         }
         let done = self.builder.create_block();
-        let [low, high] = [0; 2].map(|_| self.builder.append_block_param(done, WORD));
+        let [first, second] = [0; 2].map(|_| self.builder.append_block_param(done, WORD));
         for &target in special {
             let (matches, next) = (self.builder.create_block(), self.builder.create_block());
             let known = self.target_address(target);
@@ -218,11 +218,11 @@ impl Lifter<'_, '_> {
         let result = one(self.call_any(address));
         self.jump_with(done, result);
         self.builder.switch_to_block(done);
-        ResultWords { low: Some(low), high: Some(high) }
+        ResultWords { first: Some(first), second: Some(second) }
     }
 
     fn jump_with(&mut self, block: Block, result: ResultWords) {
-        let words = [result.low, result.high];
+        let words = [result.first, result.second];
         let words = words.map(|word| word.unwrap_or_else(|| self.builder.ins().iconst(WORD, 0)));
         self.builder.ins().jump(block, &words.map(Into::into));
     }
@@ -240,19 +240,19 @@ impl Lifter<'_, '_> {
     /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.
     pub(super) fn call_runtime(&mut self, name: &str, words: &[Value]) -> Value {
         let declarations = self.declarations;
-        let result = self.call_function(&declarations.runtime[name], words).low;
+        let result = self.call_function(&declarations.runtime[name], words).first;
         result.expect("functions of the runtime return a word")
     }
 
     /// The registers after a call.
     pub(super) fn clobber(&mut self, result: ResultWords) {
         let zero = self.builder.ins().iconst(WORD, 0);
-        self.set(Reg::R0, result.low.unwrap_or(zero));
+        self.set(Reg::R0, result.first.unwrap_or(zero));
         for reg in Reg::arguments() {
             self.set(reg, zero);
         }
-        if let Some(high) = result.high {
-            self.set(Reg::R2, high);
+        if let Some(second) = result.second {
+            self.set(Reg::R2, second);
         }
     }
 
@@ -303,7 +303,7 @@ impl Lifter<'_, '_> {
 
 /// A result of one word.
 fn one(word: Value) -> ResultWords {
-    ResultWords { low: Some(word), high: None }
+    ResultWords { first: Some(word), second: None }
 }
 
 pub(super) fn trap_code(code: u8) -> cranelift_codegen::ir::TrapCode {

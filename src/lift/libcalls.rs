@@ -252,7 +252,7 @@ impl Lifter<'_, '_> {
             }
             Libcall::ToInt { from, width, signed } => self.float_to_int(from, width, signed),
         };
-        ResultWords { low: Some(low), high: None }
+        ResultWords { first: Some(low), second: None }
     }
 
     /// The float in a register.
@@ -317,16 +317,21 @@ impl Lifter<'_, '_> {
         self.word(result, ty)
     }
 
-    /// The low 128 bits of a product: r1, r2 by r3, r4, low words first.
+    /// The low 128 bits of a product: r1, r2 by r3, r4, each with its words in the order that memory has them.
     fn multiply_128(&mut self) -> ResultWords {
         let words: Vec<Value> = Reg::arguments().take(4).map(|reg| self.get(reg)).collect();
+        // Which word of a number is the low one, and which the high one.
+        let (low, high) = if self.is_big_endian() { (1, 0) } else { (0, 1) };
+        let (left, right) = (&words[..2], &words[2..]);
         let ins = |lifter: &mut Self, left, right| lifter.builder.ins().imul(left, right);
-        let low = ins(self, words[0], words[2]);
-        let carried = self.builder.ins().umulhi(words[0], words[2]);
-        let crossed = [ins(self, words[0], words[3]), ins(self, words[1], words[2])];
-        let high = self.builder.ins().iadd(crossed[0], crossed[1]);
-        let high = self.builder.ins().iadd(high, carried);
-        ResultWords { low: Some(low), high: Some(high) }
+        let product = ins(self, left[low], right[low]);
+        let carried = self.builder.ins().umulhi(left[low], right[low]);
+        let crossed = [ins(self, left[low], right[high]), ins(self, left[high], right[low])];
+        let above = self.builder.ins().iadd(crossed[0], crossed[1]);
+        let above = self.builder.ins().iadd(above, carried);
+        let mut result = [product; 2];
+        result[high] = above;
+        ResultWords { first: Some(result[0]), second: Some(result[1]) }
     }
 }
 

@@ -10,9 +10,8 @@
 //! | an import | imported by its name, preemptible when weak | by name |
 //! | a helper, a kfunc by number, a function of the platform | imported by the symbol's name | by name |
 //!
-//! On s390x, Cranelift reaches a name by an absolute address inside the code, which a position-independent object
-//! cannot have. There, calls by name are relative (the linker adds what leads out of the object), and addresses of
-//! names are loaded from an [`AddressTable`].
+//! Where objects have an [`AddressTable`] (see [`has_address_table`]), calls by name are relative (the linker adds what
+//! leads out of the object), and addresses of names are loaded from the table.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +22,7 @@ use target_lexicon::{Architecture, BinaryFormat};
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
 use crate::config::{Placement, has_address_table};
+use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::Graph;
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
@@ -53,7 +53,21 @@ pub enum DeclareError {
         #[source]
         source: Box<ModuleError>,
     },
+    /// Calls through registers have too many functions to tell apart.
+    #[error(
+        "{calls} calls through registers would each have to tell apart {functions} functions whose address is taken and \
+         that take or return floats or structs: split the program, or take fewer of their addresses"
+    )]
+    TooManyToTellApart {
+        /// The calls.
+        calls: usize,
+        /// The functions.
+        functions: usize,
+    },
 }
+
+/// The most comparisons that calls through registers make all together, which is some hundred megabytes of translation.
+const MAX_COMPARISONS: usize = 1 << 17;
 
 /// Declares what is selected of `program`; `warnings` gets what is odd about it.
 ///
@@ -98,6 +112,7 @@ pub fn declare(
     let mut declarations =
         Declarations { platform, functions, data, symbols, imports, special, runtime, addresses: None };
     declarations.special = special_callees(program, selection, &declarations);
+    check_comparisons(register_calls(selection), declarations.special.len())?;
     if has_table {
         declarations.addresses = declarer.addresses(selection, &declarations)?;
     }
@@ -119,6 +134,21 @@ fn special_callees(program: &Program, selection: &Selection, declarations: &Decl
         callee.is_some_and(|callee| !callee.abi.is_plain() || (is_import && callee.abi.wants_extension()))
     };
     targets.filter(is_special).collect()
+}
+
+/// How many calls through registers there are.
+fn register_calls(selection: &Selection) -> usize {
+    let is_call = |insn: Insn| matches!(insn, Insn::Call(BpfCallee::Register(_)));
+    let calls = |graph: &Graph| graph.instructions.iter().filter(|instruction| is_call(instruction.insn)).count();
+    selection.graphs.iter().map(calls).sum()
+}
+
+/// Each call through a register tells the functions apart where it is: the code grows with the product.
+fn check_comparisons(calls: usize, functions: usize) -> Result<(), DeclareError> {
+    match calls.saturating_mul(functions) {
+        0..=MAX_COMPARISONS => Ok(()),
+        _ => Err(DeclareError::TooManyToTellApart { calls, functions }),
+    }
 }
 
 /// Whether a data section is written after it is loaded.
@@ -299,9 +329,18 @@ pub fn is_preemptible(function: &Function, placement: Placement) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::check_comparisons;
     use crate::decode::insn::{Insn, Size};
     use crate::lift::call::LOAD_PACKET;
     use crate::lift::call::runtime_symbols;
+
+    #[test]
+    fn comparisons_are_bounded() {
+        assert!(check_comparisons(1 << 10, 1 << 7).is_ok());
+        assert!(check_comparisons(usize::MAX, 0).is_ok());
+        let error = check_comparisons((1 << 10) + 1, 1 << 7).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.starts_with("1025 calls through registers")));
+    }
 
     #[test]
     fn packet_loads_call_one_symbol() {

@@ -80,7 +80,10 @@ pub fn build(source: &Path, flavour: Flavour, folder: &Path) -> Result<PathBuf, 
     let ran = Command::new(compiler).args(&arguments).arg("-o").arg(&part).output();
     let ran = ran.map_err(|error| format!("cannot run `{compiler}`: {error}"))?;
     if !ran.status.success() {
-        return Err(format!("{compiler} {name}: {}", String::from_utf8_lossy(&ran.stderr)));
+        let said = String::from_utf8_lossy(&ran.stderr);
+        // It goes into documents that name no folder of this machine.
+        let here = format!("{}/", suite::folder().display());
+        return Err(format!("{compiler} {name}: {}", said.replace(&here, "")));
     }
     std::fs::rename(&part, &output).map_err(|error| format!("{}: {error}", output.display()))?;
     Ok(output)

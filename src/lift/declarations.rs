@@ -59,8 +59,8 @@ pub enum Outside {
     Data(DataId),
 }
 
-/// A table of addresses, for objects of a machine whose code generator has no way to ask the linker for one: code
-/// loads from it the addresses of what another object may define.
+/// A table of addresses, for objects whose code cannot ask the linker for one, or would ask it for too much
+/// ([`crate::config::has_address_table`]): code loads from it the addresses of what another object may define.
 #[derive(Clone, Debug)]
 pub struct AddressTable {
     /// The table, which is read-only once it is relocated.

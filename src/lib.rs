@@ -78,7 +78,7 @@
 //! | compile | [`compile`] | to machine code, in parallel |
 //! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
 //!
-//! [`disasm`] reads native code back: what was emitted, or what other compilers make.
+//! [`disasm`] reads native code back: what was emitted, or what other compilers make. [`times`] says how long each took.
 
 pub mod abi;
 pub mod aot;
@@ -105,6 +105,7 @@ pub mod parse;
 pub mod program;
 pub mod report;
 pub mod select;
+pub mod times;
 
 pub use cache::Cache;
 pub use config::Config;

@@ -262,3 +262,41 @@ fn flags_are_those_of_the_target() {
         }
     }
 }
+
+/// The phases that `--time` names, in order, each with its milliseconds.
+fn phases(error: &str) -> Vec<&str> {
+    let words = |line: &'_ str| -> Option<()> {
+        let mut words = line.split_whitespace().skip(1);
+        words.next()?.parse::<f64>().ok().filter(|&time| time > 0.0)?;
+        (words.next() == Some("ms")).then_some(())
+    };
+    error.lines().filter(|line| words(line).is_some()).filter_map(|line| line.split_whitespace().next()).collect()
+}
+
+#[test]
+fn time_names_every_phase() {
+    let translated = [
+        "parse",
+        "graph",
+        "declare",
+        "improve",
+        "lift",
+        "clif",
+        "optimise",
+        "lower",
+        "registers",
+        "assemble",
+        "emit",
+    ];
+    let (folder, wc) = (tempfile::tempdir().unwrap(), wc());
+    let wc = wc.to_str().unwrap();
+    let (_, error) = check(folder.path(), &["--time", wc, "-o", "wc"], 0);
+    assert_eq!(phases(&error), [&translated[..], &["link", "total"]].concat());
+    let (_, error) = check(folder.path(), &["--time", "-O1", "-c", wc, "-o", "wc.o"], 0);
+    let unoptimised: Vec<&str> = translated.iter().copied().filter(|&name| name != "optimise").collect();
+    assert_eq!(phases(&error), [&unoptimised[..], &["total"]].concat());
+    let output = with_input(Command::new(BPF2NATIVE).args(["run", "--time", wc]), "a b\nc\n");
+    assert_eq!(phases(&text(&output.stderr)), [&translated[..], &["total"]].concat());
+    let (_, error) = check(folder.path(), &[wc, "-o", "wc"], 0);
+    assert_eq!(error, "");
+}

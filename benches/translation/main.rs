@@ -114,10 +114,16 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let sizes = SIZES.iter().filter(|(size, _)| *size <= arguments.largest);
     let empty = folder.join("empty.ll");
     std::fs::write(&empty, "").map_err(|error| error.to_string())?;
+    let mut programs = Vec::new();
     for &(size, functions) in sizes {
         let source = folder.join(format!("generated-{functions}.c"));
         write_if_changed(&source, &generate::source(functions))?;
         let object = build::build(&source, Flavour::Bpf("clang-19", "v4"), &folder)?;
+        // First of all, as long as this process is small: a child's largest resident set is never less than its parent's.
+        let memory = child::peak_memory(&object, &folder)?;
+        programs.push((size, source, object, memory));
+    }
+    for (size, source, object, memory) in programs {
         let runs = if size > 50_000 { arguments.runs.min(3) } else { arguments.runs };
         let bytes = std::fs::read(&object).map_err(|error| error.to_string())?;
         let instructions = instructions(&object)?;
@@ -131,7 +137,6 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 rates.push((cost > 2e-3).then(|| instructions as f64 / cost));
             }
         }
-        let memory = child::peak_memory(&object, &folder)?;
         table.rows.push(Row { instructions, rates, memory });
         print!("{}", table.row(table.rows.len() - 1));
     }

@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bpf2native::Config;
 use bpf2native::aot::{self, Artifact, LinkOptions};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::entry::EntryPoints;
 use bpf2native::listing;
+use bpf2native::times::Phase;
 
 use super::args::{Build, Emit};
 use super::timing::Timing;
@@ -25,9 +27,9 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
         return Err(Usage("`--function` goes with `--emit asm`, `clif-opt`, `clif` or `bpf`").into());
     }
     let output = output(arguments, emit)?;
-    let mut timing = Timing::new(arguments.time);
-    let program = timing.phase("parse", || read(&arguments.inputs))?;
-    let config = arguments.generation.config();
+    let timing = Timing::new(arguments.time);
+    let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
+    let config = Config { times: timing.times(), ..arguments.generation.config() };
     let only = arguments.function.as_deref();
     if let Some(only) = only
         && !program.functions.iter().any(|(_, function)| function.name == only)
@@ -58,8 +60,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             Emit::Shared => Purpose::SharedLibrary,
             _ => Purpose::Relocatable,
         };
-        let translate = || emit::object(&program, &config, purpose, &name, &mut warnings);
-        let object = timing.phase("translate", translate)?;
+        let object = emit::object(&program, &config, purpose, &name, &mut warnings)?;
         warn(&warnings);
         let artifact = match emit {
             Emit::Exe => Some(Artifact::Executable),
@@ -70,7 +71,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             (None, _) => write(&output, &object)?,
             (Some(artifact), Output::File(path)) => {
                 let options = link_options(arguments);
-                timing.phase("link", || aot::link(&object, &config.target, artifact, &options, path))?;
+                timing.phase(Phase::Link, || aot::link(&object, &config.target, artifact, &options, path))?;
             }
             (Some(_), Output::Standard) => {
                 return Err(Usage("an executable or a shared library cannot go to standard output").into());

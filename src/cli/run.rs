@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use anyhow::Context;
 use bpf2native::btf::CType;
 use bpf2native::entry::EntryPoints;
+use bpf2native::times::Phase;
 use bpf2native::{Config, Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
@@ -26,10 +27,10 @@ extern "C" fn run_destructors() {
 }
 
 pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
-    let mut timing = Timing::new(arguments.time);
-    let program = timing.phase("parse", || read(&arguments.inputs))?;
+    let timing = Timing::new(arguments.time);
+    let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
     let linker = linker(&arguments.libraries)?;
-    let config = Config { perf_map: arguments.perf_map, ..arguments.generation.config() };
+    let config = Config { perf_map: arguments.perf_map, times: timing.times(), ..arguments.generation.config() };
     let jit = Jit::new(&config)?;
     let entry = EntryPoints::of(&program);
     let roots = match &arguments.entry {
@@ -42,11 +43,10 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         }
         None => entry.roots(),
     };
-    let load = || match &roots {
+    let module = match &roots {
         Some(roots) => jit.load_reachable(&program, &linker, roots),
         None => jit.load(&program, &linker),
-    };
-    let module = timing.phase("translate", load)?;
+    }?;
     warn(&module.warnings()[program.warnings.len()..]);
     timing.print();
     if let Some(entry) = &arguments.entry {

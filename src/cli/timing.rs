@@ -1,31 +1,41 @@
 //! `--time`: how long each phase takes, to standard error.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use bpf2native::times::{Phase, Times};
 
 /// A stopwatch that prints when it is asked to.
 pub struct Timing {
-    phases: Option<Vec<(&'static str, Duration)>>,
+    times: Option<Times>,
+    start: Instant,
 }
 
 impl Timing {
     pub fn new(enabled: bool) -> Timing {
-        Timing { phases: enabled.then(Vec::new) }
+        Timing { times: enabled.then(Times::default), start: Instant::now() }
     }
 
-    /// Does the work of a phase and notes how long it took.
-    pub fn phase<T>(&mut self, name: &'static str, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let done = work();
-        if let Some(phases) = &mut self.phases {
-            phases.push((name, start.elapsed()));
+    /// Where the library counts.
+    pub fn times(&self) -> Option<Times> {
+        self.times.clone()
+    }
+
+    /// Does the work of a phase, and counts how long it takes.
+    pub fn phase<T>(&self, phase: Phase, work: impl FnOnce() -> T) -> T {
+        match &self.times {
+            Some(times) => times.time(phase, work),
+            None => work(),
         }
-        done
     }
 
-    /// Prints what was noted.
+    /// Prints the phases that took any time, in the order that they run, and all the time since the start.
     pub fn print(&self) {
-        for (name, time) in self.phases.iter().flatten() {
-            eprintln!("{name:>10} {:9.3} ms", time.as_secs_f64() * 1e3);
+        let Some(times) = &self.times else { return };
+        let taken = Phase::ALL.iter().map(|&phase| (phase, times.of(phase))).filter(|(_, time)| !time.is_zero());
+        for (phase, time) in taken {
+            let note = if phase.is_parallel() { "  all threads together" } else { "" };
+            eprintln!("{:>10} {:9.3} ms{note}", phase.name(), time.as_secs_f64() * 1e3);
         }
+        eprintln!("{:>10} {:9.3} ms", "total", self.start.elapsed().as_secs_f64() * 1e3);
     }
 }

@@ -22,6 +22,7 @@ use crate::improve::Reaches;
 use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, Lifted};
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
+use crate::times::{Phase, Profiled, time};
 
 pub use unwind::{FrameRow, FrameRows, Unwind};
 
@@ -165,13 +166,17 @@ pub fn each_function<T: Send>(
     keep: Keep,
     look: impl Fn(&Graph, &Function) -> T + Sync,
 ) -> Vec<Result<(CompiledFunction, T), CompileError>> {
-    let reaches = Reaches::new(program, &selection.graphs);
-    let compile = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
+    let times = isas.times();
+    let reaches = time(times, Phase::Improve, || Reaches::new(program, &selection.graphs));
+    let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
         let lifted = lift::lift(program, declarations, isas, graph, &reaches, lifting)?;
         let seen = look(graph, &lifted.function);
         Ok((machine_code(program, declarations, isas, graph, lifted, keep, context)?, seen))
     };
-    let compiled = selection.graphs.par_iter().map_init(|| (LiftContext::default(), Context::new()), compile);
+    let compiled = selection
+        .graphs
+        .par_iter()
+        .map_init(|| (LiftContext::default(), Context::new(), Profiled::new(times)), compile);
     compiled.collect()
 }
 
@@ -232,7 +237,8 @@ fn machine_code(
         CompileError::Codegen { place: program.place(graph.section, Some(graph.function), start), reason }
     };
     let id = declarations.function(graph.function).id;
-    let compiled = assemble(isa, id, lifted.function, keep, context).map_err(failed)?;
+    let assemble = || assemble(isa, id, lifted.function, keep, context);
+    let compiled = time(isas.times(), Phase::Assemble, assemble).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }
 

@@ -25,6 +25,7 @@ use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 use crate::abi::Platform;
 use crate::cache::Cache;
 use crate::graph::Graph;
+use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
@@ -64,6 +65,8 @@ pub struct Config {
     pub debug: bool,
     /// Write the functions of programs in memory to `/tmp/perf-<pid>.map`, where `perf` looks for their names.
     pub perf_map: bool,
+    /// Where to count how long phases take, if anywhere.
+    pub times: Option<Times>,
 }
 
 impl Default for Config {
@@ -79,6 +82,7 @@ impl Default for Config {
             cache: None,
             debug: false,
             perf_map: false,
+            times: None,
         }
     }
 }
@@ -168,6 +172,8 @@ pub struct Isas {
     pub huge: Arc<dyn TargetIsa>,
     /// The optimisations that are on.
     passes: Passes,
+    /// Where to count how long phases take.
+    times: Option<Times>,
 }
 
 /// Functions of more edges than this are not optimised: Cranelift's pass takes time and memory that grow with the square
@@ -198,7 +204,7 @@ impl Isas {
             OptLevel::O0 => unoptimised.clone(),
             OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
         };
-        Ok(Isas { main, unoptimised, huge, passes })
+        Ok(Isas { main, unoptimised, huge, passes, times: config.times.clone() })
     }
 
     /// The code generator for a function.
@@ -211,6 +217,11 @@ impl Isas {
         } else {
             &*self.main
         }
+    }
+
+    /// Where to count how long phases take, if anywhere.
+    pub fn times(&self) -> Option<&Times> {
+        self.times.as_ref()
     }
 
     /// The optimisations that are on.

@@ -24,6 +24,7 @@ use crate::declare;
 use crate::entry::EntryPoints;
 use crate::lift::Declarations;
 use crate::program::{Binding, Program, Visibility};
+use crate::times::{Phase, time};
 
 /// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what
 /// is odd about the program.
@@ -38,8 +39,18 @@ pub fn object(
     name: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u8>, EmitError> {
-    let Translation { isas, declarations, functions, mut module, entry, .. } =
-        translate(program, config, purpose, name, Keep::Code, warnings)?;
+    let translation = translate(program, config, purpose, name, Keep::Code, warnings)?;
+    time(config.times.as_ref(), Phase::Emit, || write(program, config, translation, warnings))
+}
+
+/// Writes what was translated.
+fn write(
+    program: &Program,
+    config: &Config,
+    translation: Translation,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>, EmitError> {
+    let Translation { isas, declarations, functions, mut module, entry, .. } = translation;
     define(program, &declarations, &functions, &mut module, Placement::Object)?;
     let mut product = module.finish();
     if let object::FileFlags::MachO { flags } = &mut product.object.flags {

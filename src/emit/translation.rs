@@ -14,6 +14,7 @@ use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::select::{Selection, select};
+use crate::times::{Phase, time};
 
 /// What an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,16 +80,20 @@ pub fn declared(
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
     };
-    let graphs = pool.install(|| compile::graphs(program, unverified))?;
+    let graphs = || pool.install(|| compile::graphs(program, unverified));
+    let graphs = time(isas.times(), Phase::Graph, graphs)?;
     let refused = graphs.iter().flat_map(|graph| &graph.refused);
     warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
     let entry = match purpose {
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
-    let selection = select(program, graphs, entry.roots().as_deref());
-    let platform = isas.platform();
-    let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
+    let (selection, declarations) = time(isas.times(), Phase::Declare, || {
+        let selection = select(program, graphs, entry.roots().as_deref());
+        let platform = isas.platform();
+        declare(program, &selection, &mut module, platform, Placement::Object, warnings)
+            .map(|declarations| (selection, declarations))
+    })?;
     Ok(Declared { isas, pool, selection, declarations, module, entry })
 }
 

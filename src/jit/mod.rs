@@ -41,6 +41,7 @@ use crate::emit::{self, EmitError};
 use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::select::select;
+use crate::times::{Phase, time};
 use handle::Handle;
 use observers::{Observation, observe};
 
@@ -178,8 +179,10 @@ impl Jit {
         if self.observation.lines() {
             warnings.extend(emit::debug::missing_lines(program));
         }
-        let graphs = self.pool.install(|| compile::graphs(program, Unverified::Refuse))?;
-        let selection = select(program, graphs, roots);
+        let times = self.isas.times();
+        let graphs = || self.pool.install(|| compile::graphs(program, Unverified::Refuse));
+        let graphs = time(times, Phase::Graph, graphs)?;
+        let selection = time(times, Phase::Declare, || select(program, graphs, roots));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
@@ -193,20 +196,23 @@ impl Jit {
         builder.memory_provider(Box::new(memory.clone()));
         let mut module = JITModule::new(builder);
         let platform = self.isas.platform();
-        let declarations = declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings)?;
+        let declare = || declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings);
+        let declarations = time(times, Phase::Declare, declare)?;
         let functions = self.pool.install(|| {
             let purpose = cache::Purpose { placement: Placement::Memory, keep: Keep::Code };
             let cache = self.cache.as_ref();
             cache::functions(cache, purpose, program, &selection, &declarations, &self.isas, &mut warnings)
         })?;
 
-        memory.reserve(memory::size(program, &functions)?)?;
-        emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
-        let failed = |error: cranelift_module::ModuleError| EmitError::Define {
-            name: "the program".to_owned(),
-            reason: error.to_string(),
-        };
-        module.finalize_definitions().map_err(failed)?;
+        time(times, Phase::Emit, || -> Result<(), LoadError> {
+            memory.reserve(memory::size(program, &functions)?)?;
+            emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
+            let failed = |error: cranelift_module::ModuleError| EmitError::Define {
+                name: "the program".to_owned(),
+                reason: error.to_string(),
+            };
+            Ok(module.finalize_definitions().map_err(failed)?)
+        })?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
         let observed = match observe(program, &*self.isas.main, &addressed, self.observation) {

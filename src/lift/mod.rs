@@ -39,6 +39,7 @@ use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::improve::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
+use crate::times::{Phase, time};
 
 pub use declarations::{AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside};
 
@@ -119,14 +120,21 @@ pub fn lift(
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
     let returns_twice = call::returns_twice(program, graph);
     let passes = isas.passes_for(returns_twice);
-    let slots = if passes.contains(Pass::FrameSlots) { Slots::find(reaches, graph) } else { Slots::none(graph) };
-    let shape = Shape::find(program, graph, &slots, passes);
+    let (slots, shape) = time(isas.times(), Phase::Improve, || {
+        let slots =
+            if passes.contains(Pass::FrameSlots) { Slots::find(reaches, graph) } else { Slots::none(graph) };
+        let shape = Shape::find(program, graph, &slots, passes);
+        (slots, shape)
+    });
     let plans = Plans { slots: &slots, shape: &shape };
-    let mut lifter = Lifter::new(program, declarations, graph, plans, &mut builder);
-    lifter.function()?;
-    builder.seal_all_blocks();
-    builder.finalize(isas.main.frontend_config());
-    clif::improve(&mut function, &*isas.main, isas.clif_passes_for(graph, returns_twice));
+    time(isas.times(), Phase::Lift, || {
+        Lifter::new(program, declarations, graph, plans, &mut builder).function()?;
+        builder.seal_all_blocks();
+        builder.finalize(isas.main.frontend_config());
+        Ok(())
+    })?;
+    let passes = isas.clif_passes_for(graph, returns_twice);
+    time(isas.times(), Phase::Clif, || clif::improve(&mut function, &*isas.main, passes));
     Ok(Lifted { function, returns_twice })
 }
 

@@ -15,7 +15,7 @@ use super::{engine, hex, interp};
 const FUEL: u64 = 2_000_000;
 
 /// r0 and the memory afterwards.
-type Outcome = (u64, [u8; MEMORY]);
+pub type Outcome = (u64, [u8; MEMORY]);
 
 /// A translator and what to call it in messages.
 pub struct Translator {
@@ -50,7 +50,8 @@ impl Translator {
     }
 }
 
-fn interpret(code: &[u8], mut memory: [u8; MEMORY]) -> Result<Outcome, interp::Fault> {
+/// r0 and the memory, by the interpreter.
+pub fn interpret(code: &[u8], mut memory: [u8; MEMORY]) -> Result<Outcome, interp::Fault> {
     let r0 = interp::run(code, &mut memory, &|_, _| None, FUEL)?;
     Ok((r0, memory))
 }
@@ -100,8 +101,12 @@ pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator])
     }
 }
 
-/// The smallest program found that still fails.
-fn shrink(mut program: Random, mut error: String, differs: impl Fn(&Random) -> Option<String>) -> (Random, String) {
+/// The smallest program found that still fails, and how.
+pub fn shrink(
+    mut program: Random,
+    mut error: String,
+    differs: impl Fn(&Random) -> Option<String>,
+) -> (Random, String) {
     loop {
         let failing = |smaller: Random| differs(&smaller).map(|error| (smaller, error));
         let Some(next) = program.smaller().find_map(failing) else { return (program, error) };

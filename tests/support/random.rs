@@ -14,6 +14,9 @@
 mod idioms;
 mod instructions;
 
+#[allow(unused_imports, reason = "each test uses its part of it")]
+pub use instructions::value;
+
 use std::fmt::Write;
 
 /// Bytes of the memory argument, and of the stack that each function uses.
@@ -48,8 +51,8 @@ enum Piece {
     Code(String),
     /// Two ways.
     If { condition: String, then: Vec<Piece>, otherwise: Vec<Piece> },
-    /// A body that runs some times.
-    Loop { counter: usize, times: usize, body: Vec<Piece> },
+    /// A body that runs some times; `start` gives the counter its value.
+    Loop { counter: usize, start: String, body: Vec<Piece> },
     /// Blocks that jump among each other until a counter is used up: control flow of any shape.
     Maze { counter: usize, times: usize, blocks: Vec<(Vec<Piece>, String, usize)> },
     /// The end of the function, under a condition.
@@ -57,11 +60,19 @@ enum Piece {
 }
 
 /// A function.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Function {
     /// What its registers start with.
-    start: Vec<u64>,
+    start: Start,
     body: Vec<Piece>,
+}
+
+/// What a function's registers r0 to r6 start with.
+#[derive(Clone, Debug)]
+enum Start {
+    Values(Vec<u64>),
+    /// The words of the memory argument.
+    Input,
 }
 
 /// A program: the first function is `main`, and functions call only later ones.
@@ -73,9 +84,19 @@ pub struct Random {
 impl Random {
     /// A program of about `size` pieces.
     pub fn new(seed: &mut Seed, size: usize) -> Random {
+        let start = |seed: &mut Seed| Start::Values((0..7).map(|_| instructions::value(seed)).collect());
+        Random::starting(seed, size, start)
+    }
+
+    /// A program that does something else for each content of its memory.
+    pub fn of_input(seed: &mut Seed, size: usize) -> Random {
+        Random::starting(seed, size, |_| Start::Input)
+    }
+
+    fn starting(seed: &mut Seed, size: usize, start: impl Fn(&mut Seed) -> Start) -> Random {
         let count = 1 + seed.below(3);
         let function = |index: usize, seed: &mut Seed| {
-            let start = (0..7).map(|_| instructions::value(seed)).collect();
+            let start = start(seed);
             let mut budget = size / count + 1;
             let body = pieces(seed, &mut budget, 0, index + 1..count);
             Function { start, body }
@@ -147,6 +168,14 @@ fn remove(pieces: &mut Vec<Piece>, number: &mut usize) -> bool {
     false
 }
 
+/// How often a loop runs: a number, or what a register says.
+fn times(seed: &mut Seed, counter: usize) -> String {
+    match seed.below(3) {
+        0 => format!("r{counter} = r{}\nr{counter} &= {}\nr{counter} += 1", seed.below(7), seed.pick(&[3, 7, 31])),
+        _ => format!("r{counter} = {}", 1 + seed.below(5)),
+    }
+}
+
 /// Random pieces; `depth` is that of loops, `callees` the functions that may be called.
 fn pieces(seed: &mut Seed, budget: &mut usize, depth: usize, callees: std::ops::Range<usize>) -> Vec<Piece> {
     let mut pieces = Vec::new();
@@ -162,7 +191,8 @@ fn pieces(seed: &mut Seed, budget: &mut usize, depth: usize, callees: std::ops::
                 otherwise: if seed.below(2) == 0 { inner(seed, budget) } else { Vec::new() },
             },
             3 if depth < 2 => {
-                Piece::Loop { counter: 7 + depth, times: 1 + seed.below(5), body: inner(seed, budget) }
+                let counter = 7 + depth;
+                Piece::Loop { counter, start: times(seed, counter), body: inner(seed, budget) }
             }
             4 if depth < 2 => {
                 let count = 2 + seed.below(4);
@@ -188,11 +218,12 @@ impl Function {
     fn write(&self, text: &mut String, labels: &mut usize, is_main: bool) {
         let mut line = |line: String| writeln!(text, "{line}").expect("a string takes all");
         line("r9 = r1\nr7 = 3\nr8 = 5".to_owned());
-        for (register, value) in self.start.iter().enumerate() {
-            // A callee keeps its arguments.
-            if is_main || !(2..=5).contains(&register) {
-                line(format!("r{register} = {value:#x} ll"));
-            }
+        // A callee keeps its arguments.
+        for register in (0..7).filter(|register| is_main || !(2..=5).contains(register)) {
+            line(match &self.start {
+                Start::Values(values) => format!("r{register} = {:#x} ll", values[register]),
+                Start::Input => format!("r{register} = *(u64 *)(r9 + {})", 8 * register),
+            });
         }
         for offset in (8..=MEMORY).step_by(8) {
             line(format!("*(u64 *)(r10 - {offset}) = {offset}"));
@@ -229,9 +260,9 @@ fn write_pieces(pieces: &[Piece], text: &mut String, labels: &mut usize, exit: &
                 write_pieces(then, text, labels, exit);
                 *text += &format!("{end}:\n");
             }
-            Piece::Loop { counter, times, body } => {
+            Piece::Loop { counter, start, body } => {
                 let again = label(labels);
-                *text += &format!("r{counter} = {times}\n{again}:\n");
+                *text += &format!("{start}\n{again}:\n");
                 write_pieces(body, text, labels, exit);
                 *text += &format!("r{counter} -= 1\nif r{counter} != 0 goto {again}\n");
             }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::abi::REGISTER_WORDS;
 use crate::decode::insn::Insn;
-use crate::graph::{Graph, Instruction};
+use crate::graph::{Graph, Instruction, find_parameters};
 use crate::lift::call;
 use crate::lift::variadic::{self, Variadic};
 use crate::program::{Binding, DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
@@ -46,7 +46,8 @@ pub fn select(program: &Program, graphs: Vec<Graph>, roots: Option<&[FunctionId]
         Some(roots) => reachable(program, &graphs, roots),
     };
     let functions: IdVec<FunctionId, bool> = functions;
-    let graphs: Vec<Graph> = graphs.into_iter().filter(|graph| functions[graph.function]).collect();
+    let mut graphs: Vec<Graph> = graphs.into_iter().filter(|graph| functions[graph.function]).collect();
+    find_parameters(program, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
     let mut runtime = BTreeMap::new();
     for function in graphs.iter().flat_map(|graph| v_forms(program, graph)) {

@@ -161,6 +161,11 @@ impl Abi {
         signature
     }
 
+    /// Whether the second word of its result matters: one of 128 bits.
+    pub fn returns_pair(&self) -> bool {
+        matches!(self.result, ResultAbi::Pair | ResultAbi::PairInMemory)
+    }
+
     /// The native results.
     fn result_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
         let (kinds, parts): (&[Kind], &[Part]) = match &self.result {

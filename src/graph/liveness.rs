@@ -4,10 +4,11 @@
 //! only grows, so each block is looked at no more than eleven times.
 //!
 //! A call reads as many argument registers as its prototype has parameters, and leaves r1 to r5 without a value. A
-//! call whose prototype does not say how many it reads counts as reading all five, or none: [`Calls`].
+//! call whose prototype does not say how many it reads, or of a function of the program, counts as reading all five, or
+//! none, or what is known of the function: [`Calls`].
 
 use crate::decode::insn::{Callee, Insn, Operand, Reg};
-use crate::program::{ListForm, Program, Target};
+use crate::program::{FunctionId, IdVec, ListForm, Program, Target};
 
 use super::{Block, Instruction};
 
@@ -79,16 +80,18 @@ pub fn written(insn: Insn) -> RegSet {
 }
 
 /// What a call without a complete prototype reads.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Calls {
+#[derive(Clone, Copy)]
+pub(super) enum Calls<'a> {
     /// Every argument register: what the function may read.
     ReadAll,
     /// What its prototype names: what the function reads for certain.
     ReadNamed,
+    /// What is known here of functions of the program, and of others every argument register.
+    Known(&'a IdVec<FunctionId, Option<RegSet>>),
 }
 
 /// The registers that an instruction reads.
-fn read(program: &Program, instruction: &Instruction, calls: Calls) -> RegSet {
+fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSet {
     let operand = |src| match src {
         Operand::Reg(reg) => RegSet::EMPTY.with(reg),
         Operand::Imm(_) => RegSet::EMPTY,
@@ -117,7 +120,12 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls) -> RegSet {
                 Callee::Register(reg) => RegSet::EMPTY.with(reg),
                 _ => RegSet::EMPTY,
             };
-            RegSet::of(Reg::arguments().take(argument_count(program, instruction, calls))).union(called)
+            let known = match (calls, instruction.target) {
+                (Calls::Known(reads), Some(Target::Function(function))) => reads[function],
+                _ => None,
+            };
+            let passed = || RegSet::of(Reg::arguments().take(argument_count(program, instruction, calls)));
+            known.unwrap_or_else(passed).union(called)
         }
         Insn::Exit => RegSet::EMPTY.with(Reg::R0),
         Insn::LoadImm { .. } | Insn::LoadStackArgument { .. } | Insn::Jump { .. } | Insn::MayGoto { .. } => {
@@ -132,7 +140,7 @@ pub(crate) fn arguments_read(program: &Program, call: &Instruction) -> RegSet {
 }
 
 /// How many of r1 to r5 a call passes.
-fn argument_count(program: &Program, instruction: &Instruction, calls: Calls) -> usize {
+fn argument_count(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> usize {
     let prototype = match instruction.target {
         Some(Target::Import { import, .. }) => program.imports[import].prototype.as_ref(),
         _ => None,
@@ -140,13 +148,18 @@ fn argument_count(program: &Program, instruction: &Instruction, calls: Calls) ->
     let named = prototype.map_or(0, |prototype| crate::abi::word_count(prototype).min(Reg::arguments().len()));
     match prototype {
         Some(prototype) if !prototype.variadic => named,
-        _ if calls == Calls::ReadNamed => named,
+        _ if matches!(calls, Calls::ReadNamed) => named,
         _ => Reg::arguments().len(),
     }
 }
 
 /// The registers live at the entry of the first block.
-pub(super) fn at_entry(program: &Program, instructions: &[Instruction], blocks: &[Block], calls: Calls) -> RegSet {
+pub(super) fn at_entry(
+    program: &Program,
+    instructions: &[Instruction],
+    blocks: &[Block],
+    calls: Calls<'_>,
+) -> RegSet {
     let local: Vec<(RegSet, RegSet)> = blocks
         .iter()
         .map(|block| {

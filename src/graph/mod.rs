@@ -7,7 +7,8 @@
 //! |---|---|
 //! | instructions with what they refer to | `resolve.rs` |
 //! | basic blocks, edges, reachability | `blocks.rs` |
-//! | registers live at entry | `liveness.rs` |
+//! | registers live at entry | `liveness.rs`; seen through calls: `parameters.rs` |
+//! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
 //! | where a jump through a register can go | `labels.rs` |
 //!
@@ -15,9 +16,11 @@
 //! compilers emit such code where it is unreachable (LLVM issue 208984), so it is no error.
 
 mod blocks;
+mod calls;
 mod frame;
 mod labels;
 mod liveness;
+mod parameters;
 mod resolve;
 
 use crate::abi::{REGISTER_WORDS, word_count};
@@ -25,11 +28,13 @@ use crate::decode::DecodeError;
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
 
+pub use calls::{CallGraph, own_calls};
 pub use frame::Frame;
 pub use labels::{JumpTarget, LabelIndex, RegisterJump};
 use liveness::Calls;
 pub(crate) use liveness::arguments_read;
 pub use liveness::{RegSet, written};
+pub use parameters::find as find_parameters;
 
 /// Index of a block in [`Graph::blocks`].
 pub type BlockIndex = usize;
@@ -46,7 +51,8 @@ pub struct Graph {
     pub instructions: Vec<Instruction>,
     /// The blocks that control can reach, in code order; the first is the entry.
     pub blocks: Vec<Block>,
-    /// Registers that the function may read before it writes them: r1 to r5 are its parameters.
+    /// Registers that the function may read before it writes them: r1 to r5 are its parameters. A call of another
+    /// function counts as reading all, until [`find_parameters`] has looked at that.
     pub live_in: RegSet,
     /// Registers that it reads for certain before it writes them.
     pub surely_read: RegSet,

@@ -62,7 +62,8 @@ impl Lifter<'_, '_> {
 
     pub(super) fn return_word(&mut self, word: Value) {
         let abi = &self.declarations.function(self.graph.function).abi;
-        let high = self.get(Reg::R2);
+        // A register that is read here lives through all loops before.
+        let high = if abi.returns_pair() { self.get(Reg::R2) } else { word };
         let results = abi.results(self.builder, &self.entered, [word, high]);
         self.builder.ins().return_(&results);
     }

@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Microseconds of a native run
     #[arg(long, default_value_t = 1000)]
     micros: u64,
-    /// Without rbpf
+    /// Without rbpf and uBPF
     #[arg(long)]
     no_peers: bool,
     /// Without the kernel
@@ -44,7 +44,7 @@ pub struct Arguments {
     /// Write the tables and the plot to BENCHMARKS.md
     #[arg(long)]
     pub write: bool,
-    /// Run once on one of rbpf's compilers, and print the result
+    /// Run once on one of the peers' compilers, and print the result
     #[arg(long, hide = true)]
     pub trial: Option<Compiler>,
     /// How often, with --trial
@@ -72,7 +72,7 @@ impl Arguments {
         }
     }
 
-    /// Whether rbpf is measured.
+    /// Whether peers are measured.
     pub fn has_peers(&self) -> bool {
         !self.no_peers && !self.quick
     }
@@ -116,6 +116,7 @@ impl Arguments {
         if peers {
             columns.push(column("rbpf JIT", Engine::Peer(Compiler::Own)));
             columns.push(column("rbpf Cranelift", Engine::Peer(Compiler::Cranelift)));
+            columns.push(column("uBPF JIT", Engine::Peer(Compiler::Ubpf)));
         }
         let missing = columns.iter().find_map(|column| match &column.engine {
             Engine::Native(compiler, _) | Engine::Translated(compiler, _) if !is_installed(compiler) => {

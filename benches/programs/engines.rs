@@ -1,4 +1,4 @@
-//! What runs a program: native code of a compiler, our translation, rbpf.
+//! What runs a program: native code of a compiler, our translation, rbpf, uBPF.
 //!
 //! In: a program and an [`Engine`]. Out: [`Loaded`], one for each placement in memory, which can be called.
 
@@ -19,7 +19,7 @@ pub enum Engine {
     Native(&'static str, &'static [&'static str]),
     /// A clang's BPF object, translated.
     Translated(&'static str, Box<Config>),
-    /// rbpf.
+    /// rbpf or uBPF.
     Peer(Compiler),
 }
 
@@ -104,7 +104,7 @@ pub fn load(
             Ok(found)
         }
         Engine::Peer(compiler) => {
-            let peers = peers.ok_or("rbpf is not built")?;
+            let peers = peers.ok_or("the peers are not built")?;
             let object = build::build(&source, Flavour::Bpf("clang-19", "v3"), folder)?;
             Ok(vec![Loaded::Peer(peers.compile(*compiler, &object, memory)?)])
         }

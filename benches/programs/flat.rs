@@ -1,4 +1,4 @@
-//! A BPF object as one run of instructions, for engines that know no objects: rbpf and the kernel.
+//! A BPF object as one run of instructions, for engines that know no objects: rbpf, uBPF and the kernel.
 //!
 //! In: an object of clang's. Out: `.text` with its calls resolved, where `bench` is, and the read-only data that its
 //! `lddw` instructions point to, one section after the other.

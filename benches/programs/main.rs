@@ -1,7 +1,7 @@
 //! How fast translated programs are: `cargo bench --bench programs`.
 //!
 //! Every program of `programs.txt` is compiled natively and for BPF, translated, and measured on all engines in turn;
-//! beside them rbpf, and the kernel for what its verifier takes. `--write` puts the tables and the plot into
+//! beside them rbpf, uBPF, and the kernel for what its verifier takes. `--write` puts the tables and the plot into
 //! BENCHMARKS.md. See `--help`.
 //!
 //! | file | what |
@@ -110,7 +110,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs one program on one of rbpf's compilers, and prints the result: what the parent compares.
+/// Runs one program on one of the peers' compilers, and prints the result: what the parent compares.
 fn trial(
     compiler: Compiler,
     arguments: &Arguments,

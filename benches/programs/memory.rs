@@ -1,4 +1,4 @@
-//! The memory that the programs work on: one buffer for all engines, and what rbpf may reach behind it.
+//! The memory that the programs work on: one buffer for all engines, and what peers may reach behind it.
 
 use super::suite;
 
@@ -6,7 +6,7 @@ use super::suite;
 pub const BUFFER: usize = 1 << 16;
 /// Room for read-only data.
 const DATA: usize = 1 << 16;
-/// How often the program does its work, where rbpf's programs find it.
+/// How often the program does its work, where the peers' programs find it.
 const ITERATIONS: usize = BUFFER + DATA;
 
 /// A buffer, read-only data and a number, on page boundaries.

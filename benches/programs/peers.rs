@@ -1,4 +1,4 @@
-//! rbpf, from the library in `benches/peers`, which is opened and not linked.
+//! rbpf and uBPF, from the library in `benches/peers`, which is opened and not linked.
 //!
 //! In: an object of clang's (`-mcpu=v3`). Out: a [`Machine`] to call. The rule: what a peer cannot do is tried in a child
 //! process first ([`Compiler::check`]), since wrong code may crash.
@@ -14,16 +14,29 @@ use super::flat::{flatten, insn};
 use super::memory::Memory;
 use super::suite::Program;
 
-/// One of rbpf's compilers.
+/// A compiler of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Compiler {
-    /// Its own.
+    /// rbpf's own.
     Own,
-    /// With Cranelift.
+    /// rbpf's with Cranelift.
     Cranelift,
+    /// uBPF's.
+    Ubpf,
 }
 
-type Compile = unsafe extern "C" fn(*const u8, usize, bool) -> *mut ();
+impl Compiler {
+    /// Its number in the library.
+    const fn number(self) -> u32 {
+        match self {
+            Compiler::Own => 0,
+            Compiler::Cranelift => 1,
+            Compiler::Ubpf => 2,
+        }
+    }
+}
+
+type Compile = unsafe extern "C" fn(*const u8, usize, u32) -> *mut ();
 type Run = unsafe extern "C" fn(*const (), *mut u8, usize) -> u64;
 type Free = unsafe extern "C" fn(*mut ());
 
@@ -85,7 +98,7 @@ impl Peers {
         for (slot, offset) in std::mem::take(&mut flat.addresses) {
             flat.set_address(slot, data + offset as u64);
         }
-        // rbpf sets r1 only: r2 = *(u64 *)iterations; goto bench.
+        // A peer sets r1 to the buffer: r2 = *(u64 *)iterations; goto bench.
         let iterations = memory.set_iterations(0);
         let mut code = Vec::new();
         code.extend(insn(0x18, 2, 0, 0, iterations as u32));
@@ -94,13 +107,12 @@ impl Peers {
         let start = i16::try_from(flat.start).map_err(|_| "`bench` is too far away")?;
         code.extend(insn(0x05, 0, 0, start, 0));
         code.extend(&flat.code);
-        // rbpf keeps a reference; the suite ends before it matters.
+        // A peer may keep a reference; the suite ends before it matters.
         let code: &'static [u8] = Vec::leak(code);
         // SAFETY: the code is never freed.
-        let machine =
-            unsafe { (self.functions.compile)(code.as_ptr(), code.len(), compiler == Compiler::Cranelift) };
+        let machine = unsafe { (self.functions.compile)(code.as_ptr(), code.len(), compiler.number()) };
         if machine.is_null() {
-            return Err("rbpf refuses it".to_owned());
+            return Err("it is refused".to_owned());
         }
         Ok(Machine { machine, functions: self.functions.clone() })
     }
@@ -129,6 +141,7 @@ impl Compiler {
         let name = match self {
             Compiler::Own => "own",
             Compiler::Cranelift => "cranelift",
+            Compiler::Ubpf => "ubpf",
         };
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut child = Command::new(this)

@@ -3,6 +3,7 @@
 //! In: times and sizes. Out: Markdown and a plot. The rule: a figure is a time divided by the first column's; means are
 //! geometric, over the programs that the column has.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::arguments::Column;
@@ -183,19 +184,23 @@ impl Report {
         document::write_plot("programs.svg", &self.plot())
     }
 
-    /// Why peers have no figure.
+    /// Why peers have no figure: the programs by reason.
     fn reasons(&self) -> String {
         let mut text = String::new();
-        for column in 0..self.titles.len() {
-            let reason = |row: usize| {
-                let (measured, _) = &self.rows[row];
-                let why = measured.times[column].as_ref().err()?.lines().next().unwrap_or_default().to_owned();
-                Some(format!("{} ({why})", measured.program.name))
-            };
-            let missing: Vec<String> = (0..self.rows.len()).filter_map(reason).collect();
-            if !missing.is_empty() {
-                let (title, missing) = (&self.titles[column], missing.join(", "));
-                writeln!(text, "\n{title} does not run: {missing}.").expect("a string takes all");
+        for (column, title) in self.titles.iter().enumerate() {
+            let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for (measured, _) in &self.rows {
+                if let Err(why) = &measured.times[column] {
+                    // Compilers say which program first.
+                    let why = why.lines().next().unwrap_or_default();
+                    let why = why.rsplit_once("error: ").map_or(why, |(_, error)| error);
+                    reasons.entry(why).or_default().push(&measured.program.name);
+                }
+            }
+            if !reasons.is_empty() {
+                let reasons: Vec<String> =
+                    reasons.iter().map(|(why, programs)| format!("{why} ({})", programs.join(", "))).collect();
+                writeln!(text, "\n{title} does not run all: {}.", reasons.join("; ")).expect("a string takes all");
             }
         }
         text

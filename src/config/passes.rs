@@ -50,7 +50,8 @@ passes! {
     Loads "loads" "byte loads of one number become one load, and masks of what is zero go"
     Stores "stores" "byte stores of one number become one store"
     Rotates "rotates" "shifts that make a rotate by a variable amount become one"
-    Exits "exits" "the exits of counted loops compare what the next round uses"
+    Latches "latches" "loops' branches back compare and hand on what the next round starts with"
+    Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"
 }
 
 /// A set of passes.

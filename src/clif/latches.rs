@@ -5,22 +5,27 @@
 //! the branch, in a shape that the optimiser does not look through: a pair of words, of which the low one is taken.
 //! There is no instruction for either.
 //!
-//! | branch, one of whose ways goes back to a block whose parameter `i` gets `i + k` on that way | becomes |
+//! | branch, one of whose ways goes back and hands on `i + k`, with a constant `k` | becomes |
 //! |---|---|
 //! | on `i + k cond x` | on `next cond x` |
 //! | on `i == n`, `i != n`, with a constant `n` | on `next == n + k`, `next != n + k` |
+//! | stays in the loop if `i < n`, unsigned, or `i <= n` (leaves it if not) | `next < n + k`, `next <= n + k` |
 //! | on anything | hands on `next` in place of `i + k` |
 //!
 //! where `next` is `i + k`. `i` is a word, or the low half of one that `i + k` is zero-extended to; comparisons are of
-//! words, or of low halves.
+//! words, or of low halves. In the third row it is a word, and each round starts with a constant, or with `next` over this
+//! way of this branch; all numbers are below [`FAR`].
 //!
 //! Sound: `next` is the same number; and adding `k` to both sides keeps (in)equality, modulo the size of what is
-//! compared. Where the low half is counted, so that `i + k` is modulo 2^32, only low halves are compared so. One pass over
-//! the branches.
+//! compared. Where the low half is counted, so that `i + k` is modulo 2^32, only low halves are compared so. It keeps an
+//! order if neither sum wraps: by induction over the rounds, `i` is a start, or was let through by this branch, so at most
+//! `n + k`. One pass over the branches.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::flowgraph::ControlFlowGraph;
+use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
     Block, BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef,
     types,
@@ -33,36 +38,77 @@ const DEPTH: usize = 8;
 
 /// A number that a branch hands on to where it goes back.
 struct Step {
-    /// The parameter that gets it.
+    /// What is counted.
     counter: Value,
-    /// What it gets: `counter` + `by`.
+    /// What is handed on: `counter` + `by`.
     sum: Value,
     by: u64,
     /// The addition is of low halves.
     is_half: bool,
+    /// Which way of the branch goes back.
+    way: usize,
     /// The sum as the optimiser does not know it.
     next: Value,
 }
 
+/// Where numbers are far from wrapping.
+const FAR: u64 = 1 << 40;
+
+/// Loops of more ways in are not looked at.
+const WAYS_IN: usize = 8;
+
 /// Runs the pass.
 pub(super) fn run(function: &mut Function) {
     let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
+    // The branches that lead to each block.
+    let mut ways_in: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
     let blocks: Vec<Block> = function.layout.blocks().collect();
     for (place, &block) in blocks.iter().enumerate() {
         places[block] = place;
+        let Some(last) = function.layout.last_inst(block) else { continue };
+        let dfg = &function.dfg;
+        for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
+            ways_in[call.block(&dfg.value_lists)].push(last);
+        }
     }
+    let mut pinned: SecondaryMap<Value, Option<(Block, Value)>> = SecondaryMap::new();
     for &block in &blocks {
         let Some(branch) = function.layout.last_inst(block) else { continue };
         let mut steps = steps(function, &places, block, branch);
+        if steps.is_empty() {
+            continue;
+        }
         let location = function.srcloc(branch);
         let mut cursor = FuncCursor::new(function).at_inst(branch).with_srcloc(location);
         for step in &mut steps {
             let pair = cursor.ins().iconcat(step.sum, step.sum);
             step.next = cursor.ins().isplit(pair).0;
+            pinned[step.sum].get_or_insert((block, step.next));
         }
-        if !steps.is_empty() {
-            compare(&mut cursor, branch, &steps);
-            hand_on(&mut cursor.func.dfg, branch, &steps);
+        compare(&mut cursor, branch, &steps, &ways_in);
+        hand_on(&mut cursor.func.dfg, branch, &steps);
+    }
+    rename(function, &pinned);
+}
+
+/// Lets what comes after a branch use what it handed on, so that what was counted is not wanted any more.
+fn rename(function: &mut Function, pinned: &SecondaryMap<Value, Option<(Block, Value)>>) {
+    if pinned.values().all(Option::is_none) {
+        return;
+    }
+    let dominators = DominatorTree::with_function(function, &ControlFlowGraph::with_function(function));
+    let (dfg, layout) = (&mut function.stencil.dfg, &function.stencil.layout);
+    for block in layout.blocks() {
+        for inst in layout.block_insts(block) {
+            let next = |value: Value, aliases: &DataFlowGraph| {
+                let (branch, next) = pinned[aliases.resolve_aliases(value)]?;
+                (branch != block && dominators.block_dominates(branch, block)).then_some(next)
+            };
+            if dfg.inst_values(inst).any(|value| next(value, dfg).is_some()) {
+                let renamed: Vec<Value> =
+                    dfg.inst_values(inst).map(|value| next(value, dfg).unwrap_or(value)).collect();
+                dfg.overwrite_inst_values(inst, renamed.into_iter());
+            }
         }
     }
 }
@@ -72,26 +118,25 @@ fn steps(function: &Function, places: &SecondaryMap<Block, usize>, block: Block,
     let dfg = &function.dfg;
     let mut steps: Vec<Step> = Vec::new();
     let InstructionData::Brif { blocks, .. } = dfg.insts[branch] else { return steps };
-    for call in blocks {
-        let to = call.block(&dfg.value_lists);
-        if places[to] > places[block] {
+    for (way, call) in blocks.iter().enumerate() {
+        if places[call.block(&dfg.value_lists)] > places[block] {
             continue;
         }
-        for (&counter, argument) in dfg.block_params(to).iter().zip(call.args(&dfg.value_lists)) {
+        for argument in call.args(&dfg.value_lists) {
             let BlockArg::Value(sum) = argument else { continue };
             let sum = dfg.resolve_aliases(sum);
-            if let Some((by, is_half)) = step(dfg, counter, sum)
-                && steps.iter().all(|step| step.sum != sum)
+            if steps.iter().all(|step| step.sum != sum)
+                && let Some((counter, by, is_half)) = step(dfg, sum)
             {
-                steps.push(Step { counter, sum, by, is_half, next: sum });
+                steps.push(Step { counter, sum, by, is_half, way, next: sum });
             }
         }
     }
     steps
 }
 
-/// What a number is more than a counter, and whether that is so of low halves.
-fn step(dfg: &DataFlowGraph, counter: Value, sum: Value) -> Option<(u64, bool)> {
+/// What a number is the sum of: a word, a constant, and whether it is the sum of their low halves.
+fn step(dfg: &DataFlowGraph, sum: Value) -> Option<(Value, u64, bool)> {
     if dfg.value_type(sum) != types::I64 {
         return None;
     }
@@ -99,16 +144,15 @@ fn step(dfg: &DataFlowGraph, counter: Value, sum: Value) -> Option<(u64, bool)> 
     let ValueDef::Result(add, _) = dfg.value_def(half.unwrap_or(sum)) else { return None };
     let InstructionData::Binary { opcode: Opcode::Iadd, args: [from, by] } = dfg.insts[add] else { return None };
     let by = constant(dfg, by)?;
-    let from = match half {
-        Some(half) if dfg.value_type(half) == types::I32 => operand(dfg, from, Opcode::Ireduce)?,
-        Some(_) => return None,
-        None => dfg.resolve_aliases(from),
-    };
-    (from == counter).then_some((by, half.is_some()))
+    match half {
+        Some(half) if dfg.value_type(half) == types::I32 => Some((operand(dfg, from, Opcode::Ireduce)?, by, true)),
+        Some(_) => None,
+        None => Some((dfg.resolve_aliases(from), by, false)),
+    }
 }
 
 /// Lets the branch compare what is next, if it compares one of these.
-fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step]) {
+fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step], ways_in: &SecondaryMap<Block, Vec<Inst>>) {
     let dfg = &cursor.func.dfg;
     let InstructionData::Brif { arg, .. } = dfg.insts[branch] else { return };
     let ValueDef::Result(compare, _) = dfg.value_def(dfg.resolve_aliases(arg)) else { return };
@@ -125,8 +169,12 @@ fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step]) {
     let counter = || {
         let is_same = |step: &&Step| is_of(args[0], step.counter) && !(step.is_half && ty == types::I64);
         let step = steps.iter().find(is_same)?;
-        let is_equality = matches!(cond, IntCC::Equal | IntCC::NotEqual);
-        Some((step, constant(dfg, args[1]).filter(|_| is_equality)?))
+        let end = constant(dfg, args[1])?;
+        let keeps = match cond {
+            IntCC::Equal | IntCC::NotEqual => true,
+            _ => ty == types::I64 && is_bounded(dfg, branch, step, cond, end, ways_in),
+        };
+        keeps.then_some((step, end))
     };
     let condition = if let Some((side, step)) = sum {
         let mut sides = args;
@@ -142,6 +190,34 @@ fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step]) {
         return;
     };
     cursor.func.dfg.inst_args_mut(branch)[0] = condition;
+}
+
+/// Whether the branch lets through what is below a constant only, and each round starts with a constant or with that.
+fn is_bounded(
+    dfg: &DataFlowGraph,
+    branch: Inst,
+    step: &Step,
+    cond: IntCC,
+    end: u64,
+    ways_in: &SecondaryMap<Block, Vec<Inst>>,
+) -> bool {
+    let stays = if step.way == 0 { cond } else { cond.complement() };
+    if !matches!(stays, IntCC::UnsignedLessThan | IntCC::UnsignedLessThanOrEqual) || end >= FAR || step.by >= FAR {
+        return false;
+    }
+    let ValueDef::Param(header, index) = dfg.value_def(step.counter) else { return false };
+    let ways = &ways_in[header];
+    ways.len() <= WAYS_IN
+        && ways.iter().all(|&way| {
+            let calls = dfg.insts[way].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
+            calls.iter().enumerate().filter(|(_, call)| call.block(&dfg.value_lists) == header).all(
+                |(edge, call)| {
+                    let Some(BlockArg::Value(value)) = call.args(&dfg.value_lists).nth(index) else { return false };
+                    let is_next = way == branch && edge == step.way && dfg.resolve_aliases(value) == step.sum;
+                    is_next || constant(dfg, value).is_some_and(|start| start < FAR)
+                },
+            )
+        })
 }
 
 /// Whether a half is the low one of a word.
@@ -170,19 +246,12 @@ fn low(cursor: &mut FuncCursor<'_>, word: Value, ty: Type) -> Value {
 
 /// Lets the branch hand on what is next.
 fn hand_on(dfg: &mut DataFlowGraph, branch: Inst, steps: &[Step]) {
-    let InstructionData::Brif { blocks, .. } = dfg.insts[branch] else { return };
-    for mut call in blocks {
-        let next = |argument| match argument {
-            BlockArg::Value(value) => {
-                let value = dfg.resolve_aliases(value);
-                steps.iter().find(|step| step.sum == value).map_or(argument, |step| step.next.into())
-            }
-            other => other,
-        };
-        let mut arguments: Vec<BlockArg> = call.args(&dfg.value_lists).map(next).collect();
-        arguments.reverse();
-        call.update_args(&mut dfg.value_lists, |old| arguments.pop().unwrap_or(old));
-    }
+    let next = |value: Value| {
+        let sum = dfg.resolve_aliases(value);
+        steps.iter().find(|step| step.sum == sum).map_or(value, |step| step.next)
+    };
+    let values: Vec<Value> = dfg.inst_values(branch).map(next).collect();
+    dfg.overwrite_inst_values(branch, values.into_iter());
 }
 
 /// The operand of the conversion that a value is the result of.

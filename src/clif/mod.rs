@@ -9,6 +9,7 @@
 //! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
+//! | values that several paths want are computed once | `pins.rs` |
 //! | edges that leave loops, or hand on constants, get blocks of their own | `edges.rs` |
 //!
 //! Tried, and not kept, since 54 programs took as long as before: moving the arithmetic of a loop's last block up before
@@ -19,6 +20,7 @@ mod edges;
 mod halves;
 mod latches;
 mod loads;
+mod pins;
 mod places;
 mod rotates;
 mod stores;
@@ -34,6 +36,8 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes) {
     // Elsewhere an access that is not aligned may be slow, or a trap that is emulated.
     let architecture = isa.triple().architecture;
     let unaligned = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
+    // Elsewhere Cranelift has no pairs of words that cost nothing.
+    let has_pairs = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_));
     let order = isa.endianness();
     if passes.contains(Pass::Loads) {
         loads::run(function, order, unaligned);
@@ -44,12 +48,14 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes) {
     if passes.contains(Pass::Rotates) {
         rotates::run(function);
     }
-    // Elsewhere Cranelift has no pairs of words that cost nothing.
-    if passes.contains(Pass::Latches) && matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_)) {
+    if passes.contains(Pass::Latches) && has_pairs {
         latches::run(function);
     }
     if passes.contains(Pass::Edges) {
         edges::run(function);
+    }
+    if passes.contains(Pass::Pins) && has_pairs {
+        pins::run(function);
     }
 }
 

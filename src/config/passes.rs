@@ -52,6 +52,7 @@ passes! {
     Rotates "rotates" "shifts that make a rotate by a variable amount become one"
     Latches "latches" "loops' branches back compare and hand on what the next round starts with"
     Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"
+    Pins "pins" "values that several paths want are computed once"
 }
 
 /// A set of passes.

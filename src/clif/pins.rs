@@ -1,0 +1,131 @@
+//! Values that several paths want are computed once, where the program computes them.
+//!
+//! Cranelift computes a value where it is used; where two uses lie on paths of which neither leads to the other, it does
+//! that twice, and after the paths meet once more: a remainder that BPF computed once is computed at each check against
+//! it. Here such a value gets a use where its block ends, of which no instruction comes: the low one of a pair of words.
+//!
+//! | value | |
+//! |---|---|
+//! | costs [`COST`] or more, with what only it uses; used in several blocks of which none is on the way to all | pinned |
+//! | what does not change in the loop that it is in | left to be moved out of it |
+//! | all others: computing them again is cheaper than a register | left |
+//!
+//! Sound: a value more is computed, where it was before. One pass, over the dominator tree.
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::dominator_tree::DominatorTree;
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::flowgraph::ControlFlowGraph;
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Opcode, Value, ValueDef, types};
+use cranelift_codegen::loop_analysis::LoopAnalysis;
+
+use super::bytes::constant;
+use super::places;
+
+/// What a value costs at least that is worth a register: in simple instructions.
+const COST: u32 = 4;
+
+/// The cost of a value is not counted further.
+const MOST: u32 = 1000;
+
+/// Where a value is used.
+#[derive(Clone, Copy, Default)]
+struct Uses {
+    count: u32,
+    /// The first block in reverse postorder that does.
+    first: Option<Block>,
+    /// There are others, which the first one is not on the way to.
+    apart: bool,
+}
+
+/// Runs the pass.
+pub(super) fn run(function: &mut Function) {
+    for value in wanted(function) {
+        let ValueDef::Result(inst, _) = function.dfg.value_def(value) else { continue };
+        let Some(last) = function.layout.inst_block(inst).and_then(|block| function.layout.last_inst(block)) else {
+            continue;
+        };
+        let location = function.srcloc(last);
+        let mut cursor = FuncCursor::new(function).at_inst(last).with_srcloc(location);
+        let pair = cursor.ins().iconcat(value, value);
+        cursor.ins().isplit(pair);
+    }
+}
+
+fn wanted(function: &Function) -> Vec<Value> {
+    let mut graph = ControlFlowGraph::new();
+    graph.compute(function);
+    let dominators = DominatorTree::with_function(function, &graph);
+    let mut loops = LoopAnalysis::new();
+    loops.compute(function, &graph, &dominators);
+    let dfg = &function.dfg;
+    let mut uses: SecondaryMap<Value, Uses> = SecondaryMap::new();
+    let order: Vec<Block> = dominators.cfg_rpo().copied().collect();
+    for &block in &order {
+        for inst in function.layout.block_insts(block) {
+            for value in dfg.inst_values(inst) {
+                let uses = &mut uses[dfg.resolve_aliases(value)];
+                uses.count += 1;
+                let first = *uses.first.get_or_insert(block);
+                uses.apart |= !dominators.block_dominates(first, block);
+            }
+        }
+    }
+    // What a value costs, with the operands that only it uses.
+    let mut costs: SecondaryMap<Value, u32> = SecondaryMap::new();
+    let mut found = Vec::new();
+    for &block in &order {
+        for inst in function.layout.block_insts(block) {
+            let &[result] = dfg.inst_results(inst) else { continue };
+            if places::is_barrier(dfg, inst) && divisor(function, inst).is_none() {
+                continue;
+            }
+            let own = |value: Value| {
+                let value = dfg.resolve_aliases(value);
+                if uses[value].count == 1 { costs[value] } else { 0 }
+            };
+            let cost = dfg.inst_values(inst).fold(cost(function, inst), |sum, value| sum + own(value)).min(MOST);
+            costs[result] = cost;
+            let changes = |value: Value| {
+                let around = loops.innermost_loop(block);
+                let home = match dfg.value_def(dfg.resolve_aliases(value)) {
+                    ValueDef::Result(inst, _) => function.layout.inst_block(inst),
+                    ValueDef::Param(block, _) => Some(block),
+                    ValueDef::Union(..) => None,
+                };
+                around.is_none_or(|around| home.is_some_and(|home| loops.is_in_loop(home, around)))
+            };
+            if cost >= COST
+                && uses[result].apart
+                && dfg.value_type(result) == types::I64
+                && dfg.inst_values(inst).any(changes)
+            {
+                found.push(result);
+            }
+        }
+    }
+    found
+}
+
+/// What an instruction costs, in simple ones.
+fn cost(function: &Function, inst: Inst) -> u32 {
+    match function.dfg.insts[inst].opcode() {
+        Opcode::Iconst | Opcode::Uextend | Opcode::Ireduce => 0,
+        Opcode::Imul | Opcode::Smulhi | Opcode::Umulhi => 3,
+        _ => match divisor(function, inst) {
+            Some(divisor) if !divisor.is_power_of_two() => 6,
+            _ => 1,
+        },
+    }
+}
+
+/// The constant that an instruction divides by, which then is not 0: Cranelift multiplies.
+fn divisor(function: &Function, inst: Inst) -> Option<u64> {
+    let dfg = &function.dfg;
+    match dfg.insts[inst].opcode() {
+        Opcode::Udiv | Opcode::Urem | Opcode::Sdiv | Opcode::Srem => {
+            dfg.inst_values(inst).nth(1).and_then(|divisor| constant(dfg, divisor)).filter(|&divisor| divisor != 0)
+        }
+        _ => None,
+    }
+}

@@ -51,8 +51,8 @@ enum Piece {
     Code(String),
     /// Two ways.
     If { condition: String, then: Vec<Piece>, otherwise: Vec<Piece> },
-    /// A body that runs some times; `start` gives the counter its value.
-    Loop { counter: usize, start: String, body: Vec<Piece> },
+    /// A body that runs some times; `start` gives the counter its value, `again` counts and is the condition to go on.
+    Loop { start: String, body: Vec<Piece>, again: String },
     /// Blocks that jump among each other until a counter is used up: control flow of any shape.
     Maze { counter: usize, times: usize, blocks: Vec<(Vec<Piece>, String, usize)> },
     /// The end of the function, under a condition.
@@ -168,11 +168,39 @@ fn remove(pieces: &mut Vec<Piece>, number: &mut usize) -> bool {
     false
 }
 
-/// How often a loop runs: a number, or what a register says.
-fn times(seed: &mut Seed, counter: usize) -> String {
+/// How often a loop runs that counts down: a number, or what a register says.
+fn times_down(seed: &mut Seed, counter: usize) -> String {
     match seed.below(3) {
         0 => format!("r{counter} = r{}\nr{counter} &= {}\nr{counter} += 1", seed.below(7), seed.pick(&[3, 7, 31])),
         _ => format!("r{counter} = {}", 1 + seed.below(5)),
+    }
+}
+
+/// How a loop starts to count, and the condition on which it goes on, after its count: of all kinds that end soon.
+fn counting(seed: &mut Seed, counter: usize) -> (String, String) {
+    let step = [1, 2, 3, 255, 0x1_0000, 0x100_0000][seed.below(6)];
+    let times = 1 + seed.below(6) as i64;
+    let copy = seed.below(7);
+    let start = |value: i64| format!("r{counter} = {value:#x} ll");
+    // From a number whose sums may wrap to one that an instruction can have.
+    let end = [0, 1, step, -1, 0x7fff_0000][seed.below(5)];
+    match seed.below(9) {
+        0 => (start(end - times * step), format!("r{counter} += {step}\nif r{counter} != {end}")),
+        1 => (start(end + times * step), format!("r{counter} += {}\nif r{counter} != {end}", -step)),
+        2 => {
+            (start(end - times * step), format!("r{copy} = r{counter}\nr{counter} += {step}\nif r{copy} != {end}"))
+        }
+        3 => (start(end - times * step), format!("w{counter} += {step}\nif w{counter} != {end}")),
+        4 => {
+            (start(end - times * step), format!("w{copy} = w{counter}\nw{counter} += {step}\nif w{copy} != {end}"))
+        }
+        5 | 6 => {
+            let start = if seed.below(2) == 0 { start(end) } else { format!("r{counter} = r{}", seed.below(7)) };
+            let (size, cond) = (seed.pick(&["r", "w"]), seed.pick(&["<", "<="]));
+            let count = format!("{size}{copy} = {size}{counter}\nr{counter} += {step}");
+            (start, format!("{count}\nif {size}{copy} {cond} {}", times * step))
+        }
+        _ => (times_down(seed, counter), format!("r{counter} -= 1\nif r{counter} != 0")),
     }
 }
 
@@ -192,7 +220,8 @@ fn pieces(seed: &mut Seed, budget: &mut usize, depth: usize, callees: std::ops::
             },
             3 if depth < 2 => {
                 let counter = 7 + depth;
-                Piece::Loop { counter, start: times(seed, counter), body: inner(seed, budget) }
+                let (start, again) = counting(seed, counter);
+                Piece::Loop { start, body: inner(seed, budget), again }
             }
             4 if depth < 2 => {
                 let count = 2 + seed.below(4);
@@ -260,11 +289,11 @@ fn write_pieces(pieces: &[Piece], text: &mut String, labels: &mut usize, exit: &
                 write_pieces(then, text, labels, exit);
                 *text += &format!("{end}:\n");
             }
-            Piece::Loop { counter, start, body } => {
-                let again = label(labels);
-                *text += &format!("{start}\n{again}:\n");
+            Piece::Loop { start, body, again } => {
+                let top = label(labels);
+                *text += &format!("{start}\n{top}:\n");
                 write_pieces(body, text, labels, exit);
-                *text += &format!("r{counter} -= 1\nif r{counter} != 0 goto {again}\n");
+                *text += &format!("{again} goto {top}\n");
             }
             Piece::Maze { counter, times, blocks } => {
                 let end = label(labels);

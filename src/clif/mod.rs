@@ -5,9 +5,11 @@
 //!
 //! | pass | file |
 //! |---|---|
+//! | block parameters that are always the same constant are that | `constants.rs` |
 //! | byte loads of one number become one load; byte orders; masks of what is zero | `loads.rs`, over `bytes.rs`, `halves.rs` |
 //! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
+//! | bits counted by shifts and masks | `counts.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
 //! | values that several paths want are computed once | `pins.rs` |
 //! | edges that leave loops, or hand on constants, get blocks of their own | `edges.rs` |
@@ -16,6 +18,8 @@
 //! the branch that leads to it, so that the branch closes the loop (0.90 at best, 1.25 at worst).
 
 mod bytes;
+mod constants;
+mod counts;
 mod edges;
 mod halves;
 mod latches;
@@ -39,6 +43,9 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes) {
     // Elsewhere Cranelift has no pairs of words that cost nothing.
     let has_pairs = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_));
     let order = isa.endianness();
+    if passes.contains(Pass::Constants) {
+        constants::run(function);
+    }
     if passes.contains(Pass::Loads) {
         loads::run(function, order, unaligned);
     }
@@ -47,6 +54,9 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes) {
     }
     if passes.contains(Pass::Rotates) {
         rotates::run(function);
+    }
+    if passes.contains(Pass::Counts) {
+        counts::run(function, isa);
     }
     if passes.contains(Pass::Latches) && has_pairs {
         latches::run(function);

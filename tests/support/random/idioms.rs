@@ -6,11 +6,12 @@ use super::{MEMORY, Seed};
 
 /// One such.
 pub fn idiom(seed: &mut Seed) -> String {
-    match seed.below(8) {
+    match seed.below(9) {
         0..=2 => load_bytes(seed),
         3 | 4 => store_bytes(seed),
         5 => rotate(seed),
         6 => extension(seed),
+        7 => count_bits(seed),
         _ => counted_loop(seed),
     }
 }
@@ -135,6 +136,53 @@ fn rotate(seed: &mut Seed) -> String {
          {letter}3 {down} {letter}4\n{letter}5 {operator} {letter}3",
         seed.below(7)
     )
+}
+
+/// Ones or leading zeros of a register, counted by shifts and masks.
+fn count_bits(seed: &mut Seed) -> String {
+    let bits = *seed.pick(&[32_u32, 64]);
+    let letter = if bits == 32 { 'w' } else { 'r' };
+    let mut lines = vec![format!("{letter}3 = {letter}{}", seed.below(7))];
+    let mut line = |text: String| lines.push(text);
+    let (step, operators) = (seed.below(30), ["&=", "|=", "^="]);
+    // The first value may itself be shifted or masked, which compilers join with what follows.
+    let (mut first, mut mask) = (1, u64::MAX >> (64 - bits));
+    match seed.below(4) {
+        0 | 1 => {
+            for by in [1, 2, 4, 8, 16, 32].into_iter().filter(|by| by < &bits) {
+                let by = if step == 0 && by == 8 { 7 } else { by };
+                line(format!("{letter}4 = {letter}3\n{letter}4 >>= {by}\n{letter}3 {} {letter}4", operators[1]));
+            }
+            line(format!("{letter}3 ^= -1"));
+            if seed.below(2) == 0 {
+                mask &= !1;
+            }
+        }
+        2 => first = 8,
+        _ => {}
+    }
+    let repeated = |byte: u8| u64::from_le_bytes([byte; 8]) >> (64 - bits);
+    let number = |value: u64| {
+        if bits == 32 { format!("w5 = {}", value as u32 as i32) } else { format!("r5 = {value:#x} ll") }
+    };
+    let fives = repeated(0x55) & (mask >> 1);
+    let fives = if first > 1 { fives >> (first - 1) } else { fives };
+    let fives = if step == 1 { fives & !0x10 } else { fives };
+    line(format!("{letter}4 = {letter}3\n{letter}4 >>= {first}\n{}\n{letter}4 &= {letter}5", number(fives)));
+    if first > 1 {
+        line(format!("{letter}3 >>= {}", if step == 2 { first } else { first - 1 }));
+    }
+    if mask & 1 == 0 {
+        line(format!("{letter}3 &= -2"));
+    }
+    line(format!("{letter}3 -= {letter}4"));
+    let threes = if step == 3 { 0x37 } else { 0x33 };
+    line(format!("{}\n{letter}4 = {letter}3\n{letter}4 >>= 2\n{letter}4 &= {letter}5", number(repeated(threes))));
+    line(format!("{letter}3 &= {letter}5\n{letter}3 += {letter}4\n{letter}4 = {letter}3\n{letter}4 >>= 4"));
+    line(format!("{letter}3 += {letter}4\n{}\n{letter}3 &= {letter}5", number(repeated(0x0f))));
+    line(format!("{}\n{letter}3 *= {letter}5", number(repeated(1))));
+    line(format!("{letter}3 >>= {}", if step == 4 { bits - 7 } else { bits - 8 }));
+    lines.join("\n")
 }
 
 /// Extensions as v1 and v2 have them, and masks.

@@ -183,10 +183,15 @@ impl Declarer<'_> {
         let signature = abi.signature(abi.words(0));
         if is_preemptible(function, self.placement) {
             let id = self.module.declare_function(&function.name, Linkage::Preemptible, &signature);
-            return Ok(Callee { id: named(&function.name, id)?, abi, colocated: self.has_table });
+            return Ok(Callee {
+                id: named(&function.name, id)?,
+                abi,
+                colocated: self.has_table,
+                replaceable: true,
+            });
         }
         let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
-        Ok(Callee { id, abi, colocated: self.is_near })
+        Ok(Callee { id, abi, colocated: self.is_near, replaceable: false })
     }
 
     fn function_abi(&mut self, function: &Function, graph: &Graph) -> Abi {
@@ -263,7 +268,7 @@ impl Declarer<'_> {
         signature: &Signature,
     ) -> Result<Callee, DeclareError> {
         let id = named(name, self.module.declare_function(name, linkage, signature))?;
-        Ok(Callee { id, abi, colocated: self.has_table })
+        Ok(Callee { id, abi, colocated: self.has_table, replaceable: true })
     }
 
     /// The table of the addresses of names that code uses.

@@ -97,6 +97,7 @@ pub mod golden;
 pub mod graph;
 pub mod html;
 pub mod improve;
+pub mod inline;
 pub mod jit;
 pub mod lift;
 pub mod listing;

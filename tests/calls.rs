@@ -1,11 +1,15 @@
-//! Calls between functions of a program: what callers pass.
+//! Calls between functions of a program: what callers pass, and what they have of their callees instead.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "calls/object.rs"]
+mod object;
 mod support;
 
-use bpf2native::config::{OptLevel, parse_triple};
-use bpf2native::{Config, Program, listing};
+use bpf2native::config::{OptLevel, PassChange, Passes, parse_triple};
+use bpf2native::parse::{Input, Options, parse};
+use bpf2native::{Config, Jit, Linker, Program, listing};
+use object::Function;
 
 /// The CLIF of a program, as it is lifted.
 fn clif(text: &str) -> String {
@@ -45,4 +49,59 @@ fn recursive_functions_pass_what_they_read() {
 fn calls_that_are_not_known_read_all() {
     // A pointer may lead to a function of five parameters.
     assert_eq!(parameters("call f\nexit\nf:\nr6 = 1\ncallx r6\nexit"), [5, 5]);
+}
+
+/// The program of these objects.
+fn linked(objects: &[Vec<u8>]) -> Program {
+    let inputs =
+        objects.iter().enumerate().map(|(index, bytes)| Input { name: format!("{index}.o"), bytes: bytes.clone() });
+    parse(&inputs.collect::<Vec<_>>(), &Options::default()).unwrap()
+}
+
+/// `main` reads `other`, and adds what `get`, of another object, reads of `value`.
+fn two_objects(weak: bool) -> Program {
+    let main = Function {
+        name: "main",
+        text: "r1 = 0 ll\nr6 = *(u64 *)(r1 + 0)\ncall -1\nr0 += r6\nexit",
+        weak: false,
+        references: &[(0, "other"), (3, "get")],
+    };
+    let get =
+        Function { name: "get", text: "r1 = 0 ll\nr0 = *(u64 *)(r1 + 0)\nexit", weak, references: &[(0, "value")] };
+    linked(&[object::object(&[main], &[("other", 1000)]), object::object(&[get], &[("value", 7)])])
+}
+
+/// The CLIF of `main` in an object.
+fn main_in_object(program: &Program) -> String {
+    let config = Config::for_target(parse_triple("x86_64").unwrap());
+    listing::clif(program, &config, Some("main"), &mut Vec::new()).unwrap()
+}
+
+#[test]
+fn small_functions_of_other_objects_are_inlined() {
+    let program = two_objects(false);
+    assert!(!main_in_object(&program).contains("call fn"), "{}", main_in_object(&program));
+    for words in ["all", "no-inlining", "none"] {
+        let passes = Passes::ALL.changed(&[words.parse::<PassChange>().unwrap()]);
+        let jit = Jit::new(&Config { passes: Some(passes), ..Config::default() }).unwrap();
+        let module = jit.load(&program, &Linker::new().no_libc()).unwrap();
+        // SAFETY: `main` takes nothing, and reads data of its own.
+        let main = unsafe { module.func::<(), u64>("main") }.unwrap();
+        assert_eq!(main.call(()), 1007, "-Z {words}");
+    }
+}
+
+#[test]
+fn weak_functions_of_objects_stay_calls() {
+    assert!(main_in_object(&two_objects(true)).contains("call fn"));
+}
+
+#[test]
+fn early_exits_go_into_recursive_calls_only() {
+    let config = Config::for_target(parse_triple("x86_64").unwrap());
+    let text = "r1 = 9\ncall f\nexit\nf:\nr0 = r1\nif r1 == 0 goto +3\nr6 = r1\nr1 -= 1\ncall f\nexit";
+    let program = Program::from_instructions("calls", &support::asm::assemble(text).unwrap()).unwrap();
+    let clif = listing::clif(&program, &config, None, &mut Vec::new()).unwrap();
+    let (main, f) = clif.split_once("function .text").unwrap();
+    assert_eq!([main, f].map(|text| text.matches("brif").count()), [0, 2], "{clif}");
 }

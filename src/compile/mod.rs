@@ -16,10 +16,12 @@ use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use rayon::prelude::*;
 use target_lexicon::Architecture;
 
+use crate::clif;
 use crate::config::Isas;
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::improve::Reaches;
-use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, Lifted};
+use crate::inline::Bodies;
+use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, Lifted, Source};
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
 use crate::times::{Phase, Profiled, time};
@@ -168,8 +170,10 @@ pub fn each_function<T: Send>(
 ) -> Vec<Result<(CompiledFunction, T), CompileError>> {
     let times = isas.times();
     let reaches = time(times, Phase::Improve, || Reaches::new(program, &selection.graphs));
+    let source = Source { program, declarations, isas, reaches: &reaches };
+    let bodies = Bodies::new(source, &selection.graphs);
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
-        let lifted = lift::lift(program, declarations, isas, graph, &reaches, lifting)?;
+        let lifted = lifted(source, &bodies, graph, lifting, context)?;
         let seen = look(graph, &lifted.function);
         Ok((machine_code(program, declarations, isas, graph, lifted, keep, context)?, seen))
     };
@@ -192,10 +196,41 @@ pub fn clif(
     isas: &Isas,
 ) -> Result<Vec<Function>, CompileError> {
     let reaches = Reaches::new(program, &selection.graphs);
-    let lift = |lifting: &mut LiftContext, graph: &Graph| {
-        lift::lift(program, declarations, isas, graph, &reaches, lifting).map(|lifted| lifted.function)
+    let source = Source { program, declarations, isas, reaches: &reaches };
+    let bodies = Bodies::new(source, &selection.graphs);
+    let lift = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
+        lifted(source, &bodies, graph, lifting, context).map(|lifted| lifted.function)
     };
-    first_error(selection.graphs.par_iter().map_init(LiftContext::default, lift).collect())
+    let contexts = || (LiftContext::default(), Context::new());
+    first_error(selection.graphs.par_iter().map_init(contexts, lift).collect())
+}
+
+/// The CLIF of a function, with what it has of others, and faster.
+fn lifted(
+    source: Source<'_>,
+    bodies: &Bodies,
+    graph: &Graph,
+    lifting: &mut LiftContext,
+    context: &mut Context,
+) -> Result<Lifted, CompileError> {
+    let Source { program, isas, .. } = source;
+    let mut lifted = lift::lift(source, graph, lifting)?;
+    let passes = isas.clif_passes_for(graph, lifted.returns_twice);
+    time(isas.times(), Phase::Clif, || {
+        // None was left out for this function.
+        if passes == isas.passes() {
+            let inlined = bodies.inline(source, graph, &mut lifted.function, context);
+            inlined.map_err(|error| codegen_error(program, graph, describe(&error)))?;
+        }
+        clif::improve(&mut lifted.function, &*isas.main, passes);
+        Ok(lifted)
+    })
+}
+
+/// Cranelift cannot compile a function.
+fn codegen_error(program: &Program, graph: &Graph, reason: String) -> CompileError {
+    let start = program.functions[graph.function].start;
+    CompileError::Codegen { place: program.place(graph.section, Some(graph.function), start), reason }
 }
 
 /// Puts `u<space>:<index>`, which means the same in all functions, in the place of a function's own `userextname<n>`.
@@ -232,10 +267,7 @@ fn machine_code(
     context: &mut Context,
 ) -> Result<CompiledFunction, CompileError> {
     let isa = isas.for_function(graph, lifted.returns_twice);
-    let failed = |reason: String| {
-        let start = program.functions[graph.function].start;
-        CompileError::Codegen { place: program.place(graph.section, Some(graph.function), start), reason }
-    };
+    let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
     let assemble = || assemble(isa, id, lifted.function, keep, context);
     let compiled = time(isas.times(), Phase::Assemble, assemble).map_err(failed)?;

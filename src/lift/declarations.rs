@@ -26,6 +26,8 @@ pub struct Callee {
     pub abi: Abi,
     /// Defined by this link, so a direct call reaches it.
     pub colocated: bool,
+    /// Another definition may take its place: it is undefined here, or weak in an object.
+    pub replaceable: bool,
 }
 
 /// A data object.

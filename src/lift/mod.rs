@@ -11,7 +11,7 @@
 //! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs` |
-//! | jumps | `control.rs`; branches that become selections: `select.rs` |
+//! | jumps | `control.rs`; branches that become selections: `select.rs`; early exits: `prefix.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
 
@@ -23,6 +23,7 @@ mod declarations;
 pub mod libcalls;
 mod list;
 mod memory;
+mod prefix;
 mod select;
 mod slots;
 pub mod variadic;
@@ -33,11 +34,11 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use crate::abi::{Entered, WORD};
-use crate::clif;
 use crate::config::{Isas, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::improve::{Reaches, Shape, Slots};
+use crate::inline::Prefix;
 use crate::program::{Endianness, Place, Program};
 use crate::times::{Phase, time};
 
@@ -101,22 +102,27 @@ pub struct LiftContext {
     builder: FunctionBuilderContext,
 }
 
+/// What functions are lifted by: a program, how its names are declared, what is known of it.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// What its names are declared as.
+    pub declarations: &'a Declarations,
+    /// Whom the code is for, and which passes are on.
+    pub isas: &'a Isas,
+    /// How far functions reach below their parameters.
+    pub reaches: &'a Reaches<'a>,
+}
+
 /// Lifts a function.
 ///
 /// # Errors
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
-pub fn lift(
-    program: &Program,
-    declarations: &Declarations,
-    isas: &Isas,
-    graph: &Graph,
-    reaches: &Reaches<'_>,
-    context: &mut LiftContext,
-) -> Result<Lifted, LiftError> {
-    let callee = declarations.function(graph.function);
-    let signature = callee.abi.signature(callee.abi.words(0));
-    let mut function = Function::with_name_signature(UserFuncName::user(0, callee.id.as_u32()), signature);
+pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
+    let Source { program, declarations, isas, reaches } = source;
+    let mut function = declared(declarations, graph);
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
     let returns_twice = call::returns_twice(program, graph);
     let passes = isas.passes_for(returns_twice);
@@ -133,9 +139,36 @@ pub fn lift(
         builder.finalize(isas.main.frontend_config());
         Ok(())
     })?;
-    let passes = isas.clif_passes_for(graph, returns_twice);
-    time(isas.times(), Phase::Clif, || clif::improve(&mut function, &*isas.main, passes));
     Ok(Lifted { function, returns_twice })
+}
+
+/// Lifts the early exits of a function, which go on by a call of it.
+///
+/// # Errors
+///
+/// As [`lift`].
+pub fn lift_prefix(
+    source: Source<'_>,
+    graph: &Graph,
+    prefix: &Prefix,
+    context: &mut LiftContext,
+) -> Result<Function, LiftError> {
+    let Source { program, declarations, isas, .. } = source;
+    let mut function = declared(declarations, graph);
+    let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
+    // Nothing of the frame is used.
+    let plans = Plans { slots: &Slots::default(), shape: &Shape::default() };
+    Lifter::new(program, declarations, graph, plans, &mut builder).prefix(prefix)?;
+    builder.seal_all_blocks();
+    builder.finalize(isas.main.frontend_config());
+    Ok(function)
+}
+
+/// A function without a body.
+fn declared(declarations: &Declarations, graph: &Graph) -> Function {
+    let callee = declarations.function(graph.function);
+    let signature = callee.abi.signature(callee.abi.words(0));
+    Function::with_name_signature(UserFuncName::user(0, callee.id.as_u32()), signature)
 }
 
 /// What the improve phase found for a function.
@@ -194,7 +227,6 @@ impl<'a, 'f> Lifter<'a, 'f> {
             let size = u32::try_from(size).expect("the graph phase bounds the frame");
             builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, FRAME_ALIGN_LOG2))
         });
-        let blocks = graph.blocks.iter().map(|_| builder.create_block()).collect();
         let at = Instruction { offset: program.functions[graph.function].start, insn: Insn::Exit, target: None };
         Lifter {
             program,
@@ -207,7 +239,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             slot_values: Vec::new(),
             shape,
             frame,
-            blocks,
+            blocks: Vec::new(),
             entered: Entered::default(),
             outside: None,
             budget: None,
@@ -219,18 +251,15 @@ impl<'a, 'f> Lifter<'a, 'f> {
     }
 
     fn function(&mut self) -> Result<(), LiftError> {
-        let entry = self.builder.create_block();
-        self.builder.append_block_params_for_function_params(entry);
-        self.builder.switch_to_block(entry);
-        self.set_location();
-        self.enter(entry);
+        let graph = self.graph;
+        self.blocks = graph.blocks.iter().map(|_| self.builder.create_block()).collect();
+        self.start();
         if self.blocks.is_empty() {
             self.trap(TRAP_OUTSIDE);
         } else {
             let first = self.edge(Edge::Block(0));
             self.builder.ins().jump(first, &[]);
         }
-        let graph = self.graph;
         for (index, block) in graph.blocks.iter().enumerate() {
             if !self.shape.is_lifted(index) {
                 continue;
@@ -254,6 +283,16 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.trap(TRAP_OUTSIDE);
         }
         Ok(())
+    }
+
+    /// Makes the entry block.
+    fn start(&mut self) -> Block {
+        let entry = self.builder.create_block();
+        self.builder.append_block_params_for_function_params(entry);
+        self.builder.switch_to_block(entry);
+        self.set_location();
+        self.enter(entry);
+        entry
     }
 
     /// Lifts a block's instructions, but for the jump at its end.

@@ -13,6 +13,7 @@
 
 mod idioms;
 mod instructions;
+mod small;
 
 #[allow(unused_imports, reason = "each test uses its part of it")]
 pub use instructions::value;
@@ -67,12 +68,14 @@ struct Function {
     body: Vec<Piece>,
 }
 
-/// What a function's registers r0 to r6 start with.
+/// What the registers r0 to r6 of a function start with.
 #[derive(Clone, Debug)]
 enum Start {
     Values(Vec<u64>),
     /// The words of the memory argument.
     Input,
+    /// It has no frame, and is of this kind.
+    Small(small::Kind),
 }
 
 /// A program: the first function is `main`, and functions call only later ones.
@@ -96,6 +99,10 @@ impl Random {
     fn starting(seed: &mut Seed, size: usize, start: impl Fn(&mut Seed) -> Start) -> Random {
         let count = 1 + seed.below(3);
         let function = |index: usize, seed: &mut Seed| {
+            if index > 0 && seed.below(2) == 0 {
+                let (kind, body) = small::function(seed);
+                return Function { start: Start::Small(kind), body };
+            }
             let start = start(seed);
             let mut budget = size / count + 1;
             let body = pieces(seed, &mut budget, 0, index + 1..count);
@@ -110,7 +117,10 @@ impl Random {
         let mut labels = 0;
         for (index, function) in self.functions.iter().enumerate() {
             writeln!(text, "f{index}:").expect("a string takes all");
-            function.write(&mut text, &mut labels, index == 0);
+            match &function.start {
+                Start::Small(kind) => small::write(kind, index, &function.body, &mut text, &mut labels),
+                start => function.write(start, &mut text, &mut labels, index == 0),
+            }
         }
         text
     }
@@ -244,14 +254,14 @@ fn pieces(seed: &mut Seed, budget: &mut usize, depth: usize, callees: std::ops::
 }
 
 impl Function {
-    fn write(&self, text: &mut String, labels: &mut usize, is_main: bool) {
+    fn write(&self, start: &Start, text: &mut String, labels: &mut usize, is_main: bool) {
         let mut line = |line: String| writeln!(text, "{line}").expect("a string takes all");
         line("r9 = r1\nr7 = 3\nr8 = 5".to_owned());
         // A callee keeps its arguments.
         for register in (0..7).filter(|register| is_main || !(2..=5).contains(register)) {
-            line(match &self.start {
+            line(match start {
                 Start::Values(values) => format!("r{register} = {:#x} ll", values[register]),
-                Start::Input => format!("r{register} = *(u64 *)(r9 + {})", 8 * register),
+                Start::Input | Start::Small(_) => format!("r{register} = *(u64 *)(r9 + {})", 8 * register),
             });
         }
         for offset in (8..=MEMORY).step_by(8) {

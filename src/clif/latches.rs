@@ -71,10 +71,13 @@ pub(super) fn run(function: &mut Function) {
             ways_in[call.block(&dfg.value_lists)].push(last);
         }
     }
+    let dominators = DominatorTree::with_function(function, &ControlFlowGraph::with_function(function));
     let mut pinned: SecondaryMap<Value, Option<(Block, Value)>> = SecondaryMap::new();
     for &block in &blocks {
         let Some(branch) = function.layout.last_inst(block) else { continue };
-        let mut steps = steps(function, &places, block, branch);
+        // To a block that is on the way to this one, or at least not behind it where no block is on the way round.
+        let goes_back = |to: Block| places[to] <= places[block] || dominators.block_dominates(to, block);
+        let mut steps = steps(function, branch, goes_back);
         if steps.is_empty() {
             continue;
         }
@@ -88,15 +91,18 @@ pub(super) fn run(function: &mut Function) {
         compare(&mut cursor, branch, &steps, &ways_in);
         hand_on(&mut cursor.func.dfg, branch, &steps);
     }
-    rename(function, &pinned);
+    rename(function, &dominators, &pinned);
 }
 
 /// Lets what comes after a branch use what it handed on, so that what was counted is not wanted any more.
-fn rename(function: &mut Function, pinned: &SecondaryMap<Value, Option<(Block, Value)>>) {
+fn rename(
+    function: &mut Function,
+    dominators: &DominatorTree,
+    pinned: &SecondaryMap<Value, Option<(Block, Value)>>,
+) {
     if pinned.values().all(Option::is_none) {
         return;
     }
-    let dominators = DominatorTree::with_function(function, &ControlFlowGraph::with_function(function));
     let (dfg, layout) = (&mut function.stencil.dfg, &function.stencil.layout);
     for block in layout.blocks() {
         for inst in layout.block_insts(block) {
@@ -113,13 +119,13 @@ fn rename(function: &mut Function, pinned: &SecondaryMap<Value, Option<(Block, V
     }
 }
 
-/// The sums that a branch hands on to blocks that are not behind it.
-fn steps(function: &Function, places: &SecondaryMap<Block, usize>, block: Block, branch: Inst) -> Vec<Step> {
+/// The sums that a branch hands on where it goes back.
+fn steps(function: &Function, branch: Inst, goes_back: impl Fn(Block) -> bool) -> Vec<Step> {
     let dfg = &function.dfg;
     let mut steps: Vec<Step> = Vec::new();
     let InstructionData::Brif { blocks, .. } = dfg.insts[branch] else { return steps };
     for (way, call) in blocks.iter().enumerate() {
-        if places[call.block(&dfg.value_lists)] > places[block] {
+        if !goes_back(call.block(&dfg.value_lists)) {
             continue;
         }
         for argument in call.args(&dfg.value_lists) {

@@ -11,7 +11,7 @@
 //! | rotates by a variable amount | `rotates.rs` |
 //! | bits counted by shifts and masks | `counts.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
-//! | values that several paths want are computed once | `pins.rs` |
+//! | values that several paths want, and those of long blocks, are computed where the program computes them | `pins.rs` |
 //! | edges that leave loops, or hand on constants, get blocks of their own | `edges.rs` |
 //!
 //! Tried, and not kept, since 54 programs took as long as before: moving the arithmetic of a loop's last block up before

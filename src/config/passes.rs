@@ -56,7 +56,7 @@ passes! {
     Counts "counts" "bits that are counted by shifts and masks are counted by instructions"
     Latches "latches" "loops' branches back compare and hand on what the next round starts with"
     Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"
-    Pins "pins" "values that several paths want are computed once"
+    Pins "pins" "values that several paths want, and those of long blocks, are computed where the program does"
 }
 
 /// A set of passes.

@@ -3,6 +3,7 @@
 //! ```text
 //! # what it shows
 //! pass NAME
+//! after NAME                   another one that is on in both, if it takes one
 //!     r0 = 0                  assembly (indented)
 //! without
 //! CLIF of all functions, with no pass on
@@ -34,13 +35,15 @@ fn made(name: &str, text: &str) -> String {
     let head = text.split("\nwithout\n").next().unwrap_or_default().trim_end();
     let pass = head.lines().find_map(|line| line.strip_prefix("pass "));
     let pass = pass.unwrap_or_else(|| panic!("{name}: no line `pass NAME`"));
-    let change: PassChange = pass.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let change = |pass: &str| -> PassChange { pass.parse().unwrap_or_else(|error| panic!("{name}: {error}")) };
+    let after: Vec<PassChange> = head.lines().filter_map(|line| line.strip_prefix("after ")).map(change).collect();
+    let before = Passes::NONE.changed(&after);
     let lines = head.lines().filter(|line| line.starts_with("    "));
     let code = support::asm::assemble(&lines.map(|line| format!("{line}\n")).collect::<String>());
     let code = code.unwrap_or_else(|error| panic!("{name}: {error}"));
     let clif = |passes| clif(name, &code, passes).trim_end().to_owned();
-    let with = clif(Passes::NONE.changed(&[change]));
-    format!("{head}\nwithout\n{}\nwith\n{with}\n", clif(Passes::NONE))
+    let with = clif(before.changed(&[change(pass)]));
+    format!("{head}\nwithout\n{}\nwith\n{with}\n", clif(before))
 }
 
 #[test]

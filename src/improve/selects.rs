@@ -13,7 +13,7 @@
 //! ```
 //!
 //! It is sound because an arm has no other predecessor and nothing but instructions without an effect beyond a register
-//! or a promoted slot: they may run where they would not have. What they write is chosen by the condition.
+//! or a promoted slot, and loads from the function's own frame: they may run where they would not have. What they write is chosen by the condition.
 //!
 //! It pays only for arms of at most [`MOST`] instructions, none of which takes more than a cycle.
 
@@ -111,12 +111,15 @@ impl Finder<'_> {
         (is_arm && self.targets[join] != index).then_some(self.targets[join])
     }
 
-    /// Whether an instruction has no effect but on a register or a promoted slot, and takes a cycle at most.
+    /// Whether an instruction has no effect but on a register or a promoted slot, and takes a cycle or is a load that
+    /// does not fault.
     fn is_cheap(&self, instruction: &Instruction) -> bool {
         match instruction.insn {
             Insn::Alu { op, .. } => !matches!(op, AluOp::Mul | AluOp::Div | AluOp::Mod | AluOp::SDiv | AluOp::SMod),
             Insn::Neg { .. } | Insn::MovSx { .. } => true,
             Insn::LoadImm { value: WideImm::Const(_), .. } => instruction.target.is_none(),
+            // The frame is there, whatever it holds.
+            Insn::Load { base: Reg::FRAME, offset, .. } if offset < 0 => true,
             Insn::Load { .. } | Insn::Store { .. } => self.slots.access(instruction.offset).is_some(),
             _ => false,
         }

@@ -3,6 +3,7 @@
 //! Comes in: a program and its declarations. Goes out: one [`CompiledFunction`] for each function, in order, the
 //! same whatever the number of threads. Each thread reuses its contexts.
 
+mod align;
 mod unwind;
 
 use std::ops::Range;
@@ -17,7 +18,7 @@ use rayon::prelude::*;
 use target_lexicon::Architecture;
 
 use crate::clif;
-use crate::config::Isas;
+use crate::config::{Isas, Pass};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::improve::Reaches;
 use crate::inline::Bodies;
@@ -269,7 +270,8 @@ fn machine_code(
     let isa = isas.for_function(graph, lifted.returns_twice);
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
-    let assemble = || assemble(isa, id, lifted.function, keep, context);
+    let aligns = isas.passes().contains(Pass::Align);
+    let assemble = || assemble(isa, id, lifted.function, keep, aligns, context);
     let compiled = time(isas.times(), Phase::Assemble, assemble).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }
@@ -280,7 +282,7 @@ fn machine_code(
 ///
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
-    assemble(isa, id, function, Keep::Code, &mut Context::new()).map_err(|reason| {
+    assemble(isa, id, function, Keep::Code, false, &mut Context::new()).map_err(|reason| {
         let place = Box::new(Place {
             file: "the translator".to_owned(),
             section: ".text".to_owned(),
@@ -307,6 +309,7 @@ fn assemble(
     id: FuncId,
     function: Function,
     keep: Keep,
+    aligns: bool,
     context: &mut Context,
 ) -> Result<CompiledFunction, String> {
     context.clear();
@@ -343,7 +346,7 @@ fn assemble(
     entries.dedup();
     // Blocks at the end may have become empty.
     entries.retain(|&entry| entry < buffer.total_size());
-    Ok(CompiledFunction {
+    let mut made = CompiledFunction {
         id,
         function: None,
         code: buffer.data().to_vec(),
@@ -358,7 +361,11 @@ fn assemble(
             .collect(),
         entries,
         optimised: (keep == Keep::Optimised).then(|| optimised(&context.func)),
-    })
+    };
+    if aligns && isa.triple().architecture == Architecture::X86_64 {
+        align::align(&mut made, &compiled.bb_starts, &compiled.bb_edges, isa);
+    }
+    Ok(made)
 }
 
 /// What is left of a function once it is compiled, without the marker of the spill slots.

@@ -100,7 +100,7 @@ pub struct Block {
 }
 
 /// Where an edge leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Edge {
     /// To a block.
     Block(BlockIndex),

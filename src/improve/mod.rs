@@ -9,6 +9,7 @@
 //! | frame slots that become values | `slots.rs` |
 //! | which blocks there are, and where edges lead | `shape.rs` |
 //! | branches that become selections | `selects.rs` |
+//! | trees of comparisons that become jump tables | `switches.rs` |
 //! | how far below an address code reaches | `reach.rs`, over intervals: `range.rs` |
 
 mod range;
@@ -16,8 +17,10 @@ mod reach;
 mod selects;
 mod shape;
 mod slots;
+mod switches;
 
 pub use reach::Reaches;
 pub use selects::Select;
 pub use shape::Shape;
 pub use slots::{Access, Slot, Slots};
+pub use switches::Switch;

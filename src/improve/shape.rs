@@ -11,6 +11,7 @@
 
 use super::selects::{self, Select};
 use super::slots::Slots;
+use super::switches::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
@@ -49,6 +50,8 @@ pub struct Shape {
     targets: Vec<BlockIndex>,
     /// Branches that become selections.
     selects: Vec<Option<Select>>,
+    /// Branches that become jump tables.
+    switches: Vec<Option<Switch>>,
     /// Blocks that are not lifted on their own.
     left_out: Vec<bool>,
     /// Blocks that hardly ever run.
@@ -66,9 +69,13 @@ impl Shape {
             true => selects::find(graph, slots, &targets),
             false => vec![None; count],
         };
+        let switches = match passes.contains(Pass::Switches) {
+            true => switches::find(graph, &selects, &targets),
+            false => vec![None; count],
+        };
         let cold = if passes.contains(Pass::ColdBlocks) { cold(program, graph) } else { vec![false; count] };
         let mut shape =
-            Shape { targets, selects, left_out: vec![true; count], cold, loop_heads: vec![false; count] };
+            Shape { targets, selects, switches, left_out: vec![true; count], cold, loop_heads: vec![false; count] };
         shape.follow_edges(graph);
         shape
     }
@@ -84,6 +91,11 @@ impl Shape {
     /// The selection that a block's branch becomes.
     pub fn select(&self, block: BlockIndex) -> Option<&Select> {
         self.selects[block].as_ref()
+    }
+
+    /// The jump table that a block's branch becomes.
+    pub fn switch(&self, block: BlockIndex) -> Option<&Switch> {
+        self.switches[block].as_ref()
     }
 
     /// Whether a block is lifted.
@@ -116,9 +128,14 @@ impl Shape {
                 self.loop_heads[next] |= next <= block;
                 pending.push(next);
             };
-            match &self.selects[block] {
-                Some(select) => follow(select.join),
-                None => {
+            match (&self.selects[block], &self.switches[block]) {
+                (Some(select), _) => follow(select.join),
+                (None, Some(switch)) => switch.edges().for_each(|edge| {
+                    if let Edge::Block(next) = edge {
+                        follow(next);
+                    }
+                }),
+                (None, None) => {
                     for successor in graph.blocks[block].terminator.successors() {
                         follow(self.targets[successor]);
                     }

@@ -26,6 +26,7 @@ mod memory;
 mod prefix;
 mod select;
 mod slots;
+mod switch;
 pub mod variadic;
 
 use cranelift_codegen::ir::{
@@ -272,9 +273,10 @@ impl<'a, 'f> Lifter<'a, 'f> {
                 self.builder.ins().sequence_point();
             }
             self.instructions(block)?;
-            match self.shape.select(index) {
-                Some(select) => self.select(select)?,
-                None => self.terminator(&block.terminator),
+            match (self.shape.select(index), self.shape.switch(index)) {
+                (Some(select), _) => self.select(select)?,
+                (None, Some(switch)) => self.switch(switch),
+                (None, None) => self.terminator(&block.terminator),
             }
         }
         if let Some(outside) = self.outside {

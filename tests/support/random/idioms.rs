@@ -1,17 +1,18 @@
 //! What compilers make of one operation that BPF does not have, with mistakes now and then: numbers that are read and
-//! written byte by byte, rotates, extensions by shifts, counted loops. Each is valid wherever it stands.
+//! written byte by byte, rotates, extensions by shifts, counted loops, trees of comparisons. Each is valid wherever it stands.
 
 use super::instructions::{immediate, place_of, value};
 use super::{MEMORY, Seed};
 
 /// One such.
 pub fn idiom(seed: &mut Seed) -> String {
-    match seed.below(9) {
+    match seed.below(10) {
         0..=2 => load_bytes(seed),
         3 | 4 => store_bytes(seed),
         5 => rotate(seed),
         6 => extension(seed),
         7 => count_bits(seed),
+        8 => switch(seed),
         _ => counted_loop(seed),
     }
 }
@@ -211,4 +212,31 @@ fn counted_loop(seed: &mut Seed) -> String {
         "r3 = {start}\nr4 = 8\n{label}:\nr5 {operator} r3\nr5 += {value}\nr4 -= 1\nif r4 == 0 goto {label}x\n\
          r3 += {step}\nif r3 != {end} goto {label}\n{label}x:"
     )
+}
+
+/// A tree of comparisons of one register with small numbers, each of whose leaves sets r3.
+fn switch(seed: &mut Seed) -> String {
+    let letter = *seed.pick(&['r', 'w']);
+    let (name, first) = (format!("S{:x}", seed.next()), seed.below(12) as i64 - 4);
+    let mut text = format!("{letter}5 = {letter}{}\n", seed.below(7));
+    if seed.below(4) > 0 {
+        text += &format!("{letter}5 &= {}\n{letter}5 += {first}\n", seed.pick(&[3, 7, 15]));
+    }
+    let mut labels = 0;
+    text += &comparisons(seed, &name, letter, first, 4, &mut labels);
+    text + &format!("{name}:")
+}
+
+/// A tree of at most this depth, and what follows it.
+fn comparisons(seed: &mut Seed, name: &str, letter: char, first: i64, depth: usize, labels: &mut usize) -> String {
+    if depth == 0 || seed.below(8) == 0 {
+        return format!("r3 = {}\ngoto {name}\n", seed.below(9));
+    }
+    *labels += 1;
+    let label = format!("{name}x{labels}");
+    let operator = *seed.pick(&["==", "==", "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<="]);
+    let constant = first + seed.below(16) as i64;
+    let otherwise = comparisons(seed, name, letter, first, depth - 1, labels);
+    let taken = comparisons(seed, name, letter, first, depth - 1, labels);
+    format!("if {letter}5 {operator} {constant} goto {label}\n{otherwise}{label}:\n{taken}")
 }

@@ -21,6 +21,7 @@ use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
+use crate::clif::MEMORY_FUNCTIONS;
 use crate::config::{Placement, has_address_table};
 use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::Graph;
@@ -109,8 +110,14 @@ pub fn declare(
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
     let runtime = declarer.runtime(selection, &functions, &imports)?;
     let special = Vec::new();
+    let is_of_c = |name: &str| MEMORY_FUNCTIONS.contains(&name);
+    let calls_c = !program
+        .functions
+        .iter()
+        .any(|(_, function)| is_of_c(&function.name) || function.aliases.iter().any(|(alias, ..)| is_of_c(alias)));
+    let addresses = None;
     let mut declarations =
-        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses: None };
+        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses, calls_c };
     declarations.special = special_callees(program, selection, &declarations);
     check_comparisons(register_calls(selection), declarations.special.len())?;
     if has_table {

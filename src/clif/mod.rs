@@ -9,6 +9,7 @@
 //! | byte loads of one number become one load; byte orders; masks of what is zero | `loads.rs`, over `bytes.rs`, `halves.rs` |
 //! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
+//! | loops that fill or copy memory; unrolling of small counted loops | `loops/` |
 //! | bits counted by shifts and masks | `counts.rs` |
 //! | selections that a loop waits for become branches, where one outcome is likely | `branches.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
@@ -28,6 +29,7 @@ mod edges;
 mod halves;
 mod latches;
 mod loads;
+mod loops;
 mod pins;
 mod places;
 mod rotates;
@@ -39,8 +41,10 @@ use target_lexicon::Architecture;
 
 use crate::config::{Pass, Passes};
 
-/// Runs the passes that are on.
-pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes) {
+pub use loops::NAMES as MEMORY_FUNCTIONS;
+
+/// Runs the passes that are on. `may_call` says whether they may call C's `memset`.
+pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, may_call: bool) {
     // Elsewhere an access that is not aligned may be slow, or a trap that is emulated.
     let architecture = isa.triple().architecture;
     let unaligned = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
@@ -62,6 +66,7 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes) {
     if passes.contains(Pass::Counts) {
         counts::run(function, isa);
     }
+    loops::run(function, isa, passes, may_call);
     if passes.contains(Pass::Branches) {
         branches::run(function);
     }

@@ -55,6 +55,8 @@ passes! {
     Stores "stores" "byte stores of one number become one store"
     Rotates "rotates" "shifts that make a rotate by a variable amount become one"
     Counts "counts" "bits that are counted by shifts and masks are counted by instructions"
+    Idioms "idioms" "loops that fill or copy memory do 16 bytes at once"
+    Unroll "unroll" "small counted loops do several rounds in one"
     Branches "branches" "selections that a loop waits for become branches, where one outcome is likely"
     Latches "latches" "loops' branches back compare and hand on what the next round starts with"
     Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"

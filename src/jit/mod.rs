@@ -187,7 +187,10 @@ impl Jit {
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
-        let mut builder = JITBuilder::with_isa(self.isas.main.clone(), cranelift_module::default_libcall_names());
+        let mut builder = JITBuilder::with_isa(self.isas.main.clone(), Box::new(process::libcall_name));
+        for (name, address) in process::own_functions() {
+            builder.symbol(name, address);
+        }
         for (name, address) in &resolved {
             builder.symbol(name.as_str(), *address as *const u8);
         }

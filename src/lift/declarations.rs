@@ -114,6 +114,9 @@ pub struct Declarations {
     pub runtime: BTreeMap<String, Callee>,
     /// Where code finds the addresses of symbols that others define, if not in instructions.
     pub addresses: Option<AddressTable>,
+    /// Whether code may call C's `memset` where the program does not: it defines none of
+    /// [`crate::clif::MEMORY_FUNCTIONS`].
+    pub calls_c: bool,
 }
 
 impl Declarations {

@@ -1,0 +1,188 @@
+//! Innermost loops.
+//!
+//! In: a function. Out: its loops with no loop inside, one way back and at most [`BLOCKS`] blocks.
+//!
+//! The rule: a loop's blocks are those that lead to its way back without going through its head; all ways in lead to the
+//! head, and but for the way back no path of blocks comes round to where it was.
+
+use std::collections::HashMap;
+
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{Block, Function, Inst};
+
+/// Loops of more blocks are left alone.
+const BLOCKS: usize = 12;
+
+/// Loops of more ways in are left alone.
+const WAYS_IN: usize = 8;
+
+/// A loop.
+pub(super) struct Loop {
+    /// Its blocks; the head is the first, and each comes after those that lead to it.
+    pub(super) blocks: Vec<Block>,
+    /// The branch to the head from inside.
+    pub(super) latch: Inst,
+    /// The branches to the head from outside.
+    pub(super) ways_in: Vec<Inst>,
+    /// The branches that have a way out.
+    pub(super) exits: Vec<Inst>,
+    /// Which of the blocks each round goes through that comes back to the head.
+    pub(super) always: Vec<bool>,
+    /// Whether it seems to lie inside of another loop: a way back leads over it in the layout.
+    pub(super) is_nested: bool,
+}
+
+impl Loop {
+    /// The block that the loop is entered by.
+    pub(super) fn head(&self) -> Block {
+        self.blocks[0]
+    }
+
+    /// The block's place among the blocks; none outside.
+    pub(super) fn place(&self, block: Block) -> Option<usize> {
+        self.blocks.iter().position(|&inside| inside == block)
+    }
+
+    /// Whether the block is one of each whole round.
+    pub(super) fn is_always(&self, block: Block) -> bool {
+        self.place(block).is_some_and(|place| self.always[place])
+    }
+}
+
+/// The blocks that a block's last instruction leads to, one for each of its ways.
+pub(super) fn successors(function: &Function, branch: Inst) -> impl Iterator<Item = Block> + '_ {
+    let dfg = &function.dfg;
+    let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
+    calls.iter().map(|call| call.block(&dfg.value_lists))
+}
+
+/// Finds them, in the order of their ways back in the layout.
+pub(super) fn innermost(function: &Function) -> Vec<Loop> {
+    // The places of blocks in the layout, from 1 on.
+    let mut seen: SecondaryMap<Block, usize> = SecondaryMap::new();
+    let mut ways: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
+    let mut backward = Vec::new();
+    let mut count = 0;
+    for block in function.layout.blocks() {
+        count += 1;
+        seen[block] = count;
+        let Some(last) = function.layout.last_inst(block) else { continue };
+        for to in successors(function, last) {
+            ways[to].push(last);
+            if seen[to] > 0 {
+                backward.push((last, to, seen[to]..count));
+            }
+        }
+    }
+    // How many ways back lead over each place.
+    let mut changes = vec![0_i32; count + 2];
+    for (.., places) in &backward {
+        changes[places.start] += 1;
+        changes[places.end + 1] -= 1;
+    }
+    let mut depth = 0;
+    let depths: Vec<i32> = changes
+        .into_iter()
+        .map(|change| {
+            depth += change;
+            depth
+        })
+        .collect();
+    // A head with two ways back has two of these.
+    let loops = backward.iter().filter_map(|(latch, head, places)| {
+        let inner = Loop::new(function, &ways, *latch, *head)?;
+        Some(Loop { is_nested: depths[places.start] > 1, ..inner })
+    });
+    loops.collect()
+}
+
+impl Loop {
+    fn new(function: &Function, ways: &SecondaryMap<Block, Vec<Inst>>, latch: Inst, head: Block) -> Option<Loop> {
+        let layout = &function.layout;
+        if ways[head].len() > WAYS_IN || Some(head) == layout.entry_block() {
+            return None;
+        }
+        let mut members = vec![head];
+        let mut pending = vec![layout.inst_block(latch)?];
+        while let Some(block) = pending.pop() {
+            if members.contains(&block) {
+                continue;
+            }
+            // Many ways in are no small loop; none are the function's entry, or code that is never reached.
+            if members.len() == BLOCKS || ways[block].is_empty() || ways[block].len() > WAYS_IN {
+                return None;
+            }
+            members.push(block);
+            for &way in &ways[block] {
+                pending.push(layout.inst_block(way)?);
+            }
+        }
+        let mut ways_in = Vec::new();
+        for &way in &ways[head] {
+            if way == latch {
+                continue;
+            }
+            if members.contains(&layout.inst_block(way)?) {
+                return None;
+            }
+            ways_in.push(way);
+        }
+        // Both ways of the latch may lead to the head.
+        let is_single = ways[head].iter().filter(|&&way| way == latch).count() == 1;
+        if !is_single || ways_in.is_empty() {
+            return None;
+        }
+        ways_in.dedup();
+        let blocks = in_order(function, &members)?;
+        let exits = blocks.iter().filter_map(|&block| layout.last_inst(block));
+        let exits = exits.filter(|&last| successors(function, last).any(|to| !members.contains(&to)));
+        let exits = exits.collect();
+        let always = always(function, &blocks);
+        Some(Loop { blocks, latch, ways_in, exits, always, is_nested: false })
+    }
+}
+
+/// The blocks, each after those that lead to it but for the way back to the first; none if there is another way back.
+fn in_order(function: &Function, members: &[Block]) -> Option<Vec<Block>> {
+    let head = members[0];
+    let mut awaited: HashMap<Block, usize> = members.iter().map(|&block| (block, 0)).collect();
+    let inside = |block: Block| {
+        let last = function.layout.last_inst(block);
+        let to = last.into_iter().flat_map(|last| successors(function, last));
+        to.filter(|to| *to != head && members.contains(to)).collect::<Vec<Block>>()
+    };
+    for &block in members {
+        for to in inside(block) {
+            *awaited.get_mut(&to)? += 1;
+        }
+    }
+    let mut order = Vec::new();
+    let mut ready = vec![head];
+    while let Some(block) = ready.pop() {
+        order.push(block);
+        for to in inside(block) {
+            let left = awaited.get_mut(&to)?;
+            *left -= 1;
+            if *left == 0 {
+                ready.push(to);
+            }
+        }
+    }
+    (order.len() == members.len()).then_some(order)
+}
+
+/// Whether no jump inside leads past a block: each block leads to the way back.
+fn always(function: &Function, blocks: &[Block]) -> Vec<bool> {
+    let mut always = vec![true; blocks.len()];
+    for (from, &block) in blocks.iter().enumerate() {
+        let last = function.layout.last_inst(block);
+        for to in last.into_iter().flat_map(|last| successors(function, last)) {
+            if let Some(to) = blocks.iter().position(|&inside| inside == to)
+                && to > from
+            {
+                always[from + 1..to].fill(false);
+            }
+        }
+    }
+    always
+}

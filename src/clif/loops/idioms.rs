@@ -1,0 +1,242 @@
+//! Loops that fill or copy memory do 16 bytes at once.
+//!
+//! The loop has one way out, no jumps inside, one store and at most one load, plain and at addresses that grow (or fall) by
+//! what is accessed; all that goes round is counters. With `e` the number of the round that leaves (`trips.rs`), and `w` the
+//! bytes of an access, what is before the loop becomes
+//!
+//! | the loop stores | if | what becomes | of rounds |
+//! |---|---|---|---|
+//! | the same byte again and again | `e w` is a constant of at least [`LARGE`] | a call of C's `memset` | 0 to `e - 1` |
+//! | the same byte again and again | `e w >=` [`FEWEST`] | a loop of stores of 16 bytes, and one more of the last 16 | 0 to `e - 1` |
+//! | what it loads, upwards | the same, and `to - from >= 16`, unsigned | a loop of loads and stores of 16 bytes | as many as are whole such groups |
+//! | the same downwards | the same, and `from - to >= 16`, unsigned | the same, from the end | the same |
+//!
+//! and then the loop goes on with the next round (else with its first): so it leaves as it did, and what is used after it is
+//! there.
+//!
+//! Sound: rounds before `e` do not leave, and all that they do is these stores. Upwards, a round loads what an earlier one
+//! stored only if that is further up; it is 16 bytes at least, so it is stored by an earlier group. What lies less than 16
+//! bytes further down is loaded with its group, before that is stored. `e` is found only where the test holds in round 0
+//! and the distance to the bound is a multiple of the step where that matters, so the counter does not wrap before the
+//! bound. A program that defines one of [`NAMES`] does not call `memset` this way: that may be what is translated.
+//!
+//! Tried, and not kept: calls for all of them (a call in a function costs each of its loops moves, since what lives across
+//! the call is kept in other registers), and copies of unknown length inside of other loops (LZ's are short: 2.0 for 1.05).
+
+use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, ValueDef};
+use cranelift_codegen::isa::TargetIsa;
+
+use super::affine::{self, Steps};
+use super::find::Loop;
+use super::trips::Test;
+use super::unroll::{leave, start};
+use super::widen::Maker;
+use crate::clif::bytes::constant;
+use crate::clif::places;
+
+/// Functions that may be written in terms of each other.
+pub const NAMES: [&str; 3] = ["bzero", "explicit_bzero", "memset"];
+
+/// The fewest bytes for which it pays.
+pub(super) const FEWEST: i64 = 64;
+
+/// The fewest bytes for which a call pays.
+const LARGE: i64 = 4096;
+
+/// Bytes that are stored at once.
+pub(super) const WIDE: i64 = 16;
+
+/// More rounds than these are left to the loop as it was.
+pub(super) const MOST: i64 = 0x7fff_0000;
+
+/// The largest step of a counter: distances below 0 are more than [`MOST`] such steps.
+const LARGEST_STEP: u64 = 64;
+
+/// How many instructions of a loop are copied before it at most for each address.
+const DEPTH: usize = 16;
+
+/// What a loop does.
+pub(super) struct Idiom {
+    /// The address of the store, without its offset.
+    pub(super) to: Value,
+    pub(super) to_offset: i64,
+    /// The bytes that it writes.
+    pub(super) size: i64,
+    /// Whether the address grows.
+    pub(super) up: bool,
+    pub(super) source: Source,
+}
+
+pub(super) enum Source {
+    /// A byte.
+    Byte(Value),
+    Constant(u8),
+    /// What is at an address, with an offset.
+    Load(Value, i64),
+}
+
+impl Idiom {
+    fn find(function: &Function, inner: &Loop, steps: &Steps, test: &Test) -> Option<Idiom> {
+        let dfg = &function.dfg;
+        let (mut store, mut load) = (None, None);
+        for inst in inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block)) {
+            if let Some(found) = places::store(dfg, inst) {
+                if store.replace(found).is_some() {
+                    return None;
+                }
+            } else if let Some(found) = places::load(dfg, inst) {
+                if load.replace(found).is_some() {
+                    return None;
+                }
+            } else if !affine::is_pure(dfg, inst)
+                && inst != test.branch
+                && !matches!(dfg.insts[inst].opcode(), Opcode::Jump | Opcode::SequencePoint)
+            {
+                return None;
+            }
+        }
+        let (store, value) = store?;
+        let size = i64::from(store.size);
+        let step = steps.of_inside(store.address).filter(|step| step.abs() == size)?;
+        let source = match load {
+            Some(load) => {
+                let is_copied = load.size == store.size && loaded(dfg, value, store.size) == Some(load.inst);
+                if !is_copied || steps.of_inside(load.address) != Some(step) {
+                    return None;
+                }
+                Source::Load(load.address, load.offset.into())
+            }
+            None => match constant(dfg, value) {
+                Some(number) => {
+                    let bytes = number.to_le_bytes();
+                    let is_same = bytes[..usize::from(store.size)].iter().all(|&byte| byte == bytes[0]);
+                    is_same.then_some(Source::Constant(bytes[0]))?
+                }
+                None if size == 1 && steps.of(function, inner, value) == Some(0) => Source::Byte(value),
+                None => return None,
+            },
+        };
+        Some(Idiom { to: store.address, to_offset: store.offset.into(), size, up: step > 0, source })
+    }
+}
+
+/// The load whose bytes a value has, at least as many as that.
+fn loaded(dfg: &DataFlowGraph, value: Value, size: u8) -> Option<Inst> {
+    let mut value = value;
+    for _ in 0..DEPTH {
+        if dfg.value_type(value).bytes() < u32::from(size) {
+            return None;
+        }
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
+        match dfg.insts[inst] {
+            InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg } => {
+                value = arg
+            }
+            InstructionData::Load { .. } => return Some(inst),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// What the machine has for this.
+pub(super) struct Means<'a> {
+    /// The machine.
+    pub(super) isa: &'a dyn TargetIsa,
+    /// It has 16 bytes in a register, and takes them from any address.
+    pub(super) wide: bool,
+    /// C's `memset` may be called.
+    pub(super) may_call: bool,
+}
+
+/// Puts what does the most of a loop before it, if it is one of these.
+pub(super) fn widen(
+    function: &mut Function,
+    means: &Means<'_>,
+    inner: &Loop,
+    is_clear: &dyn Fn(Value) -> bool,
+) -> bool {
+    if function.layout.is_cold(inner.head()) || inner.always.contains(&false) {
+        return false;
+    }
+    let mut steps = Steps::new(function, inner, &[]);
+    let Some(test) = Test::find(function, inner, &steps) else { return false };
+    let Some(order) = test.order() else { return false };
+    if !(test.step.unsigned_abs().is_power_of_two() && test.step.unsigned_abs() <= LARGEST_STEP) {
+        return false;
+    }
+    if steps.halves.contains_key(&test.counter) {
+        if order != order.unsigned() || !is_clear(test.counter) {
+            return false;
+        }
+        steps = Steps::new(function, inner, &[test.counter]);
+    } else if test.is_half() {
+        return false;
+    }
+    let is_known = |value: &Value| steps.of_inside(*value).is_some() || steps.halves.contains_key(value);
+    if !function.dfg.block_params(inner.head()).iter().all(is_known) {
+        return false;
+    }
+    let Some(idiom) = Idiom::find(function, inner, &steps, &test) else { return false };
+    let first = start(function, inner, test.index).map(|start| affine::wrapped(start, test.ty));
+    let bound = affine::signed(&function.dfg, test.bound);
+    let rounds = first.zip(bound).and_then(|(start, bound)| test.last_round(start, bound));
+    let is_copy = matches!(idiom.source, Source::Load(..));
+    let way = match rounds.map(|rounds| i64::try_from(rounds).ok()?.checked_mul(idiom.size)) {
+        Some(Some(LARGE..)) if means.may_call && !is_copy => Way::Call,
+        // Copies of unknown length inside of other loops are mostly short.
+        None if inner.is_nested && is_copy => return false,
+        Some(None | Some(..FEWEST)) => return false,
+        _ if means.wide => Way::Loop,
+        _ => return false,
+    };
+    let source = match idiom.source {
+        Source::Byte(value) | Source::Load(value, _) => Some(value),
+        Source::Constant(_) => None,
+    };
+    let bound = rounds.is_none().then_some(test.bound);
+    let Some(order) = order_of_copies(function, inner, [Some(idiom.to), source, bound].into_iter().flatten())
+    else {
+        return false;
+    };
+    let maker = Maker::new(function, means.isa, inner, &steps, &test, &order);
+    maker.make(&idiom, rounds, way);
+    // Only the round that leaves is left where there is no other way to the loop.
+    if !is_copy && rounds.is_some() {
+        leave(function, inner, &test);
+    }
+    true
+}
+
+/// How the most of a loop is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Call,
+    Loop,
+}
+
+/// The loop's instructions that values need, each after its operands; none if they cannot be copied out of it.
+fn order_of_copies(function: &Function, inner: &Loop, values: impl Iterator<Item = Value>) -> Option<Vec<Inst>> {
+    let dfg = &function.dfg;
+    let mut order: Vec<Inst> = Vec::new();
+    for value in values {
+        let mut found = Vec::new();
+        let mut pending = vec![value];
+        while let Some(value) = pending.pop() {
+            let home = affine::home(function, value)?;
+            if inner.place(home).is_none() {
+                continue;
+            }
+            match dfg.value_def(value) {
+                ValueDef::Param(block, _) if block == inner.head() => {}
+                ValueDef::Result(inst, _) if affine::is_pure(dfg, inst) && found.len() < DEPTH => {
+                    found.push(inst);
+                    pending.extend(dfg.inst_values(inst));
+                }
+                _ => return None,
+            }
+        }
+        order.extend(found.into_iter().rev());
+    }
+    Some(order)
+}

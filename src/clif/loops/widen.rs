@@ -1,0 +1,305 @@
+//! The code that does the most of a loop, before it ([`super::idioms`]).
+//!
+//! In: what a loop does, and how it counts. Out: blocks before it: one that counts the rounds and looks whether they are
+//! enough and may be done at once, one that does them, and where the loop as it was goes on.
+
+use std::collections::HashMap;
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    AbiParam, Block, ExtFuncData, ExternalName, FuncRef, Function, Inst, InstBuilder, LibCall, MemFlagsData,
+    Signature, SourceLoc, Type, Value, types,
+};
+use cranelift_codegen::isa::TargetIsa;
+
+use super::affine::{self, Steps};
+use super::copy::number;
+use super::find::Loop;
+use super::idioms::{FEWEST, Idiom, MOST, Source, WIDE, Way};
+use super::trips::{Test, includes_bound};
+use super::unroll::{block_args, enter};
+
+/// Makes the code before a loop.
+pub(super) struct Maker<'a> {
+    function: &'a mut Function,
+    isa: &'a dyn TargetIsa,
+    inner: &'a Loop,
+    steps: &'a Steps,
+    test: &'a Test,
+    /// The block that the loop is entered by now.
+    block: Block,
+    /// Its parameters, which are those of the head.
+    parameters: Vec<Value>,
+    /// The loop's values, as they are in the first round.
+    values: HashMap<Value, Value>,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(
+        function: &'a mut Function,
+        isa: &'a dyn TargetIsa,
+        inner: &'a Loop,
+        steps: &'a Steps,
+        test: &'a Test,
+        order: &[Inst],
+    ) -> Maker<'a> {
+        let block = function.dfg.make_block();
+        function.layout.insert_block(block, inner.head());
+        let old = function.dfg.block_params(inner.head()).to_vec();
+        let types: Vec<Type> = old.iter().map(|&old| function.dfg.value_type(old)).collect();
+        let parameters: Vec<Value> = types.iter().map(|&ty| function.dfg.append_block_param(block, ty)).collect();
+        let mut values: HashMap<Value, Value> = old.into_iter().zip(parameters.iter().copied()).collect();
+        for &inst in order {
+            let copy = function.dfg.clone_inst(inst);
+            function.dfg.map_inst_values(copy, |value| values.get(&value).copied().unwrap_or(value));
+            function.layout.append_inst(copy, block);
+            let location = function.srcloc(inst);
+            function.set_srcloc(copy, location);
+            let results = function.dfg.inst_results(inst).iter().zip(function.dfg.inst_results(copy));
+            values.extend(results.map(|(&old, &new)| (old, new)));
+        }
+        Maker { function, isa, inner, steps, test, block, parameters, values }
+    }
+
+    fn at(&self, value: Value) -> Value {
+        self.values.get(&value).copied().unwrap_or(value)
+    }
+
+    pub(super) fn make(mut self, idiom: &Idiom, rounds: Option<u64>, way: Way) {
+        let head = self.inner.head();
+        let location = self.function.srcloc(self.inner.latch);
+        enter(self.function, self.inner, self.block);
+        let counted = rounds.is_none().then(|| self.count(FEWEST / idiom.size));
+        let mut condition = counted.map(|counted| counted.1);
+        let to = self.at(idiom.to);
+        let source = match idiom.source {
+            Source::Byte(value) | Source::Load(value, _) => Some(self.at(value)),
+            Source::Constant(_) => None,
+        };
+        let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
+        // Where addresses fall, a group ends where its first round does.
+        let below = if idiom.up { 0 } else { idiom.size - WIDE };
+        let to = plus(&mut cursor, to, idiom.to_offset);
+        let is_copy = matches!(idiom.source, Source::Load(..));
+        let [bytes, whole, done] = match counted {
+            None => {
+                let rounds = rounds.unwrap_or_default() as i64;
+                let bytes = rounds.wrapping_mul(idiom.size);
+                let whole = bytes & -WIDE;
+                let done = if is_copy { whole / idiom.size } else { rounds };
+                [bytes, whole, done].map(|known| number(&mut cursor, types::I64, known))
+            }
+            Some((count, _)) => {
+                let scale = number(&mut cursor, types::I64, i64::from(idiom.size.trailing_zeros()));
+                let bytes = cursor.ins().ishl(count, scale);
+                let mask = number(&mut cursor, types::I64, -WIDE);
+                let whole = cursor.ins().band(bytes, mask);
+                [bytes, whole, if is_copy { cursor.ins().ushr(whole, scale) } else { count }]
+            }
+        };
+        let byte = match (&idiom.source, source) {
+            (Source::Constant(byte), _) => Some(number(&mut cursor, types::I8, i64::from(*byte))),
+            (Source::Byte(_), Some(value)) if cursor.func.dfg.value_type(value) == types::I8 => Some(value),
+            (Source::Byte(_), Some(value)) => Some(cursor.ins().ireduce(types::I8, value)),
+            _ => None,
+        };
+        let from = match (&idiom.source, source) {
+            (Source::Load(_, offset), Some(from)) => {
+                let from = plus(&mut cursor, from, *offset);
+                let distance = if idiom.up { cursor.ins().isub(to, from) } else { cursor.ins().isub(from, to) };
+                let wide = number(&mut cursor, types::I64, WIDE);
+                let is_apart = cursor.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, distance, wide);
+                condition = Some(match condition {
+                    Some(condition) => cursor.ins().band(condition, is_apart),
+                    None => is_apart,
+                });
+                Some(plus(&mut cursor, from, below))
+            }
+            _ => None,
+        };
+        let next: Vec<Value> = (0..self.parameters.len()).map(|index| self.next(index, done, location)).collect();
+        let mut block = self.block;
+        if let Some(condition) = condition {
+            block = self.block_before(head);
+            let arguments = block_args(&self.parameters);
+            let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
+            cursor.ins().brif(condition, block, &[], head, &arguments);
+        }
+        match (way, byte) {
+            (Way::Call, Some(byte)) => {
+                let callee = self.memset();
+                let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
+                let to = if idiom.up {
+                    to
+                } else {
+                    // From the last round's address on.
+                    let last = cursor.ins().isub(to, bytes);
+                    plus(&mut cursor, last, idiom.size)
+                };
+                let byte = cursor.ins().uextend(types::I64, byte);
+                cursor.ins().call(callee, &[to, byte, bytes]);
+                cursor.ins().jump(head, &block_args(&next));
+            }
+            _ => {
+                let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
+                let to = plus(&mut cursor, to, below);
+                let what = byte.map(|byte| cursor.ins().splat(types::I8X16, byte));
+                self.groups(block, idiom.up, to, from, what, [bytes, whole], &next);
+            }
+        }
+    }
+
+    fn block_before(&mut self, block: Block) -> Block {
+        let new = self.function.dfg.make_block();
+        self.function.layout.insert_block(new, block);
+        new
+    }
+
+    /// Appends the loop of groups of bytes, after which the loop as it was goes on.
+    #[allow(clippy::too_many_arguments, reason = "what a loop is made of")]
+    fn groups(
+        &mut self,
+        block: Block,
+        up: bool,
+        to: Value,
+        from: Option<Value>,
+        what: Option<Value>,
+        [bytes, whole]: [Value; 2],
+        next: &[Value],
+    ) {
+        let location = self.function.srcloc(self.inner.latch);
+        let groups = self.block_before(self.inner.head());
+        let done = self.function.dfg.append_block_param(groups, types::I64);
+        let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
+        let zero = number(&mut cursor, types::I64, 0);
+        cursor.ins().jump(groups, &[zero.into()]);
+        let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
+        cursor.ins().sequence_point();
+        let at = |cursor: &mut FuncCursor<'_>, start: Value| match up {
+            true => cursor.ins().iadd(start, done),
+            false => cursor.ins().isub(start, done),
+        };
+        let group = match (from, what) {
+            (Some(from), _) => {
+                let address = at(&mut cursor, from);
+                cursor.ins().load(types::I8X16, MemFlagsData::new(), address, 0)
+            }
+            (None, Some(what)) => what,
+            (None, None) => return,
+        };
+        let address = at(&mut cursor, to);
+        cursor.ins().store(MemFlagsData::new(), group, address, 0);
+        let more = plus(&mut cursor, done, WIDE);
+        let goes_on = cursor.ins().icmp(IntCC::UnsignedLessThan, more, whole);
+        let Some(what) = what else {
+            cursor.ins().brif(goes_on, groups, &[more.into()], self.inner.head(), &block_args(next));
+            return;
+        };
+        // The last 16 bytes once more: what is left of them is less.
+        let last = self.block_before(self.inner.head());
+        let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
+        cursor.ins().brif(goes_on, groups, &[more.into()], last, &[]);
+        let mut cursor = FuncCursor::new(self.function).at_bottom(last).with_srcloc(location);
+        let offset = plus(&mut cursor, bytes, -WIDE);
+        let address = if up { cursor.ins().iadd(to, offset) } else { cursor.ins().isub(to, offset) };
+        cursor.ins().store(MemFlagsData::new(), what, address, 0);
+        cursor.ins().jump(self.inner.head(), &block_args(next));
+    }
+
+    /// The number of the round that leaves, and whether it is that, and is not too small or too large.
+    fn count(&mut self, fewest: i64) -> (Value, Value) {
+        let location = self.function.srcloc(self.inner.latch);
+        let (bound, counter) = (self.at(self.test.bound), self.parameters[self.test.index]);
+        let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
+        let is_half = self.test.is_half();
+        let bound = if is_half { cursor.ins().uextend(types::I64, bound) } else { bound };
+        let sum = plus(&mut cursor, counter, self.test.ahead);
+        let distance =
+            if self.test.step > 0 { cursor.ins().isub(bound, sum) } else { cursor.ins().isub(sum, bound) };
+        let step = self.test.step.unsigned_abs() as i64;
+        let scale = number(&mut cursor, types::I64, i64::from(step.trailing_zeros()));
+        let code = self.test.code;
+        let count = if code == IntCC::NotEqual {
+            cursor.ins().ushr(distance, scale)
+        } else if includes_bound(code) {
+            let whole = cursor.ins().ushr(distance, scale);
+            plus(&mut cursor, whole, 1)
+        } else {
+            let less = plus(&mut cursor, distance, -1);
+            let whole = cursor.ins().ushr(less, scale);
+            plus(&mut cursor, whole, 1)
+        };
+        // Distances below 0 are counts above the most. Those of words are exact modulo their size.
+        let fewest = plus(&mut cursor, count, -fewest);
+        let most = number(&mut cursor, types::I64, MOST);
+        let mut condition = cursor.ins().icmp(IntCC::UnsignedLessThan, fewest, most);
+        if code == IntCC::NotEqual && step > 1 {
+            let mask = number(&mut cursor, types::I64, step - 1);
+            let rest = cursor.ins().band(distance, mask);
+            let zero = number(&mut cursor, types::I64, 0);
+            let is_whole = cursor.ins().icmp(IntCC::Equal, rest, zero);
+            condition = cursor.ins().band(condition, is_whole);
+        }
+        if code != IntCC::NotEqual && !is_half {
+            let stays = cursor.ins().icmp(code, sum, bound);
+            condition = cursor.ins().band(condition, stays);
+        }
+        (count, condition)
+    }
+
+    /// A parameter of the head after so many rounds.
+    fn next(&mut self, index: usize, count: Value, location: SourceLoc) -> Value {
+        let (old, given) = (self.function.dfg.block_params(self.inner.head())[index], self.parameters[index]);
+        let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
+        match (self.steps.halves.get(&old), self.steps.of_inside(old)) {
+            (Some(&step), _) => {
+                let low = cursor.ins().ireduce(types::I32, given);
+                let count = cursor.ins().ireduce(types::I32, count);
+                let more = times(&mut cursor, count, step);
+                let low = cursor.ins().iadd(low, more);
+                cursor.ins().uextend(types::I64, low)
+            }
+            (None, Some(step)) if step != 0 => {
+                let ty = cursor.func.dfg.value_type(given);
+                let count = if ty == types::I64 { count } else { cursor.ins().ireduce(ty, count) };
+                let more = times(&mut cursor, count, step);
+                cursor.ins().iadd(given, more)
+            }
+            _ => given,
+        }
+    }
+
+    fn memset(&mut self) -> FuncRef {
+        let mut signature = Signature::new(self.isa.default_call_conv());
+        // The byte is an `int`: its 32 bits are the low ones, and not negative, so it is extended either way.
+        signature.params = vec![AbiParam::new(types::I64); 3];
+        signature.returns = vec![AbiParam::new(types::I64)];
+        let signature = self.function.import_signature(signature);
+        let colocated = self.isa.flags().use_colocated_libcalls();
+        let name = ExternalName::LibCall(LibCall::Memset);
+        self.function.import_function(ExtFuncData { name, signature, colocated, patchable: false })
+    }
+}
+
+/// The value and a constant.
+fn plus(cursor: &mut FuncCursor<'_>, value: Value, constant: i64) -> Value {
+    if constant == 0 {
+        return value;
+    }
+    let constant = number(cursor, types::I64, constant);
+    cursor.ins().iadd(value, constant)
+}
+
+/// The value as often as a constant says.
+fn times(cursor: &mut FuncCursor<'_>, value: Value, constant: i64) -> Value {
+    if constant == 1 {
+        return value;
+    }
+    let ty = cursor.func.dfg.value_type(value);
+    let constant = match affine::signed(&cursor.func.dfg, value) {
+        Some(known) => return number(cursor, ty, known.wrapping_mul(constant)),
+        None => number(cursor, ty, constant),
+    };
+    cursor.ins().imul(value, constant)
+}

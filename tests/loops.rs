@@ -1,0 +1,258 @@
+//! Random loops, translated and interpreted: counters of all widths, signs, steps and bounds, also close to where they wrap;
+//! no rounds at all; tests at the top, the bottom and in the middle; fills and copies, also of areas that overlap.
+//!
+//! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fmt::Write;
+
+use bpf2native::config::{Pass, Passes, parse_triple};
+use bpf2native::{Config, Jit, Program, listing};
+use support::random::Seed;
+use support::{asm, differential, engine, interp};
+
+/// Bytes of the memory argument.
+const MEMORY: usize = 16 << 10;
+
+/// Where pointers start.
+const MIDDLE: i64 = 6 << 10;
+
+/// Loops of more rounds are not made.
+const MOST: i64 = 700;
+
+const CONDITIONS: [&str; 10] = ["==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>="];
+
+/// A loop's counter and test.
+struct Counter {
+    half: bool,
+    start: u64,
+    step: i64,
+    bound: u64,
+    condition: &'static str,
+    at_top: bool,
+}
+
+impl Counter {
+    fn new(seed: &mut Seed) -> Counter {
+        let half = seed.below(2) == 0;
+        let size = *seed.pick(&[1_i64, 1, 1, 2, 3, 4, 8, 8]);
+        let step = if seed.below(3) == 0 { -size } else { size };
+        let edges = [0, 1, 5, 100, 0x7fff_fff0, 0x8000_0000, 0xffff_fff0, i64::MAX as u64 - 9, u64::MAX - 20];
+        let start = seed.pick(&edges).wrapping_add(seed.below(16) as u64);
+        let rounds = if seed.below(20) == 0 { seed.below(650) } else { seed.below(90) } as i64;
+        let off = if seed.below(3) == 0 { seed.below(4) as i64 } else { 0 };
+        let bound = start.wrapping_add((step * rounds + off) as u64);
+        let ordered = ["!=", if step > 0 { "<" } else { ">" }, if step > 0 { "s<" } else { "s>" }];
+        let closed = ["!=", if step > 0 { "<=" } else { ">=" }, if step > 0 { "s<=" } else { "s>=" }];
+        let condition = match seed.below(8) {
+            0 => *seed.pick(&CONDITIONS),
+            1 | 2 => *seed.pick(&closed),
+            _ => *seed.pick(&ordered),
+        };
+        let narrow = |value: u64| if half { u64::from(value as u32) } else { value };
+        let (start, bound) = (narrow(start), narrow(bound));
+        Counter { half, start, step, bound, condition, at_top: seed.below(2) == 0 }
+    }
+
+    fn holds(&self, value: u64) -> bool {
+        let (a, b) = (value, self.bound);
+        let signed = |value: u64| if self.half { i64::from(value as i32) } else { value as i64 };
+        match self.condition {
+            "==" => a == b,
+            "!=" => a != b,
+            "<" => a < b,
+            "<=" => a <= b,
+            ">" => a > b,
+            ">=" => a >= b,
+            "s<" => signed(a) < signed(b),
+            "s<=" => signed(a) <= signed(b),
+            "s>" => signed(a) > signed(b),
+            _ => signed(a) >= signed(b),
+        }
+    }
+
+    /// How many rounds there are; none if too many.
+    fn rounds(&self) -> Option<i64> {
+        let mut value = self.start;
+        for round in 0..MOST {
+            if self.at_top && !self.holds(value) {
+                return Some(round);
+            }
+            value = value.wrapping_add(self.step as u64);
+            if self.half {
+                value = u64::from(value as u32);
+            }
+            if !self.at_top && !self.holds(value) {
+                return Some(round + 1);
+            }
+        }
+        None
+    }
+}
+
+/// What a round does, with r6 as a sum, r5 and r2 as scratch, r7 and r8 as pointers.
+fn body(seed: &mut Seed, text: &mut String, number: usize) {
+    let size = *seed.pick(&[1_i64, 2, 4, 8]);
+    let bits = size * 8;
+    let step = if seed.below(4) == 0 { -size } else { size };
+    let at = |seed: &mut Seed| if seed.below(2) == 0 { 0 } else { seed.below(48) as i64 - 24 };
+    let (from, to) = (at(seed), at(seed));
+    let plain = match seed.below(4) {
+        // Fills.
+        0 => {
+            let value = *seed.pick(&[0, -1, 0x55, 0x0101_0101, 0x1234]);
+            writeln!(text, "*(u{bits} *)(r8 {to:+}) = {value}").unwrap();
+            true
+        }
+        // Copies.
+        1 | 2 => {
+            writeln!(text, "r5 = *(u{bits} *)(r7 {from:+})").unwrap();
+            writeln!(text, "*(u{bits} *)(r8 {to:+}) = r5").unwrap();
+            true
+        }
+        _ => false,
+    };
+    if !plain || seed.below(5) == 0 {
+        for part in 0..1 + seed.below(3) {
+            let line = match seed.below(9) {
+                0 => "r6 += r3".to_owned(),
+                1 => "w6 ^= w3".to_owned(),
+                2 => format!("r5 = *(u{bits} *)(r7 {from:+})\nr6 += r5"),
+                3 => format!("r5 = *(s16 *)(r7 {from:+})\nr5 *= r3\nr6 ^= r5"),
+                4 => format!("*(u{bits} *)(r8 {to:+}) = r6"),
+                5 => {
+                    format!("if r6 & 1 goto skip{number}{part}\nr6 += 7\n*(u8 *)(r7 +1) = r6\nskip{number}{part}:")
+                }
+                6 => "r5 = r3\nr5 <<= 3\nr5 += r4\nr6 += r5".to_owned(),
+                7 => "r6 <<= 1\nw5 = w6\nr6 ^= r5".to_owned(),
+                _ => "r5 = r8\nr5 -= r7\nr6 += r5".to_owned(),
+            };
+            writeln!(text, "{line}").unwrap();
+        }
+    }
+    writeln!(text, "r7 += {step}\nr8 += {step}").unwrap();
+}
+
+/// A program with some loops, the last of them inside of another; none if they would run for too long.
+fn program(seed: &mut Seed) -> Option<String> {
+    let mut text = "r9 = 3\nr6 = 0\nr0 = 0\nagain:\n".to_owned();
+    let count = 1 + seed.below(2);
+    for number in 0..count {
+        let counter = Counter::new(seed);
+        counter.rounds()?;
+        let distance = if seed.below(2) == 0 { seed.below(40) as i64 - 20 } else { 0 };
+        let letter = if counter.half { 'w' } else { 'r' };
+        let (start, bound, condition) = (counter.start, counter.bound, counter.condition);
+        writeln!(text, "r7 = r1\nr7 += {MIDDLE}\nr8 = r7\nr8 += {distance}").unwrap();
+        writeln!(text, "r3 = {start} ll\nr4 = {bound} ll").unwrap();
+        // Numbers that are not seen to be constants.
+        for register in ["r3", "r4"] {
+            if seed.below(3) == 0 {
+                writeln!(text, "{register} ^= r2\n{register} ^= r2").unwrap();
+            }
+        }
+        let small = bound < 1 << 31 && seed.below(2) == 0;
+        let against = if small { bound.to_string() } else { format!("{letter}4") };
+        let test = format!("if {letter}3 {condition} {against} goto");
+        let step = format!("{letter}3 += {}", counter.step);
+        let first = seed.below(2) == 0;
+        if counter.at_top {
+            writeln!(text, "head{number}:\n{test} in{number}\ngoto out{number}\nin{number}:").unwrap();
+        } else {
+            writeln!(text, "head{number}:").unwrap();
+        }
+        if first {
+            writeln!(text, "{step}").unwrap();
+        }
+        body(seed, &mut text, number);
+        if !first {
+            writeln!(text, "{step}").unwrap();
+        }
+        match counter.at_top {
+            true => writeln!(text, "goto head{number}\nout{number}:").unwrap(),
+            false => writeln!(text, "{test} head{number}").unwrap(),
+        }
+        writeln!(text, "r5 = r8\nr5 -= r7\nr0 += r5\nr7 -= r1\nr0 ^= r7\nr0 += r3\nr0 += r6").unwrap();
+        writeln!(text, "r0 *= 31").unwrap();
+    }
+    if seed.below(4) > 0 {
+        writeln!(text, "r9 += -1\nif r9 != 0 goto again").unwrap();
+    }
+    writeln!(text, "exit").unwrap();
+    Some(text)
+}
+
+/// A function that fills 8,000 bytes from r1 on.
+const FILL: &str = "r2 = 8000\nnext:\n*(u8 *)(r1 +0) = 7\nr1 += 1\nr2 += -1\nif r2 != 0 goto next\nr0 = r1\nexit\n";
+
+#[test]
+fn a_large_fill_calls_memset_without_the_embedder() {
+    let code = asm::assemble(FILL).unwrap();
+    let mut memory = vec![0; 8001];
+    let jit = Jit::new(&config(Passes::ALL)).unwrap();
+    let start = memory.as_ptr() as u64;
+    assert_eq!(engine::jit::run(&jit, &engine::jit::linker(), "fill", &code, &mut memory), Ok(start + 8000));
+    assert!(memory[..8000].iter().all(|&byte| byte == 7) && memory[8000] == 0);
+    let clif = |name: &str| {
+        let object = support::elf::object_of(&[(name, &code)]);
+        let program = Program::from_bytes("fill.o", &object).unwrap();
+        listing::clif(&program, &config(Passes::ALL), None, &mut Vec::new()).unwrap()
+    };
+    assert!(clif("fill").contains("%Memset"));
+    assert!(!clif("memset").contains("%Memset"), "it would call itself");
+}
+
+fn config(passes: Passes) -> Config {
+    Config { passes: Some(passes), threads: 1, ..Config::default() }
+}
+
+#[test]
+fn random_loops_do_what_they_say() {
+    let settings = [
+        ("all", Passes::ALL),
+        ("unroll", Passes::NONE.with(Pass::Unroll)),
+        ("idioms", Passes::NONE.with(Pass::Idioms)),
+        ("none", Passes::NONE),
+    ];
+    let engines = settings.map(|(name, passes)| (name, passes, Jit::new(&config(passes)).unwrap()));
+    let linker = engine::jit::linker();
+    let (mut made, mut unrolled, mut widened) = (0, 0, 0);
+    for value in differential::seeds("loops", 3000) {
+        let mut seed = Seed(value);
+        let Some(text) = program(&mut seed) else { continue };
+        let mut memory = vec![0_u8; MEMORY];
+        memory.fill_with(|| seed.next() as u8);
+        let code = asm::assemble(&text).unwrap_or_else(|error| panic!("seed {value}: {error}\n{text}"));
+        let mut expected = memory.clone();
+        let r0 = interp::run(&code, &mut expected, &|_, _| None, 1 << 20);
+        let r0 = r0.unwrap_or_else(|fault| panic!("seed {value}: {fault:?}\n{text}"));
+        made += 1;
+        for (name, _, jit) in &engines {
+            let mut after = memory.clone();
+            let got = engine::jit::run(jit, &linker, "loops", &code, &mut after);
+            let same = after == expected;
+            assert!(
+                got == Ok(r0) && same,
+                "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1 -Z {name}: {got:x?}, not {r0:#x}; the memory is \
+                 {}\n{text}",
+                if same { "the same" } else { "another" },
+            );
+        }
+        if made % 16 == 0 {
+            let clif = |passes| {
+                let program = Program::from_instructions("loops", &code).unwrap();
+                let target = parse_triple("x86_64").unwrap();
+                let config = Config { passes: Some(passes), ..Config::for_target(target) };
+                listing::clif(&program, &config, None, &mut Vec::new()).unwrap()
+            };
+            let values = |passes| clif(passes).lines().filter(|line| line.contains(" = ")).count();
+            unrolled += usize::from(values(settings[1].1) > values(Passes::NONE));
+            widened += usize::from(clif(settings[2].1).contains("i8x16"));
+        }
+    }
+    support::say(&format!("loops: {made} ran; of each 16th, {unrolled} were unrolled and {widened} widened\n"));
+    assert!(made < 1600 || (unrolled > 2 && widened > 2), "hardly any of them is changed");
+}

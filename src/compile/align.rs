@@ -1,7 +1,7 @@
 //! Where the loops of a function lie in the lines of the processor's cache (x86-64).
 //!
 //! In: a compiled function, the starts of its blocks, and the ways between them. Out: the same function, aligned to a line
-//! and with at most 63 bytes of `nop` behind its prologue. Cranelift aligns no blocks, and a loop takes up to twice as long
+//! and with fewer than [`MOST`] bytes of `nop` behind its prologue. Cranelift aligns no blocks, and a loop takes up to twice as long
 //! where a branch of it crosses a boundary of 32 bytes, or where it lies in a line more than it needs.
 //!
 //! The rule: of the distances that keep constants aligned, the one at which branches cross the fewest boundaries and loops
@@ -23,6 +23,9 @@ const LINE: u32 = 64;
 
 /// Bytes that the processor fetches at once.
 const FETCH: u32 = 32;
+
+/// `nop`s are fewer bytes than this.
+const MOST: u32 = 32;
 
 /// Binary logarithm of how much more an inner loop counts than what is around it.
 const INNER: u32 = 3;
@@ -79,7 +82,7 @@ pub(super) fn align(function: &mut CompiledFunction, starts: &[u32], ways: &[(u3
         return;
     }
     let cost = |by: u32| pieces.iter().map(|piece| piece.cost(by)).sum::<u64>() * CROSSING + u64::from(by);
-    let by = (0..LINE).step_by(step as usize).min_by_key(|&by| cost(by)).unwrap_or(0);
+    let by = (0..MOST).step_by(step as usize).min_by_key(|&by| cost(by)).unwrap_or(0);
     rows.length += by;
     function.unwind = Some(Unwind::Rows(rows));
     function.align = u64::from(LINE);

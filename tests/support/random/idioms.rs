@@ -214,29 +214,35 @@ fn counted_loop(seed: &mut Seed) -> String {
     )
 }
 
-/// A tree of comparisons of one register with small numbers, each of whose leaves sets r3.
+/// A `switch` over a register, as clang has it: halved by orders, and the last few cases compared one by one. Now and
+/// then a comparison is another one.
 fn switch(seed: &mut Seed) -> String {
     let letter = *seed.pick(&['r', 'w']);
     let (name, first) = (format!("S{:x}", seed.next()), seed.below(12) as i64 - 4);
     let mut text = format!("{letter}5 = {letter}{}\n", seed.below(7));
     if seed.below(4) > 0 {
-        text += &format!("{letter}5 &= {}\n{letter}5 += {first}\n", seed.pick(&[3, 7, 15]));
+        text += &format!("{letter}5 &= {}\n{letter}5 += {first}\n", seed.pick(&[7, 15, 31]));
     }
-    let mut labels = 0;
-    text += &comparisons(seed, &name, letter, first, 4, &mut labels);
-    text + &format!("{name}:")
+    let (count, step) = (4 + seed.below(16), 1 + seed.below(3) / 2);
+    let cases: Vec<(usize, i64)> = (0..count).map(|case| (case, first + (case * step) as i64)).collect();
+    text += &comparisons(seed, &name, letter, &cases);
+    for (case, _) in cases {
+        text += &format!("{name}c{case}:\nr3 = {}\ngoto {name}\n", seed.below(9));
+    }
+    text + &format!("{name}d:\nr3 = 77\n{name}:")
 }
 
-/// A tree of at most this depth, and what follows it.
-fn comparisons(seed: &mut Seed, name: &str, letter: char, first: i64, depth: usize, labels: &mut usize) -> String {
-    if depth == 0 || seed.below(8) == 0 {
-        return format!("r3 = {}\ngoto {name}\n", seed.below(9));
+/// The comparisons for some cases: their numbers, and their values in order.
+fn comparisons(seed: &mut Seed, name: &str, letter: char, cases: &[(usize, i64)]) -> String {
+    let is_mistaken = seed.below(40) == 0;
+    if cases.len() <= 3 {
+        let operator = if is_mistaken { "!=" } else { "==" };
+        let test = |(case, value): &(usize, i64)| format!("if {letter}5 {operator} {value} goto {name}c{case}\n");
+        return cases.iter().map(test).collect::<String>() + &format!("goto {name}d\n");
     }
-    *labels += 1;
-    let label = format!("{name}x{labels}");
-    let operator = *seed.pick(&["==", "==", "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<="]);
-    let constant = first + seed.below(16) as i64;
-    let otherwise = comparisons(seed, name, letter, first, depth - 1, labels);
-    let taken = comparisons(seed, name, letter, first, depth - 1, labels);
-    format!("if {letter}5 {operator} {constant} goto {label}\n{otherwise}{label}:\n{taken}")
+    let (low, high) = cases.split_at(cases.len() / 2);
+    let (last, operator) = (low[low.len() - 1].1, if is_mistaken { ">" } else { "s>" });
+    let upper = format!("{name}u{}", high[0].0);
+    let (below, above) = (comparisons(seed, name, letter, low), comparisons(seed, name, letter, high));
+    format!("if {letter}5 {operator} {last} goto {upper}\n{below}{upper}:\n{above}")
 }

@@ -4,7 +4,7 @@
 //! that go over one function after the other, on all threads together. The rule: what is measured is not changed by it,
 //! and nothing is measured unless it is asked for.
 //!
-//! What Cranelift does is told apart by its own passes, which it reports to a profiler of the thread ([`Profiler`]).
+//! What Cranelift does is told apart by its own passes, which it reports to a profiler of the thread (`Profiler`).
 
 use std::any::Any;
 use std::sync::Arc;

@@ -15,7 +15,7 @@
 //! | only what calls nothing is put into callers whole | no frame is missing from a backtrace, but where the code itself faults |
 //! | a sequence point stands where the call was | a call may have changed all memory, whatever it is now |
 //! | what was inlined has the location of the call | byte offsets in another section mean nothing in the caller |
-//! | a caller grows by its own size, within [`GROWTH`] | code stays linear in the input, and large functions large |
+//! | a caller grows by its own size, within `GROWTH` | code stays linear in the input, and large functions large |
 //!
 //! Tried, and not kept: recursive calls that are fallen through to, with the early exit behind a jump (`fib` 1.40 of clang's
 //! time, and not 1.35).

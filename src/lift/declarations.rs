@@ -115,7 +115,7 @@ pub struct Declarations {
     /// Where code finds the addresses of symbols that others define, if not in instructions.
     pub addresses: Option<AddressTable>,
     /// Whether code may call C's `memset` where the program does not: it defines none of
-    /// [`crate::clif::MEMORY_FUNCTIONS`].
+    /// `clif::MEMORY_FUNCTIONS`.
     pub calls_c: bool,
 }
 

@@ -5,6 +5,7 @@
 //! | load of 8, 16, 32 bits | `uloadN`, `sloadN` |
 //! | load of 64 bits | `load` |
 //! | store | `ireduce`, `store`, so that an extension of what is stored goes |
+//! | store of 16 bits of a register | `ireduce` to 32, `istore16`: x86-64 is slow to decode constants of 16 bits |
 //! | address r10 + n | `stack_addr` of that place |
 //! | atomic operation | `atomic_rmw`, the old value zero-extended into `src` with fetch |
 //! | cmpxchg | `atomic_cas`, the old value zero-extended into r0 |
@@ -14,7 +15,7 @@
 //! volatile, shared with other threads or with signal handlers. Frame slots that nothing else can reach are values
 //! (`slots.rs`).
 
-use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, MemFlagsData, Value, types};
 
 use super::Lifter;
 use super::alu::{size_type, width_type};
@@ -79,6 +80,11 @@ impl Lifter<'_, '_> {
         }
         let (address, offset) = self.place(base, offset);
         let flags = MemFlagsData::new();
+        if size == Size::H && matches!(src, Operand::Reg(_)) {
+            let value = self.operand_at(src, types::I32);
+            self.builder.ins().istore16(flags, value, address, offset);
+            return;
+        }
         let value = self.operand_at(src, size_type(size));
         self.builder.ins().store(flags, value, address, offset);
     }

@@ -208,6 +208,7 @@ impl Declarer<'_> {
         };
         let words = graph.live_in.parameters().max(on_stack);
         let raw = match &function.prototype {
+            _ if !graph.has_result => Abi::raw(self.platform, words).returning_nothing(),
             Some(prototype) => Abi::raw(self.platform, words).returning(&prototype.result),
             None => Abi::raw(self.platform, words),
         };

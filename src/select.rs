@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::abi::REGISTER_WORDS;
 use crate::decode::insn::Insn;
-use crate::graph::{Graph, Instruction, find_parameters};
+use crate::graph::{Graph, Instruction, find_parameters, find_results};
 use crate::lift::call;
 use crate::lift::variadic::{self, Variadic};
 use crate::program::{Binding, DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
@@ -47,6 +47,7 @@ pub fn select(program: &Program, graphs: Vec<Graph>, roots: Option<&[FunctionId]
     };
     let functions: IdVec<FunctionId, bool> = functions;
     let mut graphs: Vec<Graph> = graphs.into_iter().filter(|graph| functions[graph.function]).collect();
+    find_results(program, &mut graphs);
     find_parameters(program, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
     let mut runtime = BTreeMap::new();

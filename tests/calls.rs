@@ -51,6 +51,68 @@ fn calls_that_are_not_known_read_all() {
     assert_eq!(parameters("call f\nexit\nf:\nr6 = 1\ncallx r6\nexit"), [5, 5]);
 }
 
+/// Whether each function has a result, in order.
+fn results(text: &str) -> Vec<bool> {
+    let clif = clif(text);
+    let heads = clif.lines().filter(|line| line.starts_with("function "));
+    heads.map(|line| line.contains("-> i64")).collect()
+}
+
+#[test]
+fn results_that_no_caller_reads_are_none() {
+    let five = "f:\nr0 = 5\nexit\n";
+    assert_eq!(results(&format!("call f\nr0 = 1\nexit\n{five}")), [true, false]);
+    // Through a caller whose own result is dropped, and one that is not reached.
+    assert_eq!(results("call f\nr0 = 1\nexit\nf:\ncall g\nexit\ng:\nr0 = 5\nexit"), [true, false, false]);
+    assert_eq!(results(&format!("r0 = 1\nexit\ncall f\nexit\n{five}")), [true, false]);
+    // A loop that keeps r0 for the end, and a function that calls itself last.
+    let looped = "f:\nr0 = 5\nr1 += -1\nif r1 != 0 goto -2\nexit";
+    assert_eq!(results(&format!("r1 = 9\ncall f\ncall f\nr0 = 1\nexit\n{looped}")), [true, false]);
+    let recursive = "f:\nr0 = r1\nif r1 == 0 goto +2\nr1 += -1\ncall f\nexit";
+    assert_eq!(results(&format!("r1 = 9\ncall f\nr0 = 1\nexit\n{recursive}")), [true, false]);
+    // A packet load returns 0 where it fails.
+    assert_eq!(results("call f\nr0 = 1\nexit\nf:\nr6 = r1\nr0 = *(u8 *)skb[3]\nexit"), [true, false]);
+}
+
+#[test]
+fn results_that_a_caller_may_read_stay() {
+    let five = "f:\nr0 = 5\nexit\n";
+    for reader in [
+        "call f\nexit",
+        "call f\nr6 = r0\nr0 = r6\nexit",
+        // On one of two paths, and after the other call.
+        "r6 = r1\ncall f\nif r6 == 0 goto +1\nr0 = 1\nexit",
+        "r6 = r1\ncall f\ncall f\nif r6 == 0 goto +1\nr0 = 1\nexit",
+        // As a 32-bit half, a stored value, an address, an atomic's expected value.
+        "call f\nw0 += 1\nr0 = 1\nexit",
+        "call f\n*(u64 *)(r10 - 8) = r0\nr0 = 1\nexit",
+        "call f\ncallx r0\nr0 = 1\nexit",
+        "call f\nr1 = 1\n*(u64 *)(r10 - 8) = 0\nr0 = cmpxchg_64(r10 - 8, r0, r1)\nr0 = 1\nexit",
+        // Its address is taken: who calls it is not known.
+        "call f\nr1 = code_addr(f) ll\nr0 = 1\nexit",
+    ] {
+        assert_eq!(results(&format!("{reader}\n{five}")), [true, true], "{reader}");
+    }
+    // One of two callers; a caller that returns it, and is read itself; one that is read by itself only.
+    assert_eq!(
+        results(&format!("call f\ncall g\nr0 = 1\nexit\n{five}g:\ncall f\nr0 += 1\nexit")),
+        [true, true, false]
+    );
+    assert_eq!(results(&format!("call g\nexit\n{five}g:\ncall f\nexit")), [true; 3]);
+    let recursive = "f:\nr0 = r1\nif r1 == 0 goto +3\nr1 += -1\ncall f\nr0 += 1\nexit";
+    assert_eq!(results(&format!("r1 = 9\ncall f\nr0 = 1\nexit\n{recursive}")), [true, true]);
+}
+
+#[test]
+fn results_of_global_functions_stay() {
+    let main = Function { name: "main", text: "call -1\nr0 = 1\nexit", weak: false, references: &[(0, "get")] };
+    let get = Function { name: "get", text: "r0 = 7\nexit", weak: false, references: &[] };
+    let config = Config { opt_level: OptLevel::O1, ..Config::for_target(parse_triple("x86_64").unwrap()) };
+    let program = linked(&[object::object(&[main, get], &[])]);
+    let clif = listing::clif(&program, &config, Some("get"), &mut Vec::new()).unwrap();
+    assert!(clif.contains("function get() -> i64"), "{clif}");
+}
+
 /// The program of these objects.
 fn linked(objects: &[Vec<u8>]) -> Program {
     let inputs =

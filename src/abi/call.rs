@@ -187,6 +187,7 @@ impl Abi {
         arguments: &NativeArguments,
     ) -> ResultWords {
         match &self.result {
+            ResultAbi::Nothing => ResultWords::default(),
             ResultAbi::Word(kind) => {
                 let word = match kind {
                     // Callers extend narrow results themselves.
@@ -214,22 +215,17 @@ impl Abi {
         }
     }
 
-    /// The native results of a function that returns these words.
-    pub fn results(
-        &self,
-        builder: &mut FunctionBuilder<'_>,
-        entered: &Entered,
-        [first, second]: [Value; 2],
-    ) -> Vec<Value> {
+    /// The native results of a function that returns these words, as many as [`Abi::returned_words`].
+    pub fn results(&self, builder: &mut FunctionBuilder<'_>, entered: &Entered, words: &[Value]) -> Vec<Value> {
         match (&self.result, entered.result) {
             (ResultAbi::Word(kind), _) => {
-                vec![self.to_native(builder, *kind, first)]
+                vec![self.to_native(builder, *kind, words[0])]
             }
-            (ResultAbi::Pair, _) => vec![first, second],
+            (ResultAbi::Pair, _) => words.to_vec(),
             (ResultAbi::PairInMemory, _) => {
                 if let Some(pointer) = entered.pair {
-                    builder.ins().store(MemFlagsData::new(), first, pointer, 0);
-                    builder.ins().store(MemFlagsData::new(), second, pointer, 8);
+                    builder.ins().store(MemFlagsData::new(), words[0], pointer, 0);
+                    builder.ins().store(MemFlagsData::new(), words[1], pointer, 8);
                 }
                 Vec::new()
             }
@@ -241,7 +237,7 @@ impl Abi {
                 parts.iter().map(load).collect()
             }
             // The platforms that want the pointer back have it from Cranelift.
-            (ResultAbi::Registers { .. } | ResultAbi::Memory, _) => Vec::new(),
+            (ResultAbi::Nothing | ResultAbi::Registers { .. } | ResultAbi::Memory, _) => Vec::new(),
         }
     }
 

@@ -112,6 +112,11 @@ impl Abi {
         }
     }
 
+    /// The same function, whose result no caller looks at.
+    pub fn returning_nothing(self) -> Abi {
+        Abi { result: ResultAbi::Nothing, ..self }
+    }
+
     /// A function without a prototype that may be variadic: all the words of each call are passed.
     pub fn unknown(platform: Platform) -> Abi {
         Abi { variadic: true, ..Abi::raw(platform, 0) }
@@ -128,7 +133,7 @@ impl Abi {
         match result {
             ResultAbi::Memory => declared.result(Slot::Result),
             ResultAbi::PairInMemory => declared.result(Slot::PairResult),
-            ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::Registers { .. } => {}
+            ResultAbi::Nothing | ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::Registers { .. } => {}
         }
         let mut words = result.words();
         for parameter in &prototype.parameters {
@@ -161,15 +166,19 @@ impl Abi {
         signature
     }
 
-    /// Whether the second word of its result matters: one of 128 bits.
-    pub fn returns_pair(&self) -> bool {
-        matches!(self.result, ResultAbi::Pair | ResultAbi::PairInMemory)
+    /// How many of r0 and r2 it returns.
+    pub fn returned_words(&self) -> usize {
+        match self.result {
+            ResultAbi::Nothing | ResultAbi::Registers { .. } | ResultAbi::Memory => 0,
+            ResultAbi::Word(_) => 1,
+            ResultAbi::Pair | ResultAbi::PairInMemory => 2,
+        }
     }
 
     /// The native results.
     fn result_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
         let (kinds, parts): (&[Kind], &[Part]) = match &self.result {
-            ResultAbi::Memory | ResultAbi::PairInMemory => (&[], &[]),
+            ResultAbi::Nothing | ResultAbi::Memory | ResultAbi::PairInMemory => (&[], &[]),
             ResultAbi::Word(kind) => (std::slice::from_ref(kind), &[]),
             ResultAbi::Pair => (&[Kind::WORD; 2], &[]),
             ResultAbi::Registers { parts, .. } => (&[], parts),
@@ -180,7 +189,7 @@ impl Abi {
     /// Whether the words go as they are, so that a caller that knows nothing of the type can call it.
     pub fn is_plain(&self) -> bool {
         let result = match &self.result {
-            ResultAbi::Memory => true,
+            ResultAbi::Nothing | ResultAbi::Memory => true,
             ResultAbi::Word(kind) => !kind.is_float(),
             ResultAbi::Pair | ResultAbi::PairInMemory | ResultAbi::Registers { .. } => false,
         };

@@ -144,6 +144,8 @@ pub(super) enum Passed {
 /// How a result comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ResultAbi {
+    /// In r0, which nobody looks at.
+    Nothing,
     /// In r0; where there is no result too. BTF knows no C++ references, and says `void` for a function that
     /// returns one.
     Word(Kind),
@@ -166,7 +168,7 @@ impl ResultAbi {
     /// How many words of arguments it takes.
     pub fn words(&self) -> usize {
         match self {
-            ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::PairInMemory => 0,
+            ResultAbi::Nothing | ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::PairInMemory => 0,
             ResultAbi::Registers { .. } | ResultAbi::Memory => 1,
         }
     }

@@ -1,6 +1,6 @@
-//! Which registers a function reads before it writes them.
+//! Which registers a function reads before it writes them, and which calls leave an r0 that is read.
 //!
-//! In: blocks. Out: the registers live at entry, by the usual backward data flow over sets of registers: each set
+//! In: blocks. Out: the registers live at entry, the own functions whose results are read, by the usual backward data flow over sets of registers: each set
 //! only grows, so each block is looked at no more than eleven times.
 //!
 //! A call reads as many argument registers as its prototype has parameters, and leaves r1 to r5 without a value. A
@@ -153,19 +153,58 @@ fn argument_count(program: &Program, instruction: &Instruction, calls: Calls<'_>
     }
 }
 
+/// The code of a function.
+#[derive(Clone, Copy)]
+pub(super) struct Code<'a> {
+    pub program: &'a Program,
+    pub instructions: &'a [Instruction],
+    pub blocks: &'a [Block],
+    /// Whether `exit` reads r0, since somebody looks at it then.
+    pub has_result: bool,
+}
+
+impl Code<'_> {
+    fn read(self, instruction: &Instruction, calls: Calls<'_>) -> RegSet {
+        match instruction.insn {
+            Insn::Exit if !self.has_result => RegSet::EMPTY,
+            _ => read(self.program, instruction, calls),
+        }
+    }
+}
+
 /// The registers live at the entry of the first block.
-pub(super) fn at_entry(
-    program: &Program,
-    instructions: &[Instruction],
-    blocks: &[Block],
-    calls: Calls<'_>,
-) -> RegSet {
+pub(super) fn at_entry(code: Code<'_>, calls: Calls<'_>) -> RegSet {
+    live(code, calls).first().map(|(live_in, _)| *live_in).unwrap_or_default()
+}
+
+/// The functions of the program that the code calls, and whose result it then reads; some more than once.
+pub(super) fn results_read(code: Code<'_>) -> Vec<FunctionId> {
+    // What calls read is not r0, but for the address of one through it.
+    let calls = Calls::ReadNamed;
+    let mut found = Vec::new();
+    for (block, (_, live_out)) in code.blocks.iter().zip(live(code, calls)) {
+        let mut live = live_out;
+        for instruction in code.instructions[block.start..block.end].iter().rev() {
+            if let (Insn::Call(_), Some(Target::Function(function))) = (instruction.insn, instruction.target)
+                && live.contains(Reg::R0)
+            {
+                found.push(function);
+            }
+            live = live.minus(written(instruction.insn)).union(code.read(instruction, calls));
+        }
+    }
+    found
+}
+
+/// The registers live at the start and at the end of each block.
+fn live(code: Code<'_>, calls: Calls<'_>) -> Vec<(RegSet, RegSet)> {
+    let blocks = code.blocks;
     let local: Vec<(RegSet, RegSet)> = blocks
         .iter()
         .map(|block| {
             let (mut reads, mut writes) = (RegSet::EMPTY, RegSet::EMPTY);
-            for instruction in &instructions[block.start..block.end] {
-                reads = reads.union(read(program, instruction, calls).minus(writes));
+            for instruction in &code.instructions[block.start..block.end] {
+                reads = reads.union(code.read(instruction, calls).minus(writes));
                 writes = writes.union(written(instruction.insn));
             }
             (reads, writes)
@@ -201,5 +240,5 @@ pub(super) fn at_entry(
             }
         }
     }
-    live_in.first().copied().unwrap_or_default()
+    live_in.into_iter().zip(live_out).collect()
 }

@@ -8,6 +8,7 @@
 //! | instructions with what they refer to | `resolve.rs` |
 //! | basic blocks, edges, reachability | `blocks.rs` |
 //! | registers live at entry | `liveness.rs`; seen through calls: `parameters.rs` |
+//! | functions whose result nobody reads | `results.rs` |
 //! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
 //! | where a jump through a register can go | `labels.rs` |
@@ -22,6 +23,7 @@ mod labels;
 mod liveness;
 mod parameters;
 mod resolve;
+mod results;
 
 use crate::abi::{REGISTER_WORDS, word_count};
 use crate::decode::DecodeError;
@@ -31,10 +33,11 @@ use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
 pub use calls::{CallGraph, own_calls};
 pub use frame::Frame;
 pub use labels::{JumpTarget, LabelIndex, RegisterJump};
-use liveness::Calls;
 pub(crate) use liveness::arguments_read;
+use liveness::{Calls, Code};
 pub use liveness::{RegSet, written};
 pub use parameters::find as find_parameters;
+pub use results::find as find_results;
 
 /// Index of a block in [`Graph::blocks`].
 pub type BlockIndex = usize;
@@ -56,6 +59,8 @@ pub struct Graph {
     pub live_in: RegSet,
     /// Registers that it reads for certain before it writes them.
     pub surely_read: RegSet,
+    /// Whether somebody may read r0 after it: yes, until [`find_results`] has looked at its callers.
+    pub has_result: bool,
     /// What it needs below r10.
     pub frame: Frame,
     /// How many arguments it reads from the stack (`r11 + 8 * n`).
@@ -240,7 +245,8 @@ impl Graph {
         let mut refused = Vec::new();
         let mut instructions = resolve::instructions(program, function, unverified, &mut refused)?;
         let mut blocks = blocks::find(program, labels, function, &instructions)?;
-        let live_in = |calls| liveness::at_entry(program, &instructions, &blocks, calls);
+        let code = Code { program, instructions: &instructions, blocks: &blocks, has_result: true };
+        let live_in = |calls| liveness::at_entry(code, calls);
         let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
         let mut frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
         if frame.size > frame::LARGEST {
@@ -261,6 +267,7 @@ impl Graph {
             blocks,
             live_in,
             surely_read,
+            has_result: true,
             frame,
             stack_parameters,
             refused,
@@ -279,10 +286,15 @@ impl Graph {
             blocks: Vec::new(),
             live_in: parameters,
             surely_read: RegSet::default(),
+            has_result: true,
             frame: Frame::default(),
             stack_parameters: 0,
             refused: Vec::new(),
         }
+    }
+
+    fn code<'a>(&'a self, program: &'a Program) -> Code<'a> {
+        Code { program, instructions: &self.instructions, blocks: &self.blocks, has_result: self.has_result }
     }
 
     /// How many edges there are between its blocks, about: what the work of a code generator goes with.

@@ -39,7 +39,7 @@ pub fn find(program: &Program, graphs: &mut [Graph]) {
             is_done = true;
             for &index in group {
                 let graph = &mut graphs[index];
-                let found = liveness::at_entry(program, &graph.instructions, &graph.blocks, Calls::Known(&reads));
+                let found = liveness::at_entry(graph.code(program), Calls::Known(&reads));
                 graph.live_in = found;
                 if let Some(known) = &mut reads[graph.function] {
                     is_done &= found == *known;

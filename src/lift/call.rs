@@ -294,8 +294,7 @@ impl Lifter<'_, '_> {
         let is_negative = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, value, 0);
         self.builder.ins().brif(is_negative, failed, &[], loaded, &[]);
         self.builder.switch_to_block(failed);
-        let zero = self.builder.ins().iconst(WORD, 0);
-        self.return_word(zero);
+        self.return_words(|lifter, _| lifter.builder.ins().iconst(WORD, 0));
         self.builder.switch_to_block(loaded);
         self.clobber(one(value));
     }

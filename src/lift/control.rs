@@ -53,18 +53,17 @@ impl Lifter<'_, '_> {
                 self.builder.ins().brif(condition, taken, &[], fallthrough, &[]);
             }
             Terminator::Register(jump) => self.jump_register(jump),
-            Terminator::Return => {
-                let word = self.get(Reg::R0);
-                self.return_word(word);
-            }
+            Terminator::Return => self.return_words(|lifter, reg| lifter.get(reg)),
         }
     }
 
-    pub(super) fn return_word(&mut self, word: Value) {
+    /// Returns what `word` gives for the registers that the function returns, and asks it for no other: a register
+    /// that is read here lives through all loops before.
+    pub(super) fn return_words(&mut self, mut word: impl FnMut(&mut Self, Reg) -> Value) {
         let abi = &self.declarations.function(self.graph.function).abi;
-        // A register that is read here lives through all loops before.
-        let high = if abi.returns_pair() { self.get(Reg::R2) } else { word };
-        let results = abi.results(self.builder, &self.entered, [word, high]);
+        let registers = [Reg::R0, Reg::R2].into_iter().take(abi.returned_words());
+        let words: Vec<Value> = registers.map(|reg| word(self, reg)).collect();
+        let results = abi.results(self.builder, &self.entered, &words);
         self.builder.ins().return_(&results);
     }
 

@@ -25,6 +25,7 @@ use crate::clif::MEMORY_FUNCTIONS;
 use crate::config::{Placement, has_address_table};
 use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::Graph;
+use crate::lift::memory_calls::MemoryCall;
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
@@ -195,10 +196,11 @@ impl Declarer<'_> {
                 abi,
                 colocated: self.has_table,
                 replaceable: true,
+                c_function: None,
             });
         }
         let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
-        Ok(Callee { id, abi, colocated: self.is_near, replaceable: false })
+        Ok(Callee { id, abi, colocated: self.is_near, replaceable: false, c_function: None })
     }
 
     fn function_abi(&mut self, function: &Function, graph: &Graph) -> Abi {
@@ -265,7 +267,9 @@ impl Declarer<'_> {
             None => Abi::unknown(self.platform),
         };
         let signature = abi.signature(abi.words(0));
-        Ok(Imported::Function(self.callee_by_name(&import.name, abi, linkage, &signature)?))
+        let callee = self.callee_by_name(&import.name, abi, linkage, &signature)?;
+        let c_function = MemoryCall::of(import).filter(|_| !usage.registered);
+        Ok(Imported::Function(Callee { c_function, ..callee }))
     }
 
     fn callee_by_name(
@@ -276,7 +280,7 @@ impl Declarer<'_> {
         signature: &Signature,
     ) -> Result<Callee, DeclareError> {
         let id = named(name, self.module.declare_function(name, linkage, signature))?;
-        Ok(Callee { id, abi, colocated: self.has_table, replaceable: true })
+        Ok(Callee { id, abi, colocated: self.has_table, replaceable: true, c_function: None })
     }
 
     /// The table of the addresses of names that code uses.

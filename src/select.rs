@@ -30,6 +30,16 @@ pub struct Selection {
     pub runtime: BTreeMap<String, usize>,
 }
 
+impl Selection {
+    /// Notes for which symbols the embedder has registered functions.
+    pub fn mark_registered(&mut self, program: &Program, is_registered: impl Fn(&str) -> bool) {
+        for (id, import) in program.imports.iter() {
+            let usage = &mut self.imports[id];
+            usage.registered = *usage != Usage::default() && is_registered(&import.name);
+        }
+    }
+}
+
 /// How a symbol is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Usage {
@@ -37,6 +47,8 @@ pub struct Usage {
     pub called: bool,
     /// Some instruction or data has its address.
     pub addressed: bool,
+    /// The embedder has registered a function for it, so it is not C's of that name.
+    pub registered: bool,
 }
 
 /// Selects all of a program, or what `roots` reach.

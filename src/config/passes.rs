@@ -46,6 +46,7 @@ passes! {
     Threading "threading" "jumps to jumps lead where those go"
     Selection "selection" "branches around a few cheap instructions become conditional moves"
     Switches "switches" "trees of comparisons of a number with constants become jump tables"
+    MemoryCalls "memory-calls" "memcpy, memset and memcmp of a few bytes become loads and stores"
     ColdBlocks "cold-blocks" "blocks that end in a trap or a call that does not return lie at the end"
     Inlining "inlining" "small functions that call nothing are put into their callers"
     EarlyExits "early-exits" "callers make the first tests of a recursive function, and call it only if they do not end it"

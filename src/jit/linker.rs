@@ -164,6 +164,11 @@ impl Linker {
         self.registered.iter().map(|(name, registered)| (name.as_str(), registered.signature.as_ref()))
     }
 
+    /// Whether a name is registered.
+    pub(super) fn has_registered(&self, name: &str) -> bool {
+        self.registered.contains_key(name)
+    }
+
     /// The C type that a name is registered with.
     pub(super) fn signature(&self, name: &str) -> Option<&NativeSignature> {
         self.registered.get(name)?.signature.as_ref()

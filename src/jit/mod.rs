@@ -182,7 +182,8 @@ impl Jit {
         let times = self.isas.times();
         let graphs = || self.pool.install(|| compile::graphs(program, Unverified::Refuse));
         let graphs = time(times, Phase::Graph, graphs)?;
-        let selection = time(times, Phase::Declare, || select(program, graphs, roots));
+        let mut selection = time(times, Phase::Declare, || select(program, graphs, roots));
+        selection.mark_registered(program, |name| linker.has_registered(name));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;

@@ -10,6 +10,11 @@
 //! | neg | `ineg` | the same |
 //! | movsx | `ireduce`, `sextend` | and `uextend` |
 //! | leN, beN, bswapN | `ireduce`, `bswap` where the order differs, `uextend` | |
+//!
+//! Tried, and not kept: divisions without the cold block where the divisor is known not to be 0 (a bit is set, a branch has
+//! looked at it). Loops of nothing else take as long (5.09 ns for 5.12 a round, 1.67 and 82.0 the same), and what goes is 24
+//! bytes of code for each, of which the 68 objects of the fixtures have 26 in all. Constants in registers need no rule:
+//! Cranelift folds the branch.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};

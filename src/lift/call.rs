@@ -10,7 +10,8 @@
 //! | `callx r` | the address in the register: five words in, one out; by its type where the address is of a known function with floats or structs |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
-//! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]).
+//! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
+//! ([`super::memory_calls`]).
 //!
 //! A call leaves its result in r0 and 0 in r1 to r5.
 //!
@@ -107,7 +108,10 @@ impl Lifter<'_, '_> {
                 self.call_with_registers(callee)
             }
             (_, Some(Target::Import { import, .. })) => match &declarations.imports[import] {
-                Imported::Function(callee) => self.call_import(callee, self.program.imports[import].weak),
+                Imported::Function(callee) => match callee.c_function.and_then(|call| self.memory_call(call)) {
+                    Some(result) => one(result),
+                    None => self.call_import(callee, self.program.imports[import].weak),
+                },
                 Imported::Inline(libcall) => self.inline(*libcall),
                 Imported::Unused => unreachable!("an import that is called"),
                 // Declared as data by another object's reference, yet called: by address.

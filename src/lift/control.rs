@@ -71,6 +71,9 @@ impl Lifter<'_, '_> {
     pub(super) fn condition(&mut self) -> Value {
         match self.at.insn {
             Insn::Branch { cond, width, dst, src, .. } => {
+                if let Some(condition) = self.condition_of_compared(cond, dst, src) {
+                    return condition;
+                }
                 let ty = width_type(width);
                 let left = self.operand_at(Operand::Reg(dst), ty);
                 let right = self.operand_at(src, ty);

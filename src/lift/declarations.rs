@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use cranelift_module::{DataId, FuncId};
 
 use super::libcalls::Libcall;
+use super::memory_calls::MemoryCall;
 use crate::abi::{Abi, Platform};
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
@@ -28,6 +29,8 @@ pub struct Callee {
     pub colocated: bool,
     /// Another definition may take its place: it is undefined here, or weak in an object.
     pub replaceable: bool,
+    /// Which of C's functions it is, for those that may be done in place.
+    pub c_function: Option<MemoryCall>,
 }
 
 /// A data object.

@@ -10,7 +10,7 @@
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
-//! | calls | `call.rs` |
+//! | calls | `call.rs`; of C's functions for a few bytes of memory: `memory_calls.rs` |
 //! | jumps | `control.rs`; branches that become selections: `select.rs`; early exits: `prefix.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
@@ -23,6 +23,7 @@ mod declarations;
 pub mod libcalls;
 mod list;
 mod memory;
+pub(crate) mod memory_calls;
 mod prefix;
 mod select;
 mod slots;
@@ -133,7 +134,8 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
         let shape = Shape::find(program, graph, &slots, passes);
         (slots, shape)
     });
-    let plans = Plans { slots: &slots, shape: &shape };
+    let memory_calls = passes.contains(Pass::MemoryCalls).then(|| memory_calls::widest(declarations.platform));
+    let plans = Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten() };
     time(isas.times(), Phase::Lift, || {
         Lifter::new(program, declarations, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -158,7 +160,7 @@ pub fn lift_prefix(
     let mut function = declared(declarations, graph);
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
     // Nothing of the frame is used.
-    let plans = Plans { slots: &Slots::default(), shape: &Shape::default() };
+    let plans = Plans { slots: &Slots::default(), shape: &Shape::default(), widest: None };
     Lifter::new(program, declarations, graph, plans, &mut builder).prefix(prefix)?;
     builder.seal_all_blocks();
     builder.finalize(isas.main.frontend_config());
@@ -177,6 +179,8 @@ fn declared(declarations: &Declarations, graph: &Graph) -> Function {
 struct Plans<'a> {
     slots: &'a Slots,
     shape: &'a Shape,
+    /// How many bytes what becomes of calls of `memcpy` and the like may access at once; none: they stay calls.
+    widest: Option<u64>,
 }
 
 /// The state of lifting one function.
@@ -193,6 +197,10 @@ struct Lifter<'a, 'f> {
     slot_values: Vec<Variable>,
     /// Which blocks are lifted, and where edges lead.
     shape: &'a Shape,
+    /// As in [`Plans`].
+    widest: Option<u64>,
+    /// What `memcmp` gave where it was done in place.
+    compared: memory_calls::Compared,
     /// The BPF stack, if the function uses r10.
     frame: Option<StackSlot>,
     /// CLIF blocks, by index of BPF block.
@@ -218,7 +226,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         program: &'a Program,
         declarations: &'a Declarations,
         graph: &'a Graph,
-        Plans { slots, shape }: Plans<'a>,
+        Plans { slots, shape, widest }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -239,6 +247,8 @@ impl<'a, 'f> Lifter<'a, 'f> {
             slots,
             slot_values: Vec::new(),
             shape,
+            widest,
+            compared: memory_calls::Compared::new(),
             frame,
             blocks: Vec::new(),
             entered: Entered::default(),

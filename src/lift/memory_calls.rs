@@ -1,0 +1,333 @@
+//! Calls of C's `memcpy`, `memmove`, `memset` and `memcmp` for a few bytes: loads and stores in place of the call.
+//!
+//! clang has them as calls, since it refuses others of these for BPF (`-fno-builtin`, see `cflags`).
+//!
+//! | call | CLIF |
+//! |---|---|
+//! | `memcpy`, `memmove` of up to [`MOST`] bytes | all loads, then all stores, of 16 bytes at most each |
+//! | `memset` of up to [`MOST`] bytes | stores of the byte repeated |
+//! | `memcmp` of up to [`MOST_COMPARED`] bytes | loads of 8 bytes at most, compared as big-endian numbers; a branch on the result being 0 compares them as they are |
+//!
+//! Bytes that make no whole number of accesses are accessed by two that overlap. The number of bytes is a constant that the
+//! call's own block gives r3.
+//!
+//! A loop of comparisons of 4 and 8 bytes takes 7.9 µs for 11.3 so, one of records that are cleared, filled and copied 3.3
+//! for 4.6. `strlen` stays: 1 to 4 of its calls in the 66 objects that a compiler makes of
+//! the fixtures are of constants.
+//!
+//! Sound: it is C's function ([`MemoryCall::of`]): the program does not define it, C's is its type, it is not weak, and nobody
+//! has registered another one. C lets `memcpy` and `memcmp` touch all of the bytes, in any order; what they return is as C
+//! says: -1, 0 or 1 for `memcmp`. Only where accesses need not be aligned.
+
+use std::collections::HashMap;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, types};
+use target_lexicon::Architecture;
+
+use super::Lifter;
+use crate::abi::{Platform, WORD};
+use crate::btf::{CType, Prototype};
+use crate::decode::insn::{self, AluOp, Cond, Insn, Operand, Reg, WideImm, Width};
+use crate::graph::written;
+use crate::program::Import;
+
+/// The most bytes that are copied or filled in place.
+const MOST: u64 = 64;
+
+/// The most bytes that are compared in place.
+const MOST_COMPARED: u64 = 16;
+
+/// A C function that may be done in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryCall {
+    /// `memcpy`, `memmove`
+    Copy,
+    /// `memset`
+    Fill,
+    /// `memcmp`
+    Compare,
+}
+
+impl MemoryCall {
+    /// Which one an undefined symbol is, if it is C's.
+    pub fn of(import: &Import) -> Option<MemoryCall> {
+        let prototype = import.prototype.as_deref().filter(|_| !import.weak)?;
+        let int = |bytes| move |ty: &CType| matches!(ty, CType::Int { bytes: found, .. } if *found == bytes);
+        let pointer = |ty: &CType| matches!(ty, CType::Pointer(_));
+        let (call, fits) = match import.name.as_str() {
+            "memcpy" | "memmove" => (MemoryCall::Copy, is_of(prototype, pointer, pointer)),
+            "memset" => (MemoryCall::Fill, is_of(prototype, pointer, int(4))),
+            "memcmp" => (MemoryCall::Compare, is_of(prototype, int(4), pointer)),
+            _ => return None,
+        };
+        fits.then_some(call)
+    }
+}
+
+/// Whether a type is `result (*)(pointer, second, 8-byte integer)`.
+fn is_of(prototype: &Prototype, result: impl Fn(&CType) -> bool, second: impl Fn(&CType) -> bool) -> bool {
+    let Prototype { parameters, variadic: false, result: found } = prototype else { return false };
+    match &parameters[..] {
+        [to, other, size] => {
+            matches!(to.ty, CType::Pointer(_))
+                && second(&other.ty)
+                && matches!(size.ty, CType::Int { bytes: 8, .. })
+                && result(found)
+        }
+        _ => false,
+    }
+}
+
+/// How wide accesses that need not be aligned may be: none where they should be aligned.
+pub fn widest(platform: Platform) -> Option<u64> {
+    match platform.architecture {
+        Architecture::X86_64 | Architecture::Aarch64(_) => Some(16),
+        Architecture::S390x => Some(8),
+        _ => None,
+    }
+}
+
+/// Results of comparisons, and values that are not zero where they are not.
+pub(super) type Compared = HashMap<Value, Value>;
+
+/// Accesses that cover `size` bytes, of `widest` at most each: byte offset and bytes. The last may overlap the one before.
+fn pieces(size: u64, widest: u64) -> Vec<(i32, u64)> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while at < size {
+        let rest = size - at;
+        let whole = rest.next_power_of_two();
+        let bytes = match whole {
+            // What is before it has as many bytes.
+            _ if whole <= widest && whole <= size => whole,
+            _ if whole <= widest => whole / 2,
+            _ => widest,
+        };
+        let start = at.min(size - bytes);
+        pieces.push((start as i32, bytes));
+        at = start + bytes;
+    }
+    pieces
+}
+
+const fn piece_type(bytes: u64) -> Type {
+    match bytes {
+        1 => types::I8,
+        2 => types::I16,
+        4 => types::I32,
+        8 => types::I64,
+        _ => types::I8X16,
+    }
+}
+
+impl Lifter<'_, '_> {
+    /// Does the call in place, if it is for few bytes; its result.
+    pub(super) fn memory_call(&mut self, call: MemoryCall) -> Option<Value> {
+        let widest = self.widest?;
+        // Those of `bpf2native.h` have their arguments in memory.
+        if matches!(self.at.insn, Insn::Call(insn::Callee::List(_))) {
+            return None;
+        }
+        let size = self.given(Reg::R3)?;
+        let most = if call == MemoryCall::Compare { MOST_COMPARED } else { MOST };
+        if size > most {
+            return None;
+        }
+        let [first, second] = [Reg::R1, Reg::R2].map(|reg| {
+            let value = self.get(reg);
+            self.in_frame(value).unwrap_or(value)
+        });
+        match call {
+            MemoryCall::Copy => self.copy(first, second, &pieces(size, widest)),
+            MemoryCall::Fill => self.fill(first, second, &pieces(size, widest)),
+            MemoryCall::Compare => return Some(self.compare(first, second, &pieces(size, 8))),
+        }
+        Some(first)
+    }
+
+    /// The place in the frame that an address is a constant away from, as accesses of r10 have it.
+    fn in_frame(&mut self, address: Value) -> Option<Value> {
+        let dfg = &self.builder.func.dfg;
+        let data = |value: Value| Some(dfg.insts[dfg.value_def(dfg.resolve_aliases(value)).inst()?]);
+        let InstructionData::Binary { opcode: Opcode::Iadd, args: [base, distance] } = data(address)? else {
+            return None;
+        };
+        let (InstructionData::StackAddr { stack_slot, offset, .. }, InstructionData::UnaryImm { imm, .. }) =
+            (data(base)?, data(distance)?)
+        else {
+            return None;
+        };
+        let at = i64::from(i32::from(offset)).checked_add(imm.bits())?;
+        let is_inside = Some(stack_slot) == self.frame
+            && (0..i64::from(self.builder.func.sized_stack_slots[stack_slot].size)).contains(&at);
+        is_inside.then(|| self.builder.ins().stack_addr(WORD, stack_slot, at as i32))
+    }
+
+    /// The constant that the block's instructions have given a register.
+    fn given(&self, reg: Reg) -> Option<u64> {
+        let writer = self.before.iter().rev().find(|instruction| written(instruction.insn).contains(reg))?;
+        match writer.insn {
+            Insn::Alu { op: AluOp::Mov, width: Width::W32, src: Operand::Imm(imm), .. } => {
+                Some(u64::from(imm as u32))
+            }
+            Insn::Alu { op: AluOp::Mov, width: Width::W64, src: Operand::Imm(imm), .. } => {
+                Some(i64::from(imm) as u64)
+            }
+            Insn::LoadImm { value: WideImm::Const(number), .. } if writer.target.is_none() => Some(number),
+            _ => None,
+        }
+    }
+
+    fn load_piece(&mut self, address: Value, (offset, bytes): (i32, u64)) -> Value {
+        self.builder.ins().load(piece_type(bytes), MemFlagsData::new(), address, offset)
+    }
+
+    fn copy(&mut self, to: Value, from: Value, pieces: &[(i32, u64)]) {
+        let loaded: Vec<Value> = pieces.iter().map(|&piece| self.load_piece(from, piece)).collect();
+        for (&(offset, _), value) in pieces.iter().zip(loaded) {
+            self.builder.ins().store(MemFlagsData::new(), value, to, offset);
+        }
+    }
+
+    fn fill(&mut self, to: Value, byte: Value, pieces: &[(i32, u64)]) {
+        let low = self.low(byte, types::I8);
+        let constant = self.given(Reg::R2).map(|number| u64::from(number as u8) * 0x0101_0101_0101_0101);
+        let mut word = None;
+        for &(offset, bytes) in pieces {
+            let ty = piece_type(bytes);
+            let value = match (bytes, constant) {
+                (1, _) => low,
+                (16, _) => self.builder.ins().splat(ty, low),
+                (_, Some(constant)) => self.constant(ty, constant as i64),
+                (_, None) => {
+                    let word = *word.get_or_insert_with(|| {
+                        let byte = self.builder.ins().uextend(WORD, low);
+                        self.builder.ins().imul_imm_u(byte, 0x0101_0101_0101_0101)
+                    });
+                    self.low(word, ty)
+                }
+            };
+            self.builder.ins().store(MemFlagsData::new(), value, to, offset);
+        }
+    }
+
+    /// -1, 0 or 1.
+    fn compare(&mut self, left: Value, right: Value, pieces: &[(i32, u64)]) -> Value {
+        let loaded: Vec<[Value; 2]> =
+            pieces.iter().map(|&piece| [left, right].map(|address| self.load_piece(address, piece))).collect();
+        let mut result = self.builder.ins().iconst(WORD, 0);
+        let mut differs: Option<Value> = None;
+        // Bytes of a later piece that are in an earlier one too do not differ where that does not.
+        for &[left, right] in loaded.iter().rev() {
+            let is_less = self.is_less_in_memory(left, right);
+            let [less, greater] = [-1, 1].map(|number| self.builder.ins().iconst(WORD, number));
+            let sign = self.builder.ins().select(is_less, less, greater);
+            let is_different = self.builder.ins().icmp(IntCC::NotEqual, left, right);
+            result = self.builder.ins().select(is_different, sign, result);
+            differs = Some(match differs {
+                None => is_different,
+                Some(rest) => self.builder.ins().bor(is_different, rest),
+            });
+        }
+        self.compared.extend(differs.map(|differs| (result, differs)));
+        result
+    }
+
+    /// Whether the first byte that differs is less in `left`.
+    fn is_less_in_memory(&mut self, left: Value, right: Value) -> Value {
+        let is_byte = self.builder.func.dfg.value_type(left) == types::I8;
+        let swaps = !is_byte && !self.is_big_endian();
+        let [left, right] = [left, right].map(|value| if swaps { self.builder.ins().bswap(value) } else { value });
+        self.builder.ins().icmp(IntCC::UnsignedLessThan, left, right)
+    }
+
+    /// The condition of a branch that asks whether what was compared is the same.
+    pub(super) fn condition_of_compared(&mut self, cond: Cond, dst: Reg, src: Operand) -> Option<Value> {
+        if self.compared.is_empty() || src != Operand::Imm(0) || !matches!(cond, Cond::Eq | Cond::Ne) {
+            return None;
+        }
+        let value = self.get(dst);
+        let dfg = &self.builder.func.dfg;
+        // Its low half tells as much.
+        let operand = |value: Value, wanted: Opcode| match dfg.insts[dfg.value_def(value).inst()?] {
+            InstructionData::Unary { opcode, arg } if opcode == wanted => Some(dfg.resolve_aliases(arg)),
+            _ => None,
+        };
+        let value = dfg.resolve_aliases(value);
+        let low = operand(value, Opcode::Uextend).and_then(|low| operand(low, Opcode::Ireduce));
+        let differs = *self.compared.get(&low.unwrap_or(value))?;
+        match cond {
+            Cond::Ne => Some(differs),
+            Cond::Eq => Some(self.builder.ins().icmp_imm_u(IntCC::Equal, differs, 0)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MemoryCall, pieces};
+    use crate::btf::{CType, Parameter, Prototype};
+    use crate::program::{Import, ImportKind, PrototypeSource};
+
+    fn import(name: &str, parameters: Vec<CType>, result: CType) -> Import {
+        let parameters = parameters.into_iter().map(|ty| Parameter { name: None, ty }).collect();
+        let prototype = Prototype { parameters, variadic: false, result };
+        Import {
+            name: name.to_owned(),
+            weak: false,
+            kind: ImportKind::Function,
+            prototype: Some(prototype.into()),
+            prototype_from: PrototypeSource::Btf,
+            files: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn functions_are_c_s_by_name_and_type() {
+        let pointer = || CType::Pointer("void *".into());
+        let int = |bytes| CType::Int { bytes, signed: bytes == 4 };
+        let copy = |name| import(name, vec![pointer(), pointer(), int(8)], pointer());
+        assert_eq!(MemoryCall::of(&copy("memcpy")), Some(MemoryCall::Copy));
+        assert_eq!(MemoryCall::of(&copy("memmove")), Some(MemoryCall::Copy));
+        let fill = import("memset", vec![pointer(), int(4), int(8)], pointer());
+        assert_eq!(MemoryCall::of(&fill), Some(MemoryCall::Fill));
+        let compare = import("memcmp", vec![pointer(), pointer(), int(8)], int(4));
+        assert_eq!(MemoryCall::of(&compare), Some(MemoryCall::Compare));
+        for other in [
+            copy("memccpy"),
+            copy("memset"),
+            copy("memcmp"),
+            import("memcpy", vec![pointer(), pointer(), int(4)], pointer()),
+            import("memcpy", vec![pointer(), pointer()], pointer()),
+            import("memcpy", vec![pointer(), pointer(), int(8), int(8)], pointer()),
+            import("memcpy", vec![int(8), pointer(), int(8)], pointer()),
+            import("memcpy", vec![pointer(), pointer(), int(8)], CType::Void),
+            Import { weak: true, ..copy("memcpy") },
+            Import { prototype: None, ..copy("memcpy") },
+        ] {
+            assert_eq!(MemoryCall::of(&other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn pieces_cover_all_bytes_and_no_other() {
+        for widest in [8, 16] {
+            for size in 0..=64 {
+                let pieces = pieces(size, widest);
+                let mut at = 0;
+                for &(start, bytes) in &pieces {
+                    assert!(start as u64 <= at && bytes <= widest && bytes.is_power_of_two(), "{size}: {pieces:?}");
+                    at = start as u64 + bytes;
+                }
+                assert_eq!(at, size, "{pieces:?}");
+                assert!(pieces.len() as u64 <= size.div_ceil(widest) + 2, "{pieces:?}");
+            }
+        }
+        assert_eq!(pieces(3, 8), [(0, 2), (2, 1)]);
+        assert_eq!(pieces(7, 8), [(0, 4), (3, 4)]);
+        assert_eq!(pieces(13, 16), [(0, 8), (5, 8)]);
+        assert_eq!(pieces(33, 16), [(0, 16), (16, 16), (32, 1)]);
+    }
+}

@@ -16,6 +16,9 @@
 //! polls. What is not kept is the order of plain loads among each other and their width. A fault happens if and only if
 //! one would have.
 //!
+//! Not done across blocks: a byte that an earlier block has loaded would be read twice, or its fellows before it is known
+//! that they are there. It would be 3 values of 54 programs (all of `xdp`), and 1 of 66 objects of the fixtures.
+//!
 //! One pass over the instructions, and one over the values that are needed; a value whose bytes are found makes nothing
 //! of what it was made of needed.
 

@@ -20,6 +20,11 @@
 //! the branch that leads to it, so that the branch closes the loop (0.90 at best, 1.25 at worst); and parameters of 32 bits
 //! for those of which only the low half is used (`lcs` and `flow_hash` 0.90, `lz_compress` 0.93; `http` 1.16, `lz_decompress`
 //! 1.05: Cranelift then computes in each round what the parameter kept).
+//!
+//! Nor are there alias regions. That of the frame has no effect: even if all accesses of r10 are taken to be in one that no
+//! other access reaches (which only `reach.rs` could prove), the code of none of the 54 programs differs, and that of 1 of 66
+//! objects, since slots that no pointer reaches are values before. Loads of read-only data may be taken for constants only
+//! at places that are known, where clang has done so: there is none in the 54 programs, and 8 in 65 objects.
 
 mod branches;
 mod bytes;

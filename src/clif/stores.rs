@@ -11,6 +11,9 @@
 //! and no instruction sees the time between. What is not kept is the order of such stores among each other and their
 //! width.
 //!
+//! Not done across blocks: on the way from one to the other control may go elsewhere, where the second is not made, and to
+//! the first the second's bytes may not be known to be writable.
+//!
 //! One pass; a run of stores ends after [`RUN`].
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};

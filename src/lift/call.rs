@@ -15,6 +15,10 @@
 //!
 //! A call leaves its result in r0 and 0 in r1 to r5.
 //!
+//! A call whose result is returned at once is a call and a return: Cranelift's `return_call` is for functions of its own
+//! convention (`CallConv::Tail`) on both sides, and functions here have C's, which native code calls them by. What calls
+//! itself so is a loop already when clang makes BPF of it.
+//!
 //! A function that may return twice (setjmp) restores the machine's callee-saved registers when it does, but not
 //! the spill slots that the register allocator reuses. So around such a call r6 to r9 live in a stack slot of their
 //! own, and the function that calls it is compiled without code motion ([`super::Lifted::returns_twice`]).

@@ -176,6 +176,50 @@ fn two_comparisons_are_told_apart() {
 }
 
 #[test]
+fn read_only_bytes_are_constants_and_others_are_loaded() {
+    let program = |text: &str, references: &[(u64, &str)]| {
+        let main = Function { name: "main", text, weak: false, references };
+        let data = [("const_text", u64::from_le_bytes(*b"abcdefgh")), ("text", u64::from_le_bytes(*b"abcdefgh"))];
+        let input = Input { name: "calls.o".to_owned(), bytes: object::object(&[main], &data) };
+        parse(&[input], &Options::default()).unwrap()
+    };
+    let config = Config::for_target(parse_triple("x86_64").unwrap());
+    let loads = |program: &Program| {
+        let clif = listing::clif(program, &config, None, &mut Vec::new()).unwrap();
+        assert!(!clif.contains("call fn") || clif.contains("strlen"), "{clif}");
+        clif.matches("load.").count()
+    };
+    let compare = "r2 = 0 ll\nr3 = 8\ncall -1\nexit";
+    let constant = program(compare, &[(0, "const_text"), (3, "memcmp")]);
+    let variable = program(compare, &[(0, "text"), (3, "memcmp")]);
+    assert_eq!([loads(&constant), loads(&variable)], [1, 2]);
+    // A part of it, and one that ends behind it; either side.
+    let part = program("r2 = 3 ll\nr3 = 5\ncall -1\nexit", &[(0, "const_text"), (3, "memcmp")]);
+    assert_eq!(loads(&part), 2);
+    let behind = program("r2 = 3 ll\nr3 = 6\ncall -1\nexit", &[(0, "const_text"), (3, "memcmp")]);
+    assert_eq!(loads(&behind), 4);
+    let left = program("r2 = r1\nr1 = 0 ll\nr3 = 8\ncall -1\nexit", &[(1, "const_text"), (4, "memcmp")]);
+    assert_eq!(loads(&left), 1);
+    // What was in the register before a call is not there after it, and an address may be added to.
+    let called = "r6 = r1\nr2 = 0 ll\ncall -1\nr1 = r6\nr3 = 8\ncall -1\nexit";
+    assert_eq!(loads(&program(called, &[(1, "const_text"), (3, "strlen"), (6, "memcmp")])), 2);
+    let added = "r2 = 0 ll\nr2 += 1\nr3 = 4\ncall -1\nexit";
+    assert_eq!(loads(&program(added, &[(0, "const_text"), (4, "memcmp")])), 2);
+    for program in [&constant, &variable] {
+        let module = Jit::new(&Config::default()).unwrap().load(program, &Linker::new()).unwrap();
+        for (text, sign) in
+            [(b"abcdefgh", 0), (b"abcdefga", -1), (b"bbcdefgh", 1), (b"abcdefgz", 1), (b"aacdefgz", -1)]
+        {
+            assert_eq!((call(&module, "main", text.as_ptr(), 0) as i32).signum(), sign, "{text:?}");
+        }
+    }
+    let module = Jit::new(&Config::default()).unwrap().load(&part, &Linker::new()).unwrap();
+    for (text, sign) in [(b"defgh", 0), (b"defga", -1), (b"eefgh", 1), (b"defgz", 1), (b"ddfgz", -1)] {
+        assert_eq!((call(&module, "main", text.as_ptr(), 0) as i32).signum(), sign, "{text:?}");
+    }
+}
+
+#[test]
 fn calls_that_stay() {
     let stays = |target, text, callee| clif(target, text, callee).contains("call fn");
     assert!(!stays("x86_64", "r3 = 64\ncall -1\nexit", (1, "memcpy")));

@@ -19,12 +19,16 @@ pub struct Function<'a> {
     pub references: &'a [(u64, &'a str)],
 }
 
-/// An object with these functions, and a section for each word of data.
+/// An object with these functions, and a section for each word of data, read-only where its name starts with `const`.
 pub fn object(functions: &[Function<'_>], data: &[(&str, u64)]) -> Vec<u8> {
     let mut elf = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
     let mut symbols: BTreeMap<String, SymbolId> = BTreeMap::new();
     for &(name, word) in data {
-        let section = elf.add_section(Vec::new(), format!(".data.{name}").into_bytes(), SectionKind::Data);
+        let (folder, kind) = match name.starts_with("const") {
+            true => (".rodata", SectionKind::ReadOnlyData),
+            false => (".data", SectionKind::Data),
+        };
+        let section = elf.add_section(Vec::new(), format!("{folder}.{name}").into_bytes(), kind);
         elf.append_section_data(section, &word.to_le_bytes(), 8);
         symbols.insert(
             name.to_owned(),

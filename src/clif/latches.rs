@@ -10,6 +10,7 @@
 //! | on `i + k cond x` | on `next cond x` |
 //! | on `i == n`, `i != n`, with a constant `n` | on `next == n + k`, `next != n + k` |
 //! | stays in the loop if `i < n`, unsigned, or `i <= n` (leaves it if not) | `next < n + k`, `next <= n + k` |
+//! | on any other order of `i` | on the same order of `next - k` |
 //! | on anything | hands on `next` in place of `i + k` |
 //!
 //! where `next` is `i + k`. `i` is a word, or the low half of one that `i + k` is zero-extended to; comparisons are of
@@ -172,9 +173,10 @@ fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step], ways_in: &
         if ty == types::I64 { value == word } else { is_low_of(dfg, value, word) }
     };
     let sum = (0..2).find_map(|side| Some((side, steps.iter().find(|step| is_of(args[side], step.sum))?)));
+    let is_counter = |value, step: &&Step| is_of(value, step.counter) && !(step.is_half && ty == types::I64);
+    let before = (0..2).find_map(|side| Some((side, steps.iter().find(|step| is_counter(args[side], step))?)));
     let counter = || {
-        let is_same = |step: &&Step| is_of(args[0], step.counter) && !(step.is_half && ty == types::I64);
-        let step = steps.iter().find(is_same)?;
+        let step = steps.iter().find(|step| is_counter(args[0], step))?;
         let end = constant(dfg, args[1])?;
         let keeps = match cond {
             IntCC::Equal | IntCC::NotEqual => true,
@@ -192,6 +194,12 @@ fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step], ways_in: &
         let next = low(cursor, step.next, ty);
         let end = cursor.ins().iconst(ty, end as i64);
         cursor.ins().icmp(cond, next, end)
+    } else if let Some((side, step)) = before {
+        let next = low(cursor, step.next, ty);
+        let by = cursor.ins().iconst(ty, step.by as i64);
+        let mut sides = args;
+        sides[side] = cursor.ins().isub(next, by);
+        cursor.ins().icmp(cond, sides[0], sides[1])
     } else {
         return;
     };

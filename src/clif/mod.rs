@@ -10,6 +10,7 @@
 //! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
 //! | loops that fill or copy memory; unrolling of small counted loops | `loops/` |
+//! | long sums are added up in the order that their terms are there in, what a loop carries last | `sums.rs` |
 //! | bits counted by shifts and masks | `counts.rs` |
 //! | selections that a loop waits for become branches, where one outcome is likely | `branches.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
@@ -39,6 +40,7 @@ mod pins;
 mod places;
 mod rotates;
 mod stores;
+mod sums;
 
 use cranelift_codegen::ir::{Endianness, Function};
 use cranelift_codegen::isa::TargetIsa;
@@ -72,6 +74,9 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, may
         counts::run(function, isa);
     }
     loops::run(function, isa, passes, may_call);
+    if passes.contains(Pass::Sums) {
+        sums::run(function);
+    }
     if passes.contains(Pass::Branches) {
         branches::run(function);
     }

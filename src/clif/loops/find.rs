@@ -50,7 +50,7 @@ impl Loop {
 }
 
 /// The blocks that a block's last instruction leads to, one for each of its ways.
-pub(super) fn successors(function: &Function, branch: Inst) -> impl Iterator<Item = Block> + '_ {
+pub(in crate::clif) fn successors(function: &Function, branch: Inst) -> impl Iterator<Item = Block> + '_ {
     let dfg = &function.dfg;
     let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
     calls.iter().map(|call| call.block(&dfg.value_lists))

@@ -28,6 +28,7 @@ use crate::config::{Pass, Passes};
 
 use idioms::Means;
 
+pub(super) use find::successors;
 pub use idioms::NAMES;
 
 /// Runs the passes over loops. `may_call` says whether C's `memset` may be called.

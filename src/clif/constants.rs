@@ -13,6 +13,8 @@ use std::collections::HashMap;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, BlockArg, Function, Inst, InstBuilder, Type, Value};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CodegenResult, Context};
 
 use super::bytes::{self, size_of};
 
@@ -36,8 +38,21 @@ impl Known {
     }
 }
 
-/// Runs the pass.
-pub(super) fn run(function: &mut Function) {
+/// Runs the pass, after Cranelift's own over parameters that are always the same value: what comes next sees neither.
+pub(super) fn run(function: &mut Function, isa: &dyn TargetIsa, context: &mut Context) -> CodegenResult<()> {
+    std::mem::swap(&mut context.func, function);
+    context.compute_cfg();
+    context.compute_domtree();
+    let removed = context.remove_constant_phis(isa);
+    std::mem::swap(&mut context.func, function);
+    context.clear();
+    removed?;
+    remove_constants(function);
+    Ok(())
+}
+
+/// Replaces parameters that are constants.
+fn remove_constants(function: &mut Function) {
     let known = solve(function);
     let Some(entry) = function.layout.entry_block() else { return };
     let blocks: Vec<Block> = function.layout.blocks().collect();

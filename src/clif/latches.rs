@@ -196,9 +196,11 @@ fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step], ways_in: &
         cursor.ins().icmp(cond, next, end)
     } else if let Some((side, step)) = before {
         let next = low(cursor, step.next, ty);
-        let by = cursor.ins().iconst(ty, step.by as i64);
+        let back = step.by.wrapping_neg();
+        let back = if ty == types::I32 { u64::from(back as u32) } else { back };
+        let back = cursor.ins().iconst(ty, back as i64);
         let mut sides = args;
-        sides[side] = cursor.ins().isub(next, by);
+        sides[side] = cursor.ins().iadd(next, back);
         cursor.ins().icmp(cond, sides[0], sides[1])
     } else {
         return;

@@ -44,14 +44,25 @@ mod sums;
 
 use cranelift_codegen::ir::{Endianness, Function};
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CodegenResult, Context};
 use target_lexicon::Architecture;
 
 use crate::config::{Pass, Passes};
 
 pub use loops::NAMES as MEMORY_FUNCTIONS;
 
-/// Runs the passes that are on. `may_call` says whether they may call C's `memset`.
-pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, may_call: bool) {
+/// Runs the passes that are on. `may_call` says whether they may call C's `memset`; `context` is Cranelift's, for reuse.
+///
+/// # Errors
+///
+/// Those of Cranelift's verifier, where it is on.
+pub fn improve(
+    function: &mut Function,
+    isa: &dyn TargetIsa,
+    passes: Passes,
+    may_call: bool,
+    context: &mut Context,
+) -> CodegenResult<()> {
     // Elsewhere an access that is not aligned may be slow, or a trap that is emulated.
     let architecture = isa.triple().architecture;
     let unaligned = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
@@ -59,7 +70,7 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, may
     let has_pairs = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_));
     let order = isa.endianness();
     if passes.contains(Pass::Constants) {
-        constants::run(function);
+        constants::run(function, isa, context)?;
     }
     if passes.contains(Pass::Loads) {
         loads::run(function, order, unaligned);
@@ -89,6 +100,7 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, may
     if passes.contains(Pass::Pins) && has_pairs {
         pins::run(function);
     }
+    Ok(())
 }
 
 /// Where byte `index` of a number of `size` bytes is in memory, from its start.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | a value whose step is `s` | the value at place 0, plus `k s`: one addition, not a chain of them |
 //! | a plain access of an address whose step is `s` | of the address at place 0, with `k s` in its offset |
-//! | the test that leaves the loop | a jump to where it stays |
+//! | the test that leaves the loop, if it is known to stay | a jump to where it stays |
 //! | a sequence point | nothing: the number of rounds is bounded |
 
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,8 @@ pub(super) struct Copies<'a> {
     pub(super) function: &'a mut Function,
     pub(super) inner: &'a Loop,
     pub(super) steps: &'a Steps,
-    pub(super) test: &'a Test,
+    /// The test that copies do without.
+    test: Option<&'a Test>,
     /// The place of the round that is being made.
     place: i64,
     /// The values of the round at place 0, where they are not the loop's own.
@@ -54,7 +55,12 @@ pub(super) fn passed(function: &Function, call: BlockCall) -> Vec<Value> {
 }
 
 impl<'a> Copies<'a> {
-    pub(super) fn new(function: &'a mut Function, inner: &'a Loop, steps: &'a Steps, test: &'a Test) -> Self {
+    pub(super) fn new(
+        function: &'a mut Function,
+        inner: &'a Loop,
+        steps: &'a Steps,
+        test: Option<&'a Test>,
+    ) -> Self {
         let dfg = &function.dfg;
         let mut calls = dfg.insts[inner.latch].branch_destination(&dfg.jump_tables, &dfg.exception_tables).iter();
         let back = calls.find(|call| call.block(&dfg.value_lists) == inner.head());
@@ -86,8 +92,8 @@ impl<'a> Copies<'a> {
         block
     }
 
-    /// Appends a round to a block, with what the head's parameters are in it. Goes out: the block that it ends in, open,
-    /// and what the parameters are in the next.
+    /// Appends a round to a block, with what the head's parameters are in it. Goes out: the block that it ends in, and what
+    /// the parameters are in the next. The block is open, but where its test is kept and is the way back, to the head.
     pub(super) fn round(&mut self, into: Block, parameters: &[Value]) -> (Block, Vec<Value>) {
         let head = self.inner.head();
         self.now.clear();
@@ -112,10 +118,14 @@ impl<'a> Copies<'a> {
             let mut next = self.function.layout.first_inst(block);
             while let Some(inst) = next {
                 next = self.function.layout.next_inst(inst);
+                let dropped = self.test.filter(|test| test.branch == inst);
                 if inst == self.inner.latch {
+                    if dropped.is_none() && self.inner.exits.contains(&inst) {
+                        self.copy(inst, blocks[&block], &HashMap::new());
+                    }
                     end = (blocks[&block], self.next_parameters(blocks[&block]));
-                } else if inst == self.test.branch {
-                    self.stay(blocks[&block], &blocks);
+                } else if let Some(test) = dropped {
+                    self.stay(test, blocks[&block], &blocks);
                 } else if self.needed.contains(&inst) || self.place == 0 && self.is_affine(inst) {
                     self.copy(inst, blocks[&block], &blocks);
                 }
@@ -168,10 +178,10 @@ impl<'a> Copies<'a> {
     }
 
     /// Jumps to where the test stays in the loop.
-    fn stay(&mut self, at: Block, blocks: &HashMap<Block, Block>) {
-        let InstructionData::Brif { blocks: ways, .. } = self.function.dfg.insts[self.test.branch] else { return };
-        let location = self.function.srcloc(self.test.branch);
-        let call = ways[self.test.stays];
+    fn stay(&mut self, test: &Test, at: Block, blocks: &HashMap<Block, Block>) {
+        let InstructionData::Brif { blocks: ways, .. } = self.function.dfg.insts[test.branch] else { return };
+        let location = self.function.srcloc(test.branch);
+        let call = ways[test.stays];
         let to = call.block(&self.function.dfg.value_lists);
         let values = passed(self.function, call);
         let values: Vec<BlockArg> =
@@ -275,7 +285,7 @@ impl<'a> Copies<'a> {
 }
 
 /// The instructions of a round that others of it need, or the next one; in later rounds values with steps are at hand.
-fn needed(function: &Function, inner: &Loop, steps: &Steps, test: &Test, back: &[Value]) -> HashSet<Inst> {
+fn needed(function: &Function, inner: &Loop, steps: &Steps, test: Option<&Test>, back: &[Value]) -> HashSet<Inst> {
     let dfg = &function.dfg;
     let mut needed = HashSet::new();
     let mut used: HashSet<Value> = back.iter().copied().collect();
@@ -292,7 +302,7 @@ fn needed(function: &Function, inner: &Loop, steps: &Steps, test: &Test, back: &
                 continue;
             }
             needed.insert(inst);
-            if inst == test.branch {
+            if let Some(test) = test.filter(|test| test.branch == inst) {
                 // Its way out, and what it tests, are not copied.
                 if let InstructionData::Brif { blocks, .. } = dfg.insts[inst] {
                     used.extend(passed(function, blocks[test.stays]));

@@ -6,13 +6,14 @@
 //! | what grows by the same in each round | `affine.rs` |
 //! | how often they go round | `trips.rs` |
 //! | loops that fill or copy memory | `idioms.rs`, over `widen.rs` |
-//! | several rounds one after the other | `unroll.rs`, over `copy.rs` |
+//! | several rounds one after the other | `unroll.rs`, `twice.rs`, over `copy.rs` |
 
 mod affine;
 mod copy;
 mod find;
 mod idioms;
 mod trips;
+mod twice;
 mod unroll;
 mod widen;
 
@@ -43,10 +44,12 @@ pub(super) fn run(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, 
     let is_clear = |value| clear.contains(&value);
     let wide = matches!(isa.triple().architecture, Architecture::X86_64 | Architecture::Aarch64(_));
     let means = Means { isa, wide, may_call };
+    let mut left = Vec::new();
     for inner in &loops {
         let is_wide = idioms && idioms::widen(function, &means, inner, &is_clear);
-        if unroll && !is_wide {
-            unroll::unroll(function, inner, &is_clear);
+        if unroll && !is_wide && !unroll::unroll(function, inner, &is_clear) {
+            left.push(inner);
         }
     }
+    twice::run(function, &left);
 }

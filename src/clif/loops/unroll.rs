@@ -43,33 +43,40 @@ const PAIR: u64 = 16;
 /// The most rounds of a loop.
 const MOST: u64 = 4;
 
-/// Unrolls a loop if that pays. `is_clear` are words whose high half is 0.
-pub(super) fn unroll(function: &mut Function, inner: &Loop, is_clear: &dyn Fn(Value) -> bool) {
+/// Unrolls a loop if that pays, and says whether it did. `is_clear` are words whose high half is 0.
+pub(super) fn unroll(function: &mut Function, inner: &Loop, is_clear: &dyn Fn(Value) -> bool) -> bool {
+    constant_rounds(function, inner, is_clear).is_some()
+}
+
+fn constant_rounds(function: &mut Function, inner: &Loop, is_clear: &dyn Fn(Value) -> bool) -> Option<()> {
     if function.layout.is_cold(inner.head()) || !can_be_copied(function, inner) {
-        return;
+        return None;
     }
     let mut steps = Steps::new(function, inner, &[]);
-    let Some(test) = Test::find(function, inner, &steps) else { return };
-    let Some(order) = test.order() else { return };
+    let test = Test::find(function, inner, &steps)?;
+    let order = test.order()?;
     let start = start(function, inner, test.index).map(|start| affine::wrapped(start, test.ty));
     let bound = affine::signed(&function.dfg, test.bound);
-    let Some(last) = start.zip(bound).and_then(|(start, bound)| test.last_round(start, bound)) else { return };
+    let last = test.last_round(start?, bound?)?;
     let is_unsigned = order == order.unsigned();
     if steps.halves.contains_key(&test.counter) && is_unsigned && is_clear(test.counter) {
         steps = Steps::new(function, inner, &[test.counter]);
     }
-    let cost = cost(function, inner, &steps, &test).max(1);
+    let cost = cost(function, inner, &steps, Some(&test)).max(1);
     if 4 * delay(function, inner, &steps) > 2 * cost {
-        return;
+        return None;
     }
-    let copies = Copies::new(function, inner, &steps, &test);
+    let copies = Copies::new(function, inner, &steps, Some(&test));
     if (last + 1).saturating_mul(cost) <= WHOLE {
-        whole(copies, last + 1);
+        whole(copies, &test, last + 1);
     } else if inner.is_nested
         && let Some(count) = constant_count(last, cost, test.branch == inner.latch)
     {
         several(copies, last, count);
+    } else {
+        return None;
     }
+    Some(())
 }
 
 /// How many rounds to put into a loop of `last + 1` rounds: such that the last one is at the end, if that can be.
@@ -80,7 +87,7 @@ fn constant_count(last: u64, cost: u64, is_at_end: bool) -> Option<u64> {
     even.or_else(|| (2..=MOST).rev().find(|&count| fits(count)))
 }
 
-fn can_be_copied(function: &Function, inner: &Loop) -> bool {
+pub(super) fn can_be_copied(function: &Function, inner: &Loop) -> bool {
     let dfg = &function.dfg;
     let insts = inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block));
     let is_plain = |inst: Inst| {
@@ -110,17 +117,17 @@ pub(super) fn start(function: &Function, inner: &Loop, index: usize) -> Option<i
 }
 
 /// Roughly the native instructions of a further round.
-fn cost(function: &Function, inner: &Loop, steps: &Steps, test: &Test) -> u64 {
+pub(super) fn cost(function: &Function, inner: &Loop, steps: &Steps, without: Option<&Test>) -> u64 {
     let dfg = &function.dfg;
-    let InstructionData::Brif { arg, .. } = dfg.insts[test.branch] else { return u64::MAX };
-    let of_test = match dfg.value_def(arg) {
+    let branch = without.map(|test| test.branch);
+    let of_test = branch.and_then(|branch| match dfg.value_def(*dfg.inst_args(branch).first()?) {
         ValueDef::Result(inst, _) => Some(inst),
         _ => None,
-    };
+    });
     let insts = inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block));
     let costs = insts.map(|inst| match dfg.insts[inst].opcode() {
         Opcode::Iconst | Opcode::Uextend | Opcode::Ireduce | Opcode::Jump | Opcode::SequencePoint => 0,
-        _ if inst == test.branch || Some(inst) == of_test => 0,
+        _ if Some(inst) == branch || Some(inst) == of_test => 0,
         _ if affine::is_pure(dfg, inst)
             && dfg.inst_results(inst).iter().all(|&result| steps.of_inside(result).is_some()) =>
         {
@@ -133,7 +140,7 @@ fn cost(function: &Function, inner: &Loop, steps: &Steps, test: &Test) -> u64 {
 
 /// The cycles that a round waits for the last one: the longest way from a parameter of the head to what it is in the next
 /// round, over the instructions in between.
-fn delay(function: &Function, inner: &Loop, steps: &Steps) -> u64 {
+pub(super) fn delay(function: &Function, inner: &Loop, steps: &Steps) -> u64 {
     let (dfg, head) = (&function.dfg, inner.head());
     let mut longest = 0;
     for (index, &parameter) in dfg.block_params(head).iter().enumerate() {
@@ -170,7 +177,7 @@ pub(super) fn enter(function: &mut Function, inner: &Loop, to: Block) {
 }
 
 /// Leads a branch to another block, with other arguments if there are any.
-fn retarget(function: &mut Function, branch: Inst, from: Block, to: Block, arguments: Option<&[Value]>) {
+pub(super) fn retarget(function: &mut Function, branch: Inst, from: Block, to: Block, arguments: Option<&[Value]>) {
     let dfg = &mut function.dfg;
     for call in dfg.insts[branch].branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables) {
         if call.block(&dfg.value_lists) != from {
@@ -189,14 +196,14 @@ pub(super) fn block_args(values: &[Value]) -> Vec<BlockArg> {
 }
 
 /// Ends an open block by a jump.
-fn close(function: &mut Function, inner: &Loop, open: Block, to: Block, arguments: &[Value]) {
+pub(super) fn close(function: &mut Function, inner: &Loop, open: Block, to: Block, arguments: &[Value]) {
     let location = function.srcloc(inner.latch);
     let mut cursor = FuncCursor::new(function).at_bottom(open).with_srcloc(location);
     cursor.ins().jump(to, &block_args(arguments));
 }
 
 /// Puts a block before the loop that rounds begin in: its head now.
-fn head(copies: &mut Copies<'_>) -> (Block, Vec<Value>) {
+pub(super) fn head(copies: &mut Copies<'_>) -> (Block, Vec<Value>) {
     let block = copies.block_like_head();
     let location = copies.function.layout.first_inst(copies.inner.head());
     let location = location.map(|inst| copies.function.srcloc(inst)).unwrap_or_default();
@@ -206,7 +213,7 @@ fn head(copies: &mut Copies<'_>) -> (Block, Vec<Value>) {
 }
 
 /// All rounds, the last of which is the loop as it was.
-fn whole(mut copies: Copies<'_>, rounds: u64) {
+fn whole(mut copies: Copies<'_>, test: &Test, rounds: u64) {
     let inner = copies.inner;
     if rounds > 1 {
         let first = copies.block_like_head();
@@ -215,7 +222,6 @@ fn whole(mut copies: Copies<'_>, rounds: u64) {
         enter(copies.function, inner, first);
         close(copies.function, inner, open, inner.head(), &parameters);
     }
-    let test = copies.test;
     let function = copies.original(rounds as i64 - 1);
     leave(function, inner, test);
 }

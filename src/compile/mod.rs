@@ -3,7 +3,7 @@
 //! Comes in: a program and its declarations. Goes out: one [`CompiledFunction`] for each function, in order, the
 //! same whatever the number of threads. Each thread reuses its contexts.
 
-mod align;
+mod layout;
 mod unwind;
 
 use std::ops::Range;
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use target_lexicon::Architecture;
 
 use crate::clif;
-use crate::config::{Isas, Pass};
+use crate::config::{Isas, Pass, Passes};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::improve::Reaches;
 use crate::inline::Bodies;
@@ -271,8 +271,8 @@ fn machine_code(
     let isa = isas.for_function(graph, lifted.returns_twice);
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
-    let aligns = isas.passes().contains(Pass::Align);
-    let assemble = || assemble(isa, id, lifted.function, keep, aligns, context);
+    let passes = isas.passes();
+    let assemble = || assemble(isa, id, lifted.function, keep, passes, context);
     let compiled = time(isas.times(), Phase::Assemble, assemble).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }
@@ -283,7 +283,7 @@ fn machine_code(
 ///
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
-    assemble(isa, id, function, Keep::Code, false, &mut Context::new()).map_err(|reason| {
+    assemble(isa, id, function, Keep::Code, Passes::NONE, &mut Context::new()).map_err(|reason| {
         let place = Box::new(Place {
             file: "the translator".to_owned(),
             section: ".text".to_owned(),
@@ -310,7 +310,7 @@ fn assemble(
     id: FuncId,
     function: Function,
     keep: Keep,
-    aligns: bool,
+    passes: Passes,
     context: &mut Context,
 ) -> Result<CompiledFunction, String> {
     context.clear();
@@ -363,8 +363,9 @@ fn assemble(
         entries,
         optimised: (keep == Keep::Optimised).then(|| optimised(&context.func)),
     };
-    if aligns && isa.triple().architecture == Architecture::X86_64 {
-        align::align(&mut made, &compiled.bb_starts, &compiled.bb_edges, isa);
+    let lays_out = passes.contains(Pass::Short) || passes.contains(Pass::Align);
+    if lays_out && isa.triple().architecture == Architecture::X86_64 {
+        layout::run(&mut made, &compiled.bb_starts, &compiled.bb_edges, isa, passes);
     }
     Ok(made)
 }

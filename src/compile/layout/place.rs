@@ -1,0 +1,145 @@
+//! Where the pieces of a function lie.
+//!
+//! Branches start out short, and grow where they do not reach; they never shrink, so that this ends. After [`ROUNDS`] all
+//! that do not reach are long at once, and those that then do not either. Inner loops have `nop`s before them
+//! (`align.rs`); constants keep their place modulo the function's alignment.
+
+use super::align::Loop;
+use super::items::{Item, Kind};
+
+/// Bytes of a branch whose distance is one byte.
+pub(super) const SHORT: u32 = 2;
+
+/// Bytes of a branch whose distance is 4 bytes.
+fn long(condition: Option<u8>) -> u32 {
+    if condition.is_some() { 6 } else { 5 }
+}
+
+/// How often branches grow before all do.
+const ROUNDS: usize = 16;
+
+/// Where everything is.
+pub(super) struct Placed {
+    /// Where each item starts.
+    pub(super) starts: Vec<u32>,
+    /// How long it is.
+    pub(super) sizes: Vec<u32>,
+    /// Bytes of it all.
+    pub(super) size: u32,
+}
+
+impl Placed {
+    /// Finds it. Branches are short where they can be if `shortens`.
+    pub(super) fn new(items: &[Item], loops: &[Loop], align: u32, shortens: bool) -> Placed {
+        let size = |item: &Item| match &item.kind {
+            Kind::Short(bytes) => bytes.bytes().len() as u32,
+            Kind::Branch { .. } if shortens => SHORT,
+            _ => item.size,
+        };
+        let sizes = items.iter().map(size).collect();
+        let mut placed = Placed { starts: vec![0; items.len()], sizes, size: 0 };
+        // The items that branches lead to.
+        let to: Vec<usize> = items
+            .iter()
+            .map(|item| match item.kind {
+                Kind::Branch { to, .. } => index_of(items, to).unwrap_or(usize::MAX),
+                _ => usize::MAX,
+            })
+            .collect();
+        for round in 0.. {
+            placed.place(items, loops, align);
+            if !placed.grow(items, &to, round >= ROUNDS) {
+                break;
+            }
+        }
+        placed
+    }
+
+    /// Gives all items their places.
+    fn place(&mut self, items: &[Item], loops: &[Loop], align: u32) {
+        let mut loops = loops.iter().peekable();
+        let mut at = 0;
+        for (index, item) in items.iter().enumerate() {
+            while let Some(inner) = loops.next_if(|inner| inner.items.start <= index) {
+                if inner.items.start == index {
+                    at += inner.nops(at, &self.sizes);
+                }
+            }
+            if matches!(item.kind, Kind::Data) && align > 0 {
+                at += (item.start % align + align - at % align) % align;
+            }
+            self.starts[index] = at;
+            at += self.sizes[index];
+        }
+        self.size = at;
+    }
+
+    /// Makes branches long that do not reach, and says whether there are any; with `all`, all branches if so.
+    fn grow(&mut self, items: &[Item], to: &[usize], all: bool) -> bool {
+        let mut has_grown = false;
+        for (index, item) in items.iter().enumerate() {
+            let Kind::Branch { condition, .. } = item.kind else { continue };
+            let Some(&target) = self.starts.get(to[index]) else { continue };
+            let end = self.starts[index] + self.sizes[index];
+            let reaches = i8::try_from(i64::from(target) - i64::from(end)).is_ok();
+            if self.sizes[index] == SHORT && !reaches {
+                self.sizes[index] = long(condition);
+                has_grown = true;
+            }
+        }
+        if has_grown && all {
+            for (size, item) in self.sizes.iter_mut().zip(items) {
+                if let Kind::Branch { condition, .. } = item.kind {
+                    *size = long(condition);
+                }
+            }
+        }
+        has_grown
+    }
+
+    /// Where what started at an offset starts now; the end of all is one too.
+    pub(super) fn at(&self, items: &[Item], offset: u32) -> Option<u32> {
+        match index_of(items, offset) {
+            Some(index) => Some(self.starts[index]),
+            None => self
+                .inside(items, offset)
+                .filter(|_| containing(items, offset).is_some_and(|index| matches!(items[index].kind, Kind::Data))),
+        }
+    }
+
+    /// Where what ended at an offset ends now.
+    pub(super) fn end(&self, items: &[Item], offset: u32) -> Option<u32> {
+        if offset == 0 {
+            return Some(0);
+        }
+        let index = containing(items, offset - 1)?;
+        let item = &items[index];
+        (item.start + item.size == offset).then(|| self.starts[index] + self.sizes[index])
+    }
+
+    /// Where a byte is now that is in an item whose bytes are as they were.
+    pub(super) fn inside(&self, items: &[Item], offset: u32) -> Option<u32> {
+        let index = containing(items, offset)?;
+        let is_same = matches!(items[index].kind, Kind::Plain | Kind::Data);
+        is_same.then(|| self.starts[index] + (offset - items[index].start))
+    }
+
+    /// Where `nop`s start that control does not run into.
+    pub(super) fn nops_apart(&self, items: &[Item]) -> Vec<u32> {
+        let ends = self.starts.iter().zip(&self.sizes).map(|(start, size)| start + size);
+        let starts = self.starts.iter().zip(items).skip(1);
+        let apart = ends.zip(starts).filter(|(end, (start, item))| end < start && !matches!(item.kind, Kind::Data));
+        apart.map(|(end, _)| end).collect()
+    }
+}
+
+/// The item that starts at an offset.
+fn index_of(items: &[Item], offset: u32) -> Option<usize> {
+    items.binary_search_by_key(&offset, |item| item.start).ok()
+}
+
+/// The item that an offset is in.
+fn containing(items: &[Item], offset: u32) -> Option<usize> {
+    let index = items.partition_point(|item| item.start <= offset).checked_sub(1)?;
+    (offset - items[index].start < items[index].size).then_some(index)
+}

@@ -11,6 +11,7 @@
 //! | costs [`COST`] or more, with what only it uses; used in several blocks of which none is on the way to all | pinned |
 //! | what does not change in the loop that it is in | left to be moved out of it |
 //! | `&`, `\|`, `^` of words in a block of [`LONG`] simple instructions or more | pinned |
+//! | a value made of two loads that only it uses, or of two such values, in a block of [`PAIRS`] of these or more | pinned |
 //! | all others: computing them again is cheaper than a register | left |
 //!
 //! Sound: a value more is computed, where it was before. One pass, over the dominator tree.
@@ -22,7 +23,9 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
-use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Opcode, Value, ValueDef, types};
+use cranelift_codegen::ir::{
+    Block, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
+};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
 use super::bytes::constant;
@@ -33,6 +36,9 @@ const COST: u32 = 4;
 
 /// How many simple instructions a long block has.
 const LONG: usize = 32;
+
+/// How many values made of two loads are more than there are registers for the loads.
+const PAIRS: usize = 8;
 
 /// The cost of a value is not counted further.
 const MOST: u32 = 1000;
@@ -51,10 +57,15 @@ struct Uses {
 pub(super) fn run(function: &mut Function) {
     let mut found = wanted(function);
     found.extend(in_long_blocks(function));
+    found.extend(of_loads(function));
     for inst in found {
-        let value = function.dfg.first_result(inst);
+        let mut value = function.dfg.first_result(inst);
         let location = function.srcloc(inst);
+        let is_half = function.dfg.value_type(value) == types::I32;
         let mut cursor = FuncCursor::new(function).after_inst(inst).with_srcloc(location);
+        if is_half {
+            value = cursor.ins().uextend(types::I64, value);
+        }
         let pair = cursor.ins().iconcat(value, value);
         cursor.ins().isplit(pair);
     }
@@ -71,6 +82,63 @@ fn in_long_blocks(function: &Function) -> Vec<Inst> {
     let layout = &function.layout;
     let long = layout.blocks().filter(|&block| layout.block_insts(block).filter(is_simple).nth(LONG - 1).is_some());
     long.flat_map(|block| layout.block_insts(block).filter(is_wanted)).collect()
+}
+
+/// What is made of two loads, or of two such values, in blocks of many: loads stay where they are, and would all wait for
+/// what is computed last.
+fn of_loads(function: &Function) -> Vec<Inst> {
+    let (dfg, layout) = (&function.dfg, &function.layout);
+    let mut all = Vec::new();
+    let mut is_made: SecondaryMap<Inst, bool> = SecondaryMap::new();
+    let mut uses: SecondaryMap<Value, u32> = SecondaryMap::new();
+    for block in layout.blocks() {
+        let mut found = Vec::new();
+        for inst in layout.block_insts(block) {
+            for value in dfg.inst_values(inst) {
+                uses[dfg.resolve_aliases(value)] += 1;
+            }
+            let is_wanted = |value: Value| {
+                source(dfg, value).is_some_and(|inst| {
+                    let is_load = dfg.insts[inst].opcode().can_load() && layout.inst_block(inst) == Some(block);
+                    is_load || is_made[inst]
+                })
+            };
+            if let InstructionData::Binary { args, .. } = dfg.insts[inst]
+                && matches!(dfg.value_type(args[0]), types::I32 | types::I64)
+                && args[0] != args[1]
+                && !places::is_barrier(dfg, inst)
+                && args.into_iter().all(is_wanted)
+            {
+                is_made[inst] = true;
+                found.push(inst);
+            }
+        }
+        if found.len() >= PAIRS {
+            all.push(found);
+        }
+    }
+    let is_own = |inst: &Inst| {
+        let sources = dfg.inst_args(*inst).iter().filter_map(|&value| source(dfg, value));
+        sources.flat_map(|from| dfg.inst_results(from)).all(|&value| uses[value] == 1)
+    };
+    for found in &mut all {
+        found.retain(is_own);
+    }
+    all.into_iter().filter(|found| found.len() >= PAIRS).flatten().collect()
+}
+
+/// The instruction that a value is a part, or an extension of the result of.
+fn source(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
+    let mut value = dfg.resolve_aliases(value);
+    loop {
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
+        match dfg.insts[inst] {
+            InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg } => {
+                value = dfg.resolve_aliases(arg);
+            }
+            _ => return Some(inst),
+        }
+    }
 }
 
 /// What several paths want.

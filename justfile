@@ -39,6 +39,10 @@ bench-programs *ARGUMENTS:
 corpus *ARGUMENTS:
     tools/corpus.sh {{ARGUMENTS}}
 
+# Fuzzes one of `object`, `instructions`, `differential`: `just fuzz object -max_total_time=600` (see fuzz/README.md)
+fuzz target *ARGUMENTS:
+    fuzz/run.sh {{ target }} {{ ARGUMENTS }}
+
 # Accepts the code that is generated now, and the output of comparisons, as what the tests expect
 bless:
     cargo build

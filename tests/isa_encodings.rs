@@ -95,7 +95,7 @@ fn illegal_encodings_are_refused_by_the_kernel() {
 #[cfg(target_os = "linux")]
 fn what_the_kernel_accepts_is_accepted() {
     let Some(kernel) = kernel() else { return };
-    let mut seed = Seed(0);
+    let mut seed = Seed::new(0);
     let (mut refused, mut accepted) = (Vec::new(), 0);
     for opcode in 0..=255 {
         for _ in 0..100 {

@@ -221,7 +221,7 @@ fn random_loops_do_what_they_say() {
     let linker = engine::jit::linker();
     let (mut made, mut unrolled, mut widened) = (0, 0, 0);
     for value in differential::seeds("loops", 3000) {
-        let mut seed = Seed(value);
+        let mut seed = Seed::new(value);
         let Some(text) = program(&mut seed) else { continue };
         let mut memory = vec![0_u8; MEMORY];
         memory.fill_with(|| seed.next() as u8);

@@ -13,7 +13,7 @@ use bpf2native::config::Passes;
 use bpf2native::{Config, Jit, Linker, Module, Program};
 use support::asm::assemble;
 use support::differential::{self, Outcome};
-use support::random::{MEMORY, Random, Seed, value};
+use support::random::{self, MEMORY, Random, Seed};
 use support::{crash, engine, hex};
 
 /// Functions, where the environment says nothing.
@@ -45,16 +45,6 @@ impl Translators {
     }
 }
 
-/// Zeros, words at the edges, and any bytes.
-fn input(seed: &mut Seed) -> [u8; MEMORY] {
-    let mut memory = [0; MEMORY];
-    match seed.below(4) {
-        0 => memory.fill_with(|| seed.next() as u8),
-        _ => memory.chunks_mut(8).for_each(|word| word.copy_from_slice(&value(seed).to_le_bytes())),
-    }
-    memory
-}
-
 fn run(module: &Module, name: &str, mut memory: [u8; MEMORY]) -> Outcome {
     // SAFETY: `main` takes a pointer and a length, and the program keeps to its memory.
     let main = unsafe { module.func::<(u64, u64), u64>("main") }.unwrap();
@@ -72,14 +62,14 @@ fn difference([on, off]: &[Module; 2], name: &str, memory: [u8; MEMORY]) -> Opti
 }
 
 fn check(translators: &Translators, number: u64) {
-    let mut seed = Seed(number);
+    let mut seed = Seed::new(number);
     let size = 5 + seed.below(60);
     let program = Random::of_input(&mut seed, size);
     let again = format!("BPF2NATIVE_RANDOM_SEED={number} BPF2NATIVE_RANDOM_PROGRAMS=1");
     let code = assemble(&program.text()).unwrap_or_else(|error| panic!("{again}: {error}\n{}", program.text()));
     let modules = translators.load(&code).unwrap_or_else(|error| panic!("{again}: {error}\n{}", program.text()));
     for index in 0..INPUTS {
-        let memory = input(&mut seed);
+        let memory = random::memory(&mut seed);
         if index % INTERPRETED == 0 {
             let expected = differential::interpret(&code, memory).unwrap_or_else(|fault| {
                 panic!("{again}: the program is not valid: {fault:?}\n{}", program.text());

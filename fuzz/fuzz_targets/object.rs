@@ -1,13 +1,10 @@
-//! Any bytes as an object: read, decoded, and, if that goes well, translated. Never a panic, a hang or much memory.
-//!
-//! `cargo +nightly fuzz run object` (start from `fixtures/obj`: `cargo +nightly fuzz run object fixtures/obj/clang22-v4`)
+//! Any bytes as an object: read, decoded, and, if that goes well, optimised and translated. Never a panic, a hang or much
+//! memory.
 
 #![no_main]
 
 use bpf2native::emit::{self, Purpose};
-use bpf2native::listing;
-use bpf2native::config::OptLevel;
-use bpf2native::{Config, Program};
+use bpf2native::{Config, Program, listing};
 use libfuzzer_sys::fuzz_target;
 
 /// Objects above this size are read and not translated: the fuzzer wants many runs a second.
@@ -17,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(program) = Program::from_bytes("fuzz.o", bytes) else { return };
     let _ = listing::bpf(&program, None);
     if bytes.len() <= TRANSLATED {
-        let config = Config { opt_level: OptLevel::O0, threads: 1, ..Config::default() };
+        let config = Config { threads: 1, ..Config::default() };
         let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o", &mut Vec::new());
     }
 });

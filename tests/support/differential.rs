@@ -73,7 +73,7 @@ pub fn seeds(test: &str, programs: u64) -> impl Iterator<Item = u64> {
 
 /// Runs the program of a seed on those translators that `choose` takes from the seed.
 pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
-    let mut seed = Seed(value);
+    let mut seed = Seed::new(value);
     // The sizes are of both kinds: many small programs, some large ones.
     let most = if seed.below(8) == 0 { 200 } else { 30 };
     let size = 1 + seed.below(most);

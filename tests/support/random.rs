@@ -13,36 +13,69 @@
 
 mod idioms;
 mod instructions;
+mod rounds;
 mod small;
-
-#[allow(unused_imports, reason = "each test uses its part of it")]
-pub use instructions::value;
 
 use std::fmt::Write;
 
 /// Bytes of the memory argument, and of the stack that each function uses.
 pub const MEMORY: usize = 64;
 
-/// SplitMix64.
+/// Where choices come from: bytes, as long as there are some, and SplitMix64.
 #[derive(Clone)]
-pub struct Seed(pub u64);
+pub struct Seed {
+    state: u64,
+    bytes: std::vec::IntoIter<u8>,
+    labels: usize,
+}
 
 impl Seed {
+    pub fn new(state: u64) -> Seed {
+        Seed { state, bytes: Vec::new().into_iter(), labels: 0 }
+    }
+
+    /// Each choice is of bytes of its own, so that a fuzzer that changes some changes one piece of the program.
+    pub fn of_bytes(bytes: &[u8]) -> Seed {
+        Seed { bytes: bytes.to_vec().into_iter(), ..Seed::new(0) }
+    }
+
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        if self.bytes.len() > 0 {
+            return self.bytes.by_ref().take(8).fold(0, |value, byte| value << 8 | u64::from(byte));
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
     pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
+        match limit {
+            0..=256 if self.bytes.len() > 0 => self.bytes.next().map_or(0, usize::from) % limit,
+            _ => (self.next() % limit as u64) as usize,
+        }
+    }
+
+    /// A number that no other label of the program has.
+    fn label(&mut self) -> usize {
+        self.labels += 1;
+        self.labels
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
+}
+
+/// Content of the memory argument: words at the edges, or any bytes.
+pub fn memory(seed: &mut Seed) -> [u8; MEMORY] {
+    let mut memory = [0; MEMORY];
+    match seed.below(4) {
+        0 => memory.fill_with(|| seed.next() as u8),
+        _ => memory.chunks_mut(8).for_each(|word| word.copy_from_slice(&instructions::value(seed).to_le_bytes())),
+    }
+    memory
 }
 
 /// A piece of a program that can be left out as a whole.
@@ -247,6 +280,7 @@ fn pieces(seed: &mut Seed, budget: &mut usize, depth: usize, callees: std::ops::
                 Piece::Code(instructions::call(seed, callee))
             }
             8..=11 => Piece::Code(idioms::idiom(seed)),
+            12 => Piece::Code(rounds::round(seed)),
             _ => Piece::Code(instructions::instruction(seed)),
         });
     }

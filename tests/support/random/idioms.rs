@@ -205,7 +205,7 @@ fn counted_loop(seed: &mut Seed) -> String {
     let (start, step, times) = (seed.below(100) as i64 - 50, 1 + seed.below(9) as i64, 1 + seed.below(6) as i64);
     let step = if seed.below(3) == 0 { -step } else { step };
     let end = start + step * times + i64::from(seed.below(5) == 0);
-    let label = format!("C{:x}", seed.next());
+    let label = format!("C{}_", seed.label());
     let operator = *seed.pick(&["+=", "^=", "*="]);
     let value = value(seed) as i32;
     format!(
@@ -218,7 +218,7 @@ fn counted_loop(seed: &mut Seed) -> String {
 /// then a comparison is another one.
 fn switch(seed: &mut Seed) -> String {
     let letter = *seed.pick(&['r', 'w']);
-    let (name, first) = (format!("S{:x}", seed.next()), seed.below(12) as i64 - 4);
+    let (name, first) = (format!("S{}_", seed.label()), seed.below(12) as i64 - 4);
     let mut text = format!("{letter}5 = {letter}{}\n", seed.below(7));
     if seed.below(4) > 0 {
         text += &format!("{letter}5 &= {}\n{letter}5 += {first}\n", seed.pick(&[7, 15, 31]));

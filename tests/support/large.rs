@@ -28,6 +28,7 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "diamonds", make: diamonds },
     Shape { name: "nested", make: nested },
     Shape { name: "loops", make: loops },
+    Shape { name: "chases", make: chases },
     Shape { name: "jump-chain", make: jump_chain },
     Shape { name: "compare-chain", make: compare_chain },
     Shape { name: "jump-table", make: jump_table },
@@ -232,4 +233,13 @@ fn add_symbol(
         section,
         flags: SymbolFlags::None,
     })
+}
+
+/// One loop of many choices and ways back: each loads from where the last choice led.
+fn chases(instructions: usize) -> Vec<u8> {
+    let start = "r4 = 0\nr3 = 0\nr6 = 0\nhead:\nr3 += 1";
+    one(&repeated(instructions / 9, start, |text, index| {
+        put!(text, "r5 = r4\nr5 <<= 3\nr5 += r1\nr5 = *(u64 *)(r5 + 0)\nif r5 == {index} goto +1\nr4 = r3");
+        put!(text, "if r3 > {index} goto +2\nr6 += 3\ngotol head\nr0 = r6");
+    }))
 }

@@ -12,7 +12,10 @@
 //!
 //! Any other stays a selection: the halves of a binary search and the children of a heap are equally likely.
 //!
-//! Sound: the same value comes out of either. Each selection is looked at once, and not beyond [`BUDGET`] values.
+//! Sound: the same value comes out of either.
+//!
+//! Cost: what the parameters of a loop's head are made of is found once for each loop ([`Round`]), what is compared once for
+//! each comparison, and neither beyond [`BUDGET`] values and [`EDGES`] edges for each.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,12 +24,16 @@ use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    Block, BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef,
+    Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value,
+    ValueDef,
 };
 use cranelift_codegen::loop_analysis::{Loop, LoopAnalysis};
 
 /// How many values are looked at to see where one comes from.
 const BUDGET: usize = 64;
+
+/// How many edges are looked at for it.
+const EDGES: usize = 512;
 
 /// Selections side by side by the same condition.
 struct Group {
@@ -66,19 +73,24 @@ fn groups(function: &Function) -> Vec<Group> {
     let dominators = DominatorTree::with_function(function, &graph);
     let mut loops = LoopAnalysis::new();
     loops.compute(function, &graph, &dominators);
-    let mut alike: HashMap<Comparison, Vec<Inst>> = HashMap::new();
+    // The selections by the same comparison in the same loop are likely, or not, together.
+    let mut alike: HashMap<(Loop, Comparison), Vec<Inst>> = HashMap::new();
+    let key = |group: &Group| {
+        let block = function.layout.inst_block(group.selections[0])?;
+        Some((loops.innermost_loop(block)?, comparison(dfg, group.condition)?))
+    };
     for group in &groups {
-        if let Some(comparison) = comparison(dfg, group.condition) {
-            alike.entry(comparison).or_default().extend(&group.selections);
+        if let Some(key) = key(group) {
+            alike.entry(key).or_default().extend(&group.selections);
         }
     }
+    let mut rounds: HashMap<Loop, Round<'_>> = HashMap::new();
+    let mut is_likely: HashMap<(Loop, Comparison), bool> = HashMap::new();
     groups.retain(|group| {
-        let block = function.layout.inst_block(group.selections[0]);
-        let around = block.and_then(|block| loops.innermost_loop(block));
-        let comparison = comparison(dfg, group.condition);
-        let alike = comparison.and_then(|comparison| Some((comparison, alike.get(&comparison)?)));
-        around.zip(alike).is_some_and(|(around, (comparison, selections))| {
-            Round { function, graph: &graph, loops: &loops, around }.is_likely(comparison, selections)
+        let Some(key @ (around, comparison)) = key(group) else { return false };
+        *is_likely.entry(key).or_insert_with(|| {
+            let round = rounds.entry(around).or_insert_with(|| Round::new(function, &graph, &loops, around));
+            alike.get(&key).is_some_and(|selections| round.is_likely(comparison, selections))
         })
     });
     groups
@@ -101,6 +113,10 @@ struct Round<'a> {
     graph: &'a ControlFlowGraph,
     loops: &'a LoopAnalysis,
     around: Loop,
+    /// The parameters of the loop's head that change from round to round.
+    changed: HashSet<Value>,
+    /// The parameters of the head that a selection becomes without a load between.
+    carried: HashMap<Inst, HashSet<Value>>,
 }
 
 /// What a number is made of in a round.
@@ -114,30 +130,49 @@ struct Sources {
     is_more: bool,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    fn new(
+        function: &'a Function,
+        graph: &'a ControlFlowGraph,
+        loops: &'a LoopAnalysis,
+        around: Loop,
+    ) -> Round<'a> {
+        let (changed, carried) = (HashSet::new(), HashMap::new());
+        let mut round = Round { function, graph, loops, around, changed, carried };
+        let head = loops.loop_header(around);
+        let dfg = &function.dfg;
+        let params = dfg.block_params(head);
+        let mut handed_on: Vec<(Value, Value)> = Vec::new();
+        for call in round.edges(head).flatten() {
+            let values =
+                call.args(&dfg.value_lists).map(|arg| arg.as_value().map(|value| dfg.resolve_aliases(value)));
+            handed_on.extend(params.iter().zip(values).filter_map(|(&param, value)| Some((param, value?))));
+        }
+        // One that is handed on as it is does not change.
+        round.changed = handed_on.iter().filter(|(param, next)| param != next).map(|&(param, _)| param).collect();
+        let mut seen: HashSet<(Value, Value)> = HashSet::new();
+        for (param, next) in handed_on {
+            if seen.insert((param, next)) {
+                for selection in round.sources(next).selections {
+                    round.carried.entry(selection).or_default().insert(param);
+                }
+            }
+        }
+        round
+    }
+
     /// Whether one outcome of a comparison is likely, and the loop waits for the selections by it.
     fn is_likely(&self, (cond, sides): Comparison, selections: &[Inst]) -> bool {
-        let dfg = &self.function.dfg;
-        let head = self.loops.loop_header(self.around);
         // The parameters of the head that the selections become.
-        let carried: Vec<Value> = dfg
-            .block_params(head)
-            .iter()
-            .enumerate()
-            .filter(|&(index, _)| {
-                self.handed_on(head, index).any(|value| {
-                    let sources = self.sources(value);
-                    selections.iter().any(|selection| sources.selections.contains(selection))
-                })
-            })
-            .map(|(_, &param)| param)
-            .collect();
+        let carried: HashSet<Value> =
+            selections.iter().filter_map(|selection| self.carried.get(selection)).flatten().copied().collect();
         if carried.is_empty() {
             return false;
         }
         let sources = sides.map(|side| self.sources(side));
-        let waits =
-            sources.each_ref().map(|side| carried.iter().any(|&param| side.counters.contains(&(param, true))));
+        let waits = sources
+            .each_ref()
+            .map(|side| side.counters.iter().any(|(param, load)| *load && carried.contains(param)));
         // Changed in each round, and not by these.
         let is_other = |side: &Sources| {
             let is_carried = |(param, _): &(Value, bool)| carried.contains(param);
@@ -149,19 +184,14 @@ impl Round<'_> {
         }
     }
 
-    /// What the parameter of this index of a block in the loop gets, from within the loop.
-    fn handed_on(&self, block: Block, index: usize) -> impl Iterator<Item = Value> + '_ {
+    /// The edges to a block from within the loop; none for those that its predecessors have to other blocks.
+    fn edges(&self, block: Block) -> impl Iterator<Item = Option<BlockCall>> + '_ {
         let dfg = &self.function.dfg;
         let ways_in = self.graph.pred_iter(block).filter(|way| self.loops.is_in_loop(way.block, self.around));
         let calls = ways_in.flat_map(|way| {
             dfg.insts[way.inst].branch_destination(&dfg.jump_tables, &dfg.exception_tables).iter().copied()
         });
-        calls.filter(move |call| call.block(&dfg.value_lists) == block).filter_map(move |call| {
-            match call.args(&dfg.value_lists).nth(index) {
-                Some(BlockArg::Value(value)) => Some(dfg.resolve_aliases(value)),
-                _ => None,
-            }
-        })
+        calls.map(move |call| (call.block(&dfg.value_lists) == block).then_some(call))
     }
 
     /// What a value is made of since the round began.
@@ -169,7 +199,7 @@ impl Round<'_> {
         let dfg = &self.function.dfg;
         let head = self.loops.loop_header(self.around);
         let mut sources = Sources::default();
-        let mut seen = HashSet::new();
+        let (mut seen, mut edges) = (HashSet::new(), EDGES);
         let mut pending = vec![(dfg.resolve_aliases(value), false)];
         while let Some((value, mut behind_load)) = pending.pop() {
             if !seen.insert((value, behind_load)) {
@@ -180,14 +210,22 @@ impl Round<'_> {
                 break;
             }
             match dfg.value_def(value) {
-                // One that is handed on as it is does not change.
-                ValueDef::Param(block, index)
-                    if block == head && self.handed_on(head, index).any(|next| next != value) =>
-                {
-                    sources.counters.insert((value, behind_load));
+                ValueDef::Param(block, _) if block == head => {
+                    if self.changed.contains(&value) {
+                        sources.counters.insert((value, behind_load));
+                    }
                 }
                 ValueDef::Param(block, index) if self.loops.is_in_loop(block, self.around) => {
-                    pending.extend(self.handed_on(block, index).map(|value| (value, behind_load)));
+                    for edge in self.edges(block) {
+                        if edges == 0 {
+                            sources.is_more = true;
+                            break;
+                        }
+                        edges -= 1;
+                        let argument = edge.and_then(|call| call.args(&dfg.value_lists).nth(index));
+                        let value = argument.and_then(|argument| argument.as_value());
+                        pending.extend(value.map(|value| (dfg.resolve_aliases(value), behind_load)));
+                    }
                 }
                 ValueDef::Result(inst, _)
                     if self

@@ -47,20 +47,24 @@ fuzz_target!(|bytes: &[u8]| {
     let text = Random::of_input(&mut seed, size).text();
     let code = asm::assemble(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let program = Program::from_instructions("fuzz", &code).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let outcomes: Vec<_> = (0..INPUTS)
+        .map(|number| {
+            let before = random::memory(&mut Seed::new(number));
+            let mut after = before;
+            let r0 = interp::run(&code, &mut after, &|_, _| None, FUEL)
+                .unwrap_or_else(|fault| panic!("the program is not valid: {fault:?}\n{text}"));
+            (before, r0, after)
+        })
+        .collect();
     for (name, jit) in [0, 1, turn].map(|index| &TRANSLATORS[index]) {
         let module =
             jit.load(&program, &Linker::new()).unwrap_or_else(|error| panic!("-Z {name}: {error}\n{text}"));
         // SAFETY: `main` takes a pointer and a length, and the program keeps to its memory.
         let main = unsafe { module.func::<(*mut u8, u64), u64>("main") }.expect("there is a `main`");
-        for number in 0..INPUTS {
-            let before = random::memory(&mut Seed::new(number));
-            let (mut expected, mut after) = (before, before);
-            let r0 = interp::run(&code, &mut expected, &|_, _| None, FUEL)
-                .unwrap_or_else(|fault| panic!("the program is not valid: {fault:?}\n{text}"));
-            let result = main.call((after.as_mut_ptr(), MEMORY as u64));
-            let input = hex::encode(&before);
-            assert_eq!(result, r0, "-Z {name}, memory {input}\n{text}");
-            assert_eq!(hex::encode(&after), hex::encode(&expected), "-Z {name}, memory {input}\n{text}");
+        for (before, r0, expected) in &outcomes {
+            let (mut after, input) = (*before, hex::encode(before));
+            assert_eq!(main.call((after.as_mut_ptr(), MEMORY as u64)), *r0, "-Z {name}, memory {input}\n{text}");
+            assert_eq!(hex::encode(&after), hex::encode(expected), "-Z {name}, memory {input}\n{text}");
         }
     }
 });

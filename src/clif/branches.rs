@@ -210,10 +210,8 @@ impl<'a> Round<'a> {
                 break;
             }
             match dfg.value_def(value) {
-                ValueDef::Param(block, _) if block == head => {
-                    if self.changed.contains(&value) {
-                        sources.counters.insert((value, behind_load));
-                    }
+                ValueDef::Param(block, _) if block == head && self.changed.contains(&value) => {
+                    sources.counters.insert((value, behind_load));
                 }
                 ValueDef::Param(block, index) if self.loops.is_in_loop(block, self.around) => {
                     for edge in self.edges(block) {

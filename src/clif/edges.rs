@@ -8,6 +8,7 @@
 //! |---|---|
 //! | leaves the innermost loop, with arguments | split |
 //! | in a loop, with two constants or more | split |
+//! | to a block with more than [`WAYS_IN`] ways in: so many blocks cost more registers than they save | left |
 //! | any other: a constant or two may well be made in the register where it is wanted, for nothing | left |
 //!
 //! Sound: the block jumps on with the same arguments. One pass over the branches; at most one block for each edge.
@@ -26,6 +27,9 @@ use super::bytes::constant;
 
 /// So many constants are rarely all made where they are wanted.
 const CONSTANTS: usize = 2;
+
+/// Blocks with more ways in keep their edges: allocating registers takes quadratic time in blocks that all jump to one.
+const WAYS_IN: u32 = 64;
 
 /// Runs the pass.
 pub(super) fn run(function: &mut Function) {
@@ -65,7 +69,7 @@ fn edges(function: &Function) -> Vec<(Inst, usize)> {
             };
             let constants = call.args(&dfg.value_lists).filter(is_constant).count();
             let leaves = !loops.is_in_loop(to, around) && call.len(&dfg.value_lists) > 0;
-            if ways_in[to] > 1 && (leaves || constants >= CONSTANTS) {
+            if (2..=WAYS_IN).contains(&ways_in[to]) && (leaves || constants >= CONSTANTS) {
                 found.push((branch, edge));
             }
         }

@@ -36,7 +36,7 @@ impl Seed {
 
     /// Each choice is of bytes of its own, so that a fuzzer that changes some changes one piece of the program.
     pub fn of_bytes(bytes: &[u8]) -> Seed {
-        Seed { bytes: bytes.to_vec().into_iter(), ..Seed::new(0) }
+        Seed { bytes: Vec::from(bytes).into_iter(), ..Seed::new(0) }
     }
 
     pub fn next(&mut self) -> u64 {

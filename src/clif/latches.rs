@@ -33,6 +33,7 @@ use cranelift_codegen::ir::{
 };
 
 use super::bytes::constant;
+use super::places::operand;
 
 /// How many copies of a half are looked through.
 const DEPTH: usize = 8;
@@ -268,15 +269,4 @@ fn hand_on(dfg: &mut DataFlowGraph, branch: Inst, steps: &[Step]) {
     };
     let values: Vec<Value> = dfg.inst_values(branch).map(next).collect();
     dfg.overwrite_inst_values(branch, values.into_iter());
-}
-
-/// The operand of the conversion that a value is the result of.
-fn operand(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<Value> {
-    match dfg.value_def(dfg.resolve_aliases(value)) {
-        ValueDef::Result(inst, _) => match dfg.insts[inst] {
-            InstructionData::Unary { opcode, arg } if opcode == wanted => Some(dfg.resolve_aliases(arg)),
-            _ => None,
-        },
-        _ => None,
-    }
 }

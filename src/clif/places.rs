@@ -1,4 +1,4 @@
-//! What passes over memory accesses share: places in memory, and what may come between two accesses.
+//! What passes share: places in memory, what may come between two accesses, operands, replacing an instruction.
 
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, StackSlot, Value, ValueDef};
 
@@ -115,6 +115,17 @@ pub(super) fn is_barrier(dfg: &DataFlowGraph, inst: Inst) -> bool {
         || opcode.other_side_effects()
         || opcode.is_call()
         || opcode.is_terminator()
+}
+
+/// The operand of the conversion that a value is the result of.
+pub(super) fn operand(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<Value> {
+    match dfg.value_def(dfg.resolve_aliases(value)) {
+        ValueDef::Result(inst, _) => match dfg.insts[inst] {
+            InstructionData::Unary { opcode, arg } if opcode == wanted => Some(dfg.resolve_aliases(arg)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Puts a value in the place of an instruction that has one result.

@@ -26,7 +26,7 @@ use cranelift_codegen::ir::{
 
 use super::bytes::constant;
 use super::loops::successors;
-use super::places;
+use super::places::{self, operand};
 
 /// Sums of more terms are left alone.
 const TERMS: usize = 64;
@@ -67,15 +67,6 @@ fn addition(dfg: &DataFlowGraph, inst: Inst) -> Option<(Opcode, Type, [Value; 2]
     let ty = dfg.value_type(args[0]);
     let is_word = matches!(ty, types::I32 | types::I64);
     (is_word && args.iter().all(|&arg| constant(dfg, arg).is_none())).then_some((opcode, ty, args))
-}
-
-/// The operand of the instruction that a value comes from.
-fn operand(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<Value> {
-    let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
-    match dfg.insts[inst] {
-        InstructionData::Unary { opcode, arg } if opcode == wanted => Some(dfg.resolve_aliases(arg)),
-        _ => None,
-    }
 }
 
 /// What a value is a copy of: the low half of a word that was made from it.

@@ -1,7 +1,7 @@
 //! The **compile** phase: every function of a program to machine code, in parallel.
 //!
 //! Comes in: a program and its declarations. Goes out: one [`CompiledFunction`] for each function, in order, the
-//! same whatever the number of threads. Each thread reuses its contexts.
+//! same whatever the number of threads. Each thread reuses its contexts. Code of x86-64 is then laid out again (`layout/`).
 
 mod layout;
 mod unwind;

@@ -1,7 +1,8 @@
-//! Block parameters that are always the same constant.
+//! Block parameters that are always the same value.
 //!
 //! Compilers make a constant again in each round of a loop when they are short of registers. Cranelift knows that a
-//! parameter is superfluous if all its arguments are one value; here, if they are one number.
+//! parameter is superfluous if all its arguments are one value: its pass runs here, before those that look at loops; then,
+//! if they are one number.
 //!
 //! The rule, the largest set that satisfies it: each argument for the parameter is this constant, or such a parameter with
 //! this constant. By induction over the jumps taken, the parameter then is the constant at each of them. The parameter

@@ -5,7 +5,7 @@
 //!
 //! | pass | file |
 //! |---|---|
-//! | block parameters that are always the same constant are that | `constants.rs` |
+//! | block parameters that are always the same value are that | `constants.rs` |
 //! | byte loads of one number become one load; byte orders; masks of what is zero | `loads.rs`, over `bytes.rs`, `halves.rs` |
 //! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
 //! | rotates by a variable amount | `rotates.rs` |

@@ -51,7 +51,7 @@ passes! {
     Inlining "inlining" "small functions that call nothing are put into their callers"
     EarlyExits "early-exits" "callers make the first tests of a recursive function, and call it only if they do not end it"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
-    Constants "constants" "block parameters that are always the same constant are that constant"
+    Constants "constants" "block parameters that are always the same value are that value"
     Loads "loads" "byte loads of one number become one load, and masks of what is zero go"
     Stores "stores" "byte stores of one number become one store"
     Rotates "rotates" "shifts that make a rotate by a variable amount become one"

@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::LINE;
-use super::items::{Item, Kind};
+use super::items::{Item, Items, Kind};
 
 /// Bytes that the processor fetches at once.
 const FETCH: u32 = 32;
@@ -65,11 +65,11 @@ impl Loop {
 }
 
 /// Finds them, in order. A loop is what lies between a block and one behind it that leads back to it.
-pub(super) fn loops(items: &[Item], starts: &[u32], ways: &[(u32, u32)]) -> Vec<Loop> {
+pub(super) fn loops(items: &Items, starts: &[u32], ways: &[(u32, u32)]) -> Vec<Loop> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
-    let size = items.last().map_or(0, |item| item.start + item.size);
-    let end_of = |block: u32| starts.get(starts.partition_point(|&start| start <= block)).copied().unwrap_or(size);
+    let end_of =
+        |block: u32| starts.get(starts.partition_point(|&start| start <= block)).copied().unwrap_or(items.size());
     let back = ways.iter().filter(|(from, to)| to <= from);
     let mut found: Vec<(u32, u32)> = back.map(|&(from, to)| (to, end_of(from))).collect();
     // The last way back to a block makes the loop.
@@ -92,10 +92,9 @@ pub(super) fn loops(items: &[Item], starts: &[u32], ways: &[(u32, u32)]) -> Vec<
 }
 
 impl Loop {
-    fn new(items: &[Item], start: u32, end: u32, depth: usize) -> Option<Loop> {
-        let index = |offset: u32| items.partition_point(|item| item.start < offset);
-        let range = index(start)..index(end);
-        if range.is_empty() || range.len() > LARGEST || items[range.clone()].iter().any(is_data) {
+    fn new(items: &Items, start: u32, end: u32, depth: usize) -> Option<Loop> {
+        let range = items.first_from(start)..items.first_from(end);
+        if range.is_empty() || range.len() > LARGEST || items[range.clone()].iter().any(Item::is_data) {
             return None;
         }
         let branch = |at: usize| match items[at].kind {
@@ -107,8 +106,4 @@ impl Loop {
         let branches = range.clone().filter_map(branch).collect();
         Some(Loop { items: range, branches, weight: CROSSING << (INNER * depth.min(DEEPEST) as u32) })
     }
-}
-
-fn is_data(item: &Item) -> bool {
-    matches!(item.kind, Kind::Data | Kind::Table)
 }

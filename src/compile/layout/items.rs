@@ -5,23 +5,96 @@
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
+use super::registers::Uses;
 use super::shorten::{self, Bytes};
 use crate::compile::CompiledFunction;
 
 /// A piece of code.
+#[derive(Clone, Copy)]
 pub(super) struct Item {
-    /// Byte offset in the code as it was.
+    /// What its place is called: byte offset in the code as it was, or beyond that code if it was not in it.
+    pub(super) name: u32,
+    /// Bytes that were in its place.
+    pub(super) extent: u32,
+    /// Where its bytes are in the code as it was.
     pub(super) start: u32,
-    /// Its size there.
+    /// Their number.
     pub(super) size: u32,
     pub(super) kind: Kind,
+    /// Whether a relocation is in it.
+    pub(super) is_relocated: bool,
+    pub(super) uses: Uses,
+}
+
+/// The pieces, in the order in which they will lie.
+pub(super) struct Items {
+    list: Vec<Item>,
+    /// Their indexes, by name.
+    order: Vec<u32>,
+    /// Bytes of the code as it was.
+    size: u32,
+}
+
+impl std::ops::Deref for Items {
+    type Target = [Item];
+
+    fn deref(&self) -> &[Item] {
+        &self.list
+    }
+}
+
+impl std::ops::DerefMut for Items {
+    fn deref_mut(&mut self) -> &mut [Item] {
+        &mut self.list
+    }
+}
+
+impl Items {
+    /// Pieces of code that had so many bytes.
+    pub(super) fn new(list: Vec<Item>, size: u32) -> Items {
+        let mut order: Vec<u32> = (0..list.len() as u32).collect();
+        order.sort_by_key(|&index| list[index as usize].name);
+        Items { list, order, size }
+    }
+
+    pub(super) fn into_list(self) -> (Vec<Item>, u32) {
+        (self.list, self.size)
+    }
+
+    /// The one of a name.
+    pub(super) fn index_of(&self, name: u32) -> Option<usize> {
+        let index = self.order.binary_search_by_key(&name, |&index| self.list[index as usize].name).ok();
+        index.map(|index| self.order[index] as usize)
+    }
+
+    /// The one that a byte of the code was in.
+    pub(super) fn containing(&self, offset: u32) -> Option<usize> {
+        let behind = self.order.partition_point(|&index| self.list[index as usize].name <= offset);
+        let index = self.order[behind.checked_sub(1)?] as usize;
+        (offset - self.list[index].name < self.list[index].extent).then_some(index)
+    }
+
+    /// The first one that was not before a place; what lies behind all that was there if there is none.
+    pub(super) fn first_from(&self, offset: u32) -> usize {
+        let at = self.order.partition_point(|&index| self.list[index as usize].name < offset);
+        match self.order.get(at).filter(|&&index| self.list[index as usize].name < self.size) {
+            Some(&index) => index as usize,
+            None => at.checked_sub(1).map_or(0, |last| self.order[last] as usize + 1),
+        }
+    }
+
+    /// Bytes of the code as it was.
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
 }
 
 /// What is done with it.
+#[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// An instruction, as it is.
     Plain,
-    /// One that has fewer bytes.
+    /// One that has other bytes, or none.
     Short(Bytes),
     /// A direct branch, of any size.
     Branch {
@@ -44,7 +117,7 @@ pub(super) enum Kind {
 }
 
 /// Reads a function; none if something in it is not understood. With `shortens`, instructions have shorter encodings.
-pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Vec<Item>> {
+pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Items> {
     let code = &function.code[..];
     let size = u32::try_from(code.len()).ok()?;
     let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
@@ -81,7 +154,9 @@ pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Vec<It
             {
                 referred = referred.min(to);
             }
-            items.push(Item { start: at, size: end - at, kind });
+            let uses = Uses::new(&instruction);
+            let (size, extent) = (end - at, end - at);
+            items.push(Item { name: at, extent, start: at, size, kind, is_relocated, uses });
             at = end;
             is_table = instruction.mnemonic() == Mnemonic::Jmp && instruction.op0_kind() == OpKind::Register;
             if ends_flow(&instruction) {
@@ -92,7 +167,7 @@ pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Vec<It
             continue;
         }
         if is_table && (next - at).is_multiple_of(4) && next < size {
-            items.push(Item { start: at, size: next - at, kind: Kind::Table });
+            items.push(Item::data(at, next, Kind::Table));
             continue;
         }
         // A table behind all code has no end that is known.
@@ -105,10 +180,55 @@ pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Vec<It
             return None;
         }
         if start < next {
-            items.push(Item { start, size: next - start, kind: Kind::Data });
+            items.push(Item::data(start, next, Kind::Data));
         }
     }
-    Some(items)
+    Some(Items::new(items, size))
+}
+
+impl Item {
+    fn data(start: u32, end: u32, kind: Kind) -> Item {
+        let size = end - start;
+        Item { name: start, extent: size, start, size, kind, is_relocated: false, uses: Uses::default() }
+    }
+
+    /// One that was not there.
+    pub(super) fn new(name: u32, bytes: Bytes, uses: Uses) -> Item {
+        Item { name, extent: 0, start: 0, size: 0, kind: Kind::Short(bytes), is_relocated: false, uses }
+    }
+
+    /// The place of one, with what another is.
+    pub(super) fn replaced(self, by: Item) -> Item {
+        Item { name: self.name, extent: self.extent, ..by }
+    }
+
+    /// Whether what was there ended at an offset.
+    pub(super) fn ended_at(&self, offset: u32) -> bool {
+        self.name + self.extent == offset
+    }
+
+    /// Its bytes in the code as it was.
+    pub(super) fn bytes<'a>(&self, code: &'a [u8]) -> Option<&'a [u8]> {
+        code.get(self.start as usize..(self.start + self.size) as usize)
+    }
+
+    pub(super) fn is_data(&self) -> bool {
+        matches!(self.kind, Kind::Data | Kind::Table)
+    }
+
+    /// Lets a branch lead to another item.
+    pub(super) fn lead_to(&mut self, name: u32, inverts: bool) {
+        if let Kind::Branch { condition, to } = &mut self.kind {
+            *to = name;
+            *condition = condition.map(|condition| condition ^ u8::from(inverts));
+        }
+    }
+
+    /// Leaves nothing of it.
+    pub(super) fn remove(&mut self) {
+        self.kind = Kind::Short(Bytes::NONE);
+        self.uses = Uses::NOTHING;
+    }
 }
 
 fn ends_flow(instruction: &Instruction) -> bool {

@@ -5,7 +5,7 @@
 //! (`align.rs`); constants keep their place modulo the function's alignment.
 
 use super::align::Loop;
-use super::items::{Item, Kind};
+use super::items::{Item, Items, Kind};
 
 /// Bytes of a branch whose distance is one byte.
 pub(super) const SHORT: u32 = 2;
@@ -30,7 +30,7 @@ pub(super) struct Placed {
 
 impl Placed {
     /// Finds it. Branches are short where they can be if `shortens`.
-    pub(super) fn new(items: &[Item], loops: &[Loop], align: u32, shortens: bool) -> Placed {
+    pub(super) fn new(items: &Items, loops: &[Loop], align: u32, shortens: bool) -> Placed {
         let size = |item: &Item| match &item.kind {
             Kind::Short(bytes) => bytes.bytes().len() as u32,
             Kind::Branch { .. } if shortens => SHORT,
@@ -42,7 +42,7 @@ impl Placed {
         let to: Vec<usize> = items
             .iter()
             .map(|item| match item.kind {
-                Kind::Branch { to, .. } => index_of(items, to).unwrap_or(usize::MAX),
+                Kind::Branch { to, .. } => items.index_of(to).unwrap_or(usize::MAX),
                 _ => usize::MAX,
             })
             .collect();
@@ -56,7 +56,7 @@ impl Placed {
     }
 
     /// Gives all items their places.
-    fn place(&mut self, items: &[Item], loops: &[Loop], align: u32) {
+    fn place(&mut self, items: &Items, loops: &[Loop], align: u32) {
         let mut loops = loops.iter().peekable();
         let mut at = 0;
         for (index, item) in items.iter().enumerate() {
@@ -66,7 +66,7 @@ impl Placed {
                 }
             }
             if matches!(item.kind, Kind::Data) && align > 0 {
-                at += (item.start % align + align - at % align) % align;
+                at += (item.name % align + align - at % align) % align;
             }
             self.starts[index] = at;
             at += self.sizes[index];
@@ -75,7 +75,7 @@ impl Placed {
     }
 
     /// Makes branches long that do not reach, and says whether there are any; with `all`, all branches if so.
-    fn grow(&mut self, items: &[Item], to: &[usize], all: bool) -> bool {
+    fn grow(&mut self, items: &Items, to: &[usize], all: bool) -> bool {
         let mut has_grown = false;
         for (index, item) in items.iter().enumerate() {
             let Kind::Branch { condition, .. } = item.kind else { continue };
@@ -88,7 +88,7 @@ impl Placed {
             }
         }
         if has_grown && all {
-            for (size, item) in self.sizes.iter_mut().zip(items) {
+            for (size, item) in self.sizes.iter_mut().zip(items.iter()) {
                 if let Kind::Branch { condition, .. } = item.kind {
                     *size = long(condition);
                 }
@@ -98,48 +98,46 @@ impl Placed {
     }
 
     /// Where what started at an offset starts now; the end of all is one too.
-    pub(super) fn at(&self, items: &[Item], offset: u32) -> Option<u32> {
-        match index_of(items, offset) {
+    pub(super) fn at(&self, items: &Items, offset: u32) -> Option<u32> {
+        match items.index_of(offset) {
             Some(index) => Some(self.starts[index]),
             None => self
                 .inside(items, offset)
-                .filter(|_| containing(items, offset).is_some_and(|index| matches!(items[index].kind, Kind::Data))),
+                .filter(|_| items.containing(offset).is_some_and(|index| matches!(items[index].kind, Kind::Data))),
         }
     }
 
     /// Where what ended at an offset ends now.
-    pub(super) fn end(&self, items: &[Item], offset: u32) -> Option<u32> {
+    pub(super) fn end(&self, items: &Items, offset: u32) -> Option<u32> {
         if offset == 0 {
             return Some(0);
         }
-        let index = containing(items, offset - 1)?;
+        let index = items.containing(offset - 1)?;
         let item = &items[index];
-        (item.start + item.size == offset).then(|| self.starts[index] + self.sizes[index])
+        item.ended_at(offset).then(|| self.starts[index] + self.sizes[index])
     }
 
     /// Where a byte is now that is in an item whose bytes are as they were.
-    pub(super) fn inside(&self, items: &[Item], offset: u32) -> Option<u32> {
-        let index = containing(items, offset)?;
+    pub(super) fn inside(&self, items: &Items, offset: u32) -> Option<u32> {
+        let index = items.containing(offset)?;
         let is_same = matches!(items[index].kind, Kind::Plain | Kind::Data);
-        is_same.then(|| self.starts[index] + (offset - items[index].start))
+        is_same.then(|| self.starts[index] + (offset - items[index].name))
+    }
+
+    /// Where blocks start that were not there.
+    pub(super) fn new_blocks(&self, items: &Items) -> Vec<u32> {
+        let targets = items.iter().filter_map(|item| match item.kind {
+            Kind::Branch { to, .. } if to >= items.size() => items.index_of(to),
+            _ => None,
+        });
+        targets.map(|index| self.starts[index]).collect()
     }
 
     /// Where `nop`s start that control does not run into.
-    pub(super) fn nops_apart(&self, items: &[Item]) -> Vec<u32> {
+    pub(super) fn nops_apart(&self, items: &Items) -> Vec<u32> {
         let ends = self.starts.iter().zip(&self.sizes).map(|(start, size)| start + size);
-        let starts = self.starts.iter().zip(items).skip(1);
+        let starts = self.starts.iter().zip(items.iter()).skip(1);
         let apart = ends.zip(starts).filter(|(end, (start, item))| end < start && !matches!(item.kind, Kind::Data));
         apart.map(|(end, _)| end).collect()
     }
-}
-
-/// The item that starts at an offset.
-fn index_of(items: &[Item], offset: u32) -> Option<usize> {
-    items.binary_search_by_key(&offset, |item| item.start).ok()
-}
-
-/// The item that an offset is in.
-fn containing(items: &[Item], offset: u32) -> Option<usize> {
-    let index = items.partition_point(|item| item.start <= offset).checked_sub(1)?;
-    (offset - items[index].start < items[index].size).then_some(index)
 }

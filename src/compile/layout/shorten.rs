@@ -20,7 +20,10 @@ pub(super) struct Bytes {
 }
 
 impl Bytes {
-    fn new(parts: [&[u8]; 3]) -> Option<Bytes> {
+    /// None at all.
+    pub(super) const NONE: Bytes = Bytes { bytes: [0; LONGEST], size: 0 };
+
+    pub(super) fn new(parts: [&[u8]; 3]) -> Option<Bytes> {
         let mut bytes = [0; LONGEST];
         let mut size = 0;
         for part in parts {
@@ -28,6 +31,14 @@ impl Bytes {
             size += part.len();
         }
         Some(Bytes { bytes, size: u8::try_from(size).ok()? })
+    }
+
+    /// An instruction of so many.
+    pub(super) fn of<const N: usize>(instruction: [u8; N]) -> Bytes {
+        const { assert!(N <= LONGEST) };
+        let mut bytes = [0; LONGEST];
+        bytes[..N].copy_from_slice(&instruction);
+        Bytes { bytes, size: N as u8 }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -1,0 +1,46 @@
+//! The frames of x86-64 code, followed instruction by instruction: registers that a caller wants back are saved, and come
+//! back, and unwinders are told the truth at each of them.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "prologues/follow.rs"]
+mod follow;
+mod native;
+
+use std::path::{Path, PathBuf};
+
+use native::{bpf2native, fixture, output};
+
+/// The objects below a folder, without those that are parts of a program.
+fn objects(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("split") {
+            objects(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "o") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn frames_are_what_unwinders_are_told() {
+    let mut found = Vec::new();
+    objects(&fixture("obj/clang22-v4"), &mut found);
+    objects(&fixture("unwind"), &mut found);
+    found.sort();
+    let folder = tempfile::tempdir().unwrap();
+    let native = folder.path().join("native.o");
+    let mut all = follow::Seen::default();
+    for path in &found {
+        for flags in [&[][..], &["-Z", "no-prologues"], &["-Z", "none", "-Z", "prologues"]] {
+            output(bpf2native().args(["--target", "x86_64", "-c"]).args(flags).arg(path).arg("-o").arg(&native));
+            let seen = follow::object(&std::fs::read(&native).unwrap())
+                .unwrap_or_else(|error| panic!("{} {flags:?}: {error}", path.display()));
+            all.add(seen);
+        }
+    }
+    // Most of the code is followed, and all kinds of frames are there.
+    assert!(all.instructions > 50_000, "{all:?}");
+    assert!(all.frame_pointers > 100 && all.pushes > 1000 && all.bare_returns > 4, "{all:?}");
+}

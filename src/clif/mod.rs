@@ -16,6 +16,7 @@
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
 //! | values that several paths want, and those of long blocks, are computed where the program computes them | `pins.rs` |
 //! | edges that leave loops, or hand on constants, get blocks of their own | `edges.rs` |
+//! | what a loop hands on is computed in the order in which the old values are read last | `order.rs` |
 //!
 //! Tried, and not kept, since 54 programs took as long as before: moving the arithmetic of a loop's last block up before
 //! the branch that leads to it, so that the branch closes the loop (0.90 at best, 1.25 at worst); and parameters of 32 bits
@@ -36,6 +37,7 @@ mod halves;
 mod latches;
 mod loads;
 mod loops;
+mod order;
 mod pins;
 mod places;
 mod rotates;
@@ -99,6 +101,9 @@ pub fn improve(
     }
     if passes.contains(Pass::Pins) && has_pairs {
         pins::run(function);
+    }
+    if passes.contains(Pass::Order) {
+        order::run(function);
     }
     Ok(())
 }

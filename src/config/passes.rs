@@ -63,6 +63,7 @@ passes! {
     Latches "latches" "loops' branches back compare and hand on what the next round starts with"
     Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"
     Pins "pins" "values that several paths want, and those of long blocks, are computed where the program does"
+    Order "order" "what a loop hands on is computed in the order in which the old values are read last"
     Prologues "prologues" "frames have no frame pointer, and are set up behind early exits (x86-64)"
     Rotation "rotation" "loops go back by their own test, and copies that undo each other go (x86-64)"
     Short "short" "branches and constants have as few bytes as they can (x86-64)"

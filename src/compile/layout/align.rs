@@ -53,6 +53,9 @@ impl Loop {
             end += size;
             ends.push(end);
         }
+        if end == 0 {
+            return 0;
+        }
         let place = |item: usize| ends[item - self.items.start];
         let whole = (0, end, LINE);
         let branches = self.branches.iter().map(|range| (place(range.start), place(range.end), FETCH));

@@ -107,3 +107,12 @@ fn what_is_read_behind_the_loop_is_not_written_before_its_end() {
     let jump: &[u8] = &[0xeb, 0xf6];
     stays(&[start, &[RESULT, jump, RET]].concat(), &[0, 13, 16, 21, 26]);
 }
+
+#[test]
+fn what_is_left_of_a_block_may_be_nothing() {
+    // The block of the move and the jump, which both go, is where a loop would lie.
+    let code = join(&[NEXT, COMPARE_NEXT, OUT, MOVE, BACK, RESULT, RET]);
+    let rotated =
+        laid_out(function(code, &[0, 13, 21]), &[(13, 13), (13, 0)], &[Pass::Rotation, Pass::Short, Pass::Align]);
+    assert_eq!(rotated.code.len(), 16);
+}

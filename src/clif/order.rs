@@ -1,0 +1,131 @@
+//! What a loop hands on is computed in the order in which the old values are read last.
+//!
+//! Cranelift computes what a branch hands on in the order of the arguments. Where the next value of one parameter comes
+//! before that of another, which reads the old value of the first, both are there at once, and a move more is in each
+//! round. In: blocks that branches go back to. Out: the same blocks with their parameters in another order, and all that
+//! branches to them too.
+//!
+//! | parameters `a`, `b` | |
+//! |---|---|
+//! | the next `b` is computed from the old `a` | `b` before `a` |
+//! | each is computed from the other, or neither | in the order in which they were |
+//!
+//! Measured: `fft` 0.94, `siphash` 0.98, 52 of 54 programs as before. Tried, and not kept: blocks of up to 16 parameters
+//! (`modexp`, with 9 and more, 1.07).
+//!
+//! Sound: arguments go with their parameters. Blocks of [`MOST`] parameters at most, [`LOOKED_AT`] instructions for each, so
+//! that time is linear.
+
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, Value, ValueDef};
+
+/// Loops that hand on more have some in memory, whichever comes first.
+const MOST: usize = 6;
+
+/// How many instructions are looked at for what a value is computed from.
+const LOOKED_AT: usize = 64;
+
+/// A set of parameters, a bit each.
+type Set = u32;
+
+/// Runs the pass.
+pub(super) fn run(function: &mut Function) {
+    let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
+    let mut ways_in: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
+    let blocks: Vec<Block> = function.layout.blocks().collect();
+    for (place, &block) in blocks.iter().enumerate() {
+        places[block] = place;
+        let Some(last) = function.layout.last_inst(block) else { continue };
+        for call in
+            function.dfg.insts[last].branch_destination(&function.dfg.jump_tables, &function.dfg.exception_tables)
+        {
+            let ways_in = &mut ways_in[call.block(&function.dfg.value_lists)];
+            if ways_in.last() != Some(&last) {
+                ways_in.push(last);
+            }
+        }
+    }
+    for &block in &blocks {
+        let count = function.dfg.block_params(block).len();
+        if !(2..=MOST).contains(&count) {
+            continue;
+        }
+        let goes_back =
+            |&branch: &Inst| function.layout.inst_block(branch).is_some_and(|from| places[from] >= places[block]);
+        let mut reads = vec![0; count];
+        for branch in ways_in[block].iter().copied().filter(goes_back) {
+            add_reads(&function.dfg, block, branch, &mut reads);
+        }
+        let order = order(&reads);
+        if !order.is_sorted() {
+            reorder(&mut function.dfg, block, &ways_in[block], &order);
+        }
+    }
+}
+
+/// Adds, for each parameter, those from whose old values a branch back computes it.
+fn add_reads(dfg: &DataFlowGraph, block: Block, branch: Inst, reads: &mut [Set]) {
+    for call in dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
+        if call.block(&dfg.value_lists) != block {
+            continue;
+        }
+        for (index, (argument, reads)) in call.args(&dfg.value_lists).zip(reads.iter_mut()).enumerate() {
+            if let BlockArg::Value(value) = argument {
+                *reads |= computed_from(dfg, block, value) & !(1 << index);
+            }
+        }
+    }
+}
+
+/// The parameters of a block that a value is computed from, without what has effects: that is computed where it is.
+fn computed_from(dfg: &DataFlowGraph, block: Block, value: Value) -> Set {
+    let mut found = 0;
+    let mut open = vec![value];
+    let mut seen: Vec<Inst> = Vec::new();
+    while let Some(value) = open.pop() {
+        match dfg.value_def(dfg.resolve_aliases(value)) {
+            ValueDef::Param(of, index) if of == block => found |= 1 << index,
+            ValueDef::Result(inst, _) if is_pure(dfg, inst) && !seen.contains(&inst) && seen.len() < LOOKED_AT => {
+                seen.push(inst);
+                open.extend(dfg.inst_values(inst));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether Cranelift's optimiser computes it where it is used.
+fn is_pure(dfg: &DataFlowGraph, inst: Inst) -> bool {
+    let opcode = dfg.insts[inst].opcode();
+    let has_effects = opcode.can_load() || opcode.can_store() || opcode.can_trap() || opcode.other_side_effects();
+    !has_effects && !opcode.is_call() && dfg.inst_results(inst).len() == 1
+}
+
+/// The parameters in an order in which each comes behind those that are computed from it, as far as there is one.
+fn order(reads: &[Set]) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..reads.len()).collect();
+    let mut order = Vec::with_capacity(reads.len());
+    while !left.is_empty() {
+        let is_read = |&parameter: &usize| left.iter().any(|&other| reads[other] >> parameter & 1 != 0);
+        let next = left.iter().position(|parameter| !is_read(parameter)).unwrap_or(0);
+        order.push(left.remove(next));
+    }
+    order
+}
+
+/// Puts the parameters of a block, and what branches hand on to it, in an order.
+fn reorder(dfg: &mut DataFlowGraph, block: Block, ways_in: &[Inst], order: &[usize]) {
+    let parameters: Vec<Value> = dfg.block_params(block).to_vec();
+    dfg.detach_block_params(block);
+    order.iter().for_each(|&index| dfg.attach_block_param(block, parameters[index]));
+    for &branch in ways_in {
+        for call in dfg.insts[branch].branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables) {
+            if call.block(&dfg.value_lists) == block {
+                let arguments: Vec<BlockArg> = call.args(&dfg.value_lists).collect();
+                let arguments: Vec<BlockArg> = order.iter().map(|&index| arguments[index]).collect();
+                *call = BlockCall::new(block, arguments, &mut dfg.value_lists);
+            }
+        }
+    }
+}

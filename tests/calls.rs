@@ -157,13 +157,3 @@ fn small_functions_of_other_objects_are_inlined() {
 fn weak_functions_of_objects_stay_calls() {
     assert!(main_in_object(&two_objects(true)).contains("call fn"));
 }
-
-#[test]
-fn early_exits_go_into_recursive_calls_only() {
-    let config = Config::for_target(parse_triple("x86_64").unwrap());
-    let text = "r1 = 9\ncall f\nexit\nf:\nr0 = r1\nif r1 == 0 goto +3\nr6 = r1\nr1 -= 1\ncall f\nexit";
-    let program = Program::from_instructions("calls", &support::asm::assemble(text).unwrap()).unwrap();
-    let clif = listing::clif(&program, &config, None, &mut Vec::new()).unwrap();
-    let (main, f) = clif.split_once("function .text").unwrap();
-    assert_eq!([main, f].map(|text| text.matches("brif").count()), [0, 2], "{clif}");
-}

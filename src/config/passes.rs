@@ -49,7 +49,6 @@ passes! {
     MemoryCalls "memory-calls" "memcpy, memset and memcmp of a few bytes become loads and stores"
     ColdBlocks "cold-blocks" "blocks that end in a trap or a call that does not return lie at the end"
     Inlining "inlining" "small functions that call nothing are put into their callers"
-    EarlyExits "early-exits" "callers make the first tests of a recursive function, and call it only if they do not end it"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
     Constants "constants" "block parameters that are always the same value are that value"
     Loads "loads" "byte loads of one number become one load, and masks of what is zero go"

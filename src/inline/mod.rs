@@ -1,26 +1,20 @@
-//! The **inline** phase: small functions, and early exits of others, into their callers.
+//! The **inline** phase: small functions into their callers.
 //!
 //! Comes in: the graphs of a program, and how functions are lifted. Goes out: [`Bodies`], the CLIF of what is to be put into
-//! callers, made once; and, of a lifted function, the same with its calls of those replaced.
-//!
-//! | callee | into its callers goes | file |
-//! |---|---|---|
-//! | small, calls nothing, no loop | all of it | this one |
-//! | calls itself, maybe through others; has early exits | these, into those that it calls itself by; the call is made if none is taken | `prefix.rs` |
+//! callers, made once; and, of a lifted function, the same with its calls of those replaced (`splice.rs`).
 //!
 //! | rule | why |
 //! |---|---|
 //! | a function keeps its own body | its address, debuggers and other objects see it |
 //! | a weak function of an object is not touched | a later link may replace it; other functions are final, as they are for clang (`-fno-semantic-interposition`) |
-//! | only what calls nothing is put into callers whole | no frame is missing from a backtrace, but where the code itself faults |
+//! | only what calls nothing, and has no loop, is put into callers | no frame is missing from a backtrace, but where the code itself faults |
 //! | a sequence point stands where the call was | a call may have changed all memory, whatever it is now |
 //! | what was inlined has the location of the call | byte offsets in another section mean nothing in the caller |
 //! | a caller grows by its own size, within `GROWTH` | code stays linear in the input, and large functions large |
 //!
-//! Tried, and not kept: recursive calls that are fallen through to, with the early exit behind a jump (`fib` 1.40 of clang's
-//! time, and not 1.35).
+//! Tried, and not kept: early exits of functions that call themselves, into their own calls (where prologues come behind
+//! early exits: `fib` 0.96 of the time without, `ackermann` 1.2 times, with clang 22's objects twice).
 
-mod prefix;
 mod splice;
 
 use std::collections::HashMap;
@@ -36,14 +30,11 @@ use crate::config::Pass;
 use crate::decode::insn::Insn;
 use crate::graph::{CallGraph, Graph, own_calls};
 use crate::lift::{self, LiftContext, Source};
-use crate::program::FunctionId;
 
-pub use prefix::Prefix;
-
-/// The most instructions of a function that is inlined whole.
+/// The most instructions of a function that is inlined.
 const SMALL: usize = 24;
 
-/// Bytes of the largest frame of a function that is inlined whole.
+/// Bytes of the largest frame of a function that is inlined.
 const FRAME: u64 = 64;
 
 /// How many instructions a caller may grow by: the first for small ones, the last for large ones.
@@ -54,66 +45,34 @@ struct Body {
     function: Function,
     /// How many BPF instructions it stands for.
     size: usize,
-    /// For which callers it is.
-    callers: Callers,
-}
-
-/// Callers that a body is put into.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Callers {
-    All,
-    /// Those of this group of functions that call each other.
-    Group(usize),
 }
 
 /// What is put into callers, by the id of the function that they call.
 #[derive(Default)]
 pub struct Bodies {
     bodies: HashMap<FuncId, Body>,
-    /// The group of each function that calls itself, maybe through others.
-    groups: HashMap<FunctionId, usize>,
-}
-
-/// What a function gives to its callers.
-enum Plan {
-    Whole,
-    /// To those of a group.
-    Prefix(Prefix, usize),
 }
 
 impl Bodies {
     /// Lifts what functions give to their callers.
     pub fn new(source: Source<'_>, graphs: &[Graph]) -> Bodies {
         let passes = source.isas.passes();
-        if !passes.contains(Pass::Inlining) && !passes.contains(Pass::EarlyExits) {
+        if !passes.contains(Pass::Inlining) {
             return Bodies::default();
         }
         let calls = CallGraph::new(graphs);
         let mut is_called = vec![false; graphs.len()];
         calls.callees.iter().flatten().for_each(|&callee| is_called[callee] = true);
-        let mut plans: Vec<(&Graph, Plan)> = Vec::new();
-        let mut groups = HashMap::new();
-        for (number, group) in calls.groups.iter().enumerate() {
-            let is_recursive = calls.is_recursive(group);
-            for &index in group.iter().filter(|&&index| is_called[index]) {
-                let graph = &graphs[index];
-                if source.declarations.function(graph.function).replaceable {
-                    continue;
-                }
-                if !is_recursive && passes.contains(Pass::Inlining) && is_small(graph) {
-                    plans.push((graph, Plan::Whole));
-                } else if is_recursive && passes.contains(Pass::EarlyExits) {
-                    plans.extend(Prefix::find(graph).map(|prefix| (graph, Plan::Prefix(prefix, number))));
-                    groups.insert(graph.function, number);
-                }
-            }
-        }
-        let lift = |context: &mut LiftContext, (graph, plan): &(&Graph, Plan)| {
-            let body = body(source, graph, plan, context)?;
+        let once = calls.groups.iter().filter(|group| !calls.is_recursive(group)).flatten();
+        let graphs = once.filter(|&&index| is_called[index]).map(|&index| &graphs[index]);
+        let is_final = |graph: &&Graph| !source.declarations.function(graph.function).replaceable;
+        let small: Vec<&Graph> = graphs.filter(|graph| is_small(graph)).filter(is_final).collect();
+        let lift = |context: &mut LiftContext, graph: &&Graph| {
+            let body = body(source, graph, context)?;
             Some((source.declarations.function(graph.function).id, body))
         };
-        let bodies = plans.par_iter().map_init(LiftContext::default, lift).flatten().collect();
-        Bodies { bodies, groups }
+        let bodies = small.par_iter().map_init(LiftContext::default, lift).flatten().collect();
+        Bodies { bodies }
     }
 
     /// Puts them into a function.
@@ -133,13 +92,11 @@ impl Bodies {
             return Ok(());
         }
         let budget = graph.instructions.len().clamp(*GROWTH.start(), *GROWTH.end());
-        let group = self.groups.get(&graph.function).copied();
-        let given = splice::Given { bodies: &self.bodies, group };
-        splice::run(given, budget, function, context)
+        splice::run(&self.bodies, budget, function, context)
     }
 }
 
-/// Whether a function is inlined whole: a few instructions that call nothing, without a loop.
+/// Whether a function is inlined: a few instructions that call nothing, without a loop.
 fn is_small(graph: &Graph) -> bool {
     let forward = |(index, block): (usize, &crate::graph::Block)| {
         block.terminator.successors().all(|successor| successor > index)
@@ -156,14 +113,8 @@ fn is_small(graph: &Graph) -> bool {
 }
 
 /// The CLIF of what a function gives; one that cannot be lifted says so when its own turn comes.
-fn body(source: Source<'_>, graph: &Graph, plan: &Plan, context: &mut LiftContext) -> Option<Body> {
-    let (mut function, size, callers) = match plan {
-        Plan::Whole => (lift::lift(source, graph, context).ok()?.function, graph.instructions.len(), Callers::All),
-        Plan::Prefix(prefix, group) => {
-            let size = prefix.blocks().iter().map(|&block| graph.instructions_of(&graph.blocks[block]).len()).sum();
-            (lift::lift_prefix(source, graph, prefix, context).ok()?, size, Callers::Group(*group))
-        }
-    };
+fn body(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Option<Body> {
+    let mut function = lift::lift(source, graph, context).ok()?.function;
     let mut cursor = FuncCursor::new(&mut function);
     cursor.next_block()?;
     cursor.goto_first_insertion_point(cursor.current_block()?);
@@ -180,11 +131,11 @@ fn body(source: Source<'_>, graph: &Graph, plan: &Plan, context: &mut LiftContex
             }
         }
     }
-    if touches_memory && matches!(plan, Plan::Whole) {
+    if touches_memory {
         for inst in returns {
             cursor.goto_inst(inst);
             cursor.ins().sequence_point();
         }
     }
-    Some(Body { function, size, callers })
+    Some(Body { function, size: graph.instructions.len() })
 }

@@ -18,7 +18,7 @@ use cranelift_codegen::ir::{self, ExternalName, Function, GlobalValue, GlobalVal
 use cranelift_codegen::{CodegenResult, Context};
 use cranelift_module::FuncId;
 
-use super::{Body, Callers};
+use super::Body;
 use crate::lift::FUNCTIONS;
 
 /// A call that is replaced.
@@ -32,28 +32,8 @@ struct Splice<'a> {
     first_global: GlobalValue,
 }
 
-/// What a function may take.
-#[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
-    pub bodies: &'a HashMap<FuncId, Body>,
-    /// The group of functions that call each other, of which it is one.
-    pub group: Option<usize>,
-}
-
-impl<'a> Given<'a> {
-    /// What takes the place of a call of this function.
-    fn body(self, callee: FuncId) -> Option<&'a Body> {
-        let body = self.bodies.get(&callee)?;
-        let is_for_it = match body.callers {
-            Callers::All => true,
-            Callers::Group(group) => self.group == Some(group),
-        };
-        is_for_it.then_some(body)
-    }
-}
-
 struct Splicer<'a> {
-    given: Given<'a>,
+    bodies: &'a HashMap<FuncId, Body>,
     /// How many BPF instructions may still be added.
     budget: usize,
     splices: Vec<Splice<'a>>,
@@ -61,12 +41,12 @@ struct Splicer<'a> {
 
 /// Replaces calls, as long as the function grows by no more than `budget` BPF instructions.
 pub(super) fn run(
-    given: Given<'_>,
+    bodies: &HashMap<FuncId, Body>,
     budget: usize,
     function: &mut Function,
     context: &mut Context,
 ) -> CodegenResult<()> {
-    let mut splicer = Splicer { given, budget, splices: Vec::new() };
+    let mut splicer = Splicer { bodies, budget, splices: Vec::new() };
     context.clear();
     std::mem::swap(&mut context.func, function);
     let inlined = context.inline(&mut splicer);
@@ -113,7 +93,7 @@ impl Inline for Splicer<'_> {
         if name.namespace != FUNCTIONS {
             return InlineCommand::KeepCall;
         }
-        let Some(body) = self.given.body(FuncId::from_u32(name.index)) else { return InlineCommand::KeepCall };
+        let Some(body) = self.bodies.get(&FuncId::from_u32(name.index)) else { return InlineCommand::KeepCall };
         // A function that is called with words that it does not take has another signature there.
         let fits = caller.dfg.signatures[callee.signature] == body.function.signature;
         let Some(budget) = self.budget.checked_sub(body.size).filter(|_| fits) else {

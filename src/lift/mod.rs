@@ -11,7 +11,7 @@
 //! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs`; of C's functions for a few bytes of memory: `memory_calls.rs` |
-//! | jumps | `control.rs`; branches that become selections: `select.rs`; early exits: `prefix.rs` |
+//! | jumps | `control.rs`; branches that become selections: `select.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
 
@@ -24,7 +24,6 @@ pub mod libcalls;
 mod list;
 mod memory;
 pub(crate) mod memory_calls;
-mod prefix;
 mod select;
 mod slots;
 mod switch;
@@ -40,7 +39,6 @@ use crate::config::{Isas, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::improve::{Reaches, Shape, Slots};
-use crate::inline::Prefix;
 use crate::program::{Endianness, Place, Program};
 use crate::times::{Phase, time};
 
@@ -143,28 +141,6 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
         Ok(())
     })?;
     Ok(Lifted { function, returns_twice })
-}
-
-/// Lifts the early exits of a function, which go on by a call of it.
-///
-/// # Errors
-///
-/// As [`lift`].
-pub fn lift_prefix(
-    source: Source<'_>,
-    graph: &Graph,
-    prefix: &Prefix,
-    context: &mut LiftContext,
-) -> Result<Function, LiftError> {
-    let Source { program, declarations, isas, .. } = source;
-    let mut function = declared(declarations, graph);
-    let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
-    // Nothing of the frame is used.
-    let plans = Plans { slots: &Slots::default(), shape: &Shape::default(), widest: None };
-    Lifter::new(program, declarations, graph, plans, &mut builder).prefix(prefix)?;
-    builder.seal_all_blocks();
-    builder.finalize(isas.main.frontend_config());
-    Ok(function)
 }
 
 /// A function without a body.

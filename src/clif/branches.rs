@@ -20,7 +20,6 @@
 use std::collections::{HashMap, HashSet};
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -28,6 +27,8 @@ use cranelift_codegen::ir::{
     ValueDef,
 };
 use cranelift_codegen::loop_analysis::{Loop, LoopAnalysis};
+
+use super::flow::{Flow, Known};
 
 /// How many values are looked at to see where one comes from.
 const BUDGET: usize = 64;
@@ -43,14 +44,18 @@ struct Group {
 }
 
 /// Runs the pass.
-pub(super) fn run(function: &mut Function) {
-    for group in groups(function) {
+pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+    let groups = groups(function, flow);
+    if !groups.is_empty() {
+        flow.changed();
+    }
+    for group in groups {
         branch(function, &group);
     }
 }
 
 /// The selections that become branches.
-fn groups(function: &Function) -> Vec<Group> {
+fn groups(function: &Function, flow: &mut Flow<'_>) -> Vec<Group> {
     let dfg = &function.dfg;
     let mut groups: Vec<Group> = Vec::new();
     for block in function.layout.blocks() {
@@ -68,11 +73,7 @@ fn groups(function: &Function) -> Vec<Group> {
     if groups.is_empty() {
         return groups;
     }
-    let mut graph = ControlFlowGraph::new();
-    graph.compute(function);
-    let dominators = DominatorTree::with_function(function, &graph);
-    let mut loops = LoopAnalysis::new();
-    loops.compute(function, &graph, &dominators);
+    let Known { graph, loops, .. } = flow.known(function);
     // The selections by the same comparison in the same loop are likely, or not, together.
     let mut alike: HashMap<(Loop, Comparison), Vec<Inst>> = HashMap::new();
     let key = |group: &Group| {
@@ -89,7 +90,7 @@ fn groups(function: &Function) -> Vec<Group> {
     groups.retain(|group| {
         let Some(key @ (around, comparison)) = key(group) else { return false };
         *is_likely.entry(key).or_insert_with(|| {
-            let round = rounds.entry(around).or_insert_with(|| Round::new(function, &graph, &loops, around));
+            let round = rounds.entry(around).or_insert_with(|| Round::new(function, graph, loops, around));
             alike.get(&key).is_some_and(|selections| round.is_likely(comparison, selections))
         })
     });

@@ -18,6 +18,7 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value, ValueDef, types};
 
 use super::halves;
+use super::places::of_values;
 
 /// Where a byte comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,6 @@ pub(super) type Bytes = [Byte; 8];
 
 impl Byte {
     const CONSTANTS: u32 = 0xffff_ff00;
-    /// Nothing is known yet: no source has this number.
-    const UNSEEN: Byte = Byte(Byte::CONSTANTS - 1);
     /// The constant 0.
     pub(super) const ZERO: Byte = Byte(Byte::CONSTANTS);
 
@@ -48,12 +47,16 @@ impl Byte {
 
     /// The value that it is a byte of, and which.
     pub(super) fn source(self) -> Option<(Value, u8)> {
-        (self.0 < Byte::UNSEEN.0).then(|| (Value::from_u32(self.0 >> 3), (self.0 & 7) as u8))
+        (self.0 < Byte::CONSTANTS).then(|| (Value::from_u32(self.0 >> 3), (self.0 & 7) as u8))
     }
 }
 
 /// The bytes of all values of a function.
-pub(super) struct Sources(SecondaryMap<Value, Bytes>);
+pub(super) struct Sources {
+    /// One more than the place of a value's bytes; none for one that is its own source.
+    places: SecondaryMap<Value, u32>,
+    bytes: Vec<Bytes>,
+}
 
 /// Values from this number on would not fit in a [`Byte`].
 const LIMIT: usize = 1 << 28;
@@ -86,69 +89,75 @@ impl Sources {
         if dfg.num_values() >= LIMIT {
             return None;
         }
-        let mut sources = Sources(SecondaryMap::with_default([Byte::UNSEEN; 8]));
+        let mut sources = Sources { places: of_values(dfg), bytes: Vec::new() };
         for parameter in halves::clear_parameters(function) {
-            sources.0[parameter] = own(parameter, 4);
+            sources.set(parameter, own(parameter, 4));
         }
         for block in function.layout.blocks() {
             for inst in function.layout.block_insts(block) {
                 if let &[result] = dfg.inst_results(inst)
-                    && let Some(size) = size_of(dfg.value_type(result))
+                    && let Some(bytes) = sources.result(dfg, inst, result)
                 {
-                    let bytes = sources.result(dfg, inst, result, usize::from(size));
-                    sources.0[result] = bytes;
+                    sources.set(result, bytes);
                 }
             }
         }
         Some(sources)
     }
 
+    fn set(&mut self, value: Value, bytes: Bytes) {
+        self.bytes.push(bytes);
+        self.places[value] = self.bytes.len() as u32;
+    }
+
     /// The bytes of a value.
     pub(super) fn of(&self, dfg: &DataFlowGraph, value: Value) -> Bytes {
         let value = dfg.resolve_aliases(value);
-        match self.0[value] {
-            [Byte::UNSEEN, ..] => own(value, size_of(dfg.value_type(value)).map_or(8, usize::from)),
-            bytes => bytes,
+        let place = (self.places[value] as usize).checked_sub(1);
+        match place.and_then(|place| self.bytes.get(place)) {
+            Some(&bytes) => bytes,
+            None => own(value, size_of(dfg.value_type(value)).map_or(8, usize::from)),
         }
     }
 
-    fn result(&self, dfg: &DataFlowGraph, inst: Inst, result: Value, size: usize) -> Bytes {
-        let mut bytes = own(result, size);
+    /// The bytes of a result; none if they are its own.
+    fn result(&self, dfg: &DataFlowGraph, inst: Inst, result: Value) -> Option<Bytes> {
+        let size = usize::from(size_of(dfg.value_type(result))?);
         let is_narrow = |value: Value| size_of(dfg.value_type(value)).is_some();
+        let mut bytes = own(result, size);
         match dfg.insts[inst] {
             InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
                 for (byte, value) in bytes.iter_mut().zip(imm.bits().to_le_bytes()).take(size) {
                     *byte = Byte::constant(value);
                 }
             }
-            InstructionData::Unary { opcode, arg } if is_narrow(arg) => {
-                let from = self.of(dfg, arg);
-                match opcode {
-                    Opcode::Uextend => return from,
-                    Opcode::Ireduce => bytes[..size].copy_from_slice(&from[..size]),
-                    Opcode::Bswap => (0..size).for_each(|index| bytes[index] = from[size - 1 - index]),
-                    _ => {}
+            InstructionData::Unary { opcode, arg } if is_narrow(arg) => match opcode {
+                Opcode::Uextend => return Some(self.of(dfg, arg)),
+                Opcode::Ireduce => bytes[..size].copy_from_slice(&self.of(dfg, arg)[..size]),
+                Opcode::Bswap => {
+                    let from = self.of(dfg, arg);
+                    (0..size).for_each(|index| bytes[index] = from[size - 1 - index]);
                 }
-            }
+                _ => return None,
+            },
             InstructionData::Binary { opcode, args: [left, right] } if is_narrow(left) => match opcode {
                 Opcode::Ishl | Opcode::Ushr => {
-                    if let Some(amount) = constant(dfg, right) {
-                        let from = self.of(dfg, left);
-                        shift(opcode, &mut bytes, from, amount as usize % (8 * size), size);
-                    }
+                    let amount = constant(dfg, right)?;
+                    let from = self.of(dfg, left);
+                    shift(opcode, &mut bytes, from, amount as usize % (8 * size), size);
                 }
                 Opcode::Band | Opcode::Bor | Opcode::Bxor | Opcode::Iadd => {
                     let sides = [self.of(dfg, left), self.of(dfg, right)];
                     combine(opcode, &mut bytes, sides, size);
                 }
-                _ => {}
+                _ => return None,
             },
             InstructionData::Load { opcode: Opcode::Uload8, .. } => bytes[1..].fill(Byte::ZERO),
             InstructionData::Load { opcode: Opcode::Uload16, .. } => bytes[2..].fill(Byte::ZERO),
             InstructionData::Load { opcode: Opcode::Uload32, .. } => bytes[4..].fill(Byte::ZERO),
-            _ => {}
+            _ => return None,
         }
-        bytes
+        Some(bytes)
     }
 }
 

@@ -1,23 +1,24 @@
-//! Block parameters that are always the same value.
+//! Block parameters that are always the same value, or the same number.
 //!
-//! Compilers make a constant again in each round of a loop when they are short of registers. Cranelift knows that a
-//! parameter is superfluous if all its arguments are one value: its pass runs here, before those that look at loops; then,
-//! if they are one number.
+//! Compilers make a constant again in each round of a loop when they are short of registers, and Cranelift's frontend makes
+//! parameters of what a loop does not change. Cranelift removes those before it optimises; here they go before the passes
+//! that look at loops.
 //!
-//! The rule, the largest set that satisfies it: each argument for the parameter is this constant, or such a parameter with
-//! this constant. By induction over the jumps taken, the parameter then is the constant at each of them. The parameter
-//! goes, and a constant in the entry block takes its place. Time is linear in the number of arguments: a parameter is
-//! first nothing, then perhaps a constant, then perhaps any number.
+//! The rule, the largest set that satisfies it: each argument for the parameter is this value, or this number, or such a
+//! parameter of the same value or number. By induction over the jumps taken, the parameter then is that at each of them: it
+//! goes, and the value, or a constant in the entry block, takes its place. The value is there: each way to the parameter's
+//! block comes through where it is made. Time is linear in the number of arguments: a parameter is first nothing, then
+//! perhaps a value, then perhaps a number, then perhaps anything.
 
 use std::collections::HashMap;
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, BlockArg, Function, Inst, InstBuilder, Type, Value};
-use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::{CodegenResult, Context};
+use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Type, Value};
 
-use super::bytes::{self, size_of};
+use super::bytes::{constant, size_of};
+use super::parameters::GoesTo;
+use super::places::of_values;
 
 /// What is known of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -25,56 +26,59 @@ enum Known {
     /// No argument has been seen.
     #[default]
     Nothing,
-    Constant(u64),
+    /// All arguments are this value.
+    Same(Value),
+    /// All arguments are the number that this one is.
+    Number(Value),
     Any,
 }
 
 impl Known {
-    fn meet(self, other: Known) -> Known {
+    fn meet(self, other: Known, dfg: &DataFlowGraph) -> Known {
         match (self, other) {
             (Known::Nothing, known) | (known, Known::Nothing) => known,
+            (Known::Any, _) | (_, Known::Any) => Known::Any,
             (one, other) if one == other => one,
-            _ => Known::Any,
+            (Known::Same(one) | Known::Number(one), Known::Same(other) | Known::Number(other)) => {
+                let has_bytes = size_of(dfg.value_type(one)).is_some();
+                let is_same = has_bytes && constant(dfg, one).is_some_and(|it| constant(dfg, other) == Some(it));
+                if is_same { Known::Number(one) } else { Known::Any }
+            }
         }
     }
 }
 
-/// Runs the pass, after Cranelift's own over parameters that are always the same value: what comes next sees neither.
-pub(super) fn run(function: &mut Function, isa: &dyn TargetIsa, context: &mut Context) -> CodegenResult<()> {
-    std::mem::swap(&mut context.func, function);
-    context.compute_cfg();
-    context.compute_domtree();
-    let removed = context.remove_constant_phis(isa);
-    std::mem::swap(&mut context.func, function);
-    context.clear();
-    removed?;
-    remove_constants(function);
-    Ok(())
-}
-
-/// Replaces parameters that are constants.
-fn remove_constants(function: &mut Function) {
+/// Runs the pass.
+pub(super) fn run(function: &mut Function) {
     let known = solve(function);
     let Some(entry) = function.layout.entry_block() else { return };
     let blocks: Vec<Block> = function.layout.blocks().collect();
     let mut constants: HashMap<(Type, u64), Value> = HashMap::new();
     // The positions of the parameters that go, the last one first.
     let mut gone: SecondaryMap<Block, Vec<usize>> = SecondaryMap::new();
-    for &block in &blocks {
-        let parameters = function.dfg.block_params(block).to_vec();
-        for (index, &parameter) in parameters.iter().enumerate().rev() {
-            let Known::Constant(number) = known[parameter] else { continue };
-            let ty = function.dfg.value_type(parameter);
-            let value = *constants.entry((ty, number)).or_insert_with(|| {
-                let mut cursor = FuncCursor::new(function).at_first_insertion_point(entry);
-                cursor.ins().iconst(ty, number as i64)
-            });
+    let mut is_any = false;
+    for &block in blocks.iter().skip(1) {
+        for index in (0..function.dfg.num_block_params(block)).rev() {
+            let parameter = function.dfg.block_params(block)[index];
+            let value = match known[parameter] {
+                Known::Same(value) => value,
+                Known::Number(one) => {
+                    let Some(number) = constant(&function.dfg, one) else { continue };
+                    let ty = function.dfg.value_type(parameter);
+                    *constants.entry((ty, number)).or_insert_with(|| {
+                        let mut cursor = FuncCursor::new(function).at_first_insertion_point(entry);
+                        cursor.ins().iconst(ty, number as i64)
+                    })
+                }
+                Known::Nothing | Known::Any => continue,
+            };
             function.dfg.remove_block_param(parameter);
             function.dfg.change_to_alias(parameter, value);
             gone[block].push(index);
+            is_any = true;
         }
     }
-    if constants.is_empty() {
+    if !is_any {
         return;
     }
     for block in blocks {
@@ -86,39 +90,22 @@ fn remove_constants(function: &mut Function) {
 
 fn solve(function: &Function) -> SecondaryMap<Value, Known> {
     let dfg = &function.dfg;
-    let mut known: SecondaryMap<Value, Known> = SecondaryMap::new();
-    // Where each parameter goes on to.
-    let mut goes_to: SecondaryMap<Value, Vec<Value>> = SecondaryMap::new();
-    let mut is_parameter: SecondaryMap<Value, bool> = SecondaryMap::new();
-    for block in function.layout.blocks().skip(1) {
-        for &parameter in dfg.block_params(block) {
-            is_parameter[parameter] = size_of(dfg.value_type(parameter)).is_some();
+    let mut known: SecondaryMap<Value, Known> = of_values(dfg);
+    let mut work: Vec<Value> = Vec::new();
+    let goes_to = GoesTo::new(function, |parameter, argument| {
+        let old = known[parameter];
+        known[parameter] = old.meet(argument.map_or(Known::Any, Known::Same), dfg);
+        if old == Known::Nothing {
+            work.push(parameter);
         }
-    }
-    let mut work: Vec<(Value, Known)> = Vec::new();
-    for block in function.layout.blocks() {
-        let Some(last) = function.layout.last_inst(block) else { continue };
-        for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
-            let to = dfg.block_params(call.block(&dfg.value_lists));
-            for (&parameter, argument) in to.iter().zip(call.args(&dfg.value_lists)) {
-                let BlockArg::Value(argument) = argument else {
-                    work.push((parameter, Known::Any));
-                    continue;
-                };
-                let argument = dfg.resolve_aliases(argument);
-                if is_parameter[argument] {
-                    goes_to[argument].push(parameter);
-                } else {
-                    work.push((parameter, bytes::constant(dfg, argument).map_or(Known::Any, Known::Constant)));
-                }
+    });
+    while let Some(parameter) = work.pop() {
+        for next in goes_to.of(parameter) {
+            let (old, new) = (known[next], known[next].meet(known[parameter], dfg));
+            if new != old {
+                known[next] = new;
+                work.push(next);
             }
-        }
-    }
-    while let Some((parameter, with)) = work.pop() {
-        let (old, new) = (known[parameter], known[parameter].meet(with));
-        if new != old {
-            known[parameter] = new;
-            work.extend(goes_to[parameter].iter().map(|&next| (next, new)));
         }
     }
     known

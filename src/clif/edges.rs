@@ -17,13 +17,12 @@
 //! same programs gain, and no more), splitting for sums of constants (`i + 1`) too (slower in most).
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
 use super::bytes::constant;
+use super::flow::Flow;
 
 /// So many constants are rarely all made where they are wanted.
 const CONSTANTS: usize = 2;
@@ -32,19 +31,18 @@ const CONSTANTS: usize = 2;
 const WAYS_IN: u32 = 64;
 
 /// Runs the pass.
-pub(super) fn run(function: &mut Function) {
-    for (branch, edge) in edges(function) {
+pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+    let found = edges(function, flow.known(function).loops);
+    if !found.is_empty() {
+        flow.changed();
+    }
+    for (branch, edge) in found {
         split(function, branch, edge);
     }
 }
 
 /// The edges to split: branches, and which of their two ways.
-fn edges(function: &Function) -> Vec<(Inst, usize)> {
-    let mut graph = ControlFlowGraph::new();
-    graph.compute(function);
-    let dominators = DominatorTree::with_function(function, &graph);
-    let mut loops = LoopAnalysis::new();
-    loops.compute(function, &graph, &dominators);
+fn edges(function: &Function, loops: &LoopAnalysis) -> Vec<(Inst, usize)> {
     let dfg = &function.dfg;
     let mut ways_in: SecondaryMap<Block, u32> = SecondaryMap::new();
     let mut branches = Vec::new();

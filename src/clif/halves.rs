@@ -8,9 +8,11 @@
 //! in the number of arguments.
 
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{BlockArg, DataFlowGraph, Function, InstructionData, Opcode, Value, ValueDef, types};
+use cranelift_codegen::ir::{DataFlowGraph, Function, InstructionData, Opcode, Value, ValueDef, types};
 
 use super::bytes::constant;
+use super::parameters::GoesTo;
+use super::places::of_values;
 
 /// The parameters, in the order of the layout.
 pub(super) fn clear_parameters(function: &Function) -> Vec<Value> {
@@ -18,35 +20,20 @@ pub(super) fn clear_parameters(function: &Function) -> Vec<Value> {
     let is_word = |value: &Value| dfg.value_type(*value) == types::I64;
     let parameters = function.layout.blocks().skip(1).flat_map(|block| dfg.block_params(block)).copied();
     let parameters: Vec<Value> = parameters.filter(is_word).collect();
-    // Where each parameter goes on to, and which of them are known to have other words.
-    let mut goes_to: SecondaryMap<Value, Vec<Value>> = SecondaryMap::new();
-    let mut is_other: SecondaryMap<Value, bool> = SecondaryMap::new();
+    // Which of them are known to have other words.
+    let mut is_other: SecondaryMap<Value, bool> = of_values(dfg);
     let mut work = Vec::new();
-    for block in function.layout.blocks() {
-        let Some(last) = function.layout.last_inst(block) else { continue };
-        for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
-            let to = dfg.block_params(call.block(&dfg.value_lists));
-            for (&parameter, argument) in to.iter().zip(call.args(&dfg.value_lists)) {
-                let argument = match argument {
-                    BlockArg::Value(value) => Some(dfg.resolve_aliases(value)),
-                    _ => None,
-                };
-                match argument.map(|value| (value, dfg.value_def(value))) {
-                    Some((value, ValueDef::Param(from, _))) if Some(from) != function.layout.entry_block() => {
-                        goes_to[value].push(parameter);
-                    }
-                    Some((value, _)) if is_clear(dfg, value) => {}
-                    _ => work.push(parameter),
-                }
-            }
+    let goes_to = GoesTo::new(function, |parameter, argument| {
+        if !argument.is_some_and(|value| is_clear(dfg, value)) {
+            work.push(parameter);
         }
-    }
+    });
     // Parameters that are no words are none of these.
     let others = function.layout.blocks().flat_map(|block| dfg.block_params(block)).copied();
     work.extend(others.filter(|value| !is_word(value)));
     while let Some(parameter) = work.pop() {
         if !std::mem::replace(&mut is_other[parameter], true) {
-            work.append(&mut goes_to[parameter]);
+            work.extend(goes_to.of(parameter));
         }
     }
     parameters.into_iter().filter(|&parameter| !is_other[parameter]).collect()

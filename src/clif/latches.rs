@@ -25,7 +25,6 @@
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
     Block, BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef,
@@ -33,6 +32,7 @@ use cranelift_codegen::ir::{
 };
 
 use super::bytes::constant;
+use super::flow::Flow;
 use super::places::operand;
 
 /// How many copies of a half are looked through.
@@ -60,7 +60,7 @@ const FAR: u64 = 1 << 40;
 const WAYS_IN: usize = 8;
 
 /// Runs the pass.
-pub(super) fn run(function: &mut Function) {
+pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
     let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
     // The branches that lead to each block.
     let mut ways_in: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
@@ -73,7 +73,8 @@ pub(super) fn run(function: &mut Function) {
             ways_in[call.block(&dfg.value_lists)].push(last);
         }
     }
-    let dominators = DominatorTree::with_function(function, &ControlFlowGraph::with_function(function));
+    // Blocks and edges stay as they are here.
+    let dominators = flow.dominators(function);
     let mut pinned: SecondaryMap<Value, Option<(Block, Value)>> = SecondaryMap::new();
     for &block in &blocks {
         let Some(branch) = function.layout.last_inst(block) else { continue };
@@ -93,7 +94,7 @@ pub(super) fn run(function: &mut Function) {
         compare(&mut cursor, branch, &steps, &ways_in);
         hand_on(&mut cursor.func.dfg, branch, &steps);
     }
-    rename(function, &dominators, &pinned);
+    rename(function, dominators, &pinned);
 }
 
 /// Lets what comes after a branch use what it handed on, so that what was counted is not wanted any more.

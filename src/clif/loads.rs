@@ -29,7 +29,7 @@ use cranelift_codegen::ir::{
 };
 
 use super::bytes::{Byte, Bytes, Sources, size_of, type_of};
-use super::places::{self, Access};
+use super::places::{self, Access, each_operand, of_values};
 use super::position;
 
 /// A plain load.
@@ -78,8 +78,14 @@ struct Finder<'f> {
 /// Runs the pass; `unaligned` says whether accesses that are not aligned are good.
 pub(super) fn run(function: &mut Function, order: Endianness, unaligned: bool) {
     let Some(sources) = Sources::new(function) else { return };
-    let mut finder =
-        Finder { function, order, sources, loads: Vec::new(), load_of: SecondaryMap::new(), groups: Vec::new() };
+    let mut finder = Finder {
+        function,
+        order,
+        sources,
+        loads: Vec::new(),
+        load_of: of_values(&function.dfg),
+        groups: Vec::new(),
+    };
     if unaligned {
         finder.find_loads();
     }
@@ -121,7 +127,7 @@ impl Finder<'_> {
                 if is_pure {
                     continue;
                 }
-                work.extend(dfg.inst_values(inst));
+                each_operand(dfg, inst, |value| work.push(value));
                 while let Some(value) = work.pop() {
                     let value = dfg.resolve_aliases(value);
                     if !needed.insert(value) {
@@ -138,7 +144,7 @@ impl Finder<'_> {
                             }
                             replacements.push((value, replacement));
                         }
-                        None => work.extend(dfg.inst_values(inst)),
+                        None => each_operand(dfg, inst, |value| work.push(value)),
                     }
                 }
             }
@@ -178,7 +184,10 @@ impl Finder<'_> {
         size_of(ty)?;
         let bytes = self.sources.of(dfg, value);
         let (source, _) = bytes[0].source()?;
-        if source != value && dfg.value_type(source) == ty && self.sources.of(dfg, source) == bytes {
+        if source == value {
+            return None;
+        }
+        if dfg.value_type(source) == ty && self.sources.of(dfg, source) == bytes {
             return Some(Replacement::Same(source));
         }
         let size = bytes.iter().rposition(|&byte| byte != Byte::ZERO).map_or(0, |last| last + 1) as u8;
@@ -187,10 +196,7 @@ impl Finder<'_> {
         }
         type_of(size)?;
         let is_reversed = |index: u8| bytes[usize::from(index)].source() == Some((source, size - 1 - index));
-        if source != value
-            && matches!(opcode, Opcode::Bor | Opcode::Bxor | Opcode::Iadd)
-            && (0..size).all(is_reversed)
-        {
+        if matches!(opcode, Opcode::Bor | Opcode::Bxor | Opcode::Iadd) && (0..size).all(is_reversed) {
             return Some(Replacement::Swap { source, size });
         }
         self.part(&bytes, size)
@@ -199,7 +205,7 @@ impl Finder<'_> {
     /// The bytes as a part of a wide load, of one that there is already or of a new one.
     fn part(&mut self, bytes: &Bytes, size: u8) -> Option<Replacement> {
         let mut at = [0_i64; 8];
-        let mut members: Vec<usize> = Vec::new();
+        let (mut all, mut count) = ([0_usize; 8], 0);
         for (index, byte) in bytes.iter().enumerate().take(usize::from(size)) {
             let (source, of_source) = byte.source()?;
             let load = (self.load_of[source] as usize).checked_sub(1)?;
@@ -209,10 +215,12 @@ impl Finder<'_> {
                 return None;
             }
             at[index] = access.at.wrapping_add(i64::from(position(self.order, access.size, of_source)));
-            if !members.contains(&load) {
-                members.push(load);
+            if !all[..count].contains(&load) {
+                all[count] = load;
+                count += 1;
             }
         }
+        let members = &all[..count];
         let (&one, others) = members.split_first()?;
         let (root, epoch) = (self.loads[one].access.root, self.loads[one].epoch);
         let together = |&load: &usize| self.loads[load].access.root == root && self.loads[load].epoch == epoch;
@@ -236,7 +244,7 @@ impl Finder<'_> {
         Some(Replacement::Part { group, part, swapped })
     }
 
-    fn group(&mut self, members: Vec<usize>, part: Part) -> Option<usize> {
+    fn group(&mut self, members: &[usize], part: Part) -> Option<usize> {
         let group = self.loads[members[0]].group;
         if members.iter().any(|&load| self.loads[load].group != group) {
             return None;
@@ -248,7 +256,7 @@ impl Finder<'_> {
         self.loads[first].access.offset_to(part.at)?;
         let group = self.groups.len();
         members.iter().for_each(|&load| self.loads[load].group = Some(group));
-        self.groups.push(Group { loads: members, part, first, wide: None });
+        self.groups.push(Group { loads: members.to_vec(), part, first, wide: None });
         Some(group)
     }
 }

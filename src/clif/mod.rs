@@ -33,38 +33,37 @@ mod bytes;
 mod constants;
 mod counts;
 mod edges;
+mod flow;
 mod halves;
 mod latches;
 mod loads;
 mod loops;
 mod order;
+mod parameters;
 mod pins;
 mod places;
 mod rotates;
 mod stores;
 mod sums;
 
+use cranelift_codegen::Context;
 use cranelift_codegen::ir::{Endianness, Function};
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::{CodegenResult, Context};
 use target_lexicon::Architecture;
 
 use crate::config::{Pass, Passes};
 
+use flow::Flow;
 pub use loops::NAMES as MEMORY_FUNCTIONS;
 
 /// Runs the passes that are on. `may_call` says whether they may call C's `memset`; `context` is Cranelift's, for reuse.
-///
-/// # Errors
-///
-/// Those of Cranelift's verifier, where it is on.
 pub fn improve(
     function: &mut Function,
     isa: &dyn TargetIsa,
     passes: Passes,
     may_call: bool,
     context: &mut Context,
-) -> CodegenResult<()> {
+) {
     // Elsewhere an access that is not aligned may be slow, or a trap that is emulated.
     let architecture = isa.triple().architecture;
     let unaligned = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
@@ -72,7 +71,7 @@ pub fn improve(
     let has_pairs = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_));
     let order = isa.endianness();
     if passes.contains(Pass::Constants) {
-        constants::run(function, isa, context)?;
+        constants::run(function);
     }
     if passes.contains(Pass::Loads) {
         loads::run(function, order, unaligned);
@@ -87,25 +86,25 @@ pub fn improve(
         counts::run(function, isa);
     }
     loops::run(function, isa, passes, may_call);
+    let mut flow = Flow::new(context);
     if passes.contains(Pass::Sums) {
         sums::run(function);
     }
     if passes.contains(Pass::Branches) {
-        branches::run(function);
+        branches::run(function, &mut flow);
     }
     if passes.contains(Pass::Latches) && has_pairs {
-        latches::run(function);
+        latches::run(function, &mut flow);
     }
     if passes.contains(Pass::Edges) {
-        edges::run(function);
+        edges::run(function, &mut flow);
     }
     if passes.contains(Pass::Pins) && has_pairs {
-        pins::run(function);
+        pins::run(function, &mut flow);
     }
     if passes.contains(Pass::Order) {
-        order::run(function);
+        order::run(function, &mut flow);
     }
-    Ok(())
 }
 
 /// Where byte `index` of a number of `size` bytes is in memory, from its start.

@@ -19,6 +19,8 @@
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, Value, ValueDef};
 
+use super::flow::Flow;
+
 /// Loops that hand on more have some in memory, whichever comes first.
 const MOST: usize = 6;
 
@@ -29,36 +31,27 @@ const LOOKED_AT: usize = 64;
 type Set = u32;
 
 /// Runs the pass.
-pub(super) fn run(function: &mut Function) {
-    let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
-    let mut ways_in: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
+pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+    // Blocks and edges stay as they are here.
+    let graph = flow.graph(function);
     let blocks: Vec<Block> = function.layout.blocks().collect();
-    for (place, &block) in blocks.iter().enumerate() {
-        places[block] = place;
-        let Some(last) = function.layout.last_inst(block) else { continue };
-        for call in
-            function.dfg.insts[last].branch_destination(&function.dfg.jump_tables, &function.dfg.exception_tables)
-        {
-            let ways_in = &mut ways_in[call.block(&function.dfg.value_lists)];
-            if ways_in.last() != Some(&last) {
-                ways_in.push(last);
-            }
-        }
-    }
-    for &block in &blocks {
+    let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
+    blocks.iter().enumerate().for_each(|(place, &block)| places[block] = place);
+    for block in blocks {
         let count = function.dfg.block_params(block).len();
         if !(2..=MOST).contains(&count) {
             continue;
         }
-        let goes_back =
-            |&branch: &Inst| function.layout.inst_block(branch).is_some_and(|from| places[from] >= places[block]);
         let mut reads = vec![0; count];
-        for branch in ways_in[block].iter().copied().filter(goes_back) {
-            add_reads(&function.dfg, block, branch, &mut reads);
+        for way in graph.pred_iter(block) {
+            if places[way.block] >= places[block] {
+                add_reads(&function.dfg, block, way.inst, &mut reads);
+            }
         }
         let order = order(&reads);
         if !order.is_sorted() {
-            reorder(&mut function.dfg, block, &ways_in[block], &order);
+            let ways_in: Vec<Inst> = graph.pred_iter(block).map(|way| way.inst).collect();
+            reorder(&mut function.dfg, block, &ways_in, &order);
         }
     }
 }

@@ -22,14 +22,15 @@
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::flowgraph::ControlFlowGraph;
+use cranelift_codegen::entity::packed_option::PackedOption;
 use cranelift_codegen::ir::{
     Block, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
 };
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
 use super::bytes::constant;
-use super::places;
+use super::flow::{Flow, Known};
+use super::places::{self, each_operand, of_values};
 
 /// What a value costs at least that is worth a register: in simple instructions.
 const COST: u32 = 4;
@@ -40,24 +41,22 @@ const LONG: usize = 32;
 /// How many values made of two loads are more than there are registers for the loads.
 const PAIRS: usize = 8;
 
-/// The cost of a value is not counted further.
-const MOST: u32 = 1000;
-
 /// Where a value is used.
 #[derive(Clone, Copy, Default)]
 struct Uses {
     count: u32,
     /// The first block in reverse postorder that does.
-    first: Option<Block>,
+    first: PackedOption<Block>,
     /// There are others, which the first one is not on the way to.
     apart: bool,
 }
 
 /// Runs the pass.
-pub(super) fn run(function: &mut Function) {
-    let mut found = wanted(function);
-    found.extend(in_long_blocks(function));
-    found.extend(of_loads(function));
+pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+    let Known { dominators, loops, .. } = flow.known(function);
+    let uses = uses(function, dominators);
+    let mut found = wanted(function, dominators, loops, &uses);
+    in_blocks(function, &uses, &mut found);
     for inst in found {
         let mut value = function.dfg.first_result(inst);
         let location = function.srcloc(inst);
@@ -71,31 +70,43 @@ pub(super) fn run(function: &mut Function) {
     }
 }
 
-/// What long blocks put together.
-fn in_long_blocks(function: &Function) -> Vec<Inst> {
+/// How values are used by what control reaches.
+fn uses(function: &Function, dominators: &DominatorTree) -> SecondaryMap<Value, Uses> {
     let dfg = &function.dfg;
-    let is_simple = |inst: &Inst| !places::is_barrier(dfg, *inst) && cost(function, *inst) > 0;
-    let is_wanted = |inst: &Inst| {
-        matches!(dfg.insts[*inst].opcode(), Opcode::Band | Opcode::Bor | Opcode::Bxor)
-            && dfg.value_type(dfg.first_result(*inst)) == types::I64
-    };
-    let layout = &function.layout;
-    let long = layout.blocks().filter(|&block| layout.block_insts(block).filter(is_simple).nth(LONG - 1).is_some());
-    long.flat_map(|block| layout.block_insts(block).filter(is_wanted)).collect()
+    let mut uses: SecondaryMap<Value, Uses> = of_values(dfg);
+    for &block in dominators.cfg_rpo() {
+        for inst in function.layout.block_insts(block) {
+            each_operand(dfg, inst, |value| {
+                let uses = &mut uses[dfg.resolve_aliases(value)];
+                uses.count += 1;
+                match uses.first.expand() {
+                    None => uses.first = block.into(),
+                    Some(first) => uses.apart |= first != block && !dominators.block_dominates(first, block),
+                }
+            });
+        }
+    }
+    uses
 }
 
-/// What is made of two loads, or of two such values, in blocks of many: loads stay where they are, and would all wait for
-/// what is computed last.
-fn of_loads(function: &Function) -> Vec<Inst> {
+/// What long blocks put together, and then what is made of loads in blocks of many such: loads stay where they are, and
+/// would all wait for what is computed last.
+fn in_blocks(function: &Function, uses: &SecondaryMap<Value, Uses>, all: &mut Vec<Inst>) {
     let (dfg, layout) = (&function.dfg, &function.layout);
-    let mut all = Vec::new();
+    let mut of_loads = Vec::new();
     let mut is_made: SecondaryMap<Inst, bool> = SecondaryMap::new();
-    let mut uses: SecondaryMap<Value, u32> = SecondaryMap::new();
     for block in layout.blocks() {
-        let mut found = Vec::new();
+        let (mut simple, mut together, mut found) = (0, Vec::new(), Vec::new());
         for inst in layout.block_insts(block) {
-            for value in dfg.inst_values(inst) {
-                uses[dfg.resolve_aliases(value)] += 1;
+            if places::is_barrier(dfg, inst) {
+                continue;
+            }
+            let opcode = dfg.insts[inst].opcode();
+            simple += usize::from(!is_free(opcode));
+            let InstructionData::Binary { args, .. } = dfg.insts[inst] else { continue };
+            let ty = dfg.value_type(args[0]);
+            if matches!(opcode, Opcode::Band | Opcode::Bor | Opcode::Bxor) && ty == types::I64 {
+                together.push(inst);
             }
             let is_wanted = |value: Value| {
                 source(dfg, value).is_some_and(|inst| {
@@ -103,28 +114,26 @@ fn of_loads(function: &Function) -> Vec<Inst> {
                     is_load || is_made[inst]
                 })
             };
-            if let InstructionData::Binary { args, .. } = dfg.insts[inst]
-                && matches!(dfg.value_type(args[0]), types::I32 | types::I64)
-                && args[0] != args[1]
-                && !places::is_barrier(dfg, inst)
-                && args.into_iter().all(is_wanted)
-            {
+            if matches!(ty, types::I32 | types::I64) && args[0] != args[1] && args.into_iter().all(is_wanted) {
                 is_made[inst] = true;
                 found.push(inst);
             }
         }
+        if simple >= LONG {
+            all.append(&mut together);
+        }
         if found.len() >= PAIRS {
-            all.push(found);
+            of_loads.push(found);
         }
     }
     let is_own = |inst: &Inst| {
         let sources = dfg.inst_args(*inst).iter().filter_map(|&value| source(dfg, value));
-        sources.flat_map(|from| dfg.inst_results(from)).all(|&value| uses[value] == 1)
+        sources.flat_map(|from| dfg.inst_results(from)).all(|&value| uses[value].count == 1)
     };
-    for found in &mut all {
+    for found in &mut of_loads {
         found.retain(is_own);
     }
-    all.into_iter().filter(|found| found.len() >= PAIRS).flatten().collect()
+    all.extend(of_loads.into_iter().filter(|found| found.len() >= PAIRS).flatten());
 }
 
 /// The instruction that a value is a part, or an extension of the result of.
@@ -142,41 +151,21 @@ fn source(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
 }
 
 /// What several paths want.
-fn wanted(function: &Function) -> Vec<Inst> {
-    let mut graph = ControlFlowGraph::new();
-    graph.compute(function);
-    let dominators = DominatorTree::with_function(function, &graph);
-    let mut loops = LoopAnalysis::new();
-    loops.compute(function, &graph, &dominators);
+fn wanted(
+    function: &Function,
+    dominators: &DominatorTree,
+    loops: &LoopAnalysis,
+    uses: &SecondaryMap<Value, Uses>,
+) -> Vec<Inst> {
     let dfg = &function.dfg;
-    let mut uses: SecondaryMap<Value, Uses> = SecondaryMap::new();
-    let order: Vec<Block> = dominators.cfg_rpo().copied().collect();
-    for &block in &order {
-        for inst in function.layout.block_insts(block) {
-            for value in dfg.inst_values(inst) {
-                let uses = &mut uses[dfg.resolve_aliases(value)];
-                uses.count += 1;
-                let first = *uses.first.get_or_insert(block);
-                uses.apart |= !dominators.block_dominates(first, block);
-            }
-        }
-    }
-    // What a value costs, with the operands that only it uses.
-    let mut costs: SecondaryMap<Value, u32> = SecondaryMap::new();
     let mut found = Vec::new();
-    for &block in &order {
+    for &block in dominators.cfg_rpo() {
         for inst in function.layout.block_insts(block) {
             let &[result] = dfg.inst_results(inst) else { continue };
-            if places::is_barrier(dfg, inst) && divisor(function, inst).is_none() {
+            if !uses[result].apart || dfg.value_type(result) != types::I64 || !is_dear(function, uses, inst) {
                 continue;
             }
-            let own = |value: Value| {
-                let value = dfg.resolve_aliases(value);
-                if uses[value].count == 1 { costs[value] } else { 0 }
-            };
-            let cost = dfg.inst_values(inst).fold(cost(function, inst), |sum, value| sum + own(value)).min(MOST);
-            costs[result] = cost;
-            let changes = |value: Value| {
+            let changes = |&value: &Value| {
                 let around = loops.innermost_loop(block);
                 let home = match dfg.value_def(dfg.resolve_aliases(value)) {
                     ValueDef::Result(inst, _) => function.layout.inst_block(inst),
@@ -185,11 +174,7 @@ fn wanted(function: &Function) -> Vec<Inst> {
                 };
                 around.is_none_or(|around| home.is_some_and(|home| loops.is_in_loop(home, around)))
             };
-            if cost >= COST
-                && uses[result].apart
-                && dfg.value_type(result) == types::I64
-                && dfg.inst_values(inst).any(changes)
-            {
+            if dfg.inst_args(inst).iter().any(changes) {
                 found.push(inst);
             }
         }
@@ -197,16 +182,42 @@ fn wanted(function: &Function) -> Vec<Inst> {
     found
 }
 
-/// What an instruction costs, in simple ones.
-fn cost(function: &Function, inst: Inst) -> u32 {
-    match function.dfg.insts[inst].opcode() {
-        Opcode::Iconst | Opcode::Uextend | Opcode::Ireduce => 0,
-        Opcode::Imul | Opcode::Smulhi | Opcode::Umulhi => 3,
-        _ => match divisor(function, inst) {
-            Some(divisor) if !divisor.is_power_of_two() => 6,
+/// Whether a value, which is used more than once, costs [`COST`] with what only it uses. No other value uses that too, so
+/// all these together look at each instruction once.
+fn is_dear(function: &Function, uses: &SecondaryMap<Value, Uses>, inst: Inst) -> bool {
+    let dfg = &function.dfg;
+    let mut sum = 0;
+    let mut pending = vec![inst];
+    while let Some(inst) = pending.pop() {
+        let divisor = divisor(function, inst);
+        if places::is_barrier(dfg, inst) && divisor.is_none() {
+            continue;
+        }
+        sum += match dfg.insts[inst].opcode() {
+            opcode if is_free(opcode) => 0,
+            Opcode::Imul | Opcode::Smulhi | Opcode::Umulhi => 3,
+            _ if divisor.is_some_and(|divisor| !divisor.is_power_of_two()) => 6,
             _ => 1,
-        },
+        };
+        if sum >= COST {
+            return true;
+        }
+        for &value in dfg.inst_args(inst) {
+            let value = dfg.resolve_aliases(value);
+            if uses[value].count == 1
+                && let ValueDef::Result(from, _) = dfg.value_def(value)
+                && dfg.inst_results(from).len() == 1
+            {
+                pending.push(from);
+            }
+        }
     }
+    false
+}
+
+/// Whether an instruction costs nothing.
+fn is_free(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::Iconst | Opcode::Uextend | Opcode::Ireduce)
 }
 
 /// The constant that an instruction divides by, which then is not 0: Cranelift multiplies.
@@ -214,7 +225,7 @@ fn divisor(function: &Function, inst: Inst) -> Option<u64> {
     let dfg = &function.dfg;
     match dfg.insts[inst].opcode() {
         Opcode::Udiv | Opcode::Urem | Opcode::Sdiv | Opcode::Srem => {
-            dfg.inst_values(inst).nth(1).and_then(|divisor| constant(dfg, divisor)).filter(|&divisor| divisor != 0)
+            dfg.inst_args(inst).get(1).and_then(|&divisor| constant(dfg, divisor)).filter(|&divisor| divisor != 0)
         }
         _ => None,
     }

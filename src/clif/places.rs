@@ -1,5 +1,6 @@
 //! What passes share: places in memory, what may come between two accesses, operands, replacing an instruction.
 
+use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, StackSlot, Value, ValueDef};
 
 use super::bytes::{constant, size_of};
@@ -103,6 +104,23 @@ pub(super) fn store(dfg: &DataFlowGraph, inst: Inst) -> Option<(Access, Value)> 
         _ => return None,
     };
     Some((access(dfg, inst, address, offset.into(), size), value))
+}
+
+/// A map with room for what there is of each value: one that grows step by step takes several times as long.
+pub(super) fn of_values<T: Clone + Default>(dfg: &DataFlowGraph) -> SecondaryMap<Value, T> {
+    let mut map = SecondaryMap::with_capacity(dfg.num_values());
+    map.resize(dfg.num_values());
+    map
+}
+
+/// Calls `look` with all operands of an instruction, and what it hands on to blocks.
+pub(super) fn each_operand(dfg: &DataFlowGraph, inst: Inst, look: impl FnMut(Value)) {
+    // Going over the arguments for blocks costs more than the rest, and few instructions have any.
+    if dfg.insts[inst].opcode().is_terminator() {
+        dfg.inst_values(inst).for_each(look);
+    } else {
+        dfg.inst_args(inst).iter().copied().for_each(look);
+    }
 }
 
 /// Whether an instruction other than a plain access may read memory, write it, or show what is in it: no access is

@@ -29,6 +29,7 @@ const RUN: usize = 16;
 /// A store whose fellows are looked for.
 struct Store {
     access: Access,
+    value: Value,
     /// What it writes, in the order of memory.
     bytes: Bytes,
 }
@@ -41,7 +42,24 @@ enum Number {
 
 /// Runs the pass.
 pub(super) fn run(function: &mut Function, order: Endianness) {
+    let runs = runs(function);
+    if runs.is_empty() {
+        return;
+    }
     let Some(sources) = Sources::new(function) else { return };
+    for mut run in runs {
+        for store in &mut run {
+            store.bytes = sources.of(&function.dfg, store.value);
+            if order == Endianness::Big {
+                store.bytes[..usize::from(store.access.size)].reverse();
+            }
+        }
+        merge(function, order, run);
+    }
+}
+
+/// Finds the runs in which something may be merged; bytes are not looked at.
+fn runs(function: &Function) -> Vec<Vec<Store>> {
     let mut runs: Vec<Vec<Store>> = Vec::new();
     let mut run: Vec<Store> = Vec::new();
     for block in function.layout.blocks() {
@@ -62,24 +80,24 @@ pub(super) fn run(function: &mut Function, order: Endianness) {
             if !run.iter().all(is_apart) || run.len() == RUN {
                 end(&mut run, &mut runs);
             }
-            let mut bytes = sources.of(dfg, value);
-            if order == Endianness::Big {
-                bytes[..usize::from(access.size)].reverse();
-            }
-            run.push(Store { access, bytes });
+            run.push(Store { access, value, bytes: [Byte::ZERO; 8] });
         }
         end(&mut run, &mut runs);
     }
-    for run in runs {
-        merge(function, order, run);
-    }
+    runs
 }
 
-/// Keeps a run in which something may be merged.
+/// Keeps a run in which something may be merged: two stores side by side, not both of words.
 fn end(run: &mut Vec<Store>, runs: &mut Vec<Vec<Store>>) {
-    let run = std::mem::take(run);
-    if run.len() > 1 {
-        runs.push(run);
+    let small = |store: &&Store| store.access.size < 8;
+    let is_next = |store: &Store| {
+        let next = store.access.at.checked_add(i64::from(store.access.size));
+        run.iter().filter(small).any(|other| Some(other.access.at) == next)
+    };
+    if run.iter().filter(small).any(is_next) {
+        runs.push(std::mem::take(run));
+    } else {
+        run.clear();
     }
 }
 

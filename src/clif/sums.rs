@@ -16,47 +16,60 @@
 //! number of instructions.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::ir::{
     Block, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types,
 };
 
 use super::bytes::constant;
 use super::loops::successors;
-use super::places::{self, operand};
+use super::places::{self, each_operand, of_values, operand};
 
 /// Sums of more terms are left alone.
 const TERMS: usize = 64;
 
 /// Runs the pass.
 pub(super) fn run(function: &mut Function) {
-    if !has_sums(function) {
+    let additions = additions(function);
+    if !has_sums(function, &additions) {
         return;
     }
-    let lines = lines(function);
+    let lines = Lines::new(function);
     remove_parameters(function, &lines);
-    let uses = Uses::new(function);
-    let mut line_of: SecondaryMap<Block, usize> = SecondaryMap::new();
-    for (index, &block) in
-        lines.iter().enumerate().flat_map(|(index, blocks)| blocks.iter().map(move |block| (index, block)))
-    {
-        line_of[block] = index;
-    }
-    let mut finder = Finder { uses, line_of, is_part: SecondaryMap::new(), depths: SecondaryMap::new() };
-    let insts =
-        lines.into_iter().flatten().flat_map(|block| function.layout.block_insts(block)).collect::<Vec<Inst>>();
-    for &inst in &insts {
+    let mut finder = Finder::new(function, lines);
+    for &inst in &additions {
         finder.mark_parts(function, inst);
     }
-    for inst in insts {
-        match finder.sum(function, inst).and_then(|sum| sum.better()) {
-            Some(order) => finder.rewrite(function, inst, &order),
-            None => finder.measure(function, inst),
+    let ends: Vec<Inst> = additions.into_iter().filter(|&inst| finder.is_end(function, inst)).collect();
+    if ends.is_empty() {
+        return;
+    }
+    finder.find_rounds(function, &ends);
+    let mut has_ends = vec![false; finder.lines.count];
+    for line in ends.iter().filter_map(|&inst| finder.lines.of(function, inst)) {
+        has_ends[line as usize] = true;
+    }
+    let is_wanted = |block: &&Block| has_ends[finder.lines.of_block[**block] as usize];
+    let blocks: Vec<Block> = finder.lines.blocks.iter().filter(is_wanted).copied().collect();
+    for block in blocks {
+        let mut next = function.layout.first_inst(block);
+        while let Some(inst) = next {
+            next = function.layout.next_inst(inst);
+            match finder.sum(function, inst).and_then(|sum| sum.better()) {
+                Some(order) => finder.rewrite(function, inst, &order),
+                None => finder.measure(function, inst),
+            }
         }
     }
+}
+
+/// All additions, in the order of the layout.
+fn additions(function: &Function) -> Vec<Inst> {
+    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
+    insts.filter(|&inst| addition(&function.dfg, inst).is_some()).collect()
 }
 
 /// The operands of a sum: `+` or `^` of two words, neither of which is constant.
@@ -96,84 +109,68 @@ fn definition(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
 }
 
 /// Whether anything is added to a sum.
-fn has_sums(function: &Function) -> bool {
+fn has_sums(function: &Function, additions: &[Inst]) -> bool {
     let dfg = &function.dfg;
-    let is_sum = |inst| {
-        let Some((opcode, ty, args)) = addition(dfg, inst) else { return false };
+    additions.iter().filter_map(|&inst| addition(dfg, inst)).any(|(opcode, ty, args)| {
         args.into_iter()
             .filter_map(|arg| addition(dfg, definition(dfg, arg)?))
             .any(|inside| inside.0 == opcode && inside.1 == ty)
-    };
-    function.layout.blocks().any(|block| function.layout.block_insts(block).any(is_sum))
+    })
 }
 
-/// How values and blocks are used.
-struct Uses {
-    /// How often each value is.
-    count: SecondaryMap<Value, u32>,
-    /// Whether it is a copy of an address.
-    is_address: SecondaryMap<Value, bool>,
-    /// The parameters that get a copy of it.
-    passed_to: HashMap<Value, Vec<Value>>,
+/// The blocks in lines: one after the other, of which each is the only way to the next.
+struct Lines {
+    /// The blocks, line by line.
+    blocks: Vec<Block>,
+    /// The line that a block is in.
+    of_block: SecondaryMap<Block, u32>,
+    count: usize,
 }
 
-impl Uses {
-    fn new(function: &Function) -> Uses {
-        let dfg = &function.dfg;
-        let mut uses =
-            Uses { count: SecondaryMap::new(), is_address: SecondaryMap::new(), passed_to: HashMap::new() };
-        for block in function.layout.blocks() {
-            for inst in function.layout.block_insts(block) {
-                for value in dfg.inst_values(inst) {
-                    uses.count[dfg.resolve_aliases(value)] += 1;
-                }
-                match dfg.insts[inst] {
-                    InstructionData::Load { arg, .. } => uses.is_address[dfg.resolve_aliases(arg)] = true,
-                    InstructionData::Store { args, .. } => uses.is_address[dfg.resolve_aliases(args[1])] = true,
-                    _ => {}
-                }
-                for call in dfg.insts[inst].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
-                    let to = call.block(&dfg.value_lists);
-                    for (&parameter, argument) in dfg.block_params(to).iter().zip(call.args(&dfg.value_lists)) {
-                        if let Some(value) = argument.as_value() {
-                            uses.passed_to.entry(extended(dfg, value)).or_default().push(parameter);
-                        }
-                    }
-                }
+impl Lines {
+    fn new(function: &Function) -> Lines {
+        let (dfg, layout) = (&function.dfg, &function.layout);
+        let mut ways_in: SecondaryMap<Block, u32> = SecondaryMap::new();
+        for branch in layout.blocks().filter_map(|block| layout.last_inst(block)) {
+            for to in successors(function, branch) {
+                ways_in[to] += 1;
             }
         }
-        uses
+        let next = |block| match dfg.insts[layout.last_inst(block)?] {
+            InstructionData::Jump { destination, .. } => {
+                let to = destination.block(&dfg.value_lists);
+                (ways_in[to] == 1 && Some(to) != layout.entry_block()).then_some(to)
+            }
+            _ => None,
+        };
+        let mut is_inside: SecondaryMap<Block, bool> = SecondaryMap::new();
+        for to in layout.blocks().filter_map(next) {
+            is_inside[to] = true;
+        }
+        let mut lines = Lines { blocks: Vec::new(), of_block: SecondaryMap::new(), count: 0 };
+        for start in layout.blocks().filter(|&block| !is_inside[block]) {
+            for block in std::iter::successors(Some(start), |&block| next(block)) {
+                lines.blocks.push(block);
+                lines.of_block[block] = lines.count as u32;
+            }
+            lines.count += 1;
+        }
+        lines
     }
-}
 
-/// The blocks, those one after the other of which each is the only way to the next.
-fn lines(function: &Function) -> Vec<Vec<Block>> {
-    let (dfg, layout) = (&function.dfg, &function.layout);
-    let mut ways_in: SecondaryMap<Block, u32> = SecondaryMap::new();
-    for branch in layout.blocks().filter_map(|block| layout.last_inst(block)) {
-        for to in successors(function, branch) {
-            ways_in[to] += 1;
-        }
+    /// The line that an instruction is in.
+    fn of(&self, function: &Function, inst: Inst) -> Option<u32> {
+        function.layout.inst_block(inst).map(|block| self.of_block[block])
     }
-    let next = |block| match dfg.insts[layout.last_inst(block)?] {
-        InstructionData::Jump { destination, .. } => {
-            let to = destination.block(&dfg.value_lists);
-            (ways_in[to] == 1 && Some(to) != layout.entry_block()).then_some(to)
-        }
-        _ => None,
-    };
-    let mut is_inside: SecondaryMap<Block, bool> = SecondaryMap::new();
-    for to in layout.blocks().filter_map(next) {
-        is_inside[to] = true;
-    }
-    let starts = layout.blocks().filter(|&block| !is_inside[block]);
-    starts.map(|block| std::iter::successors(Some(block), |&block| next(block)).collect()).collect()
 }
 
 /// Replaces the parameters of blocks that there is one way to.
-fn remove_parameters(function: &mut Function, lines: &[Vec<Block>]) {
-    for pair in lines.iter().flat_map(|blocks| blocks.windows(2)) {
+fn remove_parameters(function: &mut Function, lines: &Lines) {
+    for pair in lines.blocks.windows(2) {
         let &[from, to] = pair else { continue };
+        if lines.of_block[from] != lines.of_block[to] || function.dfg.num_block_params(to) == 0 {
+            continue;
+        }
         let Some(jump) = function.layout.last_inst(from) else { continue };
         let dfg = &mut function.dfg;
         let InstructionData::Jump { destination, .. } = &mut dfg.insts[jump] else { continue };
@@ -201,16 +198,66 @@ fn latency(opcode: Opcode) -> u32 {
 
 /// What sums are found by.
 struct Finder {
-    uses: Uses,
-    /// The line that a block is in.
-    line_of: SecondaryMap<Block, usize>,
+    lines: Lines,
+    /// How often each value is used.
+    count: SecondaryMap<Value, u32>,
+    /// Those that are addresses.
+    addresses: EntitySet<Value>,
+    /// The parameters that get a copy of a sum.
+    passed_to: HashMap<Value, Vec<Value>>,
     /// The additions whose result is a term of one other in the same line, and nothing else.
     is_part: SecondaryMap<Inst, bool>,
     /// In which line values are computed, and when they are there: in cycles from its start.
-    depths: SecondaryMap<Value, (usize, u32)>,
+    depths: SecondaryMap<Value, (u32, u32)>,
 }
 
 impl Finder {
+    fn new(function: &Function, lines: Lines) -> Finder {
+        let dfg = &function.dfg;
+        let mut count: SecondaryMap<Value, u32> = of_values(dfg);
+        let mut addresses = EntitySet::with_capacity(dfg.num_values());
+        for block in function.layout.blocks() {
+            for inst in function.layout.block_insts(block) {
+                each_operand(dfg, inst, |value| count[dfg.resolve_aliases(value)] += 1);
+                if let InstructionData::Load { arg: address, .. }
+                | InstructionData::Store { args: [_, address], .. } = dfg.insts[inst]
+                {
+                    addresses.insert(dfg.resolve_aliases(address));
+                }
+            }
+        }
+        let (is_part, depths) = (SecondaryMap::new(), SecondaryMap::new());
+        Finder { lines, count, addresses, passed_to: HashMap::new(), is_part, depths }
+    }
+
+    /// Whether an addition is the last one of a sum of three terms or more.
+    fn is_end(&self, function: &Function, inst: Inst) -> bool {
+        let Some((.., args)) = addition(&function.dfg, inst) else { return false };
+        !self.is_part[inst]
+            && !self.addresses.contains(function.dfg.first_result(inst))
+            && args.into_iter().any(|arg| self.part(function, inst, arg).is_some())
+    }
+
+    /// Finds the parameters that get sums.
+    fn find_rounds(&mut self, function: &Function, ends: &[Inst]) {
+        let dfg = &function.dfg;
+        let sums: HashSet<Value> = ends.iter().map(|&inst| dfg.first_result(inst)).collect();
+        for last in function.layout.blocks().filter_map(|block| function.layout.last_inst(block)) {
+            for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
+                if call.len(&dfg.value_lists) == 0 {
+                    continue;
+                }
+                let to = call.block(&dfg.value_lists);
+                for (&parameter, argument) in dfg.block_params(to).iter().zip(call.args(&dfg.value_lists)) {
+                    let sum = argument.as_value().map(|value| extended(dfg, value));
+                    if let Some(sum) = sum.filter(|sum| sums.contains(sum)) {
+                        self.passed_to.entry(sum).or_default().push(parameter);
+                    }
+                }
+            }
+        }
+    }
+
     /// The addition that a term of `outer` is, if it is nothing else.
     fn part(&self, function: &Function, outer: Inst, term: Value) -> Option<(Inst, [Value; 2])> {
         let dfg = &function.dfg;
@@ -218,7 +265,7 @@ impl Finder {
         let inst = definition(dfg, term)?;
         let (inner, inner_ty, args) = addition(dfg, inst)?;
         let term = dfg.resolve_aliases(term);
-        let once = |value| self.uses.count[value] == 1;
+        let once = |value| self.count[value] == 1;
         let copied = match dfg.value_def(term) {
             ValueDef::Result(copy, _) if copy != inst => {
                 dfg.inst_args(copy).iter().all(|&word| once(dfg.resolve_aliases(word)))
@@ -229,7 +276,7 @@ impl Finder {
             && once(term)
             && once(dfg.first_result(inst))
             && copied
-            && self.line(function, inst) == self.line(function, outer);
+            && self.lines.of(function, inst) == self.lines.of(function, outer);
         is_part.then_some((inst, args))
     }
 
@@ -247,11 +294,11 @@ impl Finder {
         let dfg = &function.dfg;
         let (_, _, args) = addition(dfg, inst)?;
         let result = dfg.first_result(inst);
-        if self.is_part[inst] || self.uses.is_address[result] {
+        if self.is_part[inst] || self.addresses.contains(result) {
             return None;
         }
-        let line = self.line(function, inst)?;
-        let passed_to = self.uses.passed_to.get(&result).map_or(&[][..], Vec::as_slice);
+        let line = self.lines.of(function, inst)?;
+        let passed_to = self.passed_to.get(&result).map_or(&[][..], Vec::as_slice);
         let mut sum = Sum::default();
         let mut pending = args.map(|arg| (inst, arg, 1)).to_vec();
         while let Some((outer, term, distance)) = pending.pop() {
@@ -292,7 +339,7 @@ impl Finder {
             last = Some(sum);
         }
         if let Some(sum) = last {
-            if let Some(line) = self.line(function, inst) {
+            if let Some(line) = self.lines.of(function, inst) {
                 self.depths[sum] = (line, order.depth);
             }
             places::replace(function, inst, sum);
@@ -301,7 +348,7 @@ impl Finder {
 
     /// Notes when the results of an instruction are there.
     fn measure(&mut self, function: &Function, inst: Inst) {
-        let (dfg, Some(line)) = (&function.dfg, self.line(function, inst)) else { return };
+        let (dfg, Some(line)) = (&function.dfg, self.lines.of(function, inst)) else { return };
         let depths = dfg.inst_values(inst).map(|value| self.depth(line, dfg.resolve_aliases(value)));
         let depth = depths.max().unwrap_or_default().saturating_add(latency(dfg.insts[inst].opcode()));
         for &result in dfg.inst_results(inst) {
@@ -309,13 +356,8 @@ impl Finder {
         }
     }
 
-    /// The line that an instruction is in.
-    fn line(&self, function: &Function, inst: Inst) -> Option<usize> {
-        function.layout.inst_block(inst).map(|block| self.line_of[block])
-    }
-
     /// When a value is there; what comes from elsewhere, at the start.
-    fn depth(&self, line: usize, value: Value) -> u32 {
+    fn depth(&self, line: u32, value: Value) -> u32 {
         let (home, depth) = self.depths[value];
         if home == line { depth } else { 0 }
     }

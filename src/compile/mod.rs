@@ -223,8 +223,7 @@ fn lifted(
             let inlined = bodies.inline(source, graph, &mut lifted.function, context);
             inlined.map_err(|error| codegen_error(program, graph, describe(&error)))?;
         }
-        let improved = clif::improve(&mut lifted.function, &*isas.main, passes, declarations.calls_c, context);
-        improved.map_err(|error| codegen_error(program, graph, describe(&error)))?;
+        clif::improve(&mut lifted.function, &*isas.main, passes, declarations.calls_c, context);
         Ok(lifted)
     })
 }

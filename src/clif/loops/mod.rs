@@ -17,8 +17,7 @@ mod twice;
 mod unroll;
 mod widen;
 
-use std::collections::HashSet;
-
+use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
 use cranelift_codegen::isa::TargetIsa;
 
@@ -40,8 +39,9 @@ pub(super) fn run(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, 
         return;
     }
     function.dfg.resolve_all_aliases();
-    let clear: HashSet<Value> = halves::clear_parameters(function).into_iter().collect();
-    let is_clear = |value| clear.contains(&value);
+    let mut clear: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
+    clear.extend(halves::clear_parameters(function));
+    let is_clear = |value| clear.contains(value);
     let wide = matches!(isa.triple().architecture, Architecture::X86_64 | Architecture::Aarch64(_));
     let means = Means { isa, wide, may_call };
     let mut left = Vec::new();

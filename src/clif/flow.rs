@@ -1,0 +1,68 @@
+//! What passes ask of a function's control flow, found when one asks and kept until one changes it.
+//!
+//! In: a function. Out: its graph of blocks, dominator tree and loops, which are Cranelift's. The rule: a pass that adds
+//! blocks, or leads an edge elsewhere, says so ([`Flow::changed`]).
+
+use cranelift_codegen::Context;
+use cranelift_codegen::dominator_tree::DominatorTree;
+use cranelift_codegen::flowgraph::ControlFlowGraph;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::loop_analysis::LoopAnalysis;
+
+/// The control flow of the function that is worked on.
+pub(super) struct Flow<'c> {
+    graph: &'c mut ControlFlowGraph,
+    dominators: &'c mut DominatorTree,
+    loops: &'c mut LoopAnalysis,
+}
+
+/// What is known of it.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'f> {
+    pub(super) graph: &'f ControlFlowGraph,
+    pub(super) dominators: &'f DominatorTree,
+    pub(super) loops: &'f LoopAnalysis,
+}
+
+impl<'c> Flow<'c> {
+    /// Of a function that nothing is known of, in the memory that a context has for it.
+    pub(super) fn new(context: &'c mut Context) -> Flow<'c> {
+        let Context { cfg: graph, domtree: dominators, loop_analysis: loops, .. } = context;
+        let mut flow = Flow { graph, dominators, loops };
+        flow.changed();
+        flow
+    }
+
+    /// Blocks or edges are others than before.
+    pub(super) fn changed(&mut self) {
+        self.graph.clear();
+        self.dominators.clear();
+        self.loops.clear();
+    }
+
+    /// The graph of blocks.
+    pub(super) fn graph(&mut self, function: &Function) -> &ControlFlowGraph {
+        if !self.graph.is_valid() {
+            self.graph.compute(function);
+        }
+        self.graph
+    }
+
+    /// The dominator tree.
+    pub(super) fn dominators(&mut self, function: &Function) -> &DominatorTree {
+        self.graph(function);
+        if !self.dominators.is_valid() {
+            self.dominators.compute(function, self.graph);
+        }
+        self.dominators
+    }
+
+    /// All of it.
+    pub(super) fn known(&mut self, function: &Function) -> Known<'_> {
+        self.dominators(function);
+        if !self.loops.is_valid() {
+            self.loops.compute(function, self.graph, self.dominators);
+        }
+        Known { graph: self.graph, dominators: self.dominators, loops: self.loops }
+    }
+}

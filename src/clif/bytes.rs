@@ -85,6 +85,15 @@ pub(super) fn constant(dfg: &DataFlowGraph, value: Value) -> Option<u64> {
 impl Sources {
     /// Finds them; none for a function of too many values.
     pub(super) fn new(function: &Function) -> Option<Sources> {
+        let mut sources = Sources::of_parameters(function)?;
+        for block in function.layout.blocks() {
+            function.layout.block_insts(block).for_each(|inst| sources.see(&function.dfg, inst));
+        }
+        Some(sources)
+    }
+
+    /// Those of parameters; all instructions are to be seen, in the order of the layout.
+    pub(super) fn of_parameters(function: &Function) -> Option<Sources> {
         let dfg = &function.dfg;
         if dfg.num_values() >= LIMIT {
             return None;
@@ -93,16 +102,16 @@ impl Sources {
         for parameter in halves::clear_parameters(function) {
             sources.set(parameter, own(parameter, 4));
         }
-        for block in function.layout.blocks() {
-            for inst in function.layout.block_insts(block) {
-                if let &[result] = dfg.inst_results(inst)
-                    && let Some(bytes) = sources.result(dfg, inst, result)
-                {
-                    sources.set(result, bytes);
-                }
-            }
-        }
         Some(sources)
+    }
+
+    /// Finds those of an instruction's result.
+    pub(super) fn see(&mut self, dfg: &DataFlowGraph, inst: Inst) {
+        if let &[result] = dfg.inst_results(inst)
+            && let Some(bytes) = self.result(dfg, inst, result)
+        {
+            self.set(result, bytes);
+        }
     }
 
     fn set(&mut self, value: Value, bytes: Bytes) {
@@ -148,6 +157,10 @@ impl Sources {
                 }
                 Opcode::Band | Opcode::Bor | Opcode::Bxor | Opcode::Iadd => {
                     let sides = [self.of(dfg, left), self.of(dfg, right)];
+                    // Most sums: the lowest byte carries, or may.
+                    if opcode == Opcode::Iadd && sides.iter().all(|side| side[0] != Byte::ZERO) {
+                        return None;
+                    }
                     combine(opcode, &mut bytes, sides, size);
                 }
                 _ => return None,

@@ -73,11 +73,14 @@ struct Finder<'f> {
     /// One more than the index of the load that has this result.
     load_of: SecondaryMap<Value, u32>,
     groups: Vec<Group>,
+    /// The instructions that do nothing but compute one value, and all others.
+    pure: Vec<Inst>,
+    others: Vec<Inst>,
 }
 
 /// Runs the pass; `unaligned` says whether accesses that are not aligned are good.
 pub(super) fn run(function: &mut Function, order: Endianness, unaligned: bool) {
-    let Some(sources) = Sources::new(function) else { return };
+    let Some(sources) = Sources::of_parameters(function) else { return };
     let mut finder = Finder {
         function,
         order,
@@ -85,10 +88,10 @@ pub(super) fn run(function: &mut Function, order: Endianness, unaligned: bool) {
         loads: Vec::new(),
         load_of: of_values(&function.dfg),
         groups: Vec::new(),
+        pure: Vec::new(),
+        others: Vec::new(),
     };
-    if unaligned {
-        finder.find_loads();
-    }
+    finder.look(unaligned);
     let (needed, replacements) = finder.replacements();
     let dead = finder.dead(&needed);
     let Finder { loads, groups, .. } = finder;
@@ -99,15 +102,26 @@ pub(super) fn run(function: &mut Function, order: Endianness, unaligned: bool) {
 }
 
 impl Finder<'_> {
-    fn find_loads(&mut self) {
+    /// Looks at all instructions once, for what they are.
+    fn look(&mut self, unaligned: bool) {
         let dfg = &self.function.dfg;
         let mut epoch = 0;
         for block in self.function.layout.blocks() {
             for inst in self.function.layout.block_insts(block) {
+                self.sources.see(dfg, inst);
+                let is_barrier = places::is_barrier(dfg, inst);
+                if !is_barrier && dfg.inst_results(inst).len() == 1 {
+                    self.pure.push(inst);
+                    continue;
+                }
+                self.others.push(inst);
+                if !unaligned {
+                    continue;
+                }
                 if let Some(access) = places::load(dfg, inst) {
                     self.loads.push(Load { access, epoch, group: None });
                     self.load_of[dfg.first_result(inst)] = self.loads.len() as u32;
-                } else if places::is_barrier(dfg, inst) {
+                } else if is_barrier {
                     epoch += 1;
                 }
             }
@@ -121,31 +135,25 @@ impl Finder<'_> {
         let mut needed = EntitySet::with_capacity(dfg.num_values());
         let mut replacements = Vec::new();
         let mut work: Vec<Value> = Vec::new();
-        for block in function.layout.blocks() {
-            for inst in function.layout.block_insts(block) {
-                let is_pure = !places::is_barrier(dfg, inst) && dfg.inst_results(inst).len() == 1;
-                if is_pure {
+        for inst in std::mem::take(&mut self.others) {
+            each_operand(dfg, inst, |value| work.push(value));
+            while let Some(value) = work.pop() {
+                let value = dfg.resolve_aliases(value);
+                if !needed.insert(value) {
                     continue;
                 }
-                each_operand(dfg, inst, |value| work.push(value));
-                while let Some(value) = work.pop() {
-                    let value = dfg.resolve_aliases(value);
-                    if !needed.insert(value) {
-                        continue;
-                    }
-                    let ValueDef::Result(inst, _) = dfg.value_def(value) else { continue };
-                    match self.replacement(inst, value) {
-                        Some(replacement) => {
-                            match replacement {
-                                Replacement::Part { group, .. } => {
-                                    work.push(self.loads[self.groups[group].first].access.address);
-                                }
-                                Replacement::Swap { source, .. } | Replacement::Same(source) => work.push(source),
+                let ValueDef::Result(inst, _) = dfg.value_def(value) else { continue };
+                match self.replacement(inst, value) {
+                    Some(replacement) => {
+                        match replacement {
+                            Replacement::Part { group, .. } => {
+                                work.push(self.loads[self.groups[group].first].access.address);
                             }
-                            replacements.push((value, replacement));
+                            Replacement::Swap { source, .. } | Replacement::Same(source) => work.push(source),
                         }
-                        None => each_operand(dfg, inst, |value| work.push(value)),
+                        replacements.push((value, replacement));
                     }
+                    None => each_operand(dfg, inst, |value| work.push(value)),
                 }
             }
         }
@@ -155,12 +163,7 @@ impl Finder<'_> {
     /// The arithmetic that nothing needs: it may use loads that are not there for long.
     fn dead(&self, needed: &EntitySet<Value>) -> Vec<Inst> {
         let dfg = &self.function.dfg;
-        let is_dead = |&inst: &Inst| match dfg.inst_results(inst) {
-            &[result] => !places::is_barrier(dfg, inst) && !needed.contains(result),
-            _ => false,
-        };
-        let layout = &self.function.layout;
-        layout.blocks().flat_map(|block| layout.block_insts(block)).filter(is_dead).collect()
+        self.pure.iter().copied().filter(|&inst| !needed.contains(dfg.first_result(inst))).collect()
     }
 
     fn replacement(&mut self, inst: Inst, value: Value) -> Option<Replacement> {

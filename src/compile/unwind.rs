@@ -108,6 +108,11 @@ impl Unwind {
         }
     }
 
+    /// Whether [`Self::rows`] may have rows.
+    pub fn has_rows(&self) -> bool {
+        matches!(self, Unwind::Cranelift(UnwindInfo::SystemV(_)) | Unwind::Rows(_))
+    }
+
     /// Its rows, if all of them have a form here.
     pub fn rows(&self, isa: &dyn TargetIsa) -> Option<FrameRows> {
         let mut table = FrameTable::default();

@@ -29,11 +29,16 @@ pub(super) struct Item {
 /// The pieces, in the order in which they will lie.
 pub(super) struct Items {
     list: Vec<Item>,
-    /// Their indexes, by name.
-    order: Vec<u32>,
-    /// Bytes of the code as it was.
-    size: u32,
+    /// For each byte of the code as it was, the index of the item that it was in, or of the first one behind it.
+    at: Vec<u32>,
+    /// The indexes of those that were not there, by name, from the first name behind that code on.
+    new: Vec<u32>,
+    /// One more than the index of the last one that was there.
+    behind: u32,
 }
+
+/// The index of no item.
+const NONE: u32 = u32::MAX;
 
 impl std::ops::Deref for Items {
     type Target = [Item];
@@ -52,40 +57,64 @@ impl std::ops::DerefMut for Items {
 impl Items {
     /// Pieces of code that had so many bytes.
     pub(super) fn new(list: Vec<Item>, size: u32) -> Items {
-        let mut order: Vec<u32> = (0..list.len() as u32).collect();
-        order.sort_by_key(|&index| list[index as usize].name);
-        Items { list, order, size }
+        let mut items = Items { at: Vec::with_capacity(size as usize), new: Vec::new(), behind: 0, list };
+        let mut old = Vec::with_capacity(items.list.len());
+        for (index, item) in (0..).zip(&items.list) {
+            if item.name < size {
+                old.push(index);
+                continue;
+            }
+            let name = (item.name - size) as usize;
+            if name >= items.new.len() {
+                items.new.resize(name + 1, NONE);
+            }
+            items.new[name] = index;
+        }
+        // They rarely are not.
+        old.sort_unstable_by_key(|&index| items.list[index as usize].name);
+        for index in old {
+            items.at.resize(items.list[index as usize].end() as usize, index);
+            items.behind = index + 1;
+        }
+        items.at.resize(size as usize, NONE);
+        items
     }
 
     pub(super) fn into_list(self) -> (Vec<Item>, u32) {
-        (self.list, self.size)
+        let size = self.size();
+        (self.list, size)
     }
 
     /// The one of a name.
     pub(super) fn index_of(&self, name: u32) -> Option<usize> {
-        let index = self.order.binary_search_by_key(&name, |&index| self.list[index as usize].name).ok();
-        index.map(|index| self.order[index] as usize)
+        let index = match name.checked_sub(self.size()) {
+            None => self.at.get(name as usize),
+            Some(new) => self.new.get(new as usize),
+        };
+        let &index = index.filter(|&&index| index != NONE)?;
+        (self.list[index as usize].name == name).then_some(index as usize)
     }
 
     /// The one that a byte of the code was in.
     pub(super) fn containing(&self, offset: u32) -> Option<usize> {
-        let behind = self.order.partition_point(|&index| self.list[index as usize].name <= offset);
-        let index = self.order[behind.checked_sub(1)?] as usize;
-        (offset - self.list[index].name < self.list[index].extent).then_some(index)
+        let &index = self.at.get(offset as usize).filter(|&&index| index != NONE)?;
+        (self.list[index as usize].name <= offset).then_some(index as usize)
     }
 
     /// The first one that was not before a place; what lies behind all that was there if there is none.
     pub(super) fn first_from(&self, offset: u32) -> usize {
-        let at = self.order.partition_point(|&index| self.list[index as usize].name < offset);
-        match self.order.get(at).filter(|&&index| self.list[index as usize].name < self.size) {
-            Some(&index) => index as usize,
-            None => at.checked_sub(1).map_or(0, |last| self.order[last] as usize + 1),
-        }
+        let from = |offset: u32| self.at.get(offset as usize).copied().filter(|&index| index != NONE);
+        let is_inside = |index: &u32| self.list[*index as usize].name < offset;
+        let found = match from(offset).filter(is_inside) {
+            Some(index) => from(self.list[index as usize].end()),
+            None => from(offset),
+        };
+        found.unwrap_or(self.behind) as usize
     }
 
     /// Bytes of the code as it was.
     pub(super) fn size(&self) -> u32 {
-        self.size
+        self.at.len() as u32
     }
 }
 
@@ -202,9 +231,9 @@ impl Item {
         Item { name: self.name, extent: self.extent, ..by }
     }
 
-    /// Whether what was there ended at an offset.
-    pub(super) fn ended_at(&self, offset: u32) -> bool {
-        self.name + self.extent == offset
+    /// Where what was in its place ended.
+    pub(super) fn end(&self) -> u32 {
+        self.name + self.extent
     }
 
     /// Its bytes in the code as it was.

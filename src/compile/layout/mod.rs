@@ -29,7 +29,7 @@
 //! Tried, and not kept: long branches where three would lie in 16 bytes (`fib` as before, `lcs` 1.3 times as long); the flags
 //! of a computation in place of a `test` of its result (8 programs have one such, in time all are as before).
 //!
-//! Time is linear in the size of the code, but for the search of what is referred to, which is `log n` each.
+//! Time is linear in the size of the code, but for the search of relocations, which is `log n` each.
 
 mod align;
 mod frame;
@@ -73,18 +73,10 @@ pub(super) fn run(
     isa: &dyn TargetIsa,
     passes: Passes,
 ) {
-    let rows = match &function.unwind {
-        None => None,
-        Some(unwind) => match unwind.rows(isa) {
-            Some(rows) => Some(rows),
-            // A form that says where instructions end in its own way.
-            None => return,
-        },
-    };
     let shortens = passes.contains(Pass::Short);
     let Some(mut items) = items::read(function, shortens) else { return };
     let mut frame = None;
-    if passes.contains(Pass::Prologues) && rows.is_some() {
+    if passes.contains(Pass::Prologues) && function.unwind.as_ref().is_some_and(Unwind::has_rows) {
         match frame::rewrite(items, &function.code) {
             Ok(rewritten) => {
                 items = rewritten.items;
@@ -99,9 +91,14 @@ pub(super) fn run(
     let loops = if passes.contains(Pass::Align) { align::loops(&items, starts, ways) } else { Vec::new() };
     let placed = Placed::new(&items, &loops, function.align as CodeOffset, shortens);
     let Some(code) = written(function, &items, &placed) else { return };
-    let told = match &frame {
-        Some((rows, _)) => Told::Items(rows),
-        None => rows.map_or(Told::Nothing, Told::Offsets),
+    let told = match (&frame, &function.unwind) {
+        (Some((rows, _)), _) => Told::Items(rows),
+        (None, None) => Told::Nothing,
+        // There are none of a form that says where instructions end in its own way.
+        (None, Some(unwind)) => match unwind.rows(isa) {
+            Some(rows) => Told::Offsets(rows),
+            None => return,
+        },
     };
     if apply(function, &items, &placed, told).is_some() {
         function.code = code;

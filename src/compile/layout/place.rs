@@ -114,7 +114,7 @@ impl Placed {
         }
         let index = items.containing(offset - 1)?;
         let item = &items[index];
-        item.ended_at(offset).then(|| self.starts[index] + self.sizes[index])
+        (item.end() == offset).then(|| self.starts[index] + self.sizes[index])
     }
 
     /// Where a byte is now that is in an item whose bytes are as they were.

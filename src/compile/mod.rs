@@ -176,7 +176,9 @@ pub fn each_function<T: Send>(
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
         let lifted = lifted(source, &bodies, graph, lifting, context)?;
         let seen = look(graph, &lifted.function);
-        Ok((machine_code(program, declarations, isas, graph, lifted, keep, context)?, seen))
+        let compiled = machine_code(program, declarations, isas, graph, lifted, keep, context)?;
+        lifting.reuse(std::mem::replace(&mut context.func, Function::new()));
+        Ok((compiled, seen))
     };
     let compiled = selection
         .graphs

@@ -100,6 +100,15 @@ pub enum LiftError {
 #[derive(Default)]
 pub struct LiftContext {
     builder: FunctionBuilderContext,
+    /// A function that is not wanted any more, for its memory.
+    old: Option<Function>,
+}
+
+impl LiftContext {
+    /// Takes a function whose memory the next one may have.
+    pub fn reuse(&mut self, function: Function) {
+        self.old = Some(function);
+    }
 }
 
 /// What functions are lifted by: a program, how its names are declared, what is known of it.
@@ -122,7 +131,7 @@ pub struct Source<'a> {
 /// [`LiftError`], at the first instruction that has no meaning.
 pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
     let Source { program, declarations, isas, reaches } = source;
-    let mut function = declared(declarations, graph);
+    let mut function = declared(declarations, graph, context);
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
     let returns_twice = call::returns_twice(program, graph);
     let passes = isas.passes_for(returns_twice);
@@ -144,10 +153,15 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
 }
 
 /// A function without a body.
-fn declared(declarations: &Declarations, graph: &Graph) -> Function {
+fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContext) -> Function {
     let callee = declarations.function(graph.function);
-    let signature = callee.abi.signature(callee.abi.words(0));
-    Function::with_name_signature(UserFuncName::user(0, callee.id.as_u32()), signature)
+    let mut function = context.old.take().unwrap_or_else(Function::new);
+    function.clear();
+    // All but these are cleared by that.
+    function.dfg.exception_tables.clear();
+    function.name = UserFuncName::user(0, callee.id.as_u32());
+    function.signature = callee.abi.signature(callee.abi.words(0));
+    function
 }
 
 /// What the improve phase found for a function.

@@ -37,16 +37,16 @@ enum Count {
 
 /// Runs the pass.
 pub(super) fn run(function: &mut Function, isa: &dyn TargetIsa) {
-    let counts_ones = counts_ones(isa);
     let mut found = Vec::new();
     for block in function.layout.blocks() {
-        for inst in function.layout.block_insts(block) {
-            match count(&function.dfg, inst) {
-                Some(Count::Ones { .. }) if !counts_ones => {}
-                Some(count) => found.push((inst, count)),
-                None => {}
-            }
-        }
+        let insts = function.layout.block_insts(block);
+        found.extend(insts.filter_map(|inst| Some((inst, count(&function.dfg, inst)?))));
+    }
+    if found.is_empty() {
+        return;
+    }
+    if !counts_ones(isa) {
+        found.retain(|(_, count)| !matches!(count, Count::Ones { .. }));
     }
     for (inst, count) in found {
         let ty = function.dfg.value_type(function.dfg.first_result(inst));

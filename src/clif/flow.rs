@@ -48,18 +48,12 @@ impl<'c> Flow<'c> {
         self.graph
     }
 
-    /// The dominator tree.
-    pub(super) fn dominators(&mut self, function: &Function) -> &DominatorTree {
+    /// All of it.
+    pub(super) fn known(&mut self, function: &Function) -> Known<'_> {
         self.graph(function);
         if !self.dominators.is_valid() {
             self.dominators.compute(function, self.graph);
         }
-        self.dominators
-    }
-
-    /// All of it.
-    pub(super) fn known(&mut self, function: &Function) -> Known<'_> {
-        self.dominators(function);
         if !self.loops.is_valid() {
             self.loops.compute(function, self.graph, self.dominators);
         }

@@ -25,6 +25,7 @@
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
     Block, BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef,
@@ -32,8 +33,8 @@ use cranelift_codegen::ir::{
 };
 
 use super::bytes::constant;
-use super::flow::Flow;
-use super::places::operand;
+use super::flow::{Flow, Known};
+use super::places::{each_operand, operand};
 
 /// How many copies of a half are looked through.
 const DEPTH: usize = 8;
@@ -62,19 +63,10 @@ const WAYS_IN: usize = 8;
 /// Runs the pass.
 pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
     let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
-    // The branches that lead to each block.
-    let mut ways_in: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
     let blocks: Vec<Block> = function.layout.blocks().collect();
-    for (place, &block) in blocks.iter().enumerate() {
-        places[block] = place;
-        let Some(last) = function.layout.last_inst(block) else { continue };
-        let dfg = &function.dfg;
-        for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
-            ways_in[call.block(&dfg.value_lists)].push(last);
-        }
-    }
+    blocks.iter().enumerate().for_each(|(place, &block)| places[block] = place);
     // Blocks and edges stay as they are here.
-    let dominators = flow.dominators(function);
+    let Known { graph, dominators, .. } = flow.known(function);
     let mut pinned: SecondaryMap<Value, Option<(Block, Value)>> = SecondaryMap::new();
     for &block in &blocks {
         let Some(branch) = function.layout.last_inst(block) else { continue };
@@ -91,7 +83,7 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
             step.next = cursor.ins().isplit(pair).0;
             pinned[step.sum].get_or_insert((block, step.next));
         }
-        compare(&mut cursor, branch, &steps, &ways_in);
+        compare(&mut cursor, branch, &steps, graph);
         hand_on(&mut cursor.func.dfg, branch, &steps);
     }
     rename(function, dominators, &pinned);
@@ -113,7 +105,9 @@ fn rename(
                 let (branch, next) = pinned[aliases.resolve_aliases(value)]?;
                 (branch != block && dominators.block_dominates(branch, block)).then_some(next)
             };
-            if dfg.inst_values(inst).any(|value| next(value, dfg).is_some()) {
+            let mut is_renamed = false;
+            each_operand(dfg, inst, |value| is_renamed |= next(value, dfg).is_some());
+            if is_renamed {
                 let renamed: Vec<Value> =
                     dfg.inst_values(inst).map(|value| next(value, dfg).unwrap_or(value)).collect();
                 dfg.overwrite_inst_values(inst, renamed.into_iter());
@@ -161,7 +155,7 @@ fn step(dfg: &DataFlowGraph, sum: Value) -> Option<(Value, u64, bool)> {
 }
 
 /// Lets the branch compare what is next, if it compares one of these.
-fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step], ways_in: &SecondaryMap<Block, Vec<Inst>>) {
+fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step], graph: &ControlFlowGraph) {
     let dfg = &cursor.func.dfg;
     let InstructionData::Brif { arg, .. } = dfg.insts[branch] else { return };
     let ValueDef::Result(compare, _) = dfg.value_def(dfg.resolve_aliases(arg)) else { return };
@@ -182,7 +176,7 @@ fn compare(cursor: &mut FuncCursor<'_>, branch: Inst, steps: &[Step], ways_in: &
         let end = constant(dfg, args[1])?;
         let keeps = match cond {
             IntCC::Equal | IntCC::NotEqual => true,
-            _ => ty == types::I64 && is_bounded(dfg, branch, step, cond, end, ways_in),
+            _ => ty == types::I64 && is_bounded(dfg, branch, step, cond, end, graph),
         };
         keeps.then_some((step, end))
     };
@@ -217,16 +211,15 @@ fn is_bounded(
     step: &Step,
     cond: IntCC,
     end: u64,
-    ways_in: &SecondaryMap<Block, Vec<Inst>>,
+    graph: &ControlFlowGraph,
 ) -> bool {
     let stays = if step.way == 0 { cond } else { cond.complement() };
     if !matches!(stays, IntCC::UnsignedLessThan | IntCC::UnsignedLessThanOrEqual) || end >= FAR || step.by >= FAR {
         return false;
     }
     let ValueDef::Param(header, index) = dfg.value_def(step.counter) else { return false };
-    let ways = &ways_in[header];
-    ways.len() <= WAYS_IN
-        && ways.iter().all(|&way| {
+    graph.pred_iter(header).nth(WAYS_IN).is_none()
+        && graph.pred_iter(header).map(|way| way.inst).all(|way| {
             let calls = dfg.insts[way].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
             calls.iter().enumerate().filter(|(_, call)| call.block(&dfg.value_lists) == header).all(
                 |(edge, call)| {

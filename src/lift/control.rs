@@ -10,7 +10,7 @@
 //! | out of the function | a cold block that traps |
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockCall, Inst, InstBuilder, JumpTableData, Value, types};
+use cranelift_codegen::ir::{Block, BlockCall, Function, Inst, InstBuilder, JumpTableData, Value, types};
 use cranelift_frontend::Switch;
 
 use super::alu::width_type;
@@ -24,6 +24,10 @@ use crate::program::Target;
 /// From this many labels on, each gets a block of its own in the table. The SSA construction of `cranelift_frontend`
 /// goes through the whole table for each block that it gives a parameter, and such a block gets none.
 const LARGE_TABLE: usize = 256;
+
+/// From this many entries on, those without a label trap in blocks of their own. Cranelift makes an empty block for each
+/// entry that shares its target, and goes back over all empty blocks before one when it notes where blocks start.
+const LONG_TABLE: u64 = 256;
 
 /// A table of this many entries for each label is still a table.
 const SPARSEST_TABLE: u64 = 16;
@@ -149,19 +153,33 @@ impl Lifter<'_, '_> {
         self.builder.ins().brif(is_small, in_range, &[], nowhere, &[]);
         self.builder.switch_to_block(in_range);
         let index = self.builder.ins().ireduce(types::I32, index);
-        let pool = &mut self.builder.func.dfg.value_lists;
-        let default = BlockCall::new(nowhere, std::iter::empty(), pool);
+        let mut traps = Vec::new();
+        let call = |function: &mut Function, block| {
+            BlockCall::new(block, std::iter::empty(), &mut function.dfg.value_lists)
+        };
+        let default = call(self.builder.func, nowhere);
         let mut entries = Vec::with_capacity(size as usize);
         let mut targets = targets.iter().peekable();
         for slot in first..first + size {
             let entry = match targets.next_if(|target| target.0 == slot) {
-                Some(&(_, block)) => BlockCall::new(block, std::iter::empty(), pool),
+                Some(&(_, block)) => call(self.builder.func, block),
+                None if size >= LONG_TABLE => {
+                    let trap = self.builder.create_block();
+                    traps.push(trap);
+                    call(self.builder.func, trap)
+                }
                 None => default,
             };
             entries.push(entry);
         }
         let table = self.builder.create_jump_table(JumpTableData::new(default, &entries));
         self.builder.ins().br_table(index, table);
+        for block in traps {
+            self.builder.seal_block(block);
+            self.builder.set_cold_block(block);
+            self.builder.switch_to_block(block);
+            self.trap(TRAP_NO_LABEL);
+        }
     }
 }
 

@@ -364,10 +364,11 @@ fn assemble(
         entries,
         optimised: (keep == Keep::Optimised).then(|| optimised(&context.func)),
     };
-    let lays_out =
-        [Pass::Prologues, Pass::Rotation, Pass::Short, Pass::Align].iter().any(|&pass| passes.contains(pass));
+    let lays_out = [Pass::Tables, Pass::Placement, Pass::Prologues, Pass::Rotation, Pass::Short, Pass::Align]
+        .iter()
+        .any(|&pass| passes.contains(pass));
     if lays_out && isa.triple().architecture == Architecture::X86_64 {
-        layout::run(&mut made, &compiled.bb_starts, &compiled.bb_edges, isa, passes);
+        layout::run(&mut made, isa, passes);
     }
     Ok(made)
 }

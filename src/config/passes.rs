@@ -63,6 +63,8 @@ passes! {
     Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"
     Pins "pins" "values that several paths want, and those of long blocks, are computed where the program does"
     Order "order" "what a loop hands on is computed in the order in which the old values are read last"
+    Tables "tables" "indices of jump tables are checked by a branch (x86-64)"
+    Placement "placement" "blocks lie in the order in which the fewest branches are taken (x86-64)"
     Prologues "prologues" "frames have no frame pointer, and are set up behind early exits (x86-64)"
     Rotation "rotation" "loops go back by their own test, and copies that undo each other go (x86-64)"
     Short "short" "branches and constants have as few bytes as they can (x86-64)"

@@ -33,6 +33,7 @@ use cranelift_codegen::ir::{
     Block, Function, InstBuilder, SourceLoc, StackSlot, StackSlotData, StackSlotKind, UserFuncName, Value,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use target_lexicon::Architecture;
 
 use crate::abi::{Entered, WORD};
 use crate::config::{Isas, Pass};
@@ -142,7 +143,10 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
         (slots, shape)
     });
     let memory_calls = passes.contains(Pass::MemoryCalls).then(|| memory_calls::widest(declarations.platform));
-    let plans = Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten() };
+    let is_checked_later =
+        passes.contains(Pass::Tables) && declarations.platform.architecture == Architecture::X86_64;
+    let plans =
+        Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten(), checks_tables: !is_checked_later };
     time(isas.times(), Phase::Lift, || {
         Lifter::new(program, declarations, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -171,6 +175,8 @@ struct Plans<'a> {
     shape: &'a Shape,
     /// How many bytes what becomes of calls of `memcpy` and the like may access at once; none: they stay calls.
     widest: Option<u64>,
+    /// Whether a branch checks the index of a jump table; if not, one does that the layout of the code makes.
+    checks_tables: bool,
 }
 
 /// The state of lifting one function.
@@ -189,6 +195,8 @@ struct Lifter<'a, 'f> {
     shape: &'a Shape,
     /// As in [`Plans`].
     widest: Option<u64>,
+    /// As in [`Plans`].
+    checks_tables: bool,
     /// What `memcmp` gave where it was done in place.
     compared: memory_calls::Compared,
     /// The BPF stack, if the function uses r10.
@@ -216,7 +224,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         program: &'a Program,
         declarations: &'a Declarations,
         graph: &'a Graph,
-        Plans { slots, shape, widest }: Plans<'a>,
+        Plans { slots, shape, widest, checks_tables }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -238,6 +246,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             slot_values: Vec::new(),
             shape,
             widest,
+            checks_tables,
             compared: memory_calls::Compared::new(),
             frame,
             blocks: Vec::new(),

@@ -12,6 +12,14 @@ use crate::improve::Select;
 impl Lifter<'_, '_> {
     /// Ends a block whose last instruction is the branch.
     pub(super) fn select(&mut self, select: &Select) -> Result<(), LiftError> {
+        self.selections(select)?;
+        let join = self.edge(Edge::Block(select.join));
+        self.builder.ins().jump(join, &[]);
+        Ok(())
+    }
+
+    /// Gives what the arms write its value.
+    fn selections(&mut self, select: &Select) -> Result<(), LiftError> {
         let branch = self.at;
         let condition = self.condition();
         let registers = Reg::all().filter(|&reg| select.registers.contains(reg));
@@ -31,8 +39,6 @@ impl Lifter<'_, '_> {
             let value = self.builder.ins().select(condition, taken, fallthrough);
             self.builder.def_var(variable, value);
         }
-        let join = self.edge(Edge::Block(select.join));
-        self.builder.ins().jump(join, &[]);
         Ok(())
     }
 
@@ -43,8 +49,11 @@ impl Lifter<'_, '_> {
     /// What the variables are after an arm.
     fn arm(&mut self, arm: Option<BlockIndex>, variables: &[Variable]) -> Result<Vec<Value>, LiftError> {
         if let Some(arm) = arm {
-            let graph = self.graph;
+            let (graph, shape) = (self.graph, self.shape);
             self.instructions(&graph.blocks[arm])?;
+            if let Some(inner) = shape.select(arm) {
+                self.selections(inner)?;
+            }
         }
         Ok(self.values(variables))
     }

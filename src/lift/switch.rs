@@ -36,12 +36,14 @@ impl Lifter<'_, '_> {
             let distance = if ty == types::I64 { distance } else { i64::from(distance as i32) };
             index = self.builder.ins().iadd_imm_s(value, distance);
         }
-        // The default is foreseen as any branch is, and not one more goal of the jump.
-        let in_range = self.builder.create_block();
-        let size = switch.entries.len() as i64;
-        let is_small = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, size);
-        self.builder.ins().brif(is_small, in_range, &[], default, &[]);
-        self.builder.switch_to_block(in_range);
+        if self.checks_tables || ty == types::I64 {
+            // The default is foreseen as any branch is, and not one more goal of the jump.
+            let in_range = self.builder.create_block();
+            let size = switch.entries.len() as i64;
+            let is_small = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, size);
+            self.builder.ins().brif(is_small, in_range, &[], default, &[]);
+            self.builder.switch_to_block(in_range);
+        }
         if ty == types::I64 {
             index = self.builder.ins().ireduce(types::I32, index);
         }

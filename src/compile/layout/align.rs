@@ -1,7 +1,7 @@
 //! Where inner loops lie in the lines of the processor's cache.
 //!
 //! A loop takes up to twice as long where a branch of it crosses a boundary of 32 bytes, or where it lies in a line more than
-//! it needs. In: the code, the starts of blocks, and the ways between them. Out: loops with no loop inside, and for each of
+//! it needs. In: the code. Out: loops with no loop inside, and for each of
 //! them, from where it would start, how many bytes of `nop` to put before it.
 //!
 //! The rule: of up to [`MOST`], as many as let branches cross the fewest boundaries and the loop take the fewest lines, each
@@ -67,37 +67,55 @@ impl Loop {
     }
 }
 
-/// Finds them, in order. A loop is what lies between a block and one behind it that leads back to it.
-pub(super) fn loops(items: &Items, starts: &[u32], ways: &[(u32, u32)]) -> Vec<Loop> {
-    let mut starts = starts.to_vec();
-    starts.sort_unstable();
-    let end_of =
-        |block: u32| starts.get(starts.partition_point(|&start| start <= block)).copied().unwrap_or(items.size());
-    let back = ways.iter().filter(|(from, to)| to <= from);
-    let mut found: Vec<(u32, u32)> = back.map(|&(from, to)| (to, end_of(from))).collect();
-    // The last way back to a block makes the loop.
-    found.sort_by_key(|&(start, end)| (start, std::cmp::Reverse(end)));
-    found.dedup_by_key(|found| found.0);
-    let mut loops = Vec::new();
-    // The ends of the loops around a place.
-    let mut around: Vec<u32> = Vec::new();
-    for (index, &(start, end)) in found.iter().enumerate() {
-        while around.last().is_some_and(|&end| end <= start) {
-            around.pop();
+/// Finds them, in order: what lies between an item and the branches behind it that lead back to it.
+pub(super) fn loops(items: &Items) -> Vec<Loop> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        if let Kind::Branch { to, .. } = item.kind
+            && let Some(start) = items.index_of(to).filter(|&start| start <= index)
+        {
+            found.push((start, index + 1));
         }
-        let is_inner = found.get(index + 1).is_none_or(|&(next, _)| next >= end);
-        if is_inner && let Some(inner) = Loop::new(items, start, end, around.len()) {
-            loops.push(inner);
-        }
-        around.push(end);
     }
-    loops
+    found.sort_by_key(|&(start, end)| (start, std::cmp::Reverse(end)));
+    let mut loops: Vec<Found> = Vec::new();
+    // The loops around a place, by index.
+    let mut around: Vec<usize> = Vec::new();
+    for (start, end) in found {
+        while around.pop_if(|&mut outer| loops[outer].end <= start).is_some() {}
+        match around.last() {
+            // Of several ways back to an item the last one makes the loop, and ways that cross make one loop together.
+            Some(&last) if loops[last].start == start || loops[last].end < end => {
+                let shorter = around.iter().rev().take_while(|&&outer| loops[outer].end < end);
+                let shorter: Vec<usize> = shorter.copied().collect();
+                shorter.into_iter().for_each(|outer| loops[outer].end = end);
+            }
+            _ => {
+                if let Some(&last) = around.last() {
+                    loops[last].is_inner = false;
+                }
+                loops.push(Found { start, end, depth: around.len(), is_inner: true });
+                around.push(loops.len() - 1);
+            }
+        }
+    }
+    let inner = loops.into_iter().filter(|found| found.is_inner);
+    inner.filter_map(|found| Loop::new(items, found.start..found.end, found.depth)).collect()
+}
+
+/// A loop, by its items.
+struct Found {
+    start: usize,
+    end: usize,
+    /// How many loops are around it.
+    depth: usize,
+    /// Whether none is in it.
+    is_inner: bool,
 }
 
 impl Loop {
-    fn new(items: &Items, start: u32, end: u32, depth: usize) -> Option<Loop> {
-        let range = items.first_from(start)..items.first_from(end);
-        if range.is_empty() || range.len() > LARGEST || items[range.clone()].iter().any(Item::is_data) {
+    fn new(items: &Items, range: Range<usize>, depth: usize) -> Option<Loop> {
+        if range.len() > LARGEST || items[range.clone()].iter().any(Item::is_data) {
             return None;
         }
         let branch = |at: usize| match items[at].kind {

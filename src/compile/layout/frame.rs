@@ -194,9 +194,9 @@ impl Frame {
 
     /// The code with this frame, set up where the plan says.
     fn written(self, items: Items, plan: Option<Plan>) -> Rewritten {
-        let (old, size) = items.into_list();
+        let (old, size, names) = items.into_list();
         let plan = plan.unwrap_or_else(|| Plan::at(self.prologue.end));
-        let mut made = Made::new(old.len(), size + plan.tails.len() as u32);
+        let mut made = Made::new(old.len(), names + plan.tails.len() as u32);
         let behind = old.iter().rposition(|item| !item.is_data()).map_or(0, |last| last + 1);
         let mut epilogues = self.epilogues.iter().peekable();
         for (index, &item) in old.iter().enumerate() {
@@ -208,7 +208,7 @@ impl Frame {
             let is_epilogue = epilogues.peek().is_some_and(|epilogue| epilogue.contains(&index));
             let mut item = item;
             if let Some(exit) = plan.exits.iter().find(|exit| exit.branch == index) {
-                item.lead_to(size + exit.tail as u32, exit.inverts);
+                item.lead_to(names + exit.tail as u32, exit.inverts);
             }
             let told = made.rows.len();
             if self.prologue.contains(&index) || is_epilogue || plan.is_gone(index) {
@@ -221,7 +221,7 @@ impl Frame {
                 made.row(FrameRow::RestoreState);
             }
             if index + 1 == behind {
-                self.tails(&mut made, &plan, &old, size);
+                self.tails(&mut made, &plan, &old, names);
             }
         }
         let size_of_frame = WORD + WORD * self.saved.len() as u32 + self.slots;

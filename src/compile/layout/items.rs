@@ -1,12 +1,14 @@
 //! The code of a function, read back.
 //!
-//! In: a compiled function. Out: its bytes as [`Item`]s, in order. What control does not reach from an entry is data: jump
-//! tables behind indirect jumps, constants behind all code. Bytes that nothing refers to, and are 0, are padding: they go.
+//! In: a compiled function. Out: its bytes as [`Item`]s, in order. What control does not reach is data: jump tables behind
+//! indirect jumps, constants behind all code. Bytes that nothing refers to, and are 0, are padding: they go.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
+use super::place;
 use super::registers::Uses;
 use super::shorten::{self, Bytes};
+use super::tables;
 use crate::compile::CompiledFunction;
 
 /// A piece of code.
@@ -33,8 +35,6 @@ pub(super) struct Items {
     at: Vec<u32>,
     /// The indexes of those that were not there, by name, from the first name behind that code on.
     new: Vec<u32>,
-    /// One more than the index of the last one that was there.
-    behind: u32,
 }
 
 /// The index of no item.
@@ -57,7 +57,7 @@ impl std::ops::DerefMut for Items {
 impl Items {
     /// Pieces of code that had so many bytes.
     pub(super) fn new(list: Vec<Item>, size: u32) -> Items {
-        let mut items = Items { at: Vec::with_capacity(size as usize), new: Vec::new(), behind: 0, list };
+        let mut items = Items { at: Vec::with_capacity(size as usize), new: Vec::new(), list };
         let mut old = Vec::with_capacity(items.list.len());
         for (index, item) in (0..).zip(&items.list) {
             if item.name < size {
@@ -74,15 +74,15 @@ impl Items {
         old.sort_unstable_by_key(|&index| items.list[index as usize].name);
         for index in old {
             items.at.resize(items.list[index as usize].end() as usize, index);
-            items.behind = index + 1;
         }
         items.at.resize(size as usize, NONE);
         items
     }
 
-    pub(super) fn into_list(self) -> (Vec<Item>, u32) {
-        let size = self.size();
-        (self.list, size)
+    /// What they are made of: the list, the bytes of the code as it was, and a name that none has, nor any number above it.
+    pub(super) fn into_list(self) -> (Vec<Item>, u32, u32) {
+        let (size, new) = (self.size(), self.new.len() as u32);
+        (self.list, size, size + new)
     }
 
     /// The one of a name.
@@ -99,17 +99,6 @@ impl Items {
     pub(super) fn containing(&self, offset: u32) -> Option<usize> {
         let &index = self.at.get(offset as usize).filter(|&&index| index != NONE)?;
         (self.list[index as usize].name <= offset).then_some(index as usize)
-    }
-
-    /// The first one that was not before a place; what lies behind all that was there if there is none.
-    pub(super) fn first_from(&self, offset: u32) -> usize {
-        let from = |offset: u32| self.at.get(offset as usize).copied().filter(|&index| index != NONE);
-        let is_inside = |index: &u32| self.list[*index as usize].name < offset;
-        let found = match from(offset).filter(is_inside) {
-            Some(index) => from(self.list[index as usize].end()),
-            None => from(offset),
-        };
-        found.unwrap_or(self.behind) as usize
     }
 
     /// Bytes of the code as it was.
@@ -166,6 +155,8 @@ pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Items>
         decoder.set_position(at as usize).ok()?;
         decoder.set_ip(u64::from(at));
         let mut is_table = false;
+        // The farthest place that a branch of this block leads to: some instructions of Cranelift's have branches inside.
+        let mut inside = 0;
         while at < next {
             decoder.decode_out(&mut instruction);
             let end = at.checked_add(u32::try_from(instruction.len()).ok()?).filter(|&end| end <= next)?;
@@ -178,32 +169,35 @@ pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Items>
                 let displacement = decoder.get_constant_offsets(&instruction).displacement_offset();
                 kind(&instruction, bytes, displacement, shortens)?
             };
-            if let Kind::Relative { to, .. } = kind
-                && to > last
-            {
-                referred = referred.min(to);
+            match kind {
+                Kind::Relative { to, .. } if to > last => referred = referred.min(to),
+                Kind::Branch { to, .. } if to < next => inside = inside.max(to),
+                _ => {}
             }
             let uses = Uses::new(&instruction);
             let (size, extent) = (end - at, end - at);
             items.push(Item { name: at, extent, start: at, size, kind, is_relocated, uses });
             at = end;
             is_table = instruction.mnemonic() == Mnemonic::Jmp && instruction.op0_kind() == OpKind::Register;
-            if ends_flow(&instruction) {
+            if ends_flow(&instruction) && inside < at {
                 break;
             }
         }
         if at == next {
             continue;
         }
-        if is_table && (next - at).is_multiple_of(4) && next < size {
-            items.push(Item::data(at, next, Kind::Table));
+        if is_table {
+            // Behind all code, constants may follow.
+            let end = if next < size { Some(next) } else { tables::size(&items, code)?.checked_add(at) };
+            let end = end.filter(|&end| end <= next && (end - at).is_multiple_of(4))?;
+            items.push(Item::data(at, end, Kind::Table));
+            at = end;
+        }
+        if at == next {
             continue;
         }
-        // A table behind all code has no end that is known.
-        if is_table {
-            return None;
-        }
-        let start = if next == size { referred.max(at) } else { at };
+        // Only constants behind all code are not reached.
+        let start = (next == size).then(|| referred.max(at))?;
         let padding = &code[at as usize..start as usize];
         if padding.iter().any(|&byte| byte != 0) {
             return None;
@@ -224,6 +218,13 @@ impl Item {
     /// One that was not there.
     pub(super) fn new(name: u32, bytes: Bytes, uses: Uses) -> Item {
         Item { name, extent: 0, start: 0, size: 0, kind: Kind::Short(bytes), is_relocated: false, uses }
+    }
+
+    /// A branch that was not there.
+    pub(super) fn branch(name: u32, condition: Option<u8>, to: u32) -> Item {
+        let kind = Kind::Branch { condition, to };
+        let size = place::long(condition);
+        Item { name, extent: 0, start: 0, size, kind, is_relocated: false, uses: Uses::NOTHING }
     }
 
     /// The place of one, with what another is.

@@ -6,12 +6,13 @@
 
 use super::align::Loop;
 use super::items::{Item, Items, Kind};
+use crate::compile::CodeRange;
 
 /// Bytes of a branch whose distance is one byte.
 pub(super) const SHORT: u32 = 2;
 
 /// Bytes of a branch whose distance is 4 bytes.
-fn long(condition: Option<u8>) -> u32 {
+pub(super) fn long(condition: Option<u8>) -> u32 {
     if condition.is_some() { 6 } else { 5 }
 }
 
@@ -124,13 +125,32 @@ impl Placed {
         is_same.then(|| self.starts[index] + (offset - items[index].name))
     }
 
-    /// Where blocks start that were not there.
+    /// Where blocks start that were not there: what branches lead to, and what control does not run into.
     pub(super) fn new_blocks(&self, items: &Items) -> Vec<u32> {
         let targets = items.iter().filter_map(|item| match item.kind {
             Kind::Branch { to, .. } if to >= items.size() => items.index_of(to),
             _ => None,
         });
-        targets.map(|index| self.starts[index]).collect()
+        let is_left = |item: &Item| matches!(item.kind, Kind::Branch { condition: None, .. } | Kind::Table);
+        let apart = (1..items.len()).filter(|&index| is_left(&items[index - 1]) && !items[index].is_data());
+        targets.chain(apart).map(|index| self.starts[index]).collect()
+    }
+
+    /// Where the source locations of what was there hold now.
+    pub(super) fn locations(&self, items: &Items, old: &[CodeRange]) -> Vec<CodeRange> {
+        let mut locations: Vec<CodeRange> = Vec::with_capacity(old.len());
+        for (index, item) in items.iter().enumerate().filter(|(index, _)| self.sizes[*index] > 0) {
+            let behind = old.partition_point(|range| range.start <= item.name);
+            let Some(range) = behind.checked_sub(1).map(|at| &old[at]).filter(|range| item.name < range.end) else {
+                continue;
+            };
+            let (start, end) = (self.starts[index], self.starts[index] + self.sizes[index]);
+            match locations.last_mut() {
+                Some(last) if last.end == start && last.offset == range.offset => last.end = end,
+                _ => locations.push(CodeRange { start, end, offset: range.offset }),
+            }
+        }
+        locations
     }
 
     /// Where `nop`s start that control does not run into.

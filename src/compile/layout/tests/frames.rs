@@ -27,7 +27,7 @@ fn made(parts: &[&[&[u8]]], entries: &[u32]) -> CompiledFunction {
     let mut before = function(join(&parts.concat()), entries);
     // Unwinders are told of any frame.
     before.unwind = Some(Unwind::Rows(FrameRows { length: before.code.len() as u32, rows: Vec::new() }));
-    laid_out(before, &[], &[Pass::Prologues, Pass::Short])
+    laid_out(before, &[Pass::Prologues, Pass::Short])
 }
 
 fn rows(function: &CompiledFunction) -> &[(u32, FrameRow)] {

@@ -1,7 +1,9 @@
 //! Functions that are laid out again, byte by byte.
 
 mod frames;
+mod order;
 mod rotation;
+mod tables;
 
 use std::fmt::Write;
 
@@ -28,17 +30,16 @@ fn function(code: Vec<u8>, entries: &[u32]) -> CompiledFunction {
     }
 }
 
-fn laid_out(mut function: CompiledFunction, ways: &[(u32, u32)], passes: &[Pass]) -> CompiledFunction {
+fn laid_out(mut function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
     let isa = cranelift_codegen::isa::lookup_by_name("x86_64-linux").unwrap();
     let isa = isa.finish(cranelift_codegen::settings::Flags::new(cranelift_codegen::settings::builder())).unwrap();
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
-    let starts = function.entries.clone();
-    run(&mut function, &starts, ways, &*isa, passes);
+    run(&mut function, &*isa, passes);
     function
 }
 
 fn short(code: Vec<u8>, entries: &[u32]) -> Vec<u8> {
-    laid_out(function(code, entries), &[], &[Pass::Short]).code
+    laid_out(function(code, entries), &[Pass::Short]).code
 }
 
 /// Its instructions, with their offsets.
@@ -146,7 +147,7 @@ fn what_refers_to_the_code_moves_with_it() {
         addend: -4,
     }];
     before.locations = vec![CodeRange { start: 0, end: 7, offset: 0 }, CodeRange { start: 12, end: 18, offset: 8 }];
-    let after = laid_out(before, &[], &[Pass::Short]);
+    let after = laid_out(before, &[Pass::Short]);
     assert_eq!(after.code, [0x48, 0x83, 0xc7, 1, 0xe8, 0, 0, 0, 0, 0xeb, 0, 0xc3]);
     assert_eq!(after.relocations[0].offset, 5);
     assert_eq!(after.entries, [0, 11]);
@@ -158,10 +159,10 @@ fn what_refers_to_the_code_moves_with_it() {
 fn inner_loops_lie_in_one_line() {
     // A loop of 9 bytes at 60.
     let code = join(&[&[0x90; 60], &[0x48, 0xff, 0xcf], &[0x0f, 0x85, 0xf7, 0xff, 0xff, 0xff], &[0xc3]]);
-    let made = laid_out(function(code.clone(), &[0, 60, 69]), &[(60, 60), (60, 69)], &[Pass::Align]);
+    let made = laid_out(function(code.clone(), &[0, 60, 69]), &[Pass::Align]);
     assert_eq!(made.align, 64);
     assert_eq!(made.code, join(&[&code[..60], &[0x0f, 0x1f, 0x40, 0x00], &code[60..]]));
     // In the middle of a line it stays.
-    let made = laid_out(function(code[20..].to_vec(), &[0, 40, 49]), &[(40, 40), (40, 49)], &[Pass::Align]);
+    let made = laid_out(function(code[20..].to_vec(), &[0, 40, 49]), &[Pass::Align]);
     assert_eq!(made.code, code[20..]);
 }

@@ -12,7 +12,7 @@
 //!
 //! A loop's head runs [`ROUNDS`] times as often as control comes to it from outside.
 //!
-//! Time is linear in the number of blocks: a function whose loops hold more than [`WORK`] blocks for each is given up.
+//! Time is `n log n` in the number of blocks: a function whose loops hold more than [`WORK`] blocks for each is given up.
 
 use std::ops::Range;
 
@@ -176,13 +176,16 @@ impl Graph {
             if loops.is_head[block] {
                 runs[block] *= ROUNDS;
             }
-            let total = runs[block].min(MOST);
-            let shares: Vec<f64> =
-                (0..self.edges(block).len()).map(|edge| self.share(block, edge, &loops)).collect();
-            let sum: f64 = shares.iter().sum();
             let edges = self.blocks[block].edges.clone();
-            for (edge, share) in self.edges[edges].iter_mut().zip(shares) {
-                edge.weight = total * share / sum;
+            let mut sum = 0.0;
+            for (number, edge) in edges.clone().enumerate() {
+                let share = self.share(block, number, &loops);
+                self.edges[edge].weight = share;
+                sum += share;
+            }
+            let total = runs[block].min(MOST);
+            for edge in &mut self.edges[edges] {
+                edge.weight *= total / sum;
                 if place[edge.to] > place[block] {
                     runs[edge.to] += edge.weight;
                 }
@@ -241,18 +244,22 @@ impl Loops {
     /// Finds them; `place` is where blocks are in reverse postorder. None if they hold too many blocks.
     fn find(graph: &Graph, place: &[usize]) -> Option<Loops> {
         let count = graph.blocks.len();
-        let mut before: Vec<Vec<usize>> = vec![Vec::new(); count];
-        let mut back: Vec<(usize, usize)> = Vec::new();
-        for block in (0..count).filter(|&block| place[block] != usize::MAX) {
-            for edge in graph.edges(block) {
-                before[edge.to].push(block);
-                if place[edge.to] <= place[block] {
-                    back.push((edge.to, block));
-                }
-            }
+        let is_reached = |block: &usize| place[*block] != usize::MAX;
+        let ways = |block: usize| graph.edges(block).iter().map(move |edge| (edge.to, block));
+        let mut ways: Vec<(usize, usize)> = (0..count).filter(is_reached).flat_map(ways).collect();
+        let is_back = |&&(to, from): &&(usize, usize)| place[to] <= place[from];
+        let mut back: Vec<(usize, usize)> = ways.iter().filter(is_back).copied().collect();
+        let mut is_head = vec![false; count];
+        let mut of = vec![None; count];
+        if back.is_empty() {
+            return Some(Loops { is_head, of, around: Vec::new() });
         }
         back.sort_unstable();
-        let mut is_head = vec![false; count];
+        ways.sort_unstable();
+        let ways_to = |block: usize| {
+            let first = ways.partition_point(|way| way.0 < block);
+            ways[first..].iter().take_while(move |way| way.0 == block).map(|way| way.1)
+        };
         let mut found: Vec<(usize, Vec<usize>)> = Vec::new();
         let mut seen = vec![usize::MAX; count];
         let mut work = WORK * count;
@@ -263,18 +270,17 @@ impl Loops {
             let mut body = vec![head];
             let mut open: Vec<usize> = group.iter().map(|&(_, from)| from).collect();
             while let Some(block) = open.pop() {
-                work = work.checked_sub(1 + before[block].len())?;
+                work = work.checked_sub(1)?;
                 // What comes before the head in reverse postorder is no part of a loop that is entered by its head.
                 if place[block] > place[head] && seen[block] != head {
                     seen[block] = head;
                     body.push(block);
-                    open.extend_from_slice(&before[block]);
+                    open.extend(ways_to(block));
                 }
             }
             found.push((head, body));
         }
         found.sort_by_key(|(head, body)| (std::cmp::Reverse(body.len()), *head));
-        let mut of = vec![None; count];
         let mut around = Vec::with_capacity(found.len());
         for (number, (head, body)) in found.iter().enumerate() {
             around.push(of[*head]);

@@ -100,7 +100,7 @@ pub fn improve(
         edges::run(function, &mut flow);
     }
     if passes.contains(Pass::Pins) && has_pairs {
-        pins::run(function, &mut flow);
+        pins::run(function, &mut flow, architecture == Architecture::X86_64);
     }
     if passes.contains(Pass::Order) {
         order::run(function, &mut flow);

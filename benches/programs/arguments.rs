@@ -5,7 +5,7 @@ use bpf2native::config::{OptLevel, Pass, PassChange};
 use clap::Parser;
 
 use super::build::{NO_VECTORS, is_installed};
-use super::engines::Engine;
+use super::engines::{Engine, LEVELS};
 use super::measure::{Effort, TRIAL};
 use super::peers::Compiler;
 
@@ -50,6 +50,9 @@ pub struct Arguments {
     /// How often, with --trial
     #[arg(long, hide = true, default_value_t = TRIAL)]
     pub iterations: u64,
+    /// An object of which level, with --trial
+    #[arg(long, hide = true, value_parser = LEVELS, default_value = LEVELS[0])]
+    level: String,
     /// What `cargo bench` says
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,6 +73,11 @@ impl Arguments {
             Some(_) => self.names.iter().any(|part| name == part),
             None => self.names.is_empty() || self.names.iter().any(|part| name.contains(part)),
         }
+    }
+
+    /// The level of the object with --trial.
+    pub fn level(&self) -> &'static str {
+        LEVELS.into_iter().find(|&level| level == self.level).unwrap_or(LEVELS[0])
     }
 
     /// Whether peers are measured.
@@ -114,9 +122,9 @@ impl Arguments {
             columns.push(column(&format!("ours -Z {words}"), ours("clang-19", &config)));
         }
         if peers {
-            columns.push(column("rbpf JIT", Engine::Peer(Compiler::Own)));
-            columns.push(column("rbpf Cranelift", Engine::Peer(Compiler::Cranelift)));
-            columns.push(column("uBPF JIT", Engine::Peer(Compiler::Ubpf)));
+            columns.push(column("rbpf JIT", Engine::Peer(Compiler::Own, LEVELS[0])));
+            columns.push(column("rbpf Cranelift", Engine::Peer(Compiler::Cranelift, LEVELS[0])));
+            columns.push(column("uBPF JIT", Engine::Peer(Compiler::Ubpf, LEVELS[0])));
         }
         let missing = columns.iter().find_map(|column| match &column.engine {
             Engine::Native(compiler, _) | Engine::Translated(compiler, _) if !is_installed(compiler) => {

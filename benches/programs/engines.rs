@@ -19,9 +19,12 @@ pub enum Engine {
     Native(&'static str, &'static [&'static str]),
     /// A clang's BPF object, translated.
     Translated(&'static str, Box<Config>),
-    /// rbpf or uBPF.
-    Peer(Compiler),
+    /// rbpf or uBPF, with an object of a level of the instruction set.
+    Peer(Compiler, &'static str),
 }
+
+/// Levels of the instruction set that peers get objects of: the first that a peer runs rightly.
+pub const LEVELS: [&str; 3] = ["v3", "v2", "v1"];
 
 /// A program that can be called.
 pub enum Loaded {
@@ -67,7 +70,7 @@ pub fn prepare(program: &Program, engine: &Engine, placements: usize, folder: &P
         }
         Engine::Translated(clang, _) => build(Flavour::Bpf(clang, "v4")).map(drop),
         // What a peer's clang refuses is said with its result.
-        Engine::Peer(_) => Ok(()),
+        Engine::Peer(..) => Ok(()),
     }
 }
 
@@ -103,9 +106,9 @@ pub fn load(
             // Fewer than wanted when functions are aligned to more than 16 bytes.
             Ok(found)
         }
-        Engine::Peer(compiler) => {
+        Engine::Peer(compiler, level) => {
             let peers = peers.ok_or("the peers are not built")?;
-            let object = build::build(&source, Flavour::Bpf("clang-19", "v3"), folder)?;
+            let object = build::build(&source, Flavour::Bpf("clang-19", level), folder)?;
             Ok(vec![Loaded::Peer(peers.compile(*compiler, &object, memory)?)])
         }
     }

@@ -119,8 +119,9 @@ fn trial(
     folder: &Path,
 ) -> Result<(), String> {
     let peers = Peers::open(&target())?;
+    let engine = Engine::Peer(compiler, arguments.level());
     for program in chosen {
-        let answer = match engines::load(program, &Engine::Peer(compiler), 1, Some(&peers), memory, folder) {
+        let answer = match engines::load(program, &engine, 1, Some(&peers), memory, folder) {
             Ok(loaded) => {
                 memory.fill(program.buffer);
                 format!("{:016x}", loaded[0].run(memory, arguments.iterations))

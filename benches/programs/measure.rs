@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::engines::{self, Engine, Loaded};
 use super::memory::Memory;
-use super::peers::Peers;
+use super::peers::{Compiler, Peers};
 use super::suite::Program;
 
 /// How to measure.
@@ -31,6 +31,8 @@ pub struct Measured {
     pub program: Program,
     /// For each engine, nanoseconds for doing the work once; or why there are none.
     pub times: Vec<Result<f64, String>>,
+    /// For each engine that is a peer, the level of its object.
+    pub levels: Vec<Option<&'static str>>,
 }
 
 /// Thread CPU time in nanoseconds.
@@ -71,12 +73,15 @@ pub fn measure(
     let length = program.buffer;
     let mut loaded: Vec<Result<Vec<Loaded>, String>> = Vec::new();
     let mut expected: Option<(u64, Vec<u8>)> = None;
+    let mut levels = Vec::new();
     for engine in engines {
+        let (mut engine, mut level) = (engine.clone(), None);
         let mut run = |memory: &mut Memory| {
-            if let (Engine::Peer(compiler), Some((result, _))) = (engine, &expected) {
-                compiler.check(program, TRIAL, *result)?;
+            if let (Engine::Peer(compiler, object), Some((result, _))) = (&mut engine, &expected) {
+                *object = level_for(*compiler, program, *result)?;
+                level = Some(*object);
             }
-            let loaded = engines::load(program, engine, effort.placements, peers, memory, folder)?;
+            let loaded = engines::load(program, &engine, effort.placements, peers, memory, folder)?;
             for one in &loaded {
                 memory.fill(length);
                 let result = one.run(memory, TRIAL);
@@ -94,8 +99,9 @@ pub fn measure(
             Ok(loaded)
         };
         let outcome = run(memory);
+        levels.push(level);
         match (engine, outcome) {
-            (Engine::Peer(_), outcome) => loaded.push(outcome),
+            (Engine::Peer(..), outcome) => loaded.push(outcome),
             (_, Ok(placed)) => loaded.push(Ok(placed)),
             (engine, Err(error)) => return Err(format!("{}: {engine:?}: {error}", program.name)),
         }
@@ -117,5 +123,16 @@ pub fn measure(
     }
     let times = loaded.into_iter().zip(best);
     let times = times.map(|(placed, best)| placed.map(|_| geomean(best) / iterations as f64)).collect();
-    Ok(Measured { program: program.clone(), times })
+    Ok(Measured { program: program.clone(), times, levels })
+}
+
+/// The newest level of the instruction set of which a peer runs a program's object rightly; or what is wrong with the newest.
+fn level_for(compiler: Compiler, program: &Program, expected: u64) -> Result<&'static str, String> {
+    let check = |level| compiler.check(program, level, TRIAL, expected);
+    let first = check(engines::LEVELS[0]);
+    let rest = || engines::LEVELS[1..].iter().copied().find(|&level| check(level).is_ok());
+    match first {
+        Ok(()) => Ok(engines::LEVELS[0]),
+        Err(error) => rest().ok_or(error),
+    }
 }

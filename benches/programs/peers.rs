@@ -1,6 +1,6 @@
 //! rbpf and uBPF, from the library in `benches/peers`, which is opened and not linked.
 //!
-//! In: an object of clang's (`-mcpu=v3`). Out: a [`Machine`] to call. The rule: what a peer cannot do is tried in a child
+//! In: an object of clang's. Out: a [`Machine`] to call. The rule: what a peer cannot do is tried in a child
 //! process first ([`Compiler::check`]), since wrong code may crash.
 
 use std::path::Path;
@@ -133,11 +133,11 @@ impl Drop for Machine {
 }
 
 /// How long a trial may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Compiler {
-    /// Whether a child process gets the right result: the child is this program with `--trial`.
-    pub fn check(self, program: &Program, iterations: u64, expected: u64) -> Result<(), String> {
+    /// Whether a child process gets the right result from an object of this level: the child is this program with `--trial`.
+    pub fn check(self, program: &Program, level: &str, iterations: u64, expected: u64) -> Result<(), String> {
         let name = match self {
             Compiler::Own => "own",
             Compiler::Cranelift => "cranelift",
@@ -145,7 +145,7 @@ impl Compiler {
         };
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut child = Command::new(this)
-            .args(["--trial", name, "--iterations", &iterations.to_string(), &program.name])
+            .args(["--trial", name, "--level", level, "--iterations", &iterations.to_string(), &program.name])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

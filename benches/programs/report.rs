@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::arguments::Column;
+use super::engines::LEVELS;
 #[cfg(target_os = "linux")]
 use super::kernel::Compared;
 use super::measure::{Effort, Measured, geomean};
@@ -184,10 +185,19 @@ impl Report {
         document::write_plot("programs.svg", &self.plot())
     }
 
-    /// Why peers have no figure: the programs by reason.
+    /// Which peers get objects of older levels, and why they have no figure: the programs by reason.
     fn reasons(&self) -> String {
         let mut text = String::new();
         for (column, title) in self.titles.iter().enumerate() {
+            for level in &LEVELS[1..] {
+                let has_it = |(measured, _): &&(Measured, _)| measured.levels[column] == Some(level);
+                let names: Vec<&str> =
+                    self.rows.iter().filter(has_it).map(|(measured, _)| measured.program.name.as_str()).collect();
+                if !names.is_empty() {
+                    writeln!(text, "\n{title} runs objects of `-mcpu={level}`: {}.", names.join(", "))
+                        .expect("a string takes all");
+                }
+            }
             let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (measured, _) in &self.rows {
                 if let Err(why) = &measured.times[column] {

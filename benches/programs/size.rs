@@ -28,7 +28,7 @@ fn size(program: &Program, engine: &Engine, folder: &Path) -> Result<Option<u64>
             emit::object(&program, config, Purpose::Relocatable, "bench.o", &mut Vec::new())
                 .map_err(|error| error.to_string())?
         }
-        Engine::Peer(_) => return Ok(None),
+        Engine::Peer(..) => return Ok(None),
     };
     let object = object::File::parse(&*bytes).map_err(|error| error.to_string())?;
     // Translated functions have a local symbol and a global one at the same place.

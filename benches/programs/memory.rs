@@ -8,6 +8,8 @@ pub const BUFFER: usize = 1 << 16;
 const DATA: usize = 1 << 16;
 /// How often the program does its work, where the peers' programs find it.
 const ITERATIONS: usize = BUFFER + DATA;
+/// Room for the frames of engines that have none.
+const STACK: usize = 1 << 18;
 
 /// A buffer, read-only data and a number, on page boundaries.
 pub struct Memory {
@@ -20,7 +22,7 @@ struct Page([u8; 4096]);
 
 impl Memory {
     pub fn new() -> Memory {
-        Memory { pages: vec![Page([0; 4096]); ITERATIONS / 4096 + 1].into_boxed_slice() }
+        Memory { pages: vec![Page([0; 4096]); ITERATIONS / 4096 + 1 + STACK / 4096].into_boxed_slice() }
     }
 
     fn bytes(&mut self) -> &mut [u8] {
@@ -50,6 +52,11 @@ impl Memory {
         let place = &mut self.bytes()[BUFFER..BUFFER + DATA];
         place[..data.len()].copy_from_slice(data);
         place.as_ptr() as u64
+    }
+
+    /// The end of the frames.
+    pub fn stack(&mut self) -> u64 {
+        self.bytes().as_ptr_range().end as u64
     }
 
     /// Sets the number, and gives its address.

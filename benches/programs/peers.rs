@@ -94,6 +94,11 @@ impl Peers {
     /// Compiles an object whose data goes behind the buffer.
     pub fn compile(&self, compiler: Compiler, object: &Path, memory: &mut Memory) -> Result<Machine, String> {
         let mut flat = flatten(object)?;
+        // It does not move r10 at calls: callees would write over the frames of their callers.
+        let moves_frames = compiler == Compiler::Own;
+        if moves_frames {
+            flat.move_frames();
+        }
         let data = memory.set_data(&flat.data);
         for (slot, offset) in std::mem::take(&mut flat.addresses) {
             flat.set_address(slot, data + offset as u64);
@@ -104,6 +109,11 @@ impl Peers {
         code.extend(insn(0x18, 2, 0, 0, iterations as u32));
         code.extend(insn(0, 0, 0, 0, (iterations >> 32) as u32));
         code.extend(insn(0x79, 2, 2, 0, 0));
+        if moves_frames {
+            let stack = memory.stack();
+            code.extend(insn(0x18, 10, 0, 0, stack as u32));
+            code.extend(insn(0, 0, 0, 0, (stack >> 32) as u32));
+        }
         let start = i16::try_from(flat.start).map_err(|_| "`bench` is too far away")?;
         code.extend(insn(0x05, 0, 0, start, 0));
         code.extend(&flat.code);

@@ -10,7 +10,8 @@
 //! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
 //! | loops that fill or copy memory; unrolling of small counted loops | `loops/` |
-//! | long sums are added up in the order that their terms are there in, what a loop carries last | `sums.rs` |
+//! | long sums are added up in the order that their terms are there in, what a loop carries last | `sums/` |
+//! | products of 16-bit numbers that lie one after the other are computed in vectors | `sums/vectors.rs` |
 //! | bits counted by shifts and masks | `counts.rs` |
 //! | selections that a loop waits for become branches, where one outcome is likely | `branches.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
@@ -69,6 +70,8 @@ pub fn improve(
     let unaligned = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
     // Elsewhere Cranelift has no pairs of words that cost nothing.
     let has_pairs = matches!(architecture, Architecture::X86_64 | Architecture::Aarch64(_));
+    // Elsewhere vectors are an extension.
+    let has_vectors = has_pairs;
     let order = isa.endianness();
     if passes.contains(Pass::Constants) {
         constants::run(function);
@@ -87,8 +90,9 @@ pub fn improve(
     }
     loops::run(function, isa, passes, may_call);
     let mut flow = Flow::new(context);
-    if passes.contains(Pass::Sums) {
-        sums::run(function);
+    let (order_sums, vectors) = (passes.contains(Pass::Sums), passes.contains(Pass::Vectors) && has_vectors);
+    if order_sums || vectors {
+        sums::run(function, sums::What { order: order_sums, vectors });
     }
     if passes.contains(Pass::Branches) {
         branches::run(function, &mut flow);

@@ -58,6 +58,7 @@ passes! {
     Idioms "idioms" "loops that fill or copy memory do 16 bytes at once"
     Unroll "unroll" "small counted loops do several rounds in one"
     Sums "sums" "long sums are added up in the order that their terms are there in, what a loop carries last"
+    Vectors "vectors" "products of 16-bit numbers that lie one after the other are computed eight at once"
     Branches "branches" "selections that a loop waits for become branches, where one outcome is likely"
     Latches "latches" "loops' branches back compare and hand on what the next round starts with"
     Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"

@@ -104,7 +104,7 @@ pub(super) fn home(function: &Function, value: Value) -> Option<Block> {
 }
 
 /// Whether nothing but its result is to be seen of an instruction, and that is the same each time.
-pub(super) fn is_pure(dfg: &DataFlowGraph, inst: Inst) -> bool {
+pub(in crate::clif) fn is_pure(dfg: &DataFlowGraph, inst: Inst) -> bool {
     let opcode = dfg.insts[inst].opcode();
     !(opcode.can_load()
         || opcode.can_store()

@@ -28,6 +28,7 @@ use crate::config::{Pass, Passes};
 
 use idioms::Means;
 
+pub(super) use affine::is_pure;
 pub(super) use find::successors;
 pub use idioms::NAMES;
 

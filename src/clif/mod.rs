@@ -15,7 +15,7 @@
 //! | bits counted by shifts and masks | `counts.rs` |
 //! | selections that a loop waits for become branches, where one outcome is likely | `branches.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
-//! | values that several paths want, and those of long blocks, are computed where the program computes them | `pins.rs` |
+//! | values that several paths want, and those of long blocks, are computed where the program computes them | `pins.rs`, `hidden.rs` |
 //! | edges that leave loops, or hand on constants, get blocks of their own | `edges.rs` |
 //! | what a loop hands on is computed in the order in which the old values are read last | `order.rs` |
 //!
@@ -36,6 +36,7 @@ mod counts;
 mod edges;
 mod flow;
 mod halves;
+mod hidden;
 mod latches;
 mod loads;
 mod loops;

@@ -12,7 +12,7 @@
 //! | what does not change in the loop that it is in | left to be moved out of it |
 //! | `&`, `\|`, `^` of words in a block of [`LONG`] simple instructions or more | pinned |
 //! | a value made of two loads that only it uses, or of two such values, in a block of [`PAIRS`] of these or more | pinned |
-//! | what is negated before a loop that adds it (x86-64) | hidden: Cranelift would subtract, and copy first what is subtracted from |
+//! | operands of additions that Cranelift would subtract or shift (x86-64) | hidden (`hidden.rs`) |
 //! | all others: computing them again is cheaper than a register | left |
 //!
 //! Sound: a value more is computed, where it was before, or is the same number. One pass, over the dominator tree.
@@ -20,20 +20,17 @@
 //! Tried, and not kept: pinning all other arithmetic of long blocks (no change), and that of 32 bits (sha256 gains what
 //! chacha20 loses).
 
-use std::collections::HashMap;
-
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::entity::packed_option::PackedOption;
-use cranelift_codegen::ir::{
-    Block, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types,
-};
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
 use super::bytes::constant;
 use super::flow::{Flow, Known};
-use super::places::{self, each_operand, of_values};
+use super::hidden;
+use super::places::{self, each_operand, of_values, source};
 
 /// What a value costs at least that is worth a register: in simple instructions.
 const COST: u32 = 4;
@@ -54,11 +51,11 @@ struct Uses {
     apart: bool,
 }
 
-/// Runs the pass. `adds_to_third` says that the processor adds into a third register, and subtracts from one of two.
+/// Runs the pass. `adds_to_third` says that the processor adds into a third register, and subtracts and shifts in place.
 pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>, adds_to_third: bool) {
     let Known { dominators, loops, .. } = flow.known(function);
     let uses = uses(function, dominators);
-    let negated = if adds_to_third { negated(function, loops) } else { Vec::new() };
+    let negated = if adds_to_third { hidden::negated(function, loops) } else { Vec::new() };
     let mut found = wanted(function, dominators, loops, &uses);
     in_blocks(function, &uses, &mut found);
     for inst in found {
@@ -72,54 +69,9 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>, adds_to_third: b
         let pair = cursor.ins().iconcat(value, value);
         cursor.ins().isplit(pair);
     }
-    hide(function, &negated);
-}
-
-/// The additions in loops of what is negated before the loop: of each, the place of that operand.
-fn negated(function: &Function, loops: &LoopAnalysis) -> Vec<(Inst, usize)> {
-    let dfg = &function.dfg;
-    let mut found = Vec::new();
-    for block in function.layout.blocks() {
-        let Some(inner) = loops.innermost_loop(block) else { continue };
-        for inst in function.layout.block_insts(block) {
-            let InstructionData::Binary { opcode: Opcode::Iadd, args } = dfg.insts[inst] else { continue };
-            let negated = args.iter().position(|&value| {
-                let home = negation(dfg, value).and_then(|from| function.layout.inst_block(from));
-                home.is_some_and(|home| !loops.is_in_loop(home, inner))
-            });
-            found.extend(negated.map(|operand| (inst, operand)));
-        }
-    }
-    found
-}
-
-/// The negation that a value, or what it is the low half of, comes from.
-fn negation(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
-    let is_word = |value: Value| dfg.value_type(value) == types::I64;
-    let inst = match is_word(value) {
-        true => dfg.value_def(dfg.resolve_aliases(value)).inst()?,
-        // Low halves of low halves, extended: no type is narrower.
-        false if dfg.value_type(value) == types::I32 => source(dfg, value)?,
-        false => return None,
-    };
-    (dfg.insts[inst].opcode() == Opcode::Ineg && is_word(dfg.first_result(inst))).then_some(inst)
-}
-
-/// Lets additions use a value that is the negated one, of which that is not known.
-fn hide(function: &mut Function, negated: &[(Inst, usize)]) {
-    let mut hidden: HashMap<(Inst, Type), Value> = HashMap::new();
-    for &(inst, operand) in negated {
-        let value = function.dfg.inst_args(inst)[operand];
-        let Some(from) = negation(&function.dfg, value) else { continue };
-        let ty = function.dfg.value_type(value);
-        let value = *hidden.entry((from, ty)).or_insert_with(|| {
-            let (negated, location) = (function.dfg.first_result(from), function.srcloc(from));
-            let mut cursor = FuncCursor::new(function).after_inst(from).with_srcloc(location);
-            let pair = cursor.ins().iconcat(negated, negated);
-            let (low, _) = cursor.ins().isplit(pair);
-            if ty == types::I64 { low } else { cursor.ins().ireduce(ty, low) }
-        });
-        function.dfg.inst_args_mut(inst)[operand] = value;
+    hidden::hide(function, &negated);
+    if adds_to_third {
+        hidden::double(function);
     }
 }
 
@@ -187,20 +139,6 @@ fn in_blocks(function: &Function, uses: &SecondaryMap<Value, Uses>, all: &mut Ve
         found.retain(is_own);
     }
     all.extend(of_loads.into_iter().filter(|found| found.len() >= PAIRS).flatten());
-}
-
-/// The instruction that a value is a part, or an extension of the result of.
-fn source(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
-    let mut value = dfg.resolve_aliases(value);
-    loop {
-        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
-        match dfg.insts[inst] {
-            InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg } => {
-                value = dfg.resolve_aliases(arg);
-            }
-            _ => return Some(inst),
-        }
-    }
 }
 
 /// What several paths want.

@@ -5,8 +5,8 @@ use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opco
 
 use super::bytes::{constant, size_of};
 
-/// How many additions of constants an address is looked through.
-const DEPTH: usize = 16;
+/// How many additions of constants an address is looked through, and how many conversions a value.
+pub(super) const DEPTH: usize = 16;
 
 /// What an address starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,21 @@ pub(super) fn operand(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Opti
         },
         _ => None,
     }
+}
+
+/// The instruction that a value is a part, or an extension of the result of.
+pub(super) fn source(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
+    let mut value = dfg.resolve_aliases(value);
+    for _ in 0..DEPTH {
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
+        match dfg.insts[inst] {
+            InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg } => {
+                value = dfg.resolve_aliases(arg);
+            }
+            _ => return Some(inst),
+        }
+    }
+    None
 }
 
 /// Puts a value in the place of an instruction that has one result.

@@ -55,7 +55,7 @@ impl Sum {
             sum = ready.pop()?.0;
         }
         for (index, term) in self.carried.iter().enumerate() {
-            sum = order.add(sum, (term.depth, self.terms.len() + index));
+            sum = order.add((term.depth, self.terms.len() + index), sum);
         }
         order.depth = sum.0;
         Some(order)

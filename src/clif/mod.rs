@@ -14,6 +14,7 @@
 //! | products of 16-bit numbers that lie one after the other are computed in vectors | `sums/vectors.rs` |
 //! | bits counted by shifts and masks | `counts.rs` |
 //! | selections that a loop waits for become branches, where one outcome is likely | `branches.rs` |
+//! | two tests for equality that lead to the same place become one branch | `conditions.rs` |
 //! | loops' branches back compare and hand on what the next round starts with | `latches.rs` |
 //! | values that several paths want, and those of long blocks, are computed where the program computes them | `pins.rs`, `hidden.rs` |
 //! | edges that leave loops, or hand on constants, get blocks of their own | `edges.rs` |
@@ -31,6 +32,7 @@
 
 mod branches;
 mod bytes;
+mod conditions;
 mod constants;
 mod counts;
 mod edges;
@@ -97,6 +99,9 @@ pub fn improve(
     }
     if passes.contains(Pass::Branches) {
         branches::run(function, &mut flow);
+    }
+    if passes.contains(Pass::Conditions) {
+        conditions::run(function, &mut flow);
     }
     if passes.contains(Pass::Latches) && has_pairs {
         latches::run(function, &mut flow);

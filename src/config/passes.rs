@@ -60,6 +60,7 @@ passes! {
     Sums "sums" "long sums are added up in the order that their terms are there in, what a loop carries last"
     Vectors "vectors" "products of 16-bit numbers that lie one after the other are computed eight at once"
     Branches "branches" "selections that a loop waits for become branches, where one outcome is likely"
+    Conditions "conditions" "two tests for equality that lead to the same place become one branch"
     Latches "latches" "loops' branches back compare and hand on what the next round starts with"
     Edges "edges" "edges that leave loops, or hand on constants, get blocks of their own"
     Pins "pins" "values that several paths want, and those of long blocks, are computed where the program does"

@@ -1,0 +1,141 @@
+//! Two tests for equality that lead to the same place become one branch.
+//!
+//! `while (slot->key && slot->key != key)` has two ways out, and which of them it will be nobody can foresee; that it is
+//! one of them is foreseen more often. Natively compilers do the same.
+//!
+//! | `a == b` leads to `X`, or else `c == d` does; one of the two or both may be `!=` | |
+//! |---|---|
+//! | nothing, or next to nothing ([`LARGEST`]), is computed between the two | one branch to `X`, on both by `\|` |
+//! | both compare with constants, which differ: one of the two is usually the likely one (`c == ' ' \|\| c == '\n'`) | left |
+//!
+//! Sound: what is computed earlier has no effects but its result, and `X` gets the same arguments. One pass over the blocks,
+//! a step for each; of three tests, two are put together.
+//!
+//! Measured: `hashmap` 1.21 to 1.04 of clang's time, `list` 0.97 to 0.90, no other of 54 programs has such tests. Tried, and
+//! not kept: comparisons for order (`xdp` 0.90 to 1.00), and different constants (`http` 1.12 to 1.19, `packets`, `dfa`).
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
+use cranelift_codegen::ir::{
+    Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value,
+};
+
+use super::bytes::constant;
+use super::flow::Flow;
+use super::loops::{is_pure, successors};
+
+/// How many instructions may be between the branches, the comparison included, that are not free.
+const LARGEST: usize = 2;
+
+/// A branch of two ways.
+struct Test {
+    branch: Inst,
+    /// Whether the first way is taken if the numbers are equal, and not if they differ.
+    is_equal: bool,
+    numbers: [Value; 2],
+    ways: [Way; 2],
+}
+
+/// Where a branch leads.
+#[derive(PartialEq)]
+struct Way {
+    to: Block,
+    arguments: Vec<BlockArg>,
+}
+
+/// Two tests, of which one way of each leads to the same place.
+struct Pair {
+    first: Test,
+    second: Test,
+    /// The block of the second one.
+    between: Block,
+    /// The way of each that leads to the same place.
+    same: [usize; 2],
+}
+
+/// Runs the pass.
+pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+    let mut ways_in: SecondaryMap<Block, u32> = SecondaryMap::new();
+    for last in function.layout.blocks().filter_map(|block| function.layout.last_inst(block)) {
+        successors(function, last).for_each(|to| ways_in[to] += 1);
+    }
+    let blocks: Vec<Block> = function.layout.blocks().collect();
+    for block in blocks {
+        if let Some(pair) = pair(function, block, &ways_in) {
+            merge(function, &pair);
+            flow.changed();
+        }
+    }
+}
+
+/// The test that a block ends with.
+fn test(function: &Function, block: Block) -> Option<Test> {
+    let dfg = &function.dfg;
+    let branch = function.layout.last_inst(block)?;
+    let InstructionData::Brif { arg, blocks, .. } = dfg.insts[branch] else { return None };
+    let comparison = dfg.value_def(dfg.resolve_aliases(arg)).inst()?;
+    let InstructionData::IntCompare { cond: cond @ (IntCC::Equal | IntCC::NotEqual), args, .. } =
+        dfg.insts[comparison]
+    else {
+        return None;
+    };
+    let ways = blocks.map(|call| way(dfg, &call));
+    Some(Test { branch, is_equal: cond == IntCC::Equal, numbers: args, ways })
+}
+
+fn way(dfg: &DataFlowGraph, call: &BlockCall) -> Way {
+    let arguments = call.args(&dfg.value_lists).map(|argument| match argument {
+        BlockArg::Value(value) => BlockArg::Value(dfg.resolve_aliases(value)),
+        other => other,
+    });
+    Way { to: call.block(&dfg.value_lists), arguments: arguments.collect() }
+}
+
+/// The tests that a block and the only one behind it end with, if they are to be one.
+fn pair(function: &Function, block: Block, ways_in: &SecondaryMap<Block, u32>) -> Option<Pair> {
+    let dfg = &function.dfg;
+    let first = test(function, block)?;
+    // A block that both ways lead to has two ways in.
+    let on = (0..2).find(|&way| {
+        let to = first.ways[way].to;
+        ways_in[to] == 1 && dfg.num_block_params(to) == 0 && to != block
+    })?;
+    let between = first.ways[on].to;
+    let second = test(function, between)?;
+    let same = [1 - on, second.ways.iter().position(|way| *way == first.ways[1 - on])?];
+    let constants = [&first, &second].map(|test| test.numbers.into_iter().find_map(|value| constant(dfg, value)));
+    if let [Some(one), Some(other)] = constants
+        && one != other
+    {
+        return None;
+    }
+    let insts = || function.layout.block_insts(between).filter(|&inst| inst != second.branch);
+    let is_free =
+        |inst: &Inst| matches!(dfg.insts[*inst].opcode(), Opcode::Iconst | Opcode::Uextend | Opcode::Ireduce);
+    let is_small = insts().filter(|inst| !is_free(inst)).take(LARGEST + 1).count() <= LARGEST;
+    (is_small && insts().all(|inst| is_pure(dfg, inst))).then_some(Pair { first, second, between, same })
+}
+
+/// Puts two tests into one branch.
+fn merge(function: &mut Function, pair: &Pair) {
+    let Pair { first, second, between, same } = pair;
+    let location = function.srcloc(first.branch);
+    while let Some(inst) = function.layout.first_inst(*between) {
+        function.layout.remove_inst(inst);
+        if inst != second.branch {
+            function.layout.insert_inst(inst, first.branch);
+        }
+    }
+    function.layout.remove_block(*between);
+    let mut cursor = FuncCursor::new(function).at_inst(first.branch).with_srcloc(location);
+    let conditions = [(first, same[0]), (second, same[1])].map(|(test, way)| {
+        let is_wanted = if test.is_equal { IntCC::Equal } else { IntCC::NotEqual };
+        let condition = if way == 0 { is_wanted } else { is_wanted.complement() };
+        cursor.ins().icmp(condition, test.numbers[0], test.numbers[1])
+    });
+    let either = cursor.ins().bor(conditions[0], conditions[1]);
+    let [to, other] = [&second.ways[same[1]], &second.ways[1 - same[1]]];
+    cursor.ins().brif(either, to.to, &to.arguments, other.to, &other.arguments);
+    function.layout.remove_inst(first.branch);
+}

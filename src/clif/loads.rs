@@ -7,6 +7,7 @@
 //! |---|---|
 //! | 2, 4 or 8 bytes of adjacent loads | a load at the first one's place in the block, and `bswap` |
 //! | a load that took part and is used otherwise too | the bytes out of that load |
+//! | two bytes in the other order, one of which is used otherwise too | left: the bytes out of the load cost more than it saves |
 //! | the bytes of another value in the other order, by shifts | `bswap` of it |
 //! | exactly another value's bytes (a mask of what is 0 anyway, an extension of what is extended) | that value |
 //!
@@ -19,7 +20,7 @@
 //! Not done across blocks: a byte that an earlier block has loaded would be read twice, or its fellows before it is known
 //! that they are there. It would be 3 values of 54 programs (all of `xdp`), and 1 of 66 objects of the fixtures.
 //!
-//! One pass over the instructions, and one over the values that are needed; a value whose bytes are found makes nothing
+//! One pass over the instructions, and one over the values that are needed, or two, if some loads are left; a value whose bytes are found makes nothing
 //! of what it was made of needed.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
@@ -39,12 +40,16 @@ struct Load {
     epoch: usize,
     /// The wide load that it is part of.
     group: Option<usize>,
+    /// Whether it is to be part of none.
+    is_left: bool,
 }
 
 /// A load in the place of several.
 struct Group {
     loads: Vec<usize>,
     part: Part,
+    /// Whether its bytes are wanted in the other order.
+    swapped: bool,
     /// The load in whose place it is.
     first: usize,
     /// Its result, a word, zero-extended.
@@ -92,7 +97,10 @@ pub(super) fn run(function: &mut Function, order: Endianness, unaligned: bool) {
         others: Vec::new(),
     };
     finder.look(unaligned);
-    let (needed, replacements) = finder.replacements();
+    let (mut needed, mut replacements) = finder.replacements();
+    if finder.leave(&needed) {
+        (needed, replacements) = finder.replacements();
+    }
     let dead = finder.dead(&needed);
     let Finder { loads, groups, .. } = finder;
     for inst in dead {
@@ -119,7 +127,7 @@ impl Finder<'_> {
                     continue;
                 }
                 if let Some(access) = places::load(dfg, inst) {
-                    self.loads.push(Load { access, epoch, group: None });
+                    self.loads.push(Load { access, epoch, group: None, is_left: false });
                     self.load_of[dfg.first_result(inst)] = self.loads.len() as u32;
                 } else if is_barrier {
                     epoch += 1;
@@ -135,8 +143,8 @@ impl Finder<'_> {
         let mut needed = EntitySet::with_capacity(dfg.num_values());
         let mut replacements = Vec::new();
         let mut work: Vec<Value> = Vec::new();
-        for inst in std::mem::take(&mut self.others) {
-            each_operand(dfg, inst, |value| work.push(value));
+        for index in 0..self.others.len() {
+            each_operand(dfg, self.others[index], |value| work.push(value));
             while let Some(value) = work.pop() {
                 let value = dfg.resolve_aliases(value);
                 if !needed.insert(value) {
@@ -158,6 +166,22 @@ impl Finder<'_> {
             }
         }
         (needed, replacements)
+    }
+
+    /// Forgets all wide loads, and leaves those alone of which that would be more work; says whether there are any: two
+    /// bytes that are swapped, one of which is needed as it is.
+    fn leave(&mut self, needed: &EntitySet<Value>) -> bool {
+        let is_needed =
+            |load: &usize| needed.contains(self.function.dfg.first_result(self.loads[*load].access.inst));
+        let is_more = |group: &&Group| group.swapped && group.part.size == 2 && group.loads.iter().any(is_needed);
+        let left: Vec<usize> = self.groups.iter().filter(is_more).flat_map(|group| group.loads.clone()).collect();
+        if left.is_empty() {
+            return false;
+        }
+        left.iter().for_each(|&load| self.loads[load].is_left = true);
+        self.loads.iter_mut().for_each(|load| load.group = None);
+        self.groups.clear();
+        true
     }
 
     /// The arithmetic that nothing needs: it may use loads that are not there for long.
@@ -227,6 +251,9 @@ impl Finder<'_> {
         let (&one, others) = members.split_first()?;
         let (root, epoch) = (self.loads[one].access.root, self.loads[one].epoch);
         let together = |&load: &usize| self.loads[load].access.root == root && self.loads[load].epoch == epoch;
+        if members.iter().any(|&load| self.loads[load].is_left) {
+            return None;
+        }
         if others.is_empty() || !others.iter().all(together) {
             return None;
         }
@@ -243,11 +270,11 @@ impl Finder<'_> {
         }
         let part = Part { at: start, size };
         let swapped = ascending != (self.order == Endianness::Little);
-        let group = self.group(members, part)?;
+        let group = self.group(members, part, swapped)?;
         Some(Replacement::Part { group, part, swapped })
     }
 
-    fn group(&mut self, members: &[usize], part: Part) -> Option<usize> {
+    fn group(&mut self, members: &[usize], part: Part, swapped: bool) -> Option<usize> {
         let group = self.loads[members[0]].group;
         if members.iter().any(|&load| self.loads[load].group != group) {
             return None;
@@ -259,7 +286,7 @@ impl Finder<'_> {
         self.loads[first].access.offset_to(part.at)?;
         let group = self.groups.len();
         members.iter().for_each(|&load| self.loads[load].group = Some(group));
-        self.groups.push(Group { loads: members.to_vec(), part, first, wide: None });
+        self.groups.push(Group { loads: members.to_vec(), part, swapped, first, wide: None });
         Some(group)
     }
 }

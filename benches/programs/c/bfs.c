@@ -1,16 +1,21 @@
-/* The distances from one corner of a labyrinth of 64 by 64, breadth first. */
+/* The distances from one corner of a labyrinth of 64 by 64, breadth first; each labyrinth is another one. */
 #include "bench.h"
 
 enum { SIDE = 64, CELLS = SIDE * SIDE };
 
 struct maze {
-	u8 wall[CELLS];
+	u8 random[CELLS];
 	u16 distance[CELLS], queue[CELLS];
 };
 
 static const i8 steps[4][2] = { { 1, 0 }, { 0, 1 }, { -1, 0 }, { 0, -1 } };
 
-static u64 explore(struct maze *maze)
+static inline int is_wall(const struct maze *maze, u32 cell, u32 number)
+{
+	return (maze->random[(cell + number * 67) % CELLS] & 7) < 2;
+}
+
+static u64 explore(struct maze *maze, u32 number)
 {
 	u32 head = 0, tail = 1;
 	u64 sum = 0;
@@ -27,7 +32,7 @@ static u64 explore(struct maze *maze)
 			if (nx < 0 || ny < 0 || nx >= SIDE || ny >= SIDE)
 				continue;
 			u32 next = (u32)(ny * SIDE + nx);
-			if (maze->wall[next] || maze->distance[next] != 0xffff)
+			if (maze->distance[next] != 0xffff || is_wall(maze, next, number))
 				continue;
 			maze->distance[next] = (u16)(maze->distance[cell] + 1);
 			maze->queue[tail++] = (u16)next;
@@ -39,12 +44,8 @@ static u64 explore(struct maze *maze)
 u64 bench(void *buffer, u64 iterations)
 {
 	struct maze *maze = buffer;
-	for (u32 i = 0; i < CELLS; i++)
-		maze->wall[i] = i > 1 && (maze->wall[i] & 7) < 2;
 	u64 sum = 0;
-	for (u64 n = 0; n < iterations; n++) {
-		maze->wall[2 + n % (CELLS - 2)] ^= 1;
-		sum = mix(sum, explore(maze));
-	}
+	for (u64 n = 0; n < iterations; n++)
+		sum = mix(sum, explore(maze, (u32)n));
 	return sum;
 }

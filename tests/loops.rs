@@ -1,5 +1,6 @@
 //! Random loops, translated and interpreted: counters of all widths, signs, steps and bounds, also close to where they wrap;
-//! no rounds at all; tests at the top, the bottom and in the middle; fills and copies, also of areas that overlap.
+//! no rounds at all; tests at the top, the bottom and in the middle; fills, copies and arithmetic on each element, also of
+//! areas that overlap.
 //!
 //! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
 
@@ -100,7 +101,7 @@ fn body(seed: &mut Seed, text: &mut String, number: usize) {
     let step = if seed.below(4) == 0 { -size } else { size };
     let at = |seed: &mut Seed| if seed.below(2) == 0 { 0 } else { seed.below(48) as i64 - 24 };
     let (from, to) = (at(seed), at(seed));
-    let plain = match seed.below(4) {
+    let plain = match seed.below(6) {
         // Fills.
         0 => {
             let value = *seed.pick(&[0, -1, 0x55, 0x0101_0101, 0x1234]);
@@ -111,6 +112,25 @@ fn body(seed: &mut Seed, text: &mut String, number: usize) {
         1 | 2 => {
             writeln!(text, "r5 = *(u{bits} *)(r7 {from:+})").unwrap();
             writeln!(text, "*(u{bits} *)(r8 {to:+}) = r5").unwrap();
+            true
+        }
+        // What is computed of one or two, of constants, and of what stays the same.
+        3 | 4 => {
+            writeln!(text, "r5 = *(u{bits} *)(r7 {from:+})").unwrap();
+            for _ in 0..1 + seed.below(3) {
+                let letter = *seed.pick(&['r', 'r', 'w']);
+                let op = *seed.pick(&["+=", "-=", "^=", "&=", "|=", "+="]);
+                match seed.below(6) {
+                    0 => writeln!(text, "{letter}5 {op} {}", seed.pick(&[1, -1, 0x55, -128, 0x1234])),
+                    1 => writeln!(text, "{letter}5 {op} {letter}2"),
+                    2 => writeln!(text, "{letter}5 {op} {letter}5"),
+                    3 => writeln!(text, "r0 = *(u{bits} *)(r7 {to:+})\n{letter}5 {op} {letter}0"),
+                    _ => writeln!(text, "r0 = *(u{bits} *)(r8 {to:+})\n{letter}5 {op} {letter}0"),
+                }
+                .unwrap();
+            }
+            let to = *seed.pick(&[to, to, from, from + 16, from - 8]);
+            writeln!(text, "*(u{bits} *)({} {to:+}) = r5", seed.pick(&["r8", "r7"])).unwrap();
             true
         }
         _ => false,
@@ -219,7 +239,7 @@ fn random_loops_do_what_they_say() {
     ];
     let engines = settings.map(|(name, passes)| (name, passes, Jit::new(&config(passes)).unwrap()));
     let linker = engine::jit::linker();
-    let (mut made, mut unrolled, mut widened) = (0, 0, 0);
+    let (mut made, mut unrolled, mut widened, mut computed) = (0, 0, 0, 0);
     for value in differential::seeds("loops", 3000) {
         let mut seed = Seed::new(value);
         let Some(text) = program(&mut seed) else { continue };
@@ -250,9 +270,13 @@ fn random_loops_do_what_they_say() {
             };
             let values = |passes| clif(passes).lines().filter(|line| line.contains(" = ")).count();
             unrolled += usize::from(values(settings[1].1) > values(Passes::NONE));
-            widened += usize::from(clif(settings[2].1).contains("i8x16"));
+            let wide = clif(settings[2].1);
+            widened += usize::from(wide.contains("i8x16"));
+            computed += usize::from(["i16x8", "i32x4", "i64x2"].iter().any(|vector| wide.contains(vector)));
         }
     }
-    support::say(&format!("loops: {made} ran; of each 16th, {unrolled} were unrolled and {widened} widened\n"));
-    assert!(made < 1600 || (unrolled > 2 && widened > 2), "hardly any of them is changed");
+    support::say(&format!(
+        "loops: {made} ran; of each 16th, {unrolled} were unrolled, {widened} widened, {computed} computed in vectors\n"
+    ));
+    assert!(made < 1600 || (unrolled > 0 && widened > 0 && computed > 0), "hardly any of them is changed");
 }

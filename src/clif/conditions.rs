@@ -34,14 +34,7 @@ struct Test {
     /// Whether the first way is taken if the numbers are equal, and not if they differ.
     is_equal: bool,
     numbers: [Value; 2],
-    ways: [Way; 2],
-}
-
-/// Where a branch leads.
-#[derive(PartialEq)]
-struct Way {
-    to: Block,
-    arguments: Vec<BlockArg>,
+    ways: [BlockCall; 2],
 }
 
 /// Two tests, of which one way of each leads to the same place.
@@ -80,30 +73,31 @@ fn test(function: &Function, block: Block) -> Option<Test> {
     else {
         return None;
     };
-    let ways = blocks.map(|call| way(dfg, &call));
-    Some(Test { branch, is_equal: cond == IntCC::Equal, numbers: args, ways })
+    Some(Test { branch, is_equal: cond == IntCC::Equal, numbers: args, ways: blocks })
 }
 
-fn way(dfg: &DataFlowGraph, call: &BlockCall) -> Way {
-    let arguments = call.args(&dfg.value_lists).map(|argument| match argument {
+/// What a branch hands on.
+fn arguments(dfg: &DataFlowGraph, way: &BlockCall) -> impl Iterator<Item = BlockArg> {
+    way.args(&dfg.value_lists).map(|argument| match argument {
         BlockArg::Value(value) => BlockArg::Value(dfg.resolve_aliases(value)),
         other => other,
-    });
-    Way { to: call.block(&dfg.value_lists), arguments: arguments.collect() }
+    })
 }
 
 /// The tests that a block and the only one behind it end with, if they are to be one.
 fn pair(function: &Function, block: Block, ways_in: &SecondaryMap<Block, u32>) -> Option<Pair> {
     let dfg = &function.dfg;
     let first = test(function, block)?;
+    let to = |way: &BlockCall| way.block(&dfg.value_lists);
     // A block that both ways lead to has two ways in.
-    let on = (0..2).find(|&way| {
-        let to = first.ways[way].to;
+    let on = first.ways.iter().position(|way| {
+        let to = to(way);
         ways_in[to] == 1 && dfg.num_block_params(to) == 0 && to != block
     })?;
-    let between = first.ways[on].to;
+    let (between, out) = (to(&first.ways[on]), &first.ways[1 - on]);
     let second = test(function, between)?;
-    let same = [1 - on, second.ways.iter().position(|way| *way == first.ways[1 - on])?];
+    let is_same = |way: &BlockCall| to(way) == to(out) && arguments(dfg, way).eq(arguments(dfg, out));
+    let same = [1 - on, second.ways.iter().position(is_same)?];
     let constants = [&first, &second].map(|test| test.numbers.into_iter().find_map(|value| constant(dfg, value)));
     if let [Some(one), Some(other)] = constants
         && one != other
@@ -135,7 +129,11 @@ fn merge(function: &mut Function, pair: &Pair) {
         cursor.ins().icmp(condition, test.numbers[0], test.numbers[1])
     });
     let either = cursor.ins().bor(conditions[0], conditions[1]);
-    let [to, other] = [&second.ways[same[1]], &second.ways[1 - same[1]]];
-    cursor.ins().brif(either, to.to, &to.arguments, other.to, &other.arguments);
+    let ways = [same[1], 1 - same[1]].map(|way| {
+        let (dfg, way) = (&cursor.func.dfg, &second.ways[way]);
+        (way.block(&dfg.value_lists), arguments(dfg, way).collect::<Vec<BlockArg>>())
+    });
+    let [(to, handed), (other, others)] = &ways;
+    cursor.ins().brif(either, *to, handed, *other, others);
     function.layout.remove_inst(first.branch);
 }

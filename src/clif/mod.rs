@@ -9,7 +9,7 @@
 //! | byte loads of one number become one load; byte orders; masks of what is zero | `loads.rs`, over `bytes.rs`, `halves.rs` |
 //! | byte stores of one number become one store | `stores.rs`, over `bytes.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
-//! | loops that fill or copy memory; unrolling of small counted loops | `loops/` |
+//! | loops that fill, copy or compute memory, element by element; unrolling of small counted loops | `loops/` |
 //! | long sums are added up in the order that their terms are there in, what a loop carries last | `sums/` |
 //! | products of 16-bit numbers that lie one after the other are computed in vectors | `sums/vectors.rs` |
 //! | bits counted by shifts and masks | `counts.rs` |

@@ -55,7 +55,7 @@ passes! {
     Stores "stores" "byte stores of one number become one store"
     Rotates "rotates" "shifts that make a rotate by a variable amount become one"
     Counts "counts" "bits that are counted by shifts and masks are counted by instructions"
-    Idioms "idioms" "loops that fill or copy memory do 16 bytes at once"
+    Idioms "idioms" "loops that fill, copy or compute memory element by element do 16 bytes at once"
     Unroll "unroll" "small counted loops do several rounds in one"
     Sums "sums" "long sums are added up in the order that their terms are there in, what a loop carries last"
     Vectors "vectors" "products of 16-bit numbers that lie one after the other are computed eight at once"

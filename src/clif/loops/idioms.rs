@@ -1,6 +1,6 @@
-//! Loops that fill or copy memory do 16 bytes at once.
+//! Loops that fill, copy or compute memory, element by element, do 16 bytes at once.
 //!
-//! The loop has one way out, no jumps inside, one store and at most one load, plain and at addresses that grow (or fall) by
+//! The loop has one way out, no jumps inside, one store and some loads, plain and at addresses that grow (or fall) by
 //! what is accessed; all that goes round is counters. With `e` the number of the round that leaves (`trips.rs`), and `w` the
 //! bytes of an access, what is before the loop becomes
 //!
@@ -10,6 +10,7 @@
 //! | the same byte again and again | `e w >=` [`FEWEST`] | a loop of stores of 16 bytes, and one more of the last 16 | 0 to `e - 1` |
 //! | what it loads, upwards | the same, and `to - from >= 16`, unsigned | a loop of loads and stores of 16 bytes | as many as are whole such groups |
 //! | the same downwards | the same, and `from - to >= 16`, unsigned | the same, from the end | the same |
+//! | what it computes of what it loads, upwards (`lanes.rs`) | the same of each load, or `to == from` | the same, in vectors | the same |
 //!
 //! and then the loop goes on with the next round (else with its first): so it leaves as it did, and what is used after it is
 //! there.
@@ -20,6 +21,8 @@
 //! and the distance to the bound is a multiple of the step where that matters, so the counter does not wrap before the
 //! bound. A program that defines one of [`NAMES`] does not call `memset` this way: that may be what is translated.
 //!
+//! Measured: `transpose`, which adds a matrix to another one, takes 0.74 of clang's scalar code, where it took 1.02.
+//!
 //! Tried, and not kept: calls for all of them (a call in a function costs each of its loops moves, since what lives across
 //! the call is kept in other registers), and copies of unknown length inside of other loops (LZ's are short: 2.0 for 1.05).
 //!
@@ -27,16 +30,17 @@
 //! memory. LLVM wants to know that all can be read (its patch for such loops finds few that it may change), or looks at each
 //! page's end before it reads more (AArch64's and RISC-V's vectors). BPF says of no address how much is there.
 
-use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, ValueDef};
+use cranelift_codegen::ir::{Function, Inst, Opcode, Value, ValueDef};
 use cranelift_codegen::isa::TargetIsa;
 
 use super::affine::{self, Steps};
 use super::find::Loop;
+use super::lanes::Lanes;
 use super::trips::Test;
 use super::unroll::{leave, start};
 use super::widen::Maker;
 use crate::clif::bytes::constant;
-use crate::clif::places;
+use crate::clif::places::{self, Access};
 
 /// Functions that may be written in terms of each other.
 pub const NAMES: [&str; 3] = ["bzero", "explicit_bzero", "memset"];
@@ -61,9 +65,8 @@ const DEPTH: usize = 16;
 
 /// What a loop does.
 pub(super) struct Idiom {
-    /// The address of the store, without its offset.
-    pub(super) to: Value,
-    pub(super) to_offset: i64,
+    /// The store.
+    pub(super) to: Access,
     /// The bytes that it writes.
     pub(super) size: i64,
     /// Whether the address grows.
@@ -75,23 +78,21 @@ pub(super) enum Source {
     /// A byte.
     Byte(Value),
     Constant(u8),
-    /// What is at an address, with an offset.
-    Load(Value, i64),
+    /// What is computed of what is at some addresses.
+    Lanes(Lanes),
 }
 
 impl Idiom {
     fn find(function: &Function, inner: &Loop, steps: &Steps, test: &Test) -> Option<Idiom> {
         let dfg = &function.dfg;
-        let (mut store, mut load) = (None, None);
+        let (mut store, mut loads) = (None, 0);
         for inst in inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block)) {
             if let Some(found) = places::store(dfg, inst) {
                 if store.replace(found).is_some() {
                     return None;
                 }
-            } else if let Some(found) = places::load(dfg, inst) {
-                if load.replace(found).is_some() {
-                    return None;
-                }
+            } else if places::load(dfg, inst).is_some() {
+                loads += 1;
             } else if !affine::is_pure(dfg, inst)
                 && inst != test.branch
                 && !matches!(dfg.insts[inst].opcode(), Opcode::Jump | Opcode::SequencePoint)
@@ -102,15 +103,20 @@ impl Idiom {
         let (store, value) = store?;
         let size = i64::from(store.size);
         let step = steps.of_inside(store.address).filter(|step| step.abs() == size)?;
-        let source = match load {
-            Some(load) => {
-                let is_copied = load.size == store.size && loaded(dfg, value, store.size) == Some(load.inst);
-                if !is_copied || steps.of_inside(load.address) != Some(step) {
+        let source = match loads {
+            1.. => {
+                let lanes = Lanes::find(function, inner, steps, value, store.size)?;
+                let goes_along = |load: &Access| {
+                    steps.of_inside(load.address) == Some(step)
+                        && (lanes.is_copy() || step > 0 && is_apart(&store, load) != Some(false))
+                };
+                // Each round does all loads once.
+                if lanes.loads.len() != loads || !lanes.loads.iter().all(goes_along) {
                     return None;
                 }
-                Source::Load(load.address, load.offset.into())
+                Source::Lanes(lanes)
             }
-            None => match constant(dfg, value) {
+            0 => match constant(dfg, value) {
                 Some(number) => {
                     let bytes = number.to_le_bytes();
                     let is_same = bytes[..usize::from(store.size)].iter().all(|&byte| byte == bytes[0]);
@@ -120,27 +126,17 @@ impl Idiom {
                 None => return None,
             },
         };
-        Some(Idiom { to: store.address, to_offset: store.offset.into(), size, up: step > 0, source })
+        Some(Idiom { to: store, size, up: step > 0, source })
     }
 }
 
-/// The load whose bytes a value has, at least as many as that.
-fn loaded(dfg: &DataFlowGraph, value: Value, size: u8) -> Option<Inst> {
-    let mut value = value;
-    for _ in 0..DEPTH {
-        if dfg.value_type(value).bytes() < u32::from(size) {
-            return None;
-        }
-        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
-        match dfg.insts[inst] {
-            InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg } => {
-                value = arg
-            }
-            InstructionData::Load { .. } => return Some(inst),
-            _ => return None,
-        }
-    }
-    None
+/// Whether 16 bytes may be loaded before they are stored, if the distance is known: no earlier round stores what a later
+/// one loads.
+pub(super) fn is_apart(store: &Access, load: &Access) -> Option<bool> {
+    (store.address == load.address).then(|| {
+        let distance = i64::from(store.offset) - i64::from(load.offset);
+        distance <= 0 || distance >= WIDE
+    })
 }
 
 /// What the machine has for this.
@@ -185,7 +181,7 @@ pub(super) fn widen(
     let first = start(function, inner, test.index).map(|start| affine::wrapped(start, test.ty));
     let bound = affine::signed(&function.dfg, test.bound);
     let rounds = first.zip(bound).and_then(|(start, bound)| test.last_round(start, bound));
-    let is_copy = matches!(idiom.source, Source::Load(..));
+    let is_copy = matches!(idiom.source, Source::Lanes(_));
     let way = match rounds.map(|rounds| i64::try_from(rounds).ok()?.checked_mul(idiom.size)) {
         Some(Some(LARGE..)) if means.may_call && !is_copy => Way::Call,
         // Copies of unknown length inside of other loops are mostly short.
@@ -194,15 +190,17 @@ pub(super) fn widen(
         _ if means.wide => Way::Loop,
         _ => return false,
     };
-    let source = match idiom.source {
-        Source::Byte(value) | Source::Load(value, _) => Some(value),
-        Source::Constant(_) => None,
-    };
-    let bound = rounds.is_none().then_some(test.bound);
-    let Some(order) = order_of_copies(function, inner, [Some(idiom.to), source, bound].into_iter().flatten())
-    else {
-        return false;
-    };
+    let mut wanted = vec![idiom.to.address];
+    match &idiom.source {
+        Source::Byte(value) => wanted.push(*value),
+        Source::Constant(_) => {}
+        Source::Lanes(lanes) => {
+            wanted.extend(lanes.loads.iter().map(|load| load.address));
+            wanted.extend(&lanes.same);
+        }
+    }
+    wanted.extend(rounds.is_none().then_some(test.bound));
+    let Some(order) = order_of_copies(function, inner, wanted.into_iter()) else { return false };
     let maker = Maker::new(function, means.isa, inner, &steps, &test, &order);
     maker.make(&idiom, rounds, way);
     // Only the round that leaves is left where there is no other way to the loop.

@@ -5,13 +5,14 @@
 //! | finding them | `find.rs` |
 //! | what grows by the same in each round | `affine.rs` |
 //! | how often they go round | `trips.rs` |
-//! | loops that fill or copy memory | `idioms.rs`, over `widen.rs` |
+//! | loops that fill, copy or compute memory, element by element | `idioms.rs`, over `widen.rs`, `lanes.rs` |
 //! | several rounds one after the other | `unroll.rs`, `twice.rs`, over `copy.rs` |
 
 mod affine;
 mod copy;
 mod find;
 mod idioms;
+mod lanes;
 mod trips;
 mod twice;
 mod unroll;

@@ -16,9 +16,11 @@ use cranelift_codegen::isa::TargetIsa;
 use super::affine::{self, Steps};
 use super::copy::number;
 use super::find::Loop;
-use super::idioms::{FEWEST, Idiom, MOST, Source, WIDE, Way};
+use super::idioms::{FEWEST, Idiom, MOST, Source, WIDE, Way, is_apart};
+use super::lanes::Lanes;
 use super::trips::{Test, includes_bound};
 use super::unroll::{block_args, enter};
+use crate::clif::places::Access;
 
 /// Makes the code before a loop.
 pub(super) struct Maker<'a> {
@@ -33,6 +35,14 @@ pub(super) struct Maker<'a> {
     parameters: Vec<Value>,
     /// The loop's values, as they are in the first round.
     values: HashMap<Value, Value>,
+}
+
+/// What a group of bytes is.
+enum Group<'l> {
+    /// The same each time.
+    Same(Value),
+    /// What is computed of other groups, that start there, and of vectors that stay the same.
+    Computed { lanes: &'l Lanes, from: Vec<Value>, same: Vec<Value> },
 }
 
 impl<'a> Maker<'a> {
@@ -72,16 +82,20 @@ impl<'a> Maker<'a> {
         enter(self.function, self.inner, self.block);
         let counted = rounds.is_none().then(|| self.count(FEWEST / idiom.size));
         let mut condition = counted.map(|counted| counted.1);
-        let to = self.at(idiom.to);
+        let to = self.at(idiom.to.address);
         let source = match idiom.source {
-            Source::Byte(value) | Source::Load(value, _) => Some(self.at(value)),
-            Source::Constant(_) => None,
+            Source::Byte(value) => Some(self.at(value)),
+            Source::Constant(_) | Source::Lanes(_) => None,
+        };
+        let sources: Vec<(&Access, Value)> = match &idiom.source {
+            Source::Lanes(lanes) => lanes.loads.iter().map(|load| (load, self.at(load.address))).collect(),
+            Source::Byte(_) | Source::Constant(_) => Vec::new(),
         };
         let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
         // Where addresses fall, a group ends where its first round does.
         let below = if idiom.up { 0 } else { idiom.size - WIDE };
-        let to = plus(&mut cursor, to, idiom.to_offset);
-        let is_copy = matches!(idiom.source, Source::Load(..));
+        let to = plus(&mut cursor, to, idiom.to.offset.into());
+        let is_copy = matches!(idiom.source, Source::Lanes(_));
         let [bytes, whole, done] = match counted {
             None => {
                 let rounds = rounds.unwrap_or_default() as i64;
@@ -104,20 +118,27 @@ impl<'a> Maker<'a> {
             (Source::Byte(_), Some(value)) => Some(cursor.ins().ireduce(types::I8, value)),
             _ => None,
         };
-        let from = match (&idiom.source, source) {
-            (Source::Load(_, offset), Some(from)) => {
-                let from = plus(&mut cursor, from, *offset);
-                let distance = if idiom.up { cursor.ins().isub(to, from) } else { cursor.ins().isub(from, to) };
-                let wide = number(&mut cursor, types::I64, WIDE);
-                let is_apart = cursor.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, distance, wide);
+        let is_plain = matches!(&idiom.source, Source::Lanes(lanes) if lanes.is_copy());
+        let mut from = Vec::with_capacity(sources.len());
+        for (load, address) in sources {
+            let start = plus(&mut cursor, address, load.offset.into());
+            if is_plain || is_apart(&idiom.to, load).is_none() {
+                let mut distance =
+                    if idiom.up { cursor.ins().isub(to, start) } else { cursor.ins().isub(start, to) };
+                let mut least = WIDE;
+                // What is computed may be stored where it was loaded from.
+                if !is_plain {
+                    (distance, least) = (plus(&mut cursor, distance, -1), WIDE - 1);
+                }
+                let least = number(&mut cursor, types::I64, least);
+                let is_apart = cursor.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, distance, least);
                 condition = Some(match condition {
                     Some(condition) => cursor.ins().band(condition, is_apart),
                     None => is_apart,
                 });
-                Some(plus(&mut cursor, from, below))
             }
-            _ => None,
-        };
+            from.push(plus(&mut cursor, start, below));
+        }
         let next: Vec<Value> = (0..self.parameters.len()).map(|index| self.next(index, done, location)).collect();
         let mut block = self.block;
         if let Some(condition) = condition {
@@ -144,8 +165,16 @@ impl<'a> Maker<'a> {
             _ => {
                 let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
                 let to = plus(&mut cursor, to, below);
-                let what = byte.map(|byte| cursor.ins().splat(types::I8X16, byte));
-                self.groups(block, idiom.up, to, from, what, [bytes, whole], &next);
+                let group = match (&idiom.source, byte) {
+                    (Source::Lanes(lanes), _) => {
+                        let at = |value: Value| self.values.get(&value).copied().unwrap_or(value);
+                        let Some(same) = lanes.splat(&mut cursor, idiom.to.size, at) else { return };
+                        Group::Computed { lanes, from, same }
+                    }
+                    (_, Some(byte)) => Group::Same(cursor.ins().splat(types::I8X16, byte)),
+                    _ => return,
+                };
+                self.groups(block, idiom, to, &group, [bytes, whole], &next);
             }
         }
     }
@@ -157,14 +186,12 @@ impl<'a> Maker<'a> {
     }
 
     /// Appends the loop of groups of bytes, after which the loop as it was goes on.
-    #[allow(clippy::too_many_arguments, reason = "what a loop is made of")]
     fn groups(
         &mut self,
         block: Block,
-        up: bool,
+        idiom: &Idiom,
         to: Value,
-        from: Option<Value>,
-        what: Option<Value>,
+        group: &Group<'_>,
         [bytes, whole]: [Value; 2],
         next: &[Value],
     ) {
@@ -176,33 +203,33 @@ impl<'a> Maker<'a> {
         cursor.ins().jump(groups, &[zero.into()]);
         let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
         cursor.ins().sequence_point();
-        let at = |cursor: &mut FuncCursor<'_>, start: Value| match up {
+        let at = |cursor: &mut FuncCursor<'_>, start: Value| match idiom.up {
             true => cursor.ins().iadd(start, done),
             false => cursor.ins().isub(start, done),
         };
-        let group = match (from, what) {
-            (Some(from), _) => {
-                let address = at(&mut cursor, from);
-                cursor.ins().load(types::I8X16, MemFlagsData::new(), address, 0)
+        let what = match group {
+            Group::Same(what) => Some(*what),
+            Group::Computed { lanes, from, same } => {
+                let addresses: Vec<Value> = from.iter().map(|&start| at(&mut cursor, start)).collect();
+                lanes.compute(&mut cursor, idiom.to.size, &addresses, same)
             }
-            (None, Some(what)) => what,
-            (None, None) => return,
         };
+        let Some(what) = what else { return };
         let address = at(&mut cursor, to);
-        cursor.ins().store(MemFlagsData::new(), group, address, 0);
+        cursor.ins().store(MemFlagsData::new(), what, address, 0);
         let more = plus(&mut cursor, done, WIDE);
         let goes_on = cursor.ins().icmp(IntCC::UnsignedLessThan, more, whole);
-        let Some(what) = what else {
+        if let Group::Computed { .. } = group {
             cursor.ins().brif(goes_on, groups, &[more.into()], self.inner.head(), &block_args(next));
             return;
-        };
+        }
         // The last 16 bytes once more: what is left of them is less.
         let last = self.block_before(self.inner.head());
         let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
         cursor.ins().brif(goes_on, groups, &[more.into()], last, &[]);
         let mut cursor = FuncCursor::new(self.function).at_bottom(last).with_srcloc(location);
         let offset = plus(&mut cursor, bytes, -WIDE);
-        let address = if up { cursor.ins().iadd(to, offset) } else { cursor.ins().isub(to, offset) };
+        let address = if idiom.up { cursor.ins().iadd(to, offset) } else { cursor.ins().isub(to, offset) };
         cursor.ins().store(MemFlagsData::new(), what, address, 0);
         cursor.ins().jump(self.inner.head(), &block_args(next));
     }

@@ -65,7 +65,7 @@ pub(super) fn run(function: &mut Function, what: What) {
     for line in ends.iter().filter_map(|&inst| finder.lines.of(function, inst)) {
         has_ends[line as usize] = true;
     }
-    let loads = what.vectors.then(|| Loads::new(function, &finder));
+    let mut loads = None;
     let is_wanted = |block: &&Block| has_ends[finder.lines.of_block[**block] as usize];
     let blocks: Vec<Block> = finder.lines.blocks.iter().filter(is_wanted).copied().collect();
     for block in blocks {
@@ -76,7 +76,10 @@ pub(super) fn run(function: &mut Function, what: What) {
                 finder.measure(function, inst);
                 continue;
             };
-            let is_packed = loads.as_ref().is_some_and(|loads| loads.pack(function, &mut finder, inst, &mut sum));
+            let is_packed = what.vectors && sum.terms.len() >= vectors::LANES && {
+                let loads = loads.get_or_insert_with(|| Loads::new(function, &finder));
+                loads.pack(function, &mut finder, inst, &mut sum)
+            };
             let order = sum.order().filter(|order| is_packed || what.order && sum.is_worse_than(order));
             match order {
                 Some(order) => finder.rewrite(function, inst, &order),

@@ -28,7 +28,7 @@ use super::order::{Sum, Term};
 use crate::clif::places::{self, Access, Root, operand};
 
 /// Products in a vector.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// Bytes of a factor.
 const SIZE: i64 = 2;

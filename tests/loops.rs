@@ -181,6 +181,9 @@ fn program(seed: &mut Seed) -> Option<String> {
         let first = seed.below(2) == 0;
         if counter.at_top {
             writeln!(text, "head{number}:\n{test} in{number}\ngoto out{number}\nin{number}:").unwrap();
+        } else if seed.below(3) == 0 {
+            // Entered in the middle of what lies together.
+            writeln!(text, "goto middle{number}\nhead{number}:\nr6 += 3\nmiddle{number}:").unwrap();
         } else {
             writeln!(text, "head{number}:").unwrap();
         }

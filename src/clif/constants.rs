@@ -9,6 +9,9 @@
 //! goes, and the value, or a constant in the entry block, takes its place. The value is there: each way to the parameter's
 //! block comes through where it is made. Time is linear in the number of arguments: a parameter is first nothing, then
 //! perhaps a value, then perhaps a number, then perhaps anything.
+//!
+//! Tried, and not kept: parameters whose arguments are all one other parameter, which stays (`coremix` 0.97, `sha256` and
+//! `mergesort` 0.98, but `fft` 1.05, `chacha20` 1.04, `knapsack` 1.03).
 
 use std::collections::HashMap;
 

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::ir::{Block, Function, Inst};
 
 /// Loops of more blocks are left alone.
@@ -28,7 +28,7 @@ pub(super) struct Loop {
     pub(super) exits: Vec<Inst>,
     /// Which of the blocks each round goes through that comes back to the head.
     pub(super) always: Vec<bool>,
-    /// Whether it seems to lie inside of another loop: a way back leads over it in the layout.
+    /// Whether it seems to lie inside of another loop: a way back leads over it.
     pub(super) is_nested: bool,
 }
 
@@ -56,14 +56,18 @@ pub(in crate::clif) fn successors(function: &Function, branch: Inst) -> impl Ite
     calls.iter().map(|call| call.block(&dfg.value_lists))
 }
 
-/// Finds them, in the order of their ways back in the layout.
+/// Finds them, in the order of their ways back.
 pub(super) fn innermost(function: &Function) -> Vec<Loop> {
-    // The places of blocks in the layout, from 1 on.
+    let order = match has_ways_back(function) {
+        true => reverse_postorder(function),
+        false => return Vec::new(),
+    };
+    // The places of blocks in that order, from 1 on.
     let mut seen: SecondaryMap<Block, usize> = SecondaryMap::new();
     let mut ways: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
     let mut backward = Vec::new();
     let mut count = 0;
-    for block in function.layout.blocks() {
+    for block in order {
         count += 1;
         seen[block] = count;
         let Some(last) = function.layout.last_inst(block) else { continue };
@@ -94,6 +98,45 @@ pub(super) fn innermost(function: &Function) -> Vec<Loop> {
         Some(Loop { is_nested: depths[places.start] > 1, ..inner })
     });
     loops.collect()
+}
+
+/// Whether any branch leads to a block that lies no later.
+fn has_ways_back(function: &Function) -> bool {
+    let mut seen: EntitySet<Block> = EntitySet::with_capacity(function.dfg.num_blocks());
+    function.layout.blocks().any(|block| {
+        seen.insert(block);
+        let last = function.layout.last_inst(block);
+        last.is_some_and(|last| successors(function, last).any(|to| seen.contains(to)))
+    })
+}
+
+/// The blocks that control reaches, each before those that it leads to but for ways back: loops may be entered in the
+/// middle of what lies together.
+fn reverse_postorder(function: &Function) -> Vec<Block> {
+    let open = |block: Block| {
+        let last = function.layout.last_inst(block);
+        let to: Vec<Block> = last.into_iter().flat_map(|last| successors(function, last)).collect();
+        (block, to)
+    };
+    let mut seen: EntitySet<Block> = EntitySet::with_capacity(function.dfg.num_blocks());
+    let mut order = Vec::new();
+    let mut path = Vec::new();
+    if let Some(entry) = function.layout.entry_block() {
+        seen.insert(entry);
+        path.push(open(entry));
+    }
+    while let Some((block, left)) = path.last_mut() {
+        match left.pop() {
+            Some(to) if seen.insert(to) => path.push(open(to)),
+            Some(_) => {}
+            None => {
+                order.push(*block);
+                path.pop();
+            }
+        }
+    }
+    order.reverse();
+    order
 }
 
 impl Loop {

@@ -15,7 +15,6 @@
 //! not kept: comparisons for order (`xdp` 0.90 to 1.00), and different constants (`http` 1.12 to 1.19, `packets`, `dfa`).
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value,
@@ -23,7 +22,7 @@ use cranelift_codegen::ir::{
 
 use super::bytes::constant;
 use super::flow::Flow;
-use super::loops::{is_pure, successors};
+use super::loops::is_pure;
 
 /// How many instructions may be between the branches, the comparison included, that are not free.
 const LARGEST: usize = 2;
@@ -49,17 +48,20 @@ struct Pair {
 
 /// Runs the pass.
 pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
-    let mut ways_in: SecondaryMap<Block, u32> = SecondaryMap::new();
-    for last in function.layout.blocks().filter_map(|block| function.layout.last_inst(block)) {
-        successors(function, last).for_each(|to| ways_in[to] += 1);
+    let graph = flow.graph(function);
+    let has_one_way = |to: Block| graph.pred_iter(to).nth(1).is_none();
+    let found = |block: Block| Some((block, pair(function, block, has_one_way)?.between));
+    let found: Vec<(Block, Block)> = function.layout.blocks().filter_map(found).collect();
+    if found.is_empty() {
+        return;
     }
-    let blocks: Vec<Block> = function.layout.blocks().collect();
-    for block in blocks {
-        if let Some(pair) = pair(function, block, &ways_in) {
+    for (block, between) in found {
+        // What came before may have changed either; the ways to a block grow no more.
+        if let Some(pair) = pair(function, block, |to| to == between) {
             merge(function, &pair);
-            flow.changed();
         }
     }
+    flow.changed();
 }
 
 /// The test that a block ends with.
@@ -85,14 +87,14 @@ fn arguments(dfg: &DataFlowGraph, way: &BlockCall) -> impl Iterator<Item = Block
 }
 
 /// The tests that a block and the only one behind it end with, if they are to be one.
-fn pair(function: &Function, block: Block, ways_in: &SecondaryMap<Block, u32>) -> Option<Pair> {
+fn pair(function: &Function, block: Block, has_one_way: impl Fn(Block) -> bool) -> Option<Pair> {
     let dfg = &function.dfg;
     let first = test(function, block)?;
     let to = |way: &BlockCall| way.block(&dfg.value_lists);
     // A block that both ways lead to has two ways in.
     let on = first.ways.iter().position(|way| {
         let to = to(way);
-        ways_in[to] == 1 && dfg.num_block_params(to) == 0 && to != block
+        has_one_way(to) && dfg.num_block_params(to) == 0 && to != block
     })?;
     let (between, out) = (to(&first.ways[on]), &first.ways[1 - on]);
     let second = test(function, between)?;

@@ -11,7 +11,7 @@
 //! | the same, used by additions and accesses, which shift for nothing, or `\|`, which may make a rotate of it | left |
 //!
 //! In: a function, and the loops that its blocks are in. Out: the same, with such operands. Sound: each is the same number.
-//! Two passes over the instructions.
+//! Two passes over the instructions at most.
 
 use std::collections::HashMap;
 
@@ -79,14 +79,13 @@ fn same(cursor: &mut FuncCursor<'_>, word: Value, ty: Type) -> Value {
     if ty == types::I64 { low } else { cursor.ins().ireduce(ty, low) }
 }
 
-/// Lets what is doubled while it is still wanted be added to itself.
-pub(super) fn double(function: &mut Function) {
-    let dfg = &function.dfg;
-    let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
-    let shifts: Vec<(Inst, Value)> = insts().filter_map(|inst| Some((inst, doubled(dfg, inst)?))).collect();
+/// Lets what is doubled while it is still wanted be added to itself, of all that is [`doubled`].
+pub(super) fn double(function: &mut Function, shifts: &[(Inst, Value)]) {
     if shifts.is_empty() {
         return;
     }
+    let dfg = &function.dfg;
+    let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
     let mut count: SecondaryMap<Value, u32> = of_values(dfg);
     let mut is_left: EntitySet<Value> = EntitySet::with_capacity(dfg.num_values());
     for inst in insts() {
@@ -100,7 +99,7 @@ pub(super) fn double(function: &mut Function) {
             }
         });
     }
-    for (inst, value) in shifts {
+    for &(inst, value) in shifts {
         let dfg = &function.dfg;
         let ty = dfg.value_type(value);
         let Some((word, is_wanted)) = origin(dfg, value, |value| count[value] > 1) else { continue };
@@ -134,7 +133,7 @@ fn origin(dfg: &DataFlowGraph, value: Value, is_wanted: impl Fn(Value) -> bool) 
 }
 
 /// The word that a shift by one is of.
-fn doubled(dfg: &DataFlowGraph, inst: Inst) -> Option<Value> {
+pub(super) fn doubled(dfg: &DataFlowGraph, inst: Inst) -> Option<Value> {
     let InstructionData::Binary { opcode: Opcode::Ishl, args: [value, by] } = dfg.insts[inst] else { return None };
     let value = dfg.resolve_aliases(value);
     let is_word = matches!(dfg.value_type(value), types::I32 | types::I64);

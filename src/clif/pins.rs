@@ -57,7 +57,7 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>, adds_to_third: b
     let uses = uses(function, dominators);
     let negated = if adds_to_third { hidden::negated(function, loops) } else { Vec::new() };
     let mut found = wanted(function, dominators, loops, &uses);
-    in_blocks(function, &uses, &mut found);
+    let shifts = in_blocks(function, &uses, &mut found);
     for inst in found {
         let mut value = function.dfg.first_result(inst);
         let location = function.srcloc(inst);
@@ -71,7 +71,7 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>, adds_to_third: b
     }
     hidden::hide(function, &negated);
     if adds_to_third {
-        hidden::double(function);
+        hidden::double(function, &shifts);
     }
 }
 
@@ -95,8 +95,9 @@ fn uses(function: &Function, dominators: &DominatorTree) -> SecondaryMap<Value, 
 }
 
 /// What long blocks put together, and then what is made of loads in blocks of many such: loads stay where they are, and
-/// would all wait for what is computed last.
-fn in_blocks(function: &Function, uses: &SecondaryMap<Value, Uses>, all: &mut Vec<Inst>) {
+/// would all wait for what is computed last. Shifts by one are found on the way.
+fn in_blocks(function: &Function, uses: &SecondaryMap<Value, Uses>, all: &mut Vec<Inst>) -> Vec<(Inst, Value)> {
+    let mut shifts = Vec::new();
     let (dfg, layout) = (&function.dfg, &function.layout);
     let mut of_loads = Vec::new();
     let mut is_made: SecondaryMap<Inst, bool> = SecondaryMap::new();
@@ -109,6 +110,7 @@ fn in_blocks(function: &Function, uses: &SecondaryMap<Value, Uses>, all: &mut Ve
             let opcode = dfg.insts[inst].opcode();
             simple += usize::from(!is_free(opcode));
             let InstructionData::Binary { args, .. } = dfg.insts[inst] else { continue };
+            shifts.extend(hidden::doubled(dfg, inst).map(|value| (inst, value)));
             let ty = dfg.value_type(args[0]);
             if matches!(opcode, Opcode::Band | Opcode::Bor | Opcode::Bxor) && ty == types::I64 {
                 together.push(inst);
@@ -139,6 +141,7 @@ fn in_blocks(function: &Function, uses: &SecondaryMap<Value, Uses>, all: &mut Ve
         found.retain(is_own);
     }
     all.extend(of_loads.into_iter().filter(|found| found.len() >= PAIRS).flatten());
+    shifts
 }
 
 /// What several paths want.

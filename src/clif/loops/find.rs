@@ -1,11 +1,12 @@
 //! Innermost loops.
 //!
-//! In: a function. Out: its loops with no loop inside, one way back and at most [`BLOCKS`] blocks.
+//! In: a function. Out: its loops with no loop inside, one way back, one branch that leaves, and at most [`BLOCKS`] blocks.
 //!
 //! The rule: a loop's blocks are those that lead to its way back without going through its head; all ways in lead to the
 //! head, and but for the way back no path of blocks comes round to where it was.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::ir::{Block, Function, Inst};
@@ -63,21 +64,22 @@ pub(super) fn innermost(function: &Function) -> Vec<Loop> {
         false => return Vec::new(),
     };
     // The places of blocks in that order, from 1 on.
-    let mut seen: SecondaryMap<Block, usize> = SecondaryMap::new();
-    let mut ways: SecondaryMap<Block, Vec<Inst>> = SecondaryMap::new();
+    let mut seen: SecondaryMap<Block, usize> = SecondaryMap::with_capacity(function.dfg.num_blocks());
+    let mut edges = Vec::with_capacity(2 * order.len());
     let mut backward = Vec::new();
     let mut count = 0;
-    for block in order {
+    for &block in &order {
         count += 1;
         seen[block] = count;
         let Some(last) = function.layout.last_inst(block) else { continue };
         for to in successors(function, last) {
-            ways[to].push(last);
+            edges.push((to, last));
             if seen[to] > 0 {
                 backward.push((last, to, seen[to]..count));
             }
         }
     }
+    let ways = Ways::new(function, &edges);
     // How many ways back lead over each place.
     let mut changes = vec![0_i32; count + 2];
     for (.., places) in &backward {
@@ -97,7 +99,39 @@ pub(super) fn innermost(function: &Function) -> Vec<Loop> {
         let inner = Loop::new(function, &ways, *latch, *head)?;
         Some(Loop { is_nested: depths[places.start] > 1, ..inner })
     });
-    loops.collect()
+    // What is left in several places is left alone by all passes.
+    loops.filter(|inner| inner.exits.len() == 1).collect()
+}
+
+/// The branches that lead to each block, once for each of their ways.
+struct Ways {
+    places: SecondaryMap<Block, Range<usize>>,
+    branches: Vec<Inst>,
+}
+
+impl Ways {
+    fn new(function: &Function, edges: &[(Block, Inst)]) -> Ways {
+        let mut places: SecondaryMap<Block, Range<usize>> = SecondaryMap::with_default(0..0);
+        places.resize(function.dfg.num_blocks());
+        edges.iter().for_each(|&(to, _)| places[to].end += 1);
+        let mut start = 0;
+        for place in places.values_mut() {
+            let count = place.end;
+            *place = start..start;
+            start += count;
+        }
+        let Some(&(_, any)) = edges.first() else { return Ways { places, branches: Vec::new() } };
+        let mut branches = vec![any; edges.len()];
+        for &(to, branch) in edges {
+            branches[places[to].end] = branch;
+            places[to].end += 1;
+        }
+        Ways { places, branches }
+    }
+
+    fn to(&self, block: Block) -> &[Inst] {
+        &self.branches[self.places[block].clone()]
+    }
 }
 
 /// Whether any branch leads to a block that lies no later.
@@ -113,21 +147,23 @@ fn has_ways_back(function: &Function) -> bool {
 /// The blocks that control reaches, each before those that it leads to but for ways back: loops may be entered in the
 /// middle of what lies together.
 fn reverse_postorder(function: &Function) -> Vec<Block> {
-    let open = |block: Block| {
-        let last = function.layout.last_inst(block);
-        let to: Vec<Block> = last.into_iter().flat_map(|last| successors(function, last)).collect();
-        (block, to)
+    let dfg = &function.dfg;
+    let way = |block: Block, index: usize| {
+        let last = function.layout.last_inst(block)?;
+        let calls = dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
+        calls.get(index).map(|call| call.block(&dfg.value_lists))
     };
-    let mut seen: EntitySet<Block> = EntitySet::with_capacity(function.dfg.num_blocks());
-    let mut order = Vec::new();
+    let mut seen: EntitySet<Block> = EntitySet::with_capacity(dfg.num_blocks());
+    let mut order = Vec::with_capacity(dfg.num_blocks());
     let mut path = Vec::new();
     if let Some(entry) = function.layout.entry_block() {
         seen.insert(entry);
-        path.push(open(entry));
+        path.push((entry, 0));
     }
-    while let Some((block, left)) = path.last_mut() {
-        match left.pop() {
-            Some(to) if seen.insert(to) => path.push(open(to)),
+    while let Some((block, next)) = path.last_mut() {
+        *next += 1;
+        match way(*block, *next - 1) {
+            Some(to) if seen.insert(to) => path.push((to, 0)),
             Some(_) => {}
             None => {
                 order.push(*block);
@@ -140,9 +176,9 @@ fn reverse_postorder(function: &Function) -> Vec<Block> {
 }
 
 impl Loop {
-    fn new(function: &Function, ways: &SecondaryMap<Block, Vec<Inst>>, latch: Inst, head: Block) -> Option<Loop> {
+    fn new(function: &Function, ways: &Ways, latch: Inst, head: Block) -> Option<Loop> {
         let layout = &function.layout;
-        if ways[head].len() > WAYS_IN || Some(head) == layout.entry_block() {
+        if ways.to(head).len() > WAYS_IN || Some(head) == layout.entry_block() {
             return None;
         }
         let mut members = vec![head];
@@ -152,16 +188,16 @@ impl Loop {
                 continue;
             }
             // Many ways in are no small loop; none are the function's entry, or code that is never reached.
-            if members.len() == BLOCKS || ways[block].is_empty() || ways[block].len() > WAYS_IN {
+            if members.len() == BLOCKS || ways.to(block).is_empty() || ways.to(block).len() > WAYS_IN {
                 return None;
             }
             members.push(block);
-            for &way in &ways[block] {
+            for &way in ways.to(block) {
                 pending.push(layout.inst_block(way)?);
             }
         }
         let mut ways_in = Vec::new();
-        for &way in &ways[head] {
+        for &way in ways.to(head) {
             if way == latch {
                 continue;
             }
@@ -171,7 +207,7 @@ impl Loop {
             ways_in.push(way);
         }
         // Both ways of the latch may lead to the head.
-        let is_single = ways[head].iter().filter(|&&way| way == latch).count() == 1;
+        let is_single = ways.to(head).iter().filter(|&&way| way == latch).count() == 1;
         if !is_single || ways_in.is_empty() {
             return None;
         }

@@ -18,7 +18,7 @@ use support::{asm, differential, engine, interp};
 const MEMORY: usize = 1024;
 
 /// What is done with each term, with r7 and r8 as pointers, r3 and r4 as scratch, w5 as a sum of its own, w0 as the sum.
-fn term(seed: &mut Seed, text: &mut String, (one, other): (i64, i64), rare: usize) {
+fn term(seed: &mut Seed, text: &mut String, (one, other): (i64, i64), rare: usize, op: &str) {
     let is_rare = |seed: &mut Seed| seed.below(rare) == 0;
     let kind = |seed: &mut Seed| if is_rare(seed) { *seed.pick(&["u16", "s8", "s32", "u64"]) } else { "s16" };
     let word = if is_rare(seed) { 'r' } else { 'w' };
@@ -33,8 +33,11 @@ fn term(seed: &mut Seed, text: &mut String, (one, other): (i64, i64), rare: usiz
         let used = ["r0 ^= r4", "*(u16 *)(r8 +4) = r3", "*(u16 *)(r7 +6) = r4", "w5 += w3", "r3 <<= 1", "w3 *= 3"];
         writeln!(text, "{}", seed.pick(&used)).unwrap();
     }
-    let sum = ["w0 += w3", "w5 += w3", "w5 -= w3", "w5 ^= w3", "r0 += r3"];
-    writeln!(text, "{}", if is_rare(seed) { seed.pick(&sum) } else { sum[0] }).unwrap();
+    let others = ["w5 += w3", "w5 -= w3", "w5 ^= w3", "r0 += r3", "w0 += w3", "w0 ^= w3"];
+    match is_rare(seed) {
+        true => writeln!(text, "{}", seed.pick(&others)).unwrap(),
+        false => writeln!(text, "w0 {op} w3").unwrap(),
+    }
 }
 
 /// The places of the factors of a sum.
@@ -62,8 +65,9 @@ fn program(seed: &mut Seed) -> String {
         format!("r7 = r1\nr7 += {}\nr8 = r1\nr8 += {}\nr9 = {}\n", start(seed), start(seed), 1 + seed.below(3));
     text += "r0 = r2\nr4 = 5\nr5 = 9\nagain:\n";
     let rare = *seed.pick(&[1000, 1000, 40, 8]);
+    let op = *seed.pick(&["+=", "+=", "+=", "^="]);
     for place in places(seed) {
-        term(seed, &mut text, place, rare);
+        term(seed, &mut text, place, rare, op);
     }
     text += "r7 += 2\nr9 += -1\nif r9 != 0 goto again\nr0 <<= 1\nr0 ^= r5\nexit\n";
     text

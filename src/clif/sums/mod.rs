@@ -26,7 +26,7 @@ mod lines;
 mod order;
 mod vectors;
 
-use cranelift_codegen::ir::{Block, Function, Inst};
+use cranelift_codegen::ir::{Block, Function, Inst, Opcode};
 
 use find::Finder;
 use lines::Lines;
@@ -76,7 +76,8 @@ pub(super) fn run(function: &mut Function, what: What) {
                 finder.measure(function, inst);
                 continue;
             };
-            let is_packed = what.vectors && sum.terms.len() >= vectors::LANES && {
+            let is_plus = function.dfg.insts[inst].opcode() == Opcode::Iadd;
+            let is_packed = what.vectors && is_plus && sum.terms.len() >= vectors::LANES && {
                 let loads = loads.get_or_insert_with(|| Loads::new(function, &finder));
                 loads.pack(function, &mut finder, inst, &mut sum)
             };

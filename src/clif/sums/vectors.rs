@@ -1,6 +1,6 @@
 //! Products of 16-bit numbers that lie one after the other in memory are computed eight at once.
 //!
-//! | terms of a sum of 32 bits | become |
+//! | terms of a sum (`+`) of 32 bits | become |
 //! |---|---|
 //! | eight products of signed 16-bit loads, both factors at consecutive places | one product of two vectors, added up in pairs |
 //! | several such eights | the sum of the vectors |

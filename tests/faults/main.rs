@@ -1,0 +1,13 @@
+//! Faults that were found once, each with others of its kind: what the object's source says comes out.
+//!
+//! A module holds one kind of fault. Objects are in `fixtures/faults`, beside their sources; right values are those of
+//! the native compile of the same source, or said in the source.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../command/mod.rs"]
+#[allow(dead_code, reason = "each module uses its part of it")]
+mod command;
+mod translated;
+
+mod fixtures;

@@ -15,6 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::files::Pending;
 use target_lexicon::{Architecture, BinaryFormat, Triple};
 
 /// What to link into.
@@ -46,6 +47,15 @@ pub enum LinkError {
     /// The object cannot be put where the linker finds it.
     #[error("cannot write a temporary object: {0}")]
     Temporary(#[source] std::io::Error),
+    /// The result cannot be put where it belongs.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Output {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The linker cannot be started.
     #[error("cannot run `{linker}`: {source}; install a C compiler, or name one with `--linker`")]
     Start {
@@ -92,6 +102,8 @@ pub fn link(
     options: &LinkOptions,
     output: &Path,
 ) -> Result<(), LinkError> {
+    let failed = |source| LinkError::Output { path: output.to_owned(), source };
+    let pending = Pending::new(output).map_err(failed)?;
     let mut file = tempfile::Builder::new().suffix(".o").tempfile().map_err(LinkError::Temporary)?;
     file.write_all(object).and_then(|()| file.flush()).map_err(LinkError::Temporary)?;
 
@@ -101,7 +113,7 @@ pub fn link(
         Artifact::Executable => command.arg("-pie"),
         Artifact::SharedLibrary => command.arg("-shared"),
     };
-    command.arg("-o").arg(output).arg(file.path());
+    command.arg("-o").arg(pending.path()).arg(file.path());
     for path in &options.library_paths {
         command.arg("-L").arg(path);
     }
@@ -115,9 +127,10 @@ pub fn link(
     let name = linker.display().to_string();
     let ran = command.output().map_err(|source| LinkError::Start { linker: name.clone(), source })?;
     if ran.status.success() {
-        return Ok(());
+        return pending.commit().map_err(failed);
     }
     let text = [ran.stdout, ran.stderr].concat();
-    let output = String::from_utf8_lossy(&text).trim_end().replace(&*file.path().to_string_lossy(), "the program");
-    Err(LinkError::Failed { linker: name, status: ran.status, output })
+    let words = String::from_utf8_lossy(&text).trim_end().replace(&*file.path().to_string_lossy(), "the program");
+    let words = words.replace(&*pending.path().to_string_lossy(), &output.to_string_lossy());
+    Err(LinkError::Failed { linker: name, status: ran.status, output: words })
 }

@@ -20,6 +20,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Config, Cpu, OptLevel, PassChange, Passes};
+use crate::files;
 use crate::measure::{Kind, Measure, Want, sha256};
 use crate::report::{self, Inputs, Progress, ReportError, Row, SCHEMA, Status};
 
@@ -127,7 +128,7 @@ impl Golden {
     /// [`GoldenError::NotThere`], [`GoldenError::Manifest`].
     pub fn read(folder: &Path) -> Result<Golden, GoldenError> {
         let path = folder.join(MANIFEST);
-        let bytes = match fs::read(&path) {
+        let bytes = match files::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(GoldenError::NotThere { path: folder.display().to_string() });
@@ -259,7 +260,7 @@ pub fn check(
     let stale = golden.files.iter().filter(|file| !texts.contains_key(*file));
     for (file, new) in texts.iter().map(|(file, text)| (file, text.as_str())).chain(stale.map(|file| (file, ""))) {
         let path = folder.join(file);
-        let old = match fs::read(&path) {
+        let old = match files::read(&path) {
             // A checkout may have other ends of lines.
             Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\r\n", "\n"),
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
@@ -291,15 +292,16 @@ pub fn bless(
     texts: &BTreeMap<String, String>,
 ) -> Result<usize, GoldenError> {
     let mut changed = 0;
+    refuse_links(folder, texts.keys().map(String::as_str).chain([MANIFEST]))?;
     for (file, text) in texts {
         let path = folder.join(file);
-        if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+        if files::read(&path).is_ok_and(|old| old == text.as_bytes()) {
             continue;
         }
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed("write", parent))?;
         }
-        fs::write(&path, text).map_err(failed("write", &path))?;
+        files::write(&path, text.as_bytes()).map_err(failed("write", &path))?;
         changed += 1;
     }
     let stale = previous.iter().flat_map(|previous| &previous.files).filter(|file| !texts.contains_key(*file));
@@ -319,8 +321,20 @@ pub fn bless(
     let mut json = serde_json::to_string_pretty(&golden).expect("strings have a JSON form");
     json.push('\n');
     let path = folder.join(MANIFEST);
-    fs::write(&path, json).map_err(failed("write", &path))?;
+    files::write(&path, json.as_bytes()).map_err(failed("write", &path))?;
     Ok(changed)
+}
+
+/// Refuses files that are symbolic links, or in folders that are: writing to them would write somewhere else.
+fn refuse_links<'a>(folder: &Path, names: impl Iterator<Item = &'a str>) -> Result<(), GoldenError> {
+    for path in names.flat_map(|name| Path::new(name).ancestors()).filter(|path| !path.as_os_str().is_empty()) {
+        let path = folder.join(path);
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
+            let reason = "it is a symbolic link, and leads out of the folder of golden texts; remove it";
+            return Err(failed("write", &path)(std::io::Error::other(reason)));
+        }
+    }
+    Ok(())
 }
 
 /// A name as a file name that every system takes.

@@ -93,6 +93,7 @@ pub mod decode;
 pub mod disasm;
 pub mod emit;
 pub mod entry;
+pub mod files;
 pub mod golden;
 pub mod graph;
 pub mod html;

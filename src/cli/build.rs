@@ -1,6 +1,5 @@
 //! The main job: objects to an executable, a shared library, an object or text.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use bpf2native::times::Phase;
 
 use super::args::{Build, Emit};
 use super::timing::Timing;
-use super::{Usage, print, read, warn};
+use super::{Usage, outputs, print, read, warn};
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let emit = match (arguments.object, arguments.shared, arguments.emit) {
@@ -27,6 +26,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
         return Err(Usage("`--function` goes with `--emit asm`, `clif-opt`, `clif` or `bpf`").into());
     }
     let output = output(arguments, emit)?;
+    check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
     let config = Config { times: timing.times(), ..arguments.generation.config() };
@@ -91,6 +91,17 @@ enum Output {
     File(PathBuf),
 }
 
+/// Refuses outputs that are inputs, for the linker too.
+fn check_outputs(arguments: &Build, output: &Output) -> anyhow::Result<()> {
+    let mut outputs: Vec<&Path> = arguments.depfile.iter().map(PathBuf::as_path).collect();
+    if let Output::File(path) = output {
+        outputs.push(path);
+    }
+    let linked = arguments.link_arguments.iter().map(Path::new);
+    let inputs = arguments.inputs.objects.iter().chain(&arguments.inputs.btf).map(PathBuf::as_path);
+    outputs::check(&outputs, inputs.chain(linked))
+}
+
 /// The output that was asked for, or the customary one: text to standard output, `x.native.o` beside `x.o`, and, as
 /// cc, `a.out`.
 fn output(arguments: &Build, emit: Emit) -> anyhow::Result<Output> {
@@ -119,7 +130,7 @@ fn write(output: &Output, bytes: &[u8]) -> anyhow::Result<()> {
                 out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
             }
         },
-        Output::File(path) => fs::write(path, bytes).with_context(|| format!("cannot write `{}`", path.display())),
+        Output::File(path) => outputs::write(path, bytes),
     }
 }
 
@@ -141,5 +152,5 @@ fn write_depfile(depfile: &Path, output: &Path, inputs: &[PathBuf]) -> anyhow::R
     for input in &inputs {
         text.push_str(&format!("\n{input}:\n"));
     }
-    fs::write(depfile, text).with_context(|| format!("cannot write `{}`", depfile.display()))
+    outputs::write(depfile, text.as_bytes())
 }

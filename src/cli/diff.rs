@@ -11,8 +11,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::args::Generation;
 use super::progress::Progress;
-use super::report::{Selection, parse, read_btf, write};
-use super::{Usage, warn};
+use super::report::{Selection, parse, read_btf};
+use super::{Usage, outputs, warn};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
@@ -135,6 +135,9 @@ fn generation(option: &str, words: &str) -> anyhow::Result<Generation> {
 }
 
 pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
+    let optional = [&arguments.new, &arguments.against, &arguments.btf].into_iter().flatten();
+    let inputs = std::iter::once(&arguments.old).chain(optional).map(PathBuf::as_path);
+    outputs::check(outputs::file(arguments.output.as_ref()).as_slice(), inputs)?;
     let columns = arguments.selection.stats(COLUMNS, false)?;
     let want = match (arguments.show, arguments.format) {
         (None, Format::Table | Format::Csv | Format::Json | Format::Md) => Want::Numbers,
@@ -148,7 +151,7 @@ pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     let text = text(arguments, &diff, &columns);
     let differs = diff.differs();
     diff.rows = unfiltered;
-    write(arguments.output.as_ref(), &text)?;
+    outputs::write_text(arguments.output.as_ref(), &text)?;
     let is_failure = fails.unwrap_or(differs);
     Ok(ExitCode::from(u8::from(is_failure)))
 }
@@ -196,8 +199,7 @@ fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
             return Ok(compare::kernel(&inputs, &setting, want, &|object| progress.step(object))?);
         }
         let name = against.display().to_string();
-        let bytes = std::fs::read(against).with_context(|| format!("cannot read `{name}`"))?;
-        let native = compare::native_report(&name, &bytes, want)?;
+        let native = compare::native_report(&name, &outputs::read(against)?, want)?;
         return Ok(compare::against(&name, &native, &inputs, &setting, want, &|object| progress.step(object))?);
     }
     let new = match &arguments.new {
@@ -241,7 +243,7 @@ fn saved(path: &Path) -> anyhow::Result<Option<Report>> {
     if path.is_dir() {
         return Ok(None);
     }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?;
+    let bytes = outputs::read(path)?;
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     match first {
         Some(b'{') => Ok(Some(Report::from_json(&name, &bytes)?)),

@@ -7,6 +7,7 @@ mod diff;
 mod golden;
 mod header;
 mod inspect;
+mod outputs;
 mod progress;
 mod report;
 mod run;
@@ -109,13 +110,12 @@ fn read(inputs: &Inputs) -> anyhow::Result<Program> {
     }
     let read = |path: &PathBuf| {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?;
-        Ok(Input { name, bytes })
+        Ok(Input { name, bytes: outputs::read(path)? })
     };
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
     let mut options = Options::default();
     if let Some(path) = &inputs.btf {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let bytes = outputs::read(path)?;
         let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;
         options.btf = Some(btf);
     }

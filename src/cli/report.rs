@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::Generation;
 use super::progress::Progress;
-use super::{Usage, print, warn};
+use super::{Usage, outputs, warn};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
@@ -105,7 +105,7 @@ impl Selection {
 /// Types for CO-RE relocations, with the bytes that they were read from.
 pub fn read_btf(path: Option<&PathBuf>) -> anyhow::Result<Option<(Btf, Vec<u8>)>> {
     let Some(path) = path else { return Ok(None) };
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let bytes = outputs::read(path)?;
     let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;
     Ok(Some((btf, bytes)))
 }
@@ -123,13 +123,14 @@ pub fn of_objects(
 }
 
 pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
+    let inputs = arguments.inputs.iter().chain(&arguments.btf).map(PathBuf::as_path);
+    outputs::check(outputs::file(arguments.output.as_ref()).as_slice(), inputs)?;
     let default = if arguments.output.is_some() { ReportFormat::Json } else { ReportFormat::Table };
     let format = arguments.format.unwrap_or(default);
     let report = if arguments.merge {
         let read = |path: &PathBuf| {
             let name = path.display().to_string();
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?;
-            let report = report::Report::from_json(&name, &bytes)?;
+            let report = report::Report::from_json(&name, &outputs::read(path)?)?;
             Ok((name, report))
         };
         report::merge(arguments.inputs.iter().map(read).collect::<anyhow::Result<_>>()?)?
@@ -174,15 +175,5 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
             _ => compare::table(&rows, &columns),
         }
     };
-    write(arguments.output.as_ref(), &text)
-}
-
-/// Writes text to a file, or to standard output.
-pub fn write(output: Option<&PathBuf>, text: &str) -> anyhow::Result<()> {
-    match output {
-        Some(path) if path.as_os_str() != "-" => {
-            std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
-        }
-        _ => print(text),
-    }
+    outputs::write_text(arguments.output.as_ref(), &text)
 }

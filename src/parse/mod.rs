@@ -41,6 +41,7 @@ use std::path::Path;
 pub use error::{BadRelocation, Duplicate, ParseError};
 
 use crate::btf::Btf;
+use crate::files;
 use crate::program::Program;
 
 /// The section of LLVM's jump tables, and nothing else's.
@@ -94,7 +95,7 @@ impl Program {
     pub fn from_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ParseError> {
         let read = |path: P| {
             let path = path.as_ref();
-            let bytes = std::fs::read(path).map_err(|source| ParseError::Read { path: path.to_owned(), source })?;
+            let bytes = files::read(path).map_err(|source| ParseError::Read { path: path.to_owned(), source })?;
             Ok(Input { name: path.display().to_string(), bytes })
         };
         let inputs = paths.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;

@@ -20,6 +20,7 @@ use object::elf;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
+use crate::files;
 
 /// Which part of a whole: the files whose number, by name and from 0, is `part - 1` modulo `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ impl Object {
     ///
     /// [`ReportError::Read`].
     pub fn read(&self) -> Result<Vec<u8>, ReportError> {
-        fs::read(&self.path).map_err(|source| unreadable(&self.path, source))
+        files::read(&self.path).map_err(|source| unreadable(&self.path, source))
     }
 }
 

@@ -61,7 +61,9 @@ fn no_command_writes_over_its_input() {
 /// Files are cut off after some kilobytes, as on a full disk.
 #[test]
 fn a_file_is_written_whole_or_not_at_all() {
-    for words in ["-c x.o -o out", "x.o -o out", "--shared x.o -o out", "report --texts x.o -o out", "-c x.o -o new"] {
+    for words in
+        ["-c x.o -o out", "x.o -o out", "--shared x.o -o out", "report --texts x.o -o out", "-c x.o -o new"]
+    {
         let folder = folder();
         let path = folder.path();
         fs::write(path.join("out"), "what was there").unwrap();
@@ -146,7 +148,9 @@ fn what_does_not_end_or_is_a_folder_is_no_input() {
         assert!(status == 1 || status == 2, "{words}: {status} {out}");
         assert!(error.contains("`/dev/zero`: it has more than 256 MiB, or does not end"), "{words}: {error}");
     }
-    for words in ["-c objects", "inspect objects", "run objects", "-c x.o --btf objects", "diff x.o --against objects"] {
+    for words in
+        ["-c objects", "inspect objects", "run objects", "-c x.o --btf objects", "diff x.o --against objects"]
+    {
         let arguments: Vec<&str> = words.split(' ').collect();
         let (_, _, error) = run(&mut command(path, &arguments));
         assert!(error.contains("`objects`: it is a folder, and a file is wanted"), "{words}: {error}");

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::abi::REGISTER_WORDS;
 use crate::decode::insn::Insn;
-use crate::graph::{Graph, Instruction, find_parameters, find_results};
+use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results};
 use crate::lift::call;
 use crate::lift::variadic::{self, Variadic};
 use crate::program::{Binding, DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
@@ -51,14 +51,32 @@ pub struct Usage {
     pub registered: bool,
 }
 
-/// Selects all of a program, or what `roots` reach.
-pub fn select(program: &Program, graphs: Vec<Graph>, roots: Option<&[FunctionId]>) -> Selection {
-    let (functions, data) = match roots {
-        None => (graphs.iter().map(|_| true).collect(), program.data.ids().map(|_| true).collect()),
-        Some(roots) => reachable(program, &graphs, roots),
+/// Selects all of a program, or what `roots` reach; `graphs` has a result for each function, in program order.
+///
+/// # Errors
+///
+/// The error of the first function, in program order, that is selected and has no graph.
+pub fn select(
+    program: &Program,
+    graphs: Vec<Result<Graph, GraphError>>,
+    roots: Option<&[FunctionId]>,
+) -> Result<Selection, GraphError> {
+    let Some(roots) = roots else {
+        return Ok(select_all(program, graphs.into_iter().collect::<Result<_, _>>()?));
     };
-    let functions: IdVec<FunctionId, bool> = functions;
-    let mut graphs: Vec<Graph> = graphs.into_iter().filter(|graph| functions[graph.function]).collect();
+    let (functions, data) = reachable(program, &graphs, roots);
+    let selected = program.functions.ids().zip(graphs).filter(|(function, _)| functions[*function]);
+    let graphs = selected.map(|(_, graph)| graph).collect::<Result<Vec<Graph>, GraphError>>()?;
+    Ok(uses(program, graphs, data))
+}
+
+/// Selects all of a program.
+pub fn select_all(program: &Program, graphs: Vec<Graph>) -> Selection {
+    uses(program, graphs, program.data.ids().map(|_| true).collect())
+}
+
+/// Finds how the selected functions and data use the rest.
+fn uses(program: &Program, mut graphs: Vec<Graph>, data: IdVec<DataSectionId, bool>) -> Selection {
     find_results(program, &mut graphs);
     find_parameters(program, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
@@ -124,10 +142,11 @@ fn node(program: &Program, target: Target) -> Option<Node> {
 
 fn reachable(
     program: &Program,
-    graphs: &[Graph],
+    graphs: &[Result<Graph, GraphError>],
     roots: &[FunctionId],
 ) -> (IdVec<FunctionId, bool>, IdVec<DataSectionId, bool>) {
-    let graph_of: BTreeMap<FunctionId, &Graph> = graphs.iter().map(|graph| (graph.function, graph)).collect();
+    let graph_of: BTreeMap<FunctionId, &Graph> =
+        graphs.iter().flatten().map(|graph| (graph.function, graph)).collect();
     let names = program.functions.iter().flat_map(|(id, function)| {
         let own = (function.binding != Binding::Local).then_some(function.name.as_str());
         own.into_iter().chain(function.aliases.iter().map(|(alias, ..)| alias.as_str())).map(move |name| (name, id))

@@ -52,7 +52,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         (name, kind, align, contents, relocations).hash(hash);
     }
     imports.len().hash(hash);
-    for (_, Import { name, weak, kind, prototype, prototype_from, files: _ }) in imports.iter() {
+    for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, files: _ }) in imports.iter() {
         (name, weak, kind, prototype, prototype_from).hash(hash);
     }
 }

@@ -75,11 +75,23 @@ fn exit_status(done: anyhow::Result<ExitCode>, failure: u8) -> ExitCode {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bpf2native: error: {error:#}");
+            eprintln!("bpf2native: error: {}", message(&error));
             let is_usage = error.is::<Usage>() || error.is::<WrongOptions>();
             ExitCode::from(if is_usage { USAGE } else { failure })
         }
     }
+}
+
+/// What went wrong and why, each cause once: many errors say their cause themselves.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// The passes that `-Z` knows.

@@ -6,7 +6,7 @@ use cranelift_object::{ObjectBuilder, ObjectModule};
 
 use super::{EmitError, check_endianness, synthetic};
 use crate::cache;
-use crate::compile::{self, CompiledFunction, Keep};
+use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement};
 use crate::declare::declare;
 use crate::entry::EntryPoints;
@@ -80,19 +80,19 @@ pub fn declared(
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
     };
-    let graphs = || pool.install(|| compile::graphs(program, unverified));
-    let graphs = time(isas.times(), Phase::Graph, graphs)?;
-    let refused = graphs.iter().flat_map(|graph| &graph.refused);
+    let graphs = || pool.install(|| compile::each_graph(program, unverified));
+    let graphs = time(isas.times(), Phase::Graph, graphs);
+    let refused = graphs.iter().flatten().flat_map(|graph| &graph.refused);
     warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
     let entry = match purpose {
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
-    let (selection, declarations) = time(isas.times(), Phase::Declare, || {
-        let selection = select(program, graphs, entry.roots().as_deref());
+    let (selection, declarations) = time(isas.times(), Phase::Declare, || -> Result<_, EmitError> {
+        let selection = select(program, graphs, entry.roots().as_deref()).map_err(CompileError::from)?;
         let platform = isas.platform();
-        declare(program, &selection, &mut module, platform, Placement::Object, warnings)
-            .map(|declarations| (selection, declarations))
+        let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
+        Ok((selection, declarations))
     })?;
     Ok(Declared { isas, pool, selection, declarations, module, entry })
 }

@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::native::{NativeFunction, NativeSignature};
-use super::process;
+use super::{process, search};
 use crate::abi::helpers;
 
 /// Why a name cannot be registered.
@@ -31,6 +31,9 @@ pub enum LinkerError {
         reason: String,
     },
 }
+
+/// Parts of the C library, which is in the process: their own files may be linker scripts, or not there.
+const PROCESS_LIBRARIES: [&str; 6] = ["c", "m", "dl", "pthread", "rt", "util"];
 
 #[derive(Clone)]
 struct Registered {
@@ -151,6 +154,27 @@ impl Linker {
             reason: error.to_string(),
         })?;
         self.libraries.push(Arc::new(library));
+        Ok(self)
+    }
+
+    /// Adds what a linker finds for `-lNAME`: a shared library, an archive, or what a linker script names, in these
+    /// folders (those of `-L`) and in the linker's own. The C library, which is in the process, is not opened again.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkerError::Library`] if there is none, or it cannot be opened.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::library`].
+    pub unsafe fn named_library(&mut self, name: &str, folders: &[PathBuf]) -> Result<&mut Linker, LinkerError> {
+        if PROCESS_LIBRARIES.contains(&name) {
+            return Ok(self);
+        }
+        for found in search::find(name, folders)? {
+            // SAFETY: the caller vouches for the library's constructors and destructors.
+            unsafe { self.library(found.path())? };
+        }
         Ok(self)
     }
 

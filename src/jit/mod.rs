@@ -6,6 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `linker.rs`, `process.rs` | what names refer to: registered, libraries, the process |
+//! | `search.rs` | libraries by the names of a linker |
 //! | `resolve.rs` | all names of a program at once |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
@@ -30,6 +31,7 @@ mod observers;
 mod perf;
 mod process;
 mod resolve;
+mod search;
 
 use cranelift_jit::{JITBuilder, JITModule};
 
@@ -180,9 +182,10 @@ impl Jit {
             warnings.extend(emit::debug::missing_lines(program));
         }
         let times = self.isas.times();
-        let graphs = || self.pool.install(|| compile::graphs(program, Unverified::Refuse));
-        let graphs = time(times, Phase::Graph, graphs)?;
-        let mut selection = time(times, Phase::Declare, || select(program, graphs, roots));
+        let graphs = || self.pool.install(|| compile::each_graph(program, Unverified::Refuse));
+        let graphs = time(times, Phase::Graph, graphs);
+        let selection = time(times, Phase::Declare, || select(program, graphs, roots));
+        let mut selection = selection.map_err(CompileError::from)?;
         selection.mark_registered(program, |name| linker.has_registered(name));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());

@@ -3,7 +3,7 @@
 //! In: a finished Cranelift module. Out: [`Module`], which owns the memory, and [`TypedFunction`], which borrows it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::c_void;
+use std::ffi::{c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::sync::{Arc, Once};
 
@@ -13,6 +13,7 @@ use super::Linker;
 use super::handle::Handle;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
+use super::process;
 use crate::btf::Prototype;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
@@ -167,7 +168,7 @@ impl Module {
     }
 
     /// Runs the program's constructors, unless they have run. If another thread runs them just now, waits until they
-    /// are done.
+    /// are done. They get this process's arguments and environment, as those of a library do that it opens.
     ///
     /// # Panics
     ///
@@ -177,10 +178,35 @@ impl Module {
     ///
     /// The program's code runs: its author must be trusted as that of any native library.
     pub unsafe fn initialise(&self) {
+        if self.initialised.is_completed() {
+            return;
+        }
+        let (count, arguments, environment) = process::arguments();
+        // SAFETY: the caller vouches for the program's code; the arguments are never freed.
+        unsafe { self.initialise_with(count, arguments, environment) }
+    }
+
+    /// As [`Self::initialise`], with other arguments: those of `main`, `argc`, `argv` and `envp`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::initialise`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::initialise`]; and the arguments are arrays of strings that end in a null pointer, and stay as long
+    /// as the program uses them.
+    pub unsafe fn initialise_with(
+        &self,
+        count: c_int,
+        arguments: *const *const c_char,
+        environment: *const *const c_char,
+    ) {
+        let arguments = (count, arguments as u64, environment as u64);
         self.initialised.call_once(|| {
             for &constructor in &self.constructors {
                 // SAFETY: the address is a function of this module; the caller vouches for what it does.
-                unsafe { ().call::<()>(constructor as *const u8) }
+                unsafe { arguments.call::<()>(constructor as *const u8) }
             }
         });
     }

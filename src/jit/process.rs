@@ -8,7 +8,8 @@
 //! | a table | functions that glibc keeps in `libc_nonshared.a`, so that each executable has its own copy |
 //! | `libm.so.6` | opened when a name is not found, as not every executable loads it; C programs expect it |
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::sync::OnceLock;
 
 use cranelift_codegen::ir::LibCall;
 
@@ -31,6 +32,23 @@ pub(super) fn libcall_name(libcall: LibCall) -> String {
         LibCall::Memset => MEMSET.to_owned(),
         other => cranelift_module::default_libcall_names()(other),
     }
+}
+
+/// The arguments of this process as `main` has them (how many, and an array that ends in a null pointer), and its
+/// environment. None of it is ever freed.
+pub(super) fn arguments() -> (c_int, *const *const c_char, *const *const c_char) {
+    /// Addresses of strings, and 0.
+    static ARGUMENTS: OnceLock<Vec<usize>> = OnceLock::new();
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    let arguments = ARGUMENTS.get_or_init(|| {
+        let words = std::env::args_os().map(|word| CString::new(word.into_encoded_bytes()).unwrap_or_default());
+        words.map(|word| word.into_raw() as usize).chain([0]).collect()
+    });
+    let count = c_int::try_from(arguments.len() - 1).unwrap_or(c_int::MAX);
+    // SAFETY: the C library keeps the variable up to date.
+    (count, arguments.as_ptr().cast(), unsafe { environ })
 }
 
 /// The address of a symbol.

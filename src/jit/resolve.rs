@@ -34,6 +34,8 @@ pub struct MissingSymbol {
     pub name: String,
     /// Who refers to it: functions and data sections, with their objects.
     pub users: Vec<String>,
+    /// It is a value of the kernel's configuration.
+    pub kconfig: bool,
     /// The process has it, but the linker was told to leave the process out.
     pub forbidden: bool,
 }
@@ -58,8 +60,14 @@ impl fmt::Display for Unresolved {
         if !self.missing.is_empty() {
             let plural = if self.missing.len() == 1 { "" } else { "s" };
             write!(f, "{} undefined symbol{plural}:", self.missing.len())?;
-            for MissingSymbol { name, users, forbidden } in &self.missing {
+            for MissingSymbol { name, users, kconfig, forbidden } in &self.missing {
                 write!(f, "\n  `{name}`, which {} refers to", list(users))?;
+                if *kconfig {
+                    write!(
+                        f,
+                        " (of `.kconfig`: a value of the kernel's configuration, to be defined as a variable)"
+                    )?;
+                }
                 if *forbidden {
                     write!(f, " (this process has it, and the linker leaves the process out)")?;
                 }
@@ -108,8 +116,9 @@ pub(super) fn resolve(
 ) -> Result<BTreeMap<String, usize>, Unresolved> {
     let mut resolved = BTreeMap::new();
     let mut unresolved = Unresolved { missing: Vec::new(), mismatched: Vec::new() };
-    let mut missing = |name: &str, users| {
-        unresolved.missing.push(MissingSymbol { name: name.to_owned(), users, forbidden: linker.forbids(name) });
+    let mut missing = |name: &str, users, kconfig| {
+        let forbidden = linker.forbids(name);
+        unresolved.missing.push(MissingSymbol { name: name.to_owned(), users, kconfig, forbidden });
     };
     for (id, import) in program.imports.iter() {
         let usage = selection.imports[id];
@@ -125,7 +134,7 @@ pub(super) fn resolve(
             None if import.weak => {
                 resolved.insert(import.name.clone(), 0);
             }
-            None => missing(&import.name, users(program, selection, id)),
+            None => missing(&import.name, users(program, selection, id), import.kconfig),
         }
     }
     for name in selection.runtime.keys() {
@@ -136,7 +145,7 @@ pub(super) fn resolve(
             Some(address) => {
                 resolved.insert(name.clone(), address);
             }
-            None => missing(name, runtime_users(program, selection, name)),
+            None => missing(name, runtime_users(program, selection, name), false),
         }
     }
     for (name, _) in linker.registered() {

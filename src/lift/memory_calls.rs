@@ -325,6 +325,7 @@ mod tests {
             weak: false,
             kind: ImportKind::Function,
             prototype: Some(prototype.into()),
+            kconfig: false,
             prototype_from: PrototypeSource::Btf,
             files: Vec::new(),
         }

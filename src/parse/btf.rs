@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::error::ParseError;
+use super::kconfig::KCONFIG;
 use super::object::Object;
 use crate::abi::libc;
 use crate::btf::core::{CoreError, Relocator};
@@ -132,7 +133,9 @@ fn add_prototypes(
             let by_name = btf.function(&import.name).map(|symbol| symbol.id);
             let by_list = || list_calls.get(&(file.index(), import.name.as_str()));
             let Some(ty) = by_name.or_else(|| by_list().and_then(|symbol| called_type(btf, symbol))) else {
-                is_variable |= btf.variable(&import.name).is_some();
+                let variable = btf.variable(&import.name);
+                is_variable |= variable.is_some();
+                import.kconfig |= variable.is_some_and(|variable| btf.section_of(variable.id) == Some(KCONFIG));
                 continue;
             };
             import.kind = ImportKind::Function;

@@ -348,6 +348,7 @@ impl<'data> Builder<'_, 'data> {
                 weak: weak_only,
                 kind: ImportKind::Data,
                 prototype: None,
+                kconfig: false,
                 prototype_from: PrototypeSource::None,
                 files: Vec::new(),
             })

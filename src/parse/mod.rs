@@ -7,6 +7,7 @@
 //! | tell what a file is | `input` | object, archive, or an error |
 //! | read an object | `object` | tables with the ELF file's own indices |
 //! | choose members | `archive` | the objects of the program |
+//! | define what the kernel's configuration has not | `kconfig` | zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
@@ -30,6 +31,7 @@ mod functions;
 mod input;
 mod instruction;
 mod jump_tables;
+mod kconfig;
 mod merge;
 mod object;
 mod relocations;
@@ -79,7 +81,8 @@ impl Default for Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let objects = archive::select(inputs, options)?;
+    let mut objects = archive::select(inputs, options)?;
+    objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects)?;
     btf::add(&objects, options.btf.as_ref(), &mut program)?;
     dwarf::add(&objects, &mut program);

@@ -259,6 +259,8 @@ pub struct Import {
     pub kind: ImportKind,
     /// Its C type, for a function; without one, calls pass registers as they are.
     pub prototype: Option<Arc<Prototype>>,
+    /// It is a value of the kernel's configuration (`.kconfig`).
+    pub kconfig: bool,
     /// Where the C type is from, if there is one.
     pub prototype_from: PrototypeSource,
     /// The objects that refer to it, in order, each once.

@@ -83,21 +83,22 @@ fn what_does_not_fit_an_entry_is_said() {
 #[test]
 fn an_entry_needs_only_what_it_reaches() {
     assert_eq!(entry("neighbours.o", "right", "four"), (0, "5\n".to_owned(), String::new()));
-    for (name, reason) in [
-        ("illegal", "unknown opcode 0xfe"),
-        ("reaches", "unknown opcode 0xfe"),
-        ("frame_pointer", "r10"),
-    ] {
+    for (name, reason) in
+        [("illegal", "unknown opcode `0xfe`"), ("reaches", "unknown opcode `0xfe`"), ("frame_pointer", "r10")]
+    {
         let (status, _, error) = entry("neighbours.o", name, "");
         assert_eq!(status, 1, "{name}: {error}");
         assert!(error.contains(reason), "{name}: {error}");
+        assert_eq!(error.matches(reason).count(), 1, "each cause is said once: {error}");
     }
 }
 
 /// Weak ones are 0, as libbpf has it.
 #[test]
 fn kernel_configuration_that_is_not_there_is_0() {
-    for (name, expected) in [("config", "0\n"), ("rate", "5\n"), ("text", "6\n"), ("is_there", "0\n"), ("any", "1\n")] {
+    for (name, expected) in
+        [("config", "0\n"), ("rate", "5\n"), ("text", "6\n"), ("is_there", "0\n"), ("any", "1\n")]
+    {
         assert_eq!(entry("kconfig.o", name, ""), (0, expected.to_owned(), String::new()), "{name}");
     }
     let (status, _, error) = entry("kconfig.o", "version", "");

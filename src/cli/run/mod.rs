@@ -1,20 +1,21 @@
 //! `run`: translate in memory and run, as if the program had been started by the system.
 
-use std::ffi::{CString, OsStr, OsString, c_char, c_int};
-use std::io::Read;
+mod entry;
+mod outermost;
+
+use std::ffi::{CString, OsStr, OsString, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use anyhow::Context;
-use bpf2native::btf::CType;
 use bpf2native::entry::EntryPoints;
 use bpf2native::times::Phase;
 use bpf2native::{Config, Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::timing::Timing;
-use super::{print, read, warn};
+use super::{read, warn};
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();
@@ -32,68 +33,36 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let linker = linker(&arguments.libraries)?;
     let config = Config { perf_map: arguments.perf_map, times: timing.times(), ..arguments.generation.config() };
     let jit = Jit::new(&config)?;
-    let entry = EntryPoints::of(&program);
+    let entry_points = EntryPoints::of(&program);
     let roots = match &arguments.entry {
-        Some(name) => {
-            let id = program.function_named(name).with_context(|| format!("there is no function `{name}`"))?;
-            Some(vec![id])
-        }
-        None if entry.is_empty() => {
+        Some(name) => Some(vec![entry::check(&program, name)?]),
+        None if entry_points.is_empty() => {
             anyhow::bail!("there is no function `main`, `BEGIN` or `END`; name a function with `--entry`")
         }
-        None => entry.roots(),
+        None => entry_points.roots(),
     };
     let module = match &roots {
         Some(roots) => jit.load_reachable(&program, &linker, roots),
         None => jit.load(&program, &linker),
     }?;
+    // A program whose `main` ends by `pthread_exit` ends with its last thread: none is left of the translator's.
+    drop(jit);
     warn(&module.warnings()[program.warnings.len()..]);
     timing.print();
     if let Some(entry) = &arguments.entry {
-        return call_entry(&program, &module, entry).map(|()| ExitCode::SUCCESS);
+        return entry::call(&program, &module, entry).map(|()| ExitCode::SUCCESS);
     }
     let name = arguments.argv0.clone().unwrap_or_else(|| arguments.inputs.objects[0].clone().into_os_string());
-    run_program(&program, &entry, module, &name, &arguments.arguments)
+    run_program(&program, &entry_points, module, &name, &arguments.arguments)
 }
-
-/// Libraries whose functions are found without opening them. Their `.so` files are linker scripts, or not there.
-const PROCESS_LIBRARIES: [&str; 6] = ["c", "m", "dl", "pthread", "rt", "util"];
 
 fn linker(libraries: &Libraries) -> anyhow::Result<Linker> {
     let mut linker = Linker::new();
-    for library in libraries.libraries.iter().filter(|library| !PROCESS_LIBRARIES.contains(&library.as_str())) {
-        let file = format!("lib{library}.so");
-        let in_folder = libraries.paths.iter().map(|folder| folder.join(&file)).find(|path| path.exists());
-        let path = in_folder.unwrap_or_else(|| file.into());
+    for library in &libraries.libraries {
         // SAFETY: the user asked for the library.
-        unsafe { linker.library(path)? };
+        unsafe { linker.named_library(library, &libraries.paths)? };
     }
     Ok(linker)
-}
-
-/// Calls a function with standard input as its buffer, and prints its result as its type says.
-fn call_entry(program: &Program, module: &Module, entry: &str) -> anyhow::Result<()> {
-    let mut buffer = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut buffer).context("cannot read standard input")?;
-    let address = module.function_address(entry).with_context(|| format!("there is no function `{entry}`"))?;
-    // SAFETY: every BPF function takes words in registers and returns one; the user asked for it to run.
-    let result: u64 = unsafe {
-        module.initialise();
-        let function: extern "C" fn(*mut u8, u64) -> u64 = std::mem::transmute(address);
-        function(buffer.as_mut_ptr(), buffer.len() as u64)
-    };
-    let prototype = program.function_named(entry).and_then(|id| program.functions[id].prototype.clone());
-    let text = match prototype.map(|prototype| prototype.result.clone()) {
-        Some(CType::Int { bytes: 1, signed: true }) => (result as i8).to_string(),
-        Some(CType::Int { bytes: 2, signed: true }) => (result as i16).to_string(),
-        Some(CType::Int { bytes: 4, signed: true }) => (result as i32).to_string(),
-        Some(CType::Int { bytes: 8, signed: true }) => (result as i64).to_string(),
-        Some(CType::Bool | CType::Int { bytes: 1, .. }) => (result as u8).to_string(),
-        Some(CType::Int { bytes: 2, .. }) => (result as u16).to_string(),
-        Some(CType::Int { bytes: 4, .. }) => (result as u32).to_string(),
-        _ => result.to_string(),
-    };
-    print(&format!("{text}\n"))
 }
 
 /// Runs `main`, and leaves through the C library's `exit`, as a program that the system started does.
@@ -116,17 +85,16 @@ fn run_program(
     // nor the arguments are ever freed.
     unsafe {
         libc::atexit(run_destructors);
-        module.initialise();
         unsafe extern "C" {
             static environ: *const *const c_char;
         }
+        module.initialise_with(words.len() as i32, argv.as_ptr(), environ);
         let mut status = 0;
         for function in entry.all() {
             let address = module.function_address(&program.functions[function].name);
             let address = address.context("an entry point that is not loaded")?;
-            let start: extern "C" fn(c_int, *const *const c_char, *const *const c_char) -> c_int =
-                std::mem::transmute(address);
-            let result = start(words.len() as c_int, argv.as_ptr(), environ);
+            let main = std::mem::transmute::<*const std::ffi::c_void, outermost::Main>(address);
+            let result = outermost::call(words.len() as i32, argv.as_ptr(), environ, main);
             if status_of == Some(function) {
                 status = result;
             }

@@ -11,5 +11,6 @@ mod command;
 mod translated;
 
 mod fixtures;
+mod names;
 mod outputs;
 mod running;

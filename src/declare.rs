@@ -28,6 +28,7 @@ use crate::graph::Graph;
 use crate::lift::memory_calls::MemoryCall;
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
+use crate::program::names;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::select::{Selection, Usage};
 
@@ -190,7 +191,7 @@ impl Declarer<'_> {
         let abi = self.function_abi(function, graph);
         let signature = abi.signature(abi.words(0));
         if is_preemptible(function, self.placement) {
-            let id = self.module.declare_function(&function.name, Linkage::Preemptible, &signature);
+            let id = self.module.declare_function(&names::raw(&function.name), Linkage::Preemptible, &signature);
             return Ok(Callee {
                 id: named(&function.name, id)?,
                 abi,
@@ -242,7 +243,7 @@ impl Declarer<'_> {
     }
 
     fn data_by_name(&mut self, name: &str, linkage: Linkage) -> Result<DataReference, DeclareError> {
-        let id = named(name, self.module.declare_data(name, linkage, true, false))?;
+        let id = named(name, self.module.declare_data(&names::raw(name), linkage, true, false))?;
         Ok(DataReference { id, colocated: false })
     }
 
@@ -279,7 +280,7 @@ impl Declarer<'_> {
         linkage: Linkage,
         signature: &Signature,
     ) -> Result<Callee, DeclareError> {
-        let id = named(name, self.module.declare_function(name, linkage, signature))?;
+        let id = named(name, self.module.declare_function(&names::raw(name), linkage, signature))?;
         Ok(Callee { id, abi, colocated: self.has_table, replaceable: true, c_function: None })
     }
 

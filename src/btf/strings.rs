@@ -4,6 +4,7 @@
 //! so all different strings together are never longer than the table, whatever refers to them.
 
 use super::BtfError;
+use crate::program::names::is_unprintable;
 
 /// NUL-terminated strings, all valid UTF-8.
 #[derive(Clone, Debug)]
@@ -14,14 +15,22 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    /// Takes the table over. Bytes that are not UTF-8 (source text in an older encoding) become `?`.
+    /// Takes the table over. Bytes that are not UTF-8 (source text in an older encoding)
+    /// become `?`, and so do those of characters that a terminal obeys, but for tabs.
     pub(super) fn new(bytes: &[u8]) -> Result<Self, BtfError> {
         if bytes.first() != Some(&0) || bytes.last() != Some(&0) {
             return Err(BtfError::StringTable);
         }
         let mut text = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
-            text.push_str(chunk.valid());
+            let mut valid = chunk.valid();
+            while let Some(at) = valid.find(|c| is_unprintable(c) && c != '\0' && c != '\t') {
+                let length = valid[at..].chars().next().map_or(1, char::len_utf8);
+                text.push_str(&valid[..at]);
+                text.extend(std::iter::repeat_n('?', length));
+                valid = &valid[at + length..];
+            }
+            text.push_str(valid);
             text.extend(chunk.invalid().iter().map(|_| '?'));
         }
         let ends = (0..).zip(text.bytes()).filter(|&(_, byte)| byte == 0).map(|(offset, _)| offset).collect();

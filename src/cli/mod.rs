@@ -22,6 +22,7 @@ use bpf2native::Program;
 use bpf2native::btf::Btf;
 use bpf2native::config::Pass;
 use bpf2native::parse::{self, Input, Options};
+use bpf2native::program::names;
 use clap::Parser;
 
 use args::{Cli, Generation, Inputs, Verb};
@@ -75,7 +76,7 @@ fn exit_status(done: anyhow::Result<ExitCode>, failure: u8) -> ExitCode {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bpf2native: error: {}", message(&error));
+            eprintln!("bpf2native: error: {}", names::shown(&message(&error)));
             let is_usage = error.is::<Usage>() || error.is::<WrongOptions>();
             ExitCode::from(if is_usage { USAGE } else { failure })
         }
@@ -138,7 +139,7 @@ fn read(inputs: &Inputs) -> anyhow::Result<Program> {
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("bpf2native: warning: {warning}");
+        eprintln!("bpf2native: warning: {}", names::shown(warning));
     }
 }
 

@@ -1,15 +1,24 @@
 //! A diff as CSV (RFC 4180), with the column names of filters in the first line; lines end in `\n`.
+//!
+//! A name that starts as a formula does in a spreadsheet has `'` before it, which spreadsheets take for "text".
 
-use super::{DiffRow, Stat};
+use super::{DiffRow, Stat, Value};
 
 /// The rows; what is missing is an empty field, percent have two decimals.
 pub fn csv(rows: &[DiffRow], columns: &[Stat]) -> String {
     let mut text = String::new();
     line(&mut text, columns.iter().map(Stat::to_string));
     for row in rows {
-        line(&mut text, columns.iter().map(|column| column.value(row).to_string()));
+        line(&mut text, columns.iter().map(|column| field(column.value(row))));
     }
     text
+}
+
+fn field(value: Value) -> String {
+    match value {
+        Value::Text(name) if name.starts_with(['=', '+', '-', '@', '\t']) => format!("'{name}"),
+        value => value.to_string(),
+    }
 }
 
 fn line(text: &mut String, fields: impl Iterator<Item = String>) {

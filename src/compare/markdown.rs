@@ -29,10 +29,11 @@ pub fn markdown(diff: &Diff, rows: &[DiffRow], columns: &[Stat]) -> String {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{}.\n", escaped(&diff.summary()));
     if diff.a.describe() == diff.b.describe() {
-        let _ = writeln!(text, "`{}` → `{}` ({})\n", diff.a.name, diff.b.name, escaped(&diff.a.describe()));
+        let _ =
+            writeln!(text, "{} → {} ({})\n", code(&diff.a.name), code(&diff.b.name), escaped(&diff.a.describe()));
     } else {
         for (letter, side) in [("a", &diff.a), ("b", &diff.b)] {
-            let _ = writeln!(text, "- {letter}: `{}` ({})", side.name, escaped(&side.describe()));
+            let _ = writeln!(text, "- {letter}: {} ({})", code(&side.name), escaped(&side.describe()));
         }
         text.push('\n');
     }
@@ -72,7 +73,7 @@ fn broken(text: &mut String, diff: &Diff) {
     for row in broken.iter().take(TOP) {
         if let Some(Row { status: Status::Failed(error), .. }) = &row.b {
             let error = error.lines().next().unwrap_or_default();
-            let _ = writeln!(text, "- `{}` in `{}`: {}", row.function, row.file, escaped(error));
+            let _ = writeln!(text, "- {} in {}: {}", code(&row.function), code(&row.file), escaped(error));
         }
     }
     if broken.len() > TOP {
@@ -106,7 +107,7 @@ fn push_table(text: &mut String, rows: &[DiffRow], columns: &[Stat]) {
             .iter()
             .map(|column| match column.value(row) {
                 Value::Text(name) if matches!(column.column, Column::File | Column::Function) => {
-                    format!("`{}`", name.replace('|', "\\|").replace('`', "'"))
+                    code(&name).replace('|', "\\|")
                 }
                 value => escaped(&table::cell(&value, column)),
             })
@@ -114,6 +115,11 @@ fn push_table(text: &mut String, rows: &[DiffRow], columns: &[Stat]) {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text.push('\n');
+}
+
+/// A name as code, which ends where it does.
+fn code(name: &str) -> String {
+    format!("`{}`", name.replace('`', "'"))
 }
 
 /// Text that Markdown shows as it is; what is in backticks stays so.

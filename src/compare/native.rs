@@ -13,6 +13,7 @@ use target_lexicon::{Aarch64Architecture, Architecture, Riscv64Architecture};
 use super::CompareError;
 use crate::disasm::Disassembler;
 use crate::measure::{self, Foreign, ForeignRelocation, Want};
+use crate::program::names;
 use crate::report::{Row, Status};
 
 /// The functions of a native object.
@@ -65,7 +66,7 @@ pub fn native_report(file: &str, bytes: &[u8], want: Want) -> Result<Native, Com
         if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
             let name = if is_macho { name.strip_prefix('_').unwrap_or(name) } else { name };
             let range = start..start.saturating_add(symbol.size());
-            places.entry(section.index().0).or_default().push(Place { name: name.to_owned(), range });
+            places.entry(section.index().0).or_default().push(Place { name: names::owned(name), range });
         }
     }
     let mut rows = Vec::new();
@@ -126,10 +127,10 @@ fn relocations<'a>(object: &object::File<'a>, section: &object::Section<'a, '_>)
             RelocationTarget::Symbol(index) => match object.symbol_by_index(index) {
                 Ok(symbol) if symbol.kind() == SymbolKind::Section => {
                     let section = symbol.section_index().and_then(|index| object.section_by_index(index).ok());
-                    let name = section.and_then(|section| section.name().ok().map(str::to_owned));
+                    let name = section.and_then(|section| section.name().ok().map(names::owned));
                     (name.unwrap_or_default(), false)
                 }
-                Ok(symbol) => (symbol.name().unwrap_or_default().to_owned(), symbol.is_undefined()),
+                Ok(symbol) => (names::owned(symbol.name().unwrap_or_default()), symbol.is_undefined()),
                 Err(_) => continue,
             },
             // Hints to the linker, such as what riscv64 has for relaxation, name nothing.

@@ -23,6 +23,7 @@ use crate::config::{Config, Placement};
 use crate::declare;
 use crate::entry::EntryPoints;
 use crate::lift::Declarations;
+use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
 use crate::times::{Phase, time};
 
@@ -105,7 +106,7 @@ fn add_symbols(
         let place = product.object.symbol(section);
         let scope = scope(symbol.visibility);
         let defined = Symbol {
-            name: symbol.name.clone().into_bytes(),
+            name: names::raw(&symbol.name).as_bytes().to_vec(),
             value: place.value + symbol.offset,
             size: symbol.size,
             kind: SymbolKind::Data,
@@ -129,7 +130,7 @@ fn add_symbols(
 /// Names a local symbol.
 fn rename(product: &mut ObjectProduct, symbol: SymbolId, name: &str) {
     let prefix = product.object.mangling().global_prefix();
-    let name = prefix.into_iter().chain(name.bytes()).collect();
+    let name = prefix.into_iter().chain(names::raw(name).bytes()).collect();
     product.object.symbol_mut(symbol).name = name;
 }
 
@@ -144,7 +145,7 @@ fn export(product: &mut ObjectProduct, symbol: SymbolId, (name, binding, visibil
         "functions are defined before they are named"
     );
     let exported = Symbol {
-        name: name.as_bytes().to_vec(),
+        name: names::raw(name).as_bytes().to_vec(),
         value: place.value,
         size: place.size,
         kind: place.kind,

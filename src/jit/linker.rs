@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::native::{NativeFunction, NativeSignature};
 use super::{process, search};
 use crate::abi::helpers;
+use crate::program::names;
 
 /// Why a name cannot be registered.
 #[derive(Debug, thiserror::Error)]
@@ -211,7 +212,7 @@ impl Linker {
         if let Some(registered) = self.registered.get(name) {
             return Some(registered.address);
         }
-        let c_name = CString::new(name).ok()?;
+        let c_name = CString::new(&*names::raw(name)).ok()?;
         let in_library = |library: &Arc<libloading::Library>| {
             // SAFETY: the symbol is only looked at as an address; whoever calls it vouches for its type.
             let symbol = unsafe { library.get::<*const c_void>(c_name.as_bytes_with_nul()) }.ok()?;
@@ -226,7 +227,7 @@ impl Linker {
 
     /// Whether this linker leaves out a name that the process has.
     pub(super) fn forbids(&self, name: &str) -> bool {
-        let in_process = || CString::new(name).is_ok_and(|name| process::symbol(&name).is_some());
+        let in_process = || CString::new(&*names::raw(name)).is_ok_and(|name| process::symbol(&name).is_some());
         !self.process && in_process()
     }
 }

@@ -8,6 +8,7 @@ use super::jump_tables::JumpTables;
 use super::merge::{Definition, Globals, SymbolRef};
 use super::object::{Object, SymbolHome};
 use super::sections::{Home, Layout};
+use crate::program::names;
 use crate::program::{Binding, CodeSectionId, DataSectionId};
 
 /// What a field refers to, before functions are known.
@@ -69,7 +70,7 @@ impl Symbols<'_, '_> {
             }
         };
         let place = symbol.value.wrapping_add_signed(addend);
-        let name = object.sections[section].name;
+        let name = names::printable(object.sections[section].name);
         match self.layout.home(at.object, section) {
             Home::Data(section) => Ok(Address::Data { section, offset: place.cast_signed() }),
             Home::Code(id) => {

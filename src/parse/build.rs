@@ -14,6 +14,7 @@ use super::object::{Object, Section, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
 use super::sections::{self, Home, Layout};
 use super::stack_sizes;
+use crate::program::names;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
     FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation, Target,
@@ -243,11 +244,11 @@ impl<'data> Builder<'_, 'data> {
             let object = &self.objects[at.object];
             let symbol = &object.symbols[at.symbol];
             if is_map_section(&object.sections[section_index]) && !symbol.name.is_empty() {
-                maps.push(Map { name: symbol.name.to_owned(), section, offset: symbol.value });
+                maps.push(Map { name: names::owned(symbol.name), section, offset: symbol.value });
             }
             let Some(global) = self.globals.of(at).filter(|_| self.globals.is_definition(at)) else { return };
             of_globals[global] = Some(symbols.push(DataSymbol {
-                name: symbol.name.to_owned(),
+                name: names::owned(symbol.name),
                 section,
                 offset: symbol.value,
                 size: symbol.size,
@@ -258,7 +259,7 @@ impl<'data> Builder<'_, 'data> {
         for ((global, section), id) in self.globals.list.iter().zip(commons).zip(&mut of_globals) {
             if let (Some(section), Definition::Common { size, .. }) = (*section, global.definition) {
                 *id = Some(symbols.push(DataSymbol {
-                    name: global.name.to_owned(),
+                    name: names::owned(global.name),
                     section,
                     offset: 0,
                     size,
@@ -344,7 +345,7 @@ impl<'data> Builder<'_, 'data> {
         let Global { name, weak_only, .. } = self.globals.list[global];
         let id = *self.ids.imports[global].get_or_insert_with(|| {
             imports.push(Import {
-                name: name.to_owned(),
+                name: names::owned(name),
                 weak: weak_only,
                 kind: ImportKind::Data,
                 prototype: None,

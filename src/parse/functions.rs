@@ -20,6 +20,7 @@
 //! to keep later phases linear.
 
 use super::instruction::{SLOT, slots};
+use crate::program::names;
 use crate::program::{Binding, Endianness, Visibility};
 
 /// A symbol in a code section.
@@ -178,7 +179,7 @@ fn name(code: &Code<'_, '_>, start: u64, end: u64) -> Found {
     candidates.sort_by_key(rank);
     let Some((first, others)) = candidates.split_first() else {
         return Found {
-            name: format!("{}+{start:#x}", shortened(code.name)),
+            name: format!("{}+{start:#x}", shortened(&names::printable(code.name))),
             start,
             end,
             binding: Binding::Local,
@@ -188,12 +189,12 @@ fn name(code: &Code<'_, '_>, start: u64, end: u64) -> Found {
     };
     let seen = others.iter().filter(|symbol| symbol.is_definition && symbol.binding != Binding::Local);
     Found {
-        name: first.name.to_owned(),
+        name: names::owned(first.name),
         start,
         end,
         binding: if first.is_definition { first.binding } else { Binding::Local },
         visibility: first.visibility,
-        aliases: seen.map(|symbol| (symbol.name.to_owned(), symbol.binding, symbol.visibility)).collect(),
+        aliases: seen.map(|symbol| (names::owned(symbol.name), symbol.binding, symbol.visibility)).collect(),
     }
 }
 

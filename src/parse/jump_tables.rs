@@ -13,6 +13,7 @@ use super::instruction::ld_imm64_addend;
 use super::object::{Object, RawRelocation, SymbolHome};
 use super::relocations::{R_BPF_64_64, endianness};
 use super::sections::{Home, Layout};
+use crate::program::names;
 use crate::program::{CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Id};
 
 /// The tables of all objects.
@@ -115,7 +116,7 @@ fn split(object: &Object<'_>, section: usize) -> Vec<Table> {
     // Stable: a symbol at 0 stays before the section's own name.
     starts.sort_by_key(|&(start, _)| start);
     starts.dedup_by_key(|&mut (start, _)| start);
-    let table = |(start, name): (u64, &str)| Table { start, name: name.to_owned(), owner: None, data: None };
+    let table = |(start, name): (u64, &str)| Table { start, name: names::owned(name), owner: None, data: None };
     starts.into_iter().map(table).collect()
 }
 

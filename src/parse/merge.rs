@@ -21,6 +21,7 @@ use std::collections::{HashMap, HashSet};
 use super::JUMP_TABLES;
 use super::error::{Duplicate, ParseError};
 use super::object::{Object, Symbol, SymbolHome};
+use crate::program::names;
 use crate::program::{Binding, Visibility};
 
 /// A symbol of an object, by the indices of both.
@@ -87,7 +88,7 @@ impl<'data> Globals<'data> {
                 let discarded = globals.is_discarded(at.object, symbol);
                 if let Err(first) = globals.list[global].add(symbol, at, discarded) {
                     duplicates.push(Duplicate {
-                        symbol: symbol.name.to_owned(),
+                        symbol: names::owned(symbol.name),
                         first: objects[first.object].name.clone(),
                         second: object.name.clone(),
                     });

@@ -12,6 +12,7 @@ use object::{Endianness, U32};
 
 use super::error::ParseError;
 use super::{dwarf, stack_sizes};
+use crate::program::names;
 use crate::program::{Binding, ListCall, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
@@ -123,7 +124,7 @@ pub(super) fn read<'data>(name: String, bytes: &'data [u8]) -> Result<Object<'da
     let names = bytes.len().saturating_mul(16).saturating_add(1 << 16);
     let read = Reader { bytes, left: bytes.len(), debug_left: bytes.len(), names }.read();
     let mut object = read.map_err(|what| ParseError::Damaged { file: name.clone(), what })?;
-    object.name = name;
+    object.name = names::owned(&name);
     Ok(object)
 }
 
@@ -214,7 +215,7 @@ impl<'data> Reader<'data> {
         if section.is_of_program() || is_read(section.name) {
             section.data = header
                 .data(endian, self.bytes)
-                .map_err(|_| format!("section `{}` lies outside of the file", section.name))?;
+                .map_err(|_| format!("section `{}` lies outside of the file", names::printable(section.name)))?;
             self.take(section.data.len())?;
         } else if dwarf::SECTIONS.contains(&section.name)
             && !section.has(elf::SHF_COMPRESSED)
@@ -244,7 +245,9 @@ impl<'data> Reader<'data> {
                 _ => {
                     let section = symbols.symbol_section(endian, symbol, index).map_err(text)?;
                     let section = section.filter(|section| section.0 < table.len());
-                    SymbolHome::Section(section.ok_or_else(|| format!("symbol `{name}` is in no section"))?.0)
+                    SymbolHome::Section(
+                        section.ok_or_else(|| format!("symbol `{}` is in no section", names::printable(name)))?.0,
+                    )
                 }
             };
             list.push(convert(endian, symbol, name, home)?);
@@ -307,7 +310,7 @@ impl<'data> Reader<'data> {
             let member = member.get(endian) as usize;
             (member < sections.len())
                 .then_some(member)
-                .ok_or_else(|| format!("group `{signature}` has no section {member}"))
+                .ok_or_else(|| format!("group `{}` has no section {member}", names::printable(signature)))
         });
         Ok(Some(Group { signature, members: members.collect::<Result<_, _>>()? }))
     }
@@ -328,7 +331,12 @@ fn convert<'data>(
         elf::STB_LOCAL => Binding::Local,
         elf::STB_GLOBAL | elf::STB_GNU_UNIQUE => Binding::Global,
         elf::STB_WEAK => Binding::Weak,
-        other => return Err(format!("symbol `{name}` has binding {other}, which BPF does not define")),
+        other => {
+            return Err(format!(
+                "symbol `{}` has binding {other}, which BPF does not define",
+                names::printable(name)
+            ));
+        }
     };
     let visibility = match symbol.st_visibility() {
         elf::STV_HIDDEN | elf::STV_INTERNAL => Visibility::Hidden,

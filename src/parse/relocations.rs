@@ -29,6 +29,7 @@ use super::instruction::{self, Slot};
 use super::merge::SymbolRef;
 use super::object::{Object, RawRelocation, Section, SymbolHome};
 use super::sections::{Home, Layout};
+use crate::program::names;
 use crate::program::{CodeSectionId, Contents, DataSectionId, Endianness, IdVec, ListCall, Place};
 
 /// `R_BPF_*`, by LLVM's names, then binutils'.
@@ -216,7 +217,7 @@ impl Relocated<'_, '_> {
         if self.object.symbols.is_empty() && self.calls_itself() {
             return Err(ParseError::Section {
                 file: self.object.name.clone(),
-                section: self.section.name.to_owned(),
+                section: names::owned(self.section.name),
                 what: "has calls whose relocations were stripped; strip with -g only".to_owned(),
             });
         }
@@ -326,12 +327,12 @@ impl Relocated<'_, '_> {
         ParseError::Relocation(Box::new(BadRelocation {
             place: Place {
                 file: self.object.name.clone(),
-                section: self.section.name.to_owned(),
+                section: names::owned(self.section.name),
                 function: None,
                 offset: Some(relocation.offset),
             },
             kind: relocation.kind,
-            symbol: symbol.to_owned(),
+            symbol: names::owned(symbol),
             what: what.to_owned(),
         }))
     }

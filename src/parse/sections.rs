@@ -21,6 +21,7 @@ use super::error::ParseError;
 use super::instruction;
 use super::merge::Globals;
 use super::object::{Object, Section, SymbolHome};
+use crate::program::names;
 use crate::program::{
     CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Id, IdVec,
 };
@@ -138,12 +139,12 @@ impl Layout {
     ) -> Result<Home, ParseError> {
         let what = |what: String| ParseError::Section {
             file: object.name.clone(),
-            section: section.name.to_owned(),
+            section: names::owned(section.name),
             what,
         };
         check_flags(section).map_err(what)?;
         let file = FileId::new(at.0);
-        let name = section.name.to_owned();
+        let name = names::owned(section.name);
         if section.has(elf::SHF_EXECINSTR) {
             if section.kind == elf::SHT_NOBITS {
                 return Err(what("is executable and has no contents; compile the object again".to_owned()));

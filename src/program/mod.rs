@@ -17,6 +17,7 @@
 
 mod id;
 mod list_call;
+pub mod names;
 
 use std::fmt;
 use std::sync::Arc;

@@ -32,7 +32,8 @@ mod merge;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{Measure, Measured, Measures, Texts};
+use crate::measure::{Kind, Measure, Measured, Measures, Texts};
+use crate::program::names::{self, is_unprintable};
 
 pub(crate) use make::unique_names;
 
@@ -286,6 +287,9 @@ impl Report {
 
     /// What a report of this tool keeps to: each name once, each function's file listed.
     fn check(&self) -> Result<(), String> {
+        if let Some(text) = self.words().find(|text| text.contains(|c| is_unprintable(c) && c != '\t')) {
+            return Err(format!("`{}` is not printable, which no name in a report is", names::owned(text)));
+        }
         let mut files = std::collections::BTreeSet::new();
         for file in &self.files {
             if !files.insert(&file.name) {
@@ -302,6 +306,20 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    /// What is shown of it that may come from objects, but for errors, whose lines are the translator's.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let files = self.files.iter().map(|file| file.name.as_str());
+        let rows = self.functions.iter().flat_map(|row| {
+            let texts = row.texts.iter().flat_map(|texts| {
+                let sources = texts.sources.iter().flat_map(|source| [source.file.as_str(), source.text.as_str()]);
+                Kind::ALL.iter().flat_map(|&kind| texts.of(kind)).map(|line| line.text.as_str()).chain(sources)
+            });
+            let names = [row.file.as_str(), row.function.as_str(), row.section.as_str()];
+            names.into_iter().chain(row.imports.iter().map(String::as_str)).chain(texts)
+        });
+        files.chain(rows)
     }
 
     /// The JSON, with a newline at its end.

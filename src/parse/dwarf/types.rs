@@ -16,6 +16,7 @@ use gimli::DwTag;
 
 use super::Entry;
 use crate::btf::{Aggregate, CType, MAX_AGGREGATE, MAX_NESTING};
+use crate::program::names;
 
 /// The most steps of taking one struct apart.
 const MAX_STEPS: usize = 1024;
@@ -114,7 +115,7 @@ impl<'e> Types<'e> {
         let Flat { mut scalars, has_union, has_array, .. } = flat;
         scalars.sort_by_key(|(offset, _)| *offset);
         let keyword = if entry.tag == gimli::DW_TAG_union_type { "union" } else { "struct" };
-        let name = format!("{keyword} {}", entry.name.as_deref().unwrap_or("(anon)"));
+        let name = format!("{keyword} {}", names::printable(entry.name.as_deref().unwrap_or("(anon)")));
         Some(CType::Aggregate(Arc::new(Aggregate { name, size, scalars, has_union, has_array })))
     }
 

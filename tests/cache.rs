@@ -258,3 +258,62 @@ fn the_command_has_an_option_and_a_variable() {
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&cache.metadata().unwrap().permissions()) & 0o777, 0o700);
 }
+
+/// What is in an entry, with the sum over it that makes it one.
+fn made_by_hand(whole: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+
+    let mut bytes = whole.to_vec();
+    let key = 8 + 32 + 64;
+    change(&mut bytes[key..]);
+    let sum = Sha256::digest(&bytes[40..]);
+    bytes[8..40].copy_from_slice(&sum);
+    bytes
+}
+
+/// Nobody else can write entries, but a user can: whatever is in them, the translator stays up.
+#[test]
+fn entries_made_by_hand_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut numbers = (1..).map(|n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23));
+    let mut number = || numbers.next().unwrap();
+    for target in ["x86_64", "aarch64", "riscv64", "s390x"] {
+        let name = if target == "s390x" { "obj/clang22-v4-s390x/json.o" } else { "api/words.o" };
+        let program = program(name);
+        let config = with_cache(&Config::for_target(parse_triple(target).unwrap()), folder.path());
+        let before = entries(folder.path());
+        let expected = object(&program, &config);
+        let entry = entries(folder.path()).into_iter().find(|entry| !before.contains(entry)).unwrap();
+        let whole = fs::read(&entry).unwrap();
+        let same = made_by_hand(&whole, |_| ());
+        assert!(same == whole, "{target}: the sum is of all behind it");
+        let words = (whole.len() - 104) / 8;
+        for _ in 0..400 {
+            let at = (number() as usize % words) * 8;
+            let value = [0, 1, 2, 7, 16, 0xffff_ffff, u64::MAX, 1 << 40, number()][number() as usize % 9];
+            let changed = made_by_hand(&whole, |bytes| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes()));
+            fs::write(&entry, changed).unwrap();
+            // Any code may come out, or an error.
+            let made = emit::object(&program, &config, Purpose::Relocatable, "x.o", &mut Vec::new());
+            drop(made);
+        }
+        fs::write(&entry, &whole).unwrap();
+        assert!(expected == object(&program, &config), "{target}");
+    }
+}
+
+#[test]
+fn a_folder_that_others_can_write_to_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let config = with_cache(&Config::default(), folder.path());
+    for mode in [0o777, 0o770, 0o722] {
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).unwrap();
+        let mut warnings = Vec::new();
+        let purpose = Purpose::Relocatable;
+        emit::object(&program("api/words.o"), &config, purpose, "x.o", &mut warnings).unwrap();
+        assert!(warnings.iter().any(|warning| warning.contains("others may write to it")), "{warnings:?}");
+        assert!(entries(folder.path()).is_empty());
+    }
+}

@@ -9,14 +9,16 @@
 //! |---|---|
 //! | `key.rs` | what an entry depends on, as a hash |
 //! | `entry.rs` | functions as bytes |
+//! | `check.rs` | whether what was read fits together |
 //! | `store.rs` | the folder: files that are replaced whole, checked when they are read, and bounded in sum |
 //!
 //! The rule: a cache never changes a result. An entry that is damaged, or cannot be read, is as good as none and is
 //! written again; one that cannot be written is a warning.
 //!
-//! The folder holds code that will run, so nobody else may write there: it is made for its owner alone, and is to be
-//! trusted as the program that uses it.
+//! The folder holds code that will run, so nobody else may write there: it is made for its owner alone, and one that
+//! belongs to somebody else, or that others may write to, is not used, with a warning.
 
+mod check;
 mod entry;
 mod key;
 mod store;
@@ -28,6 +30,7 @@ use crate::config::{Isas, Placement};
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::select::Selection;
+use check::Check;
 
 /// A folder with compiled programs. Any number of processes may use it at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +76,13 @@ pub(crate) fn functions(
     let compile = || compile::functions(program, selection, declarations, isas, purpose.keep);
     let Some(cache) = cache.filter(|_| purpose.keep == Keep::Code) else { return compile() };
     let key = key::key(program, selection, isas, purpose.placement);
+    if let Err(reason) = store::check_folder(&cache.folder) {
+        warnings.push(format!("the cache in `{}` is not used: {reason}", cache.folder.display()));
+        return compile();
+    }
     let kept = store::read(cache, &key).and_then(|bytes| entry::decode(&bytes, selection, declarations));
-    if let Some(functions) = kept {
+    let check = Check::new(declarations, &*isas.main);
+    if let Some(functions) = kept.filter(|functions| functions.iter().all(|function| check.passes(function))) {
         return Ok(functions);
     }
     let functions = compile()?;

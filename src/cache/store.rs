@@ -60,6 +60,31 @@ pub fn write(cache: &Cache, key: &str, contents: &[u8]) -> io::Result<()> {
     evict(cache)
 }
 
+/// Whether nobody else can put something into the folder: what is in it will run. One that is not there yet will be
+/// made so.
+#[cfg(unix)]
+pub fn check_folder(folder: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let Ok(metadata) = fs::metadata(folder) else { return Ok(()) };
+    // SAFETY: the call has no conditions.
+    let user = unsafe { libc::geteuid() };
+    if metadata.uid() != user {
+        return Err(format!("it belongs to user {}, and this is user {user}", metadata.uid()));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        let mode = metadata.mode() & 0o7777;
+        return Err(format!("others may write to it (mode {mode:o}); `chmod 700` makes it private"));
+    }
+    Ok(())
+}
+
+/// Whether nobody else can put something into the folder; other systems keep a user's folders to them.
+#[cfg(not(unix))]
+pub fn check_folder(_folder: &Path) -> Result<(), String> {
+    Ok(())
+}
+
 /// Makes the folder, for its owner alone.
 fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();

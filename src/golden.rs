@@ -9,6 +9,9 @@
 //! | `golden.json` | the objects (paths from the folder), how they are translated, which texts, and the files below |
 //! | `FILE/FUNCTION.txt` | a function; in names, all but letters, digits and `_.-` is `%` and the byte in hexadecimal |
 //!
+//! Texts name source files and show their lines, without the lines' numbers: a line that is added above changes
+//! nothing. Of an absolute path, only the file's name is left, unless a prefix map makes it a relative one.
+//!
 //! Only files that `golden.json` lists are ever removed.
 
 use std::collections::BTreeMap;
@@ -22,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, Config, Cpu, OptLevel, PassChange, Passes};
 use crate::files;
 use crate::measure::{Kind, Measure, Want, sha256};
+use crate::program::prefix::{PrefixMap, PrefixMapError, mapped};
 use crate::report::{self, Inputs, Progress, ReportError, Row, SCHEMA, Status};
 
 const MANIFEST: &str = "golden.json";
@@ -43,6 +47,9 @@ pub struct Golden {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     passes: Option<Vec<String>>,
     texts: Vec<Kind>,
+    /// What paths of source files begin with instead of what the compiler recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    prefixes: Vec<String>,
     /// The files.
     files: Vec<String>,
 }
@@ -117,8 +124,14 @@ impl Golden {
             opt: options.opt,
             passes: options.passes,
             texts: texts.to_vec(),
+            prefixes: Vec::new(),
             files: Vec::new(),
         })
+    }
+
+    /// The same, with paths of source files that begin with something else.
+    pub fn with_prefixes(self, prefixes: &[PrefixMap]) -> Golden {
+        Golden { prefixes: prefixes.iter().map(ToString::to_string).collect(), ..self }
     }
 
     /// What the golden texts in `folder` are of.
@@ -198,20 +211,23 @@ impl Golden {
         threads: usize,
         progress: Progress<'_>,
     ) -> Result<BTreeMap<String, String>, GoldenError> {
-        let refuse = |reason| GoldenError::Manifest { path: folder.join(MANIFEST).display().to_string(), reason };
+        let refuse =
+            |reason: String| GoldenError::Manifest { path: folder.join(MANIFEST).display().to_string(), reason };
         let config = self.config(threads).map_err(refuse)?;
         let report = report::make(&self.inputs(folder)?, &config, None, Want::Texts, progress)?;
         if let Some((name, error)) = report.files.iter().find_map(|file| Some((&file.name, file.error.as_ref()?))) {
             return Err(GoldenError::Manifest { path: name.clone(), reason: error.clone() });
         }
+        let prefixes: Result<Vec<PrefixMap>, _> = self.prefixes.iter().map(|map| map.parse()).collect();
+        let prefixes = prefixes.map_err(|error: PrefixMapError| refuse(error.to_string()))?;
         let files = report.functions.iter().map(|row| {
             let file = format!("{}/{}.txt", escaped(&row.file), escaped(&row.function));
-            (file, self.text(row))
+            (file, self.text(row, &prefixes))
         });
         Ok(files.collect())
     }
 
-    fn text(&self, row: &Row) -> String {
+    fn text(&self, row: &Row, prefixes: &[PrefixMap]) -> String {
         let mut text = format!("; {} ({}, section `{}`)\n", row.function, row.file, row.section);
         // Writing to a string does not fail.
         let _ = writeln!(text, "; {} -O{} --cpu {}", self.target, self.opt, self.cpu);
@@ -237,12 +253,22 @@ impl Golden {
                     && let Some(source) = texts.source(line)
                 {
                     last = line.source;
-                    let _ = writeln!(text, "; {}:{}: {}", source.file, source.line, source.text);
+                    let _ = writeln!(text, "; {}: {}", shown_path(prefixes, &source.file), source.text);
                 }
                 let _ = writeln!(text, "{}", line.text);
             }
         }
         text
+    }
+}
+
+/// A source file's path as a golden text has it: the same wherever the object was compiled.
+fn shown_path(prefixes: &[PrefixMap], path: &str) -> String {
+    let path = mapped(prefixes, path).unwrap_or_else(|| path.to_owned());
+    let path = path.strip_prefix("./").unwrap_or(&path);
+    match path.starts_with('/') {
+        true => path.rsplit('/').next().unwrap_or_default().to_owned(),
+        false => path.to_owned(),
     }
 }
 

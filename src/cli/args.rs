@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bpf2native::Cache;
 use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, PassChange};
+use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
 
@@ -51,6 +52,9 @@ pub struct Inputs {
     /// Apply CO-RE relocations for the types in this BTF (raw, or in an ELF file)
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+    /// Begin paths of source files with NEW instead of OLD, in line tables and listings
+    #[arg(long, value_name = "OLD=NEW")]
+    pub map_prefix: Vec<PrefixMap>,
 }
 
 /// How to translate.

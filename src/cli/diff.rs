@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::args::Generation;
 use super::progress::Progress;
-use super::report::{Selection, parse, read_btf};
+use super::report::{Selection, check_names, parse, read_btf};
 use super::{Usage, outputs, warn};
 
 /// The columns of a table, if none are named.
@@ -145,6 +145,12 @@ pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     };
     let mut diff = compared(arguments, want)?;
     warn(&diff.notes);
+    // Functions of identical files have no rows, and may be meant.
+    if diff.identical_files == 0 {
+        arguments.selection.check(&diff.rows)?;
+        let unmatched = arguments.fail_on.iter().find_map(|condition| condition.unmatched(&diff.rows));
+        check_names("--fail-on", unmatched)?;
+    }
     let fails = failure(arguments, &diff.rows);
     let unfiltered = diff.rows.clone();
     diff.rows = arguments.selection.rows(std::mem::take(&mut diff.rows));

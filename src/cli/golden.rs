@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use bpf2native::golden::{self, Golden};
 use bpf2native::measure::Kind;
+use bpf2native::program::prefix::PrefixMap;
 use clap::Args;
 
 use super::args::Generation;
@@ -30,6 +31,9 @@ pub struct GoldenArguments {
     /// Which texts [default: asm]
     #[arg(long = "text", value_name = "TEXT")]
     pub texts: Vec<Text>,
+    /// Begin paths of source files with NEW instead of OLD (with --bless)
+    #[arg(long, value_name = "OLD=NEW", requires = "bless")]
+    pub map_prefix: Vec<PrefixMap>,
     #[command(flatten)]
     pub generation: Generation,
 }
@@ -38,8 +42,8 @@ pub fn golden(arguments: &GoldenArguments) -> anyhow::Result<ExitCode> {
     let folder = &arguments.folder;
     let previous = Golden::read(folder);
     let golden = if arguments.objects.is_empty() {
-        if !arguments.texts.is_empty() {
-            return Err(Usage("--text goes with the objects, and with --bless").into());
+        if !arguments.texts.is_empty() || !arguments.map_prefix.is_empty() {
+            return Err(Usage("--text and --map-prefix go with the objects, and with --bless").into());
         }
         previous.as_ref().ok().cloned()
     } else {
@@ -47,7 +51,10 @@ pub fn golden(arguments: &GoldenArguments) -> anyhow::Result<ExitCode> {
             [] => vec![Kind::Asm],
             texts => texts.iter().map(|text| text.kind()).collect(),
         };
-        Some(Golden::new(folder, &arguments.objects, &arguments.generation.config(), &kinds)?)
+        Some(
+            Golden::new(folder, &arguments.objects, &arguments.generation.config(), &kinds)?
+                .with_prefixes(&arguments.map_prefix),
+        )
     };
     let (golden, previous) = match (golden, previous) {
         (Some(golden), previous) => (golden, previous.ok()),

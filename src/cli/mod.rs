@@ -127,6 +127,7 @@ fn read(inputs: &Inputs) -> anyhow::Result<Program> {
     };
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
     let mut options = Options::default();
+    options.prefixes.clone_from(&inputs.map_prefix);
     if let Some(path) = &inputs.btf {
         let bytes = outputs::read(path)?;
         let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;

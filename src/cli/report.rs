@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::Generation;
 use super::progress::Progress;
-use super::{Usage, outputs, warn};
+use super::{Usage, WrongOptions, outputs, warn};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
@@ -92,6 +92,11 @@ impl Selection {
         Ok(compare::columns(self.columns.as_deref().unwrap_or(default), one_side)?)
     }
 
+    /// Refuses a filter for names that no row has.
+    pub fn check(&self, rows: &[DiffRow]) -> anyhow::Result<()> {
+        check_names("--filter", self.filters.iter().find_map(|filter| filter.unmatched(rows)))
+    }
+
     /// The rows that pass, in order.
     pub fn rows(&self, rows: Vec<DiffRow>) -> Vec<DiffRow> {
         let mut rows = compare::filtered(rows, &self.filters);
@@ -99,6 +104,14 @@ impl Selection {
             compare::sort(&mut rows, order);
         }
         rows
+    }
+}
+
+/// Refuses a name that none of the rows has.
+pub fn check_names(option: &str, unmatched: Option<&str>) -> anyhow::Result<()> {
+    match unmatched {
+        Some(name) => Err(WrongOptions(format!("{option}: no function and no file is `{name}`")).into()),
+        None => Ok(()),
     }
 }
 
@@ -168,7 +181,9 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
             a: Some(row),
             b: None,
         });
-        let rows = arguments.selection.rows(rows.collect());
+        let rows: Vec<DiffRow> = rows.collect();
+        arguments.selection.check(&rows)?;
+        let rows = arguments.selection.rows(rows);
         let columns = arguments.selection.stats(COLUMNS, true)?;
         match format {
             ReportFormat::Csv => compare::csv(&rows, &columns),

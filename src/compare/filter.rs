@@ -40,6 +40,24 @@ pub enum FilterError {
     /// Nothing.
     #[error("a filter is empty")]
     Empty,
+    /// A column's name by itself.
+    #[error("`{name}` is a column: compare it with something, as in `{name}{example}`")]
+    NoOperator {
+        /// The column.
+        name: String,
+        /// An operator and a value.
+        example: &'static str,
+    },
+    /// A state or a status that does not exist.
+    #[error("`{filter}`: there is no `{value}`; there are {}", known.join(", "))]
+    NoValue {
+        /// The filter.
+        filter: String,
+        /// What it compares with.
+        value: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +122,11 @@ impl FromStr for Filter {
         });
         let Some((at, sign, operator)) = at else {
             let (pattern, wanted) = filter.strip_prefix('!').map_or((filter, true), |pattern| (pattern, false));
+            if let Ok(stat) = pattern.parse::<Stat>() {
+                let is_number = matches!(stat.column, Column::Measure(_));
+                let example = if is_number { ">5" } else { "=main" };
+                return Err(FilterError::NoOperator { name: pattern.to_owned(), example });
+            }
             return match pattern.is_empty() {
                 true => Err(FilterError::Empty),
                 false => Ok(Filter::Name(pattern.to_owned(), wanted)),
@@ -120,6 +143,14 @@ impl FromStr for Filter {
                 }
             }
             _ if matches!(operator, Operator::Equal | Operator::NotEqual) => {
+                let known: Vec<&'static str> = match stat.column {
+                    Column::State => State::ALL.iter().map(|state| state.name()).collect(),
+                    Column::Status => vec!["ok", "failed"],
+                    _ => Vec::new(),
+                };
+                if !known.is_empty() && !known.contains(&value) {
+                    return Err(FilterError::NoValue { filter: filter.to_owned(), value: value.to_owned(), known });
+                }
                 Ok(Filter::Text(stat, Test(operator), value.to_owned()))
             }
             _ => Err(FilterError::Text { filter: filter.to_owned() }),
@@ -128,6 +159,18 @@ impl FromStr for Filter {
 }
 
 impl Filter {
+    /// The pattern or name of the filter, if it is of none of these rows: most likely it is misspelt.
+    pub fn unmatched(&self, rows: &[DiffRow]) -> Option<&str> {
+        let (name, is_of): (&str, &dyn Fn(&DiffRow) -> bool) = match self {
+            Filter::Name(pattern, _) => (pattern, &|row| Filter::Name(pattern.clone(), true).passes(row)),
+            Filter::Text(stat, _, name) if matches!(stat.column, Column::File | Column::Function) => {
+                (name, &|row| matches!(stat.value(row), Value::Text(text) if text == *name))
+            }
+            _ => return None,
+        };
+        (!rows.iter().any(is_of)).then_some(name)
+    }
+
     /// Whether a row passes.
     pub fn passes(&self, row: &DiffRow) -> bool {
         match self {
@@ -255,6 +298,14 @@ impl FromStr for Condition {
 }
 
 impl Condition {
+    /// As [`Filter::unmatched`].
+    pub fn unmatched(&self, rows: &[DiffRow]) -> Option<&str> {
+        match self {
+            Condition::NewFailure => None,
+            Condition::Row(filter) => filter.unmatched(rows),
+        }
+    }
+
     /// Whether a row makes the comparison fail.
     pub fn holds(&self, row: &DiffRow) -> bool {
         match self {

@@ -18,13 +18,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::Options;
 use super::error::ParseError;
 use super::kconfig::KCONFIG;
 use super::object::Object;
 use crate::abi::libc;
 use crate::btf::core::{CoreError, Relocator};
 use crate::btf::{Btf, BtfError, BtfExt, Kind, Prototype, Prototypes, TypeId};
-use crate::program::{Binding, CodeSectionId, Id, Import, ImportKind, Program, PrototypeSource};
+
+use crate::program::prefix::{PrefixMap, mapped};
+use crate::program::{Binding, CodeSectionId, Id, Import, ImportKind, Line, Program, PrototypeSource};
 
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
@@ -38,8 +41,8 @@ struct Types {
     ext: BtfExt,
 }
 
-/// Adds what the objects' BTF says to `program`, which was made of them, and fits it to `target`.
-pub(super) fn add(objects: &[Object<'_>], target: Option<&Btf>, program: &mut Program) -> Result<(), ParseError> {
+/// Adds what the objects' BTF says to `program`, which was made of them, and fits it to the options' target.
+pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Program) -> Result<(), ParseError> {
     let sections = sections_by_name(objects.len(), program);
     let mut infos: HashMap<(CodeSectionId, u64), TypeId> = HashMap::new();
     let mut types = Vec::with_capacity(objects.len());
@@ -49,7 +52,7 @@ pub(super) fn add(objects: &[Object<'_>], target: Option<&Btf>, program: &mut Pr
             types.push(None);
             continue;
         };
-        if let Some(target) = target {
+        if let Some(target) = &options.btf {
             let unfit = |source| ParseError::Core { file: object.name.clone(), source };
             relocate(&of_object, target, &object.name, &sections, program).map_err(unfit)?;
         }
@@ -60,12 +63,27 @@ pub(super) fn add(objects: &[Object<'_>], target: Option<&Btf>, program: &mut Pr
         for records in of_object.ext.into_lines() {
             if let Some(&Some(section)) = sections.get(&*records.section) {
                 program.code[section].lines = records.records;
+                map_files(&options.prefixes, &mut program.code[section].lines);
             }
         }
         types.push(Some(of_object.btf));
     }
     add_prototypes(&types, &infos, &list_calls(objects), program);
     Ok(())
+}
+
+/// Gives the paths of source files other prefixes.
+fn map_files(prefixes: &[PrefixMap], lines: &mut [Line]) {
+    if prefixes.is_empty() {
+        return;
+    }
+    let mut known: HashMap<Arc<str>, Arc<str>> = HashMap::new();
+    for line in lines {
+        let mapped = known
+            .entry(Arc::clone(&line.file))
+            .or_insert_with(|| mapped(prefixes, &line.file).map_or_else(|| Arc::clone(&line.file), Arc::from));
+        line.file = Arc::clone(mapped);
+    }
 }
 
 /// The symbols of each object that call a function by way of `bpf2native.h`, by the object and that function's name.

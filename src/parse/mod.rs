@@ -45,6 +45,7 @@ pub use error::{BadRelocation, Duplicate, ParseError};
 use crate::btf::Btf;
 use crate::files;
 use crate::program::Program;
+use crate::program::prefix::PrefixMap;
 
 /// The section of LLVM's jump tables, and nothing else's.
 const JUMP_TABLES: &str = ".jumptables";
@@ -67,11 +68,13 @@ pub struct Options {
     /// Types of the machine that the program will run on, for CO-RE relocations. Without, code keeps the values that
     /// were compiled in.
     pub btf: Option<Btf>,
+    /// What the paths of source files begin with instead of what the compiler recorded.
+    pub prefixes: Vec<PrefixMap>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None }
+        Self { roots: vec!["main".to_owned()], btf: None, prefixes: Vec::new() }
     }
 }
 
@@ -84,7 +87,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     let mut objects = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects)?;
-    btf::add(&objects, options.btf.as_ref(), &mut program)?;
+    btf::add(&objects, options, &mut program)?;
     dwarf::add(&objects, &mut program);
     Ok(program)
 }

@@ -18,6 +18,7 @@
 mod id;
 mod list_call;
 pub mod names;
+pub mod prefix;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes src/abi/libc.txt, the prototypes of libc's and libm's functions, from the system's headers.
+# Makes src/abi/libc/libc.txt, the prototypes of libc's and libm's functions, from the system's headers.
 #
 # clang names the functions that the headers declare, under the symbols that calls of them have, in each of the modes
 # that give a function another symbol (C's own scanf, fortified calls). Then it compiles a pointer to each, and the
@@ -48,8 +48,8 @@ for mode in "${modes[@]}"; do
     cargo run --quiet --example prototypes "$work/pointers.o"
 done | LC_ALL=C sort -u -t "$(printf '\t')" -k1,1 >"$work/libc.txt"
 if [[ ${1-} == --check ]]; then
-    diff -u src/abi/libc.txt "$work/libc.txt"
+    diff -u src/abi/libc/libc.txt "$work/libc.txt"
 else
-    cp "$work/libc.txt" src/abi/libc.txt
+    cp "$work/libc.txt" src/abi/libc/libc.txt
 fi
-echo "src/abi/libc.txt: $(wc -l <src/abi/libc.txt) functions"
+echo "src/abi/libc/libc.txt: $(wc -l <src/abi/libc/libc.txt) functions"

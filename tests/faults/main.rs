@@ -11,3 +11,4 @@ mod command;
 mod translated;
 
 mod fixtures;
+mod replaceable;

@@ -13,6 +13,7 @@ use crate::entry::EntryPoints;
 use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::Program;
+use crate::resolution::Resolution;
 use crate::select::{Selection, select};
 use crate::times::{Phase, time};
 
@@ -89,7 +90,7 @@ pub fn declared(
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
     let (selection, declarations) = time(isas.times(), Phase::Declare, || {
-        let selection = select(program, graphs, entry.roots().as_deref());
+        let selection = select(program, graphs, entry.roots().as_deref(), Resolution::of_object(program));
         let platform = isas.platform();
         declare(program, &selection, &mut module, platform, Placement::Object, warnings)
             .map(|declarations| (selection, declarations))

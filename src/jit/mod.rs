@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `linker.rs`, `process.rs` | what names refer to: registered, libraries, the process |
 //! | `resolve.rs` | all names of a program at once |
+//! | `types.rs` | their types, where objects do not say them |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
@@ -30,6 +31,7 @@ mod observers;
 mod perf;
 mod process;
 mod resolve;
+mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
 
@@ -40,6 +42,7 @@ use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
 use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
+use crate::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
 use handle::Handle;
@@ -175,6 +178,7 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
+        let program = &*types::of(program, linker);
         let mut warnings = program.warnings.clone();
         if self.observation.lines() {
             warnings.extend(emit::debug::missing_lines(program));
@@ -182,8 +186,8 @@ impl Jit {
         let times = self.isas.times();
         let graphs = || self.pool.install(|| compile::graphs(program, Unverified::Refuse));
         let graphs = time(times, Phase::Graph, graphs)?;
-        let mut selection = time(times, Phase::Declare, || select(program, graphs, roots));
-        selection.mark_registered(program, |name| linker.has_registered(name));
+        let resolution = Resolution::in_memory(program, |name| linker.definer(name));
+        let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;

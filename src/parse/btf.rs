@@ -126,6 +126,12 @@ fn add_prototypes(
     }
     for id in program.imports.ids() {
         let import = &mut program.imports[id];
+        if let Some(function) = import.alias_of {
+            import.prototype.clone_from(&program.functions[function].prototype);
+            import.prototype_from =
+                if import.prototype.is_some() { PrototypeSource::Btf } else { PrototypeSource::None };
+            continue;
+        }
         let mut is_variable = false;
         for file in &import.files {
             let Some((btf, prototypes)) = &mut prototypes[file.index()] else { continue };

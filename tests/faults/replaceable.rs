@@ -17,10 +17,12 @@ use crate::translated::object;
 /// The cases of `weak.c`.
 const WEAK: i32 = 12;
 
-/// Cases of `named.c`: functions of libc that compilers call themselves keep their meaning where no BTF says another type,
-/// and a variadic one without a type is called by its `v` form.
+/// Cases of `named.c`.
 const NAMED: u32 = 0x3ff;
-const PLAIN: u32 = 0x30f;
+
+/// Those of them that hold in an object without BTF, too: there types are libc's, functions of libc that compilers call
+/// themselves keep their meaning, and a variadic function is called by its `v` form.
+const PLAIN: u32 = 0x00f;
 
 /// Compiles and links natively, as C that is not told to know libc's functions.
 fn cc(folder: &Path, arguments: &[&str]) {

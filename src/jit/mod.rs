@@ -188,6 +188,7 @@ impl Jit {
         let graphs = time(times, Phase::Graph, graphs)?;
         let resolution = Resolution::in_memory(program, |name| linker.definer(name));
         let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));
+        warnings.extend(types::without_form(program, &selection));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;

@@ -12,11 +12,14 @@
 //! Calls without a type pass all words.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::Linker;
-use crate::abi::libc::Definer;
+use crate::abi::libc::{Definer, Facts};
 use crate::btf::{CType, Prototype};
-use crate::program::{Import, ImportId, Program, PrototypeSource};
+use crate::lift::variadic;
+use crate::program::{Import, ImportId, Program, PrototypeSource, Target};
+use crate::select::Selection;
 
 /// The program with the types that it has in this process.
 pub(super) fn of<'a>(program: &'a Program, linker: &Linker) -> Cow<'a, Program> {
@@ -31,6 +34,35 @@ pub(super) fn of<'a>(program: &'a Program, linker: &Linker) -> Cow<'a, Program> 
         (import.prototype, import.prototype_from) = (None, PrototypeSource::None);
     }
     Cow::Owned(program)
+}
+
+/// What is to be said of calls that may pass floating-point numbers after the `...` of a function that is libc's by name and
+/// type, and is another's: there is no form of it that takes a `va_list`.
+pub(super) fn without_form(program: &Program, selection: &Selection) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for graph in &selection.graphs {
+        for block in &graph.blocks {
+            let block = graph.instructions_of(block);
+            for (index, call) in block.iter().enumerate() {
+                let Some(Target::Import { import, addend: 0 }) = call.target else { continue };
+                if selection.resolution.facts(import).v_form.is_some() {
+                    continue;
+                }
+                let import = &program.imports[import];
+                let form = Facts::of(import, |_| Definer::Libc).v_form;
+                if let Some(form) = form.and_then(|form| variadic::needs(program, form, &block[..index], call)) {
+                    names.insert((&import.name, form.name));
+                }
+            }
+        }
+    }
+    let warning = |(name, form): (&String, &str)| {
+        format!(
+            "`{name}` is not libc's, and whoever defines it has no `{form}`: floating-point numbers after the `...` are \
+             passed to it as integers"
+        )
+    };
+    names.into_iter().map(warning).collect()
 }
 
 fn is_believed(import: &Import, linker: &Linker) -> bool {

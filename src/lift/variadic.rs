@@ -32,8 +32,17 @@ pub fn needed(
     before: &[Instruction],
     call: &Instruction,
 ) -> Option<VForm> {
+    needs(program, resolution.facts_of(call.target).v_form?, before, call)
+}
+
+/// The `v` form of what is called, if the call needs it.
+pub(crate) fn needs(
+    program: &Program,
+    function: VForm,
+    before: &[Instruction],
+    call: &Instruction,
+) -> Option<VForm> {
     let Insn::Call(callee) = call.insn else { return None };
-    let function = resolution.facts_of(call.target).v_form?;
     if let Callee::List(list) = callee {
         return (list.form == ListForm::Doubles).then_some(function);
     }

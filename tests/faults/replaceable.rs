@@ -105,6 +105,56 @@ fn weak_functions_of_a_shared_library_that_the_program_replaces() {
     }
 }
 
+/// Calls of functions that are not weak go to the library's own, whoever else has the name.
+#[test]
+fn other_functions_of_a_shared_library_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), &["--shared", &object("weak.o"), "-o", "libweak.so"], 0);
+    let (main, host) = (source("tried_main.c"), source("weak_host.c"));
+    cc(folder.path(), &["-DOTHERWISE", &main, &host, "-rdynamic", "libweak.so", "-o", "own"]);
+    tried(folder.path().join("own"), None);
+}
+
+#[test]
+fn weak_functions_on_other_machines() {
+    for (machine, name) in [("aarch64", "weak.o"), ("riscv64", "weak.o"), ("s390x", "weak.be.o")] {
+        on_machine(machine, name, &["weak_host.c"], 0xfff);
+        on_machine(machine, &name.replace("weak", "weak.plain"), &["weak_host.c"], 0xfff);
+    }
+}
+
+#[test]
+fn names_of_libc_on_other_machines() {
+    for machine in ["aarch64", "riscv64"] {
+        on_machine(machine, "named.o", &["-DMEMORY", "named_host.c"], NAMED);
+        on_machine(machine, "named.plain.o", &["-DMEMORY", "named_host.c"], PLAIN);
+    }
+}
+
+/// Replaces what an object has by a native one, for another machine.
+fn on_machine(machine: &str, name: &str, host: &[&str], cases: u32) {
+    let (compiler, emulator) = (format!("{machine}-linux-gnu-gcc"), format!("qemu-{machine}"));
+    for tool in [&compiler, &emulator] {
+        if Command::new(tool).arg("--version").output().is_err() {
+            assert!(std::env::var_os("CI").is_none(), "`{tool}` is not installed");
+            eprintln!("{machine} is left out: `{tool}` is not installed");
+            return;
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let target = format!("{machine}-unknown-linux-gnu");
+    check(folder.path(), &["-c", "--target", &target, &object(name), "-o", "tried.o"], 0);
+    let host = host.iter().map(|part| if part.starts_with('-') { (*part).to_owned() } else { source(part) });
+    let mut gcc = Command::new(compiler);
+    gcc.current_dir(folder.path()).args(["-O2", "-w", "-fno-builtin"]).args(host).arg(format!("-DCASES={cases}"));
+    let (status, _, error) = run(gcc.arg(source("tried_main.c")).args(["tried.o", "-o", "program"]));
+    assert_eq!(status, 0, "{machine}, {name}\n{error}");
+    let root = format!("/usr/{machine}-linux-gnu");
+    let (status, _, error) =
+        run(Command::new(emulator).current_dir(folder.path()).args(["-L", &root, "./program"]));
+    assert_eq!(status, 0, "{machine}, {name}: the first case that is wrong, from 1\n{error}");
+}
+
 /// In memory nothing takes the place of what the program has; what is registered of the same name is said to be in vain.
 #[test]
 fn weak_functions_in_memory_are_the_program_s() {
@@ -200,6 +250,46 @@ fn all_of_named(name: &str, linker: &Linker) {
     let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
     for case in 0..10 {
         assert_eq!(tried.call((case,)), 100 + i64::from(case), "case {case} of {name}");
+    }
+}
+
+/// An object without BTF calls `abort` as libc's, which takes nothing, unless somebody else is known to define it.
+#[test]
+fn a_name_of_libc_that_is_registered_with_another_type() {
+    extern "C" fn abort(value: i64) -> i64 {
+        value
+    }
+    let program = Program::from_files([object("named.plain.o")]).unwrap();
+    let mut linker = Linker::new();
+    linker.func("abort", abort as extern "C" fn(i64) -> i64).unwrap();
+    let module = Jit::new(&Config::default()).unwrap().load(&program, &linker).unwrap();
+    // SAFETY: the object is one of the fixtures.
+    let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
+    assert_eq!(tried.call((8,)), 108);
+    extern "C" fn floats(_: f64) -> f64 {
+        0.0
+    }
+    linker.allow_shadowing(true).func("abort", floats as extern "C" fn(f64) -> f64).unwrap();
+    let error = Jit::new(&Config::default()).unwrap().load(&program, &linker).err().unwrap().to_string();
+    assert!(error.contains("`abort` is registered as") && error.contains("compile it with -g"), "{error}");
+}
+
+/// Whoever has a `printf` of libc's type is asked for its `vprintf`, too; libc's is not called in its place.
+#[test]
+fn a_printf_that_is_registered() {
+    let warning = "`printf` is not libc's, and whoever defines it has no `vprintf`";
+    let program = Program::from_files([object("named.same.o")]).unwrap();
+    for (definitions, is_said) in [(&["MEMORY"][..], true), (&["MEMORY", "LIST"][..], false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut linker = Linker::new();
+        // SAFETY: it has no constructors.
+        unsafe { linker.library(library(&folder, definitions)).unwrap() };
+        let module = Jit::new(&Config::default()).unwrap().load(&program, &linker).unwrap();
+        let found = module.warnings().iter().any(|text| text.contains(warning));
+        assert_eq!(found, is_said, "{:?}", module.warnings());
+        // SAFETY: the object is one of the fixtures.
+        let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
+        assert_eq!(tried.call((7,)), 107);
     }
 }
 

@@ -8,7 +8,7 @@
 //! | a weak function of the program | of its body, which is final | of any function of its type: calls go by its name, with all that its type says, or with all registers |
 //! | another function of the program | of its body | of its body: calls go to it directly, also where a program defines the name of one that a shared library exports (`-Bsymbolic-functions`, and clang's `-fno-semantic-interposition`) |
 //! | a weak other name of a function | of that function | of any function, as for an undefined symbol without a definer |
-//! | an undefined symbol | of libc's function, if the linker finds that one | of libc's function, if the object's BTF has libc's type for it ([`libc::Facts`]) |
+//! | an undefined symbol | of libc's function, if the linker finds that one | of libc's function, if the object's BTF has libc's type for it ([`Facts`]) |
 //!
 //! An executable is an object here: a definition in an archive may take the place of a weak one of the program.
 

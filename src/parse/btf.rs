@@ -126,10 +126,7 @@ fn add_prototypes(
     }
     for id in program.imports.ids() {
         let import = &mut program.imports[id];
-        if let Some(function) = import.alias_of {
-            import.prototype.clone_from(&program.functions[function].prototype);
-            import.prototype_from =
-                if import.prototype.is_some() { PrototypeSource::Btf } else { PrototypeSource::None };
+        if import.alias_of.is_some() {
             continue;
         }
         let mut is_variable = false;

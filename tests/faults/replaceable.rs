@@ -211,6 +211,29 @@ fn names_of_libc_that_the_program_of_a_shared_library_has() {
     }
 }
 
+/// What the program defines itself is no name of libc's.
+#[test]
+fn names_of_libc_that_another_bpf_object_has() {
+    let main = tempfile::tempdir().unwrap();
+    cc(main.path(), &["-DCASES=0x37f", "-c", &source("tried_main.c"), "-o", "main.o"]);
+    for name in ["named.o", "named.plain.o"] {
+        let objects = [object(name), object("named_host.o")];
+        let inputs = objects.each_ref().map(String::as_str);
+        let folder = tempfile::tempdir().unwrap();
+        check(folder.path(), &[&["-c"], &inputs[..], &["-o", "named.o"]].concat(), 0);
+        let main = main.path().join("main.o").into_os_string().into_string().unwrap();
+        cc(folder.path(), &[&main, "named.o", "-o", "program"]);
+        tried(folder.path().join("program"), None);
+        let program = Program::from_files(&objects).unwrap();
+        let module = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new()).unwrap();
+        // SAFETY: the objects are fixtures.
+        let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
+        for case in (0..10).filter(|&case| case != 7) {
+            assert_eq!(tried.call((case,)), 100 + i64::from(case), "case {case} of {name}");
+        }
+    }
+}
+
 /// In memory it is known who defines a name, whatever its type.
 #[test]
 fn names_of_libc_that_a_library_has() {

@@ -1,4 +1,4 @@
-//! Prints the lines of `src/abi/libc.txt` for the functions that an object points to: `tools/prototypes.sh` makes the
+//! Prints the lines of `src/abi/libc/libc.txt` for the functions that an object points to: `tools/prototypes.sh` makes the
 //! object, with a variable `prototype_of_<name>` for each function, whose type is a pointer to it.
 
 use std::error::Error;

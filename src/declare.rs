@@ -19,17 +19,17 @@ use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
+use crate::abi::libc::fills;
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
-use crate::clif::MEMORY_FUNCTIONS;
 use crate::config::{Placement, has_address_table};
 use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::Graph;
-use crate::lift::memory_calls::MemoryCall;
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
 use crate::program::names;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
+use crate::resolution::Resolution;
 use crate::select::{Selection, Usage};
 
 /// Why a program cannot be declared.
@@ -90,7 +90,8 @@ pub fn declare(
     let is_near =
         !(matches!(triple.architecture, Architecture::Aarch64(_)) && triple.binary_format == BinaryFormat::Coff);
     let has_table = has_address_table(triple, placement);
-    let mut declarer = Declarer { program, module, platform, placement, is_near, has_table, warnings };
+    let mut declarer =
+        Declarer { program, resolution: &selection.resolution, module, platform, is_near, has_table, warnings };
     let mut functions: IdVec<FunctionId, Option<Callee>> = program.functions.ids().map(|_| None).collect();
     for graph in &selection.graphs {
         functions[graph.function] = Some(declarer.function(graph.function, graph)?);
@@ -108,15 +109,15 @@ pub fn declare(
             }
         }
     }
-    let imports = program.imports.iter().map(|(id, import)| declarer.import(import, selection.imports[id]));
+    let imports =
+        program.imports.iter().map(|(id, import)| declarer.import(id, import, selection.imports[id], &functions));
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
     let runtime = declarer.runtime(selection, &functions, &imports)?;
     let special = Vec::new();
-    let is_of_c = |name: &str| MEMORY_FUNCTIONS.contains(&name);
     let calls_c = !program
         .functions
         .iter()
-        .any(|(_, function)| is_of_c(&function.name) || function.aliases.iter().any(|(alias, ..)| is_of_c(alias)));
+        .any(|(_, function)| fills(&function.name) || function.aliases.iter().any(|(alias, ..)| fills(alias)));
     let addresses = None;
     let mut declarations =
         Declarations { platform, functions, data, symbols, imports, special, runtime, addresses, calls_c };
@@ -170,9 +171,9 @@ pub fn is_writable(kind: DataKind) -> bool {
 
 struct Declarer<'a> {
     program: &'a Program,
+    resolution: &'a Resolution,
     module: &'a mut dyn Module,
     platform: Platform,
-    placement: Placement,
     /// Own functions and data are reached by relative addresses.
     is_near: bool,
     /// Addresses of names are loaded from a table, and calls by name are relative.
@@ -190,7 +191,7 @@ impl Declarer<'_> {
         let function = &self.program.functions[id];
         let abi = self.function_abi(function, graph);
         let signature = abi.signature(abi.words(0));
-        if is_preemptible(function, self.placement) {
+        if self.resolution.is_replaceable(function) {
             let id = self.module.declare_function(&names::raw(&function.name), Linkage::Preemptible, &signature);
             return Ok(Callee {
                 id: named(&function.name, id)?,
@@ -209,12 +210,15 @@ impl Declarer<'_> {
             0 => 0,
             count => REGISTER_WORDS + usize::from(count),
         };
-        let words = graph.live_in.parameters().max(on_stack);
+        // What takes its place may look at all words.
+        let is_replaceable = self.resolution.is_replaceable(function);
+        let words = graph.live_in.parameters().max(on_stack).max(if is_replaceable { REGISTER_WORDS } else { 0 });
         let raw = match &function.prototype {
             _ if !graph.has_result => Abi::raw(self.platform, words).returning_nothing(),
             Some(prototype) => Abi::raw(self.platform, words).returning(&prototype.result),
             None => Abi::raw(self.platform, words),
         };
+        let raw = if is_replaceable { raw.taking_more() } else { raw };
         let name = &function.name;
         match &function.prototype {
             // LLVM 23 declares a function that returns a struct as returning nothing, and the pointer is not counted.
@@ -247,14 +251,24 @@ impl Declarer<'_> {
         Ok(DataReference { id, colocated: false })
     }
 
-    fn import(&mut self, import: &Import, usage: Usage) -> Result<Imported, DeclareError> {
+    fn import(
+        &mut self,
+        id: ImportId,
+        import: &Import,
+        usage: Usage,
+        functions: &IdVec<FunctionId, Option<Callee>>,
+    ) -> Result<Imported, DeclareError> {
         if usage == Usage::default() {
             return Ok(Imported::Unused);
+        }
+        if let Some(function) = self.resolution.alias(import) {
+            let callee = functions[function].clone().expect("what translated code refers to is selected");
+            return Ok(Imported::Function(callee));
         }
         if let (false, Some(libcall)) = (usage.addressed, libcalls::named(&import.name)) {
             return Ok(Imported::Inline(libcall));
         }
-        let linkage = if import.weak { Linkage::Preemptible } else { Linkage::Import };
+        let linkage = if import.weak || import.alias_of.is_some() { Linkage::Preemptible } else { Linkage::Import };
         if import.kind == ImportKind::Data {
             return Ok(Imported::Data(self.data_by_name(&import.name, linkage)?));
         }
@@ -269,8 +283,7 @@ impl Declarer<'_> {
         };
         let signature = abi.signature(abi.words(0));
         let callee = self.callee_by_name(&import.name, abi, linkage, &signature)?;
-        let c_function = MemoryCall::of(import).filter(|_| !usage.registered);
-        Ok(Imported::Function(Callee { c_function, ..callee }))
+        Ok(Imported::Function(Callee { c_function: self.resolution.facts(id).memory, ..callee }))
     }
 
     fn callee_by_name(
@@ -299,7 +312,7 @@ impl Declarer<'_> {
             Imported::Function(_) | Imported::Inline(_) | Imported::Unused => None,
         });
         let functions = declarations.functions.iter().filter_map(|(id, callee)| {
-            let is_preemptible = is_preemptible(&self.program.functions[id], self.placement);
+            let is_preemptible = self.resolution.is_replaceable(&self.program.functions[id]);
             callee.as_ref().filter(|_| is_preemptible).map(|callee| Outside::Function(callee.id))
         });
         let symbols = declarations.symbols.values().map(|data| Outside::Data(data.id));
@@ -338,11 +351,6 @@ impl Declarer<'_> {
         }
         Ok(callees)
     }
-}
-
-/// A weak function of an object, which a later link may replace.
-pub fn is_preemptible(function: &Function, placement: Placement) -> bool {
-    placement == Placement::Object && function.binding == Binding::Weak
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@
 //! | parse | [`parse`], [`btf`] | objects and archives, merged into one [`Program`] |
 //! | decode | [`decode`] | bytes to instructions |
 //! | graph | [`graph`] | basic blocks, the frame |
-//! | select | [`select`] | what of it is translated |
+//! | select | [`select`], [`resolution`] | what of it is translated, and who defines what it refers to |
 //! | improve | [`improve`] | plans for faster code |
 //! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language |
 //! | compile | [`compile`] | to machine code, in parallel |
@@ -106,6 +106,7 @@ pub mod measure;
 pub mod parse;
 pub mod program;
 pub mod report;
+pub mod resolution;
 pub mod select;
 pub mod times;
 

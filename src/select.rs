@@ -9,11 +9,13 @@
 use std::collections::BTreeMap;
 
 use crate::abi::REGISTER_WORDS;
+use crate::abi::libc::VForm;
 use crate::decode::insn::Insn;
 use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results};
 use crate::lift::call;
-use crate::lift::variadic::{self, Variadic};
+use crate::lift::variadic;
 use crate::program::{Binding, DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
+use crate::resolution::Resolution;
 
 /// What of a program is translated.
 #[derive(Clone, Debug)]
@@ -28,16 +30,8 @@ pub struct Selection {
     /// Symbols that instructions call without naming them (helpers by number, and so on), with the words that they
     /// take.
     pub runtime: BTreeMap<String, usize>,
-}
-
-impl Selection {
-    /// Notes for which symbols the embedder has registered functions.
-    pub fn mark_registered(&mut self, program: &Program, is_registered: impl Fn(&str) -> bool) {
-        for (id, import) in program.imports.iter() {
-            let usage = &mut self.imports[id];
-            usage.registered = *usage != Usage::default() && is_registered(&import.name);
-        }
-    }
+    /// Who defines what it refers to.
+    pub resolution: Resolution,
 }
 
 /// How a symbol is used.
@@ -47,8 +41,6 @@ pub struct Usage {
     pub called: bool,
     /// Some instruction or data has its address.
     pub addressed: bool,
-    /// The embedder has registered a function for it, so it is not C's of that name.
-    pub registered: bool,
 }
 
 /// Selects all of a program, or what `roots` reach; `graphs` has a result for each function, in program order.
@@ -60,29 +52,35 @@ pub fn select(
     program: &Program,
     graphs: Vec<Result<Graph, GraphError>>,
     roots: Option<&[FunctionId]>,
+    resolution: Resolution,
 ) -> Result<Selection, GraphError> {
     let Some(roots) = roots else {
-        return Ok(select_all(program, graphs.into_iter().collect::<Result<_, _>>()?));
+        return Ok(select_all(program, graphs.into_iter().collect::<Result<_, _>>()?, resolution));
     };
-    let (functions, data) = reachable(program, &graphs, roots);
+    let (functions, data) = reachable(program, &graphs, roots, &resolution);
     let selected = program.functions.ids().zip(graphs).filter(|(function, _)| functions[*function]);
     let graphs = selected.map(|(_, graph)| graph).collect::<Result<Vec<Graph>, GraphError>>()?;
-    Ok(uses(program, graphs, data))
+    Ok(uses(program, graphs, data, resolution))
 }
 
 /// Selects all of a program.
-pub fn select_all(program: &Program, graphs: Vec<Graph>) -> Selection {
-    uses(program, graphs, program.data.ids().map(|_| true).collect())
+pub fn select_all(program: &Program, graphs: Vec<Graph>, resolution: Resolution) -> Selection {
+    uses(program, graphs, program.data.ids().map(|_| true).collect(), resolution)
 }
 
 /// Finds how the selected functions and data use the rest.
-fn uses(program: &Program, mut graphs: Vec<Graph>, data: IdVec<DataSectionId, bool>) -> Selection {
+fn uses(
+    program: &Program,
+    mut graphs: Vec<Graph>,
+    data: IdVec<DataSectionId, bool>,
+    resolution: Resolution,
+) -> Selection {
     find_results(program, &mut graphs);
-    find_parameters(program, &mut graphs);
+    find_parameters(program, &resolution, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
     let mut runtime = BTreeMap::new();
-    for function in graphs.iter().flat_map(|graph| v_forms(program, graph)) {
-        runtime.insert(function.v_form.to_owned(), function.fixed + 1);
+    for function in graphs.iter().flat_map(|graph| v_forms(program, &resolution, graph)) {
+        runtime.insert(function.name.to_owned(), function.fixed + 1);
     }
     for instruction in graphs.iter().flat_map(|graph| &graph.instructions) {
         match (instruction.insn, instruction.target) {
@@ -103,14 +101,21 @@ fn uses(program: &Program, mut graphs: Vec<Graph>, data: IdVec<DataSectionId, bo
             }
         }
     }
-    Selection { graphs, data, imports, runtime }
+    Selection { graphs, data, imports, runtime, resolution }
 }
 
 /// The variadic functions whose `v` form a function calls.
-fn v_forms<'a>(program: &'a Program, graph: &'a Graph) -> impl Iterator<Item = Variadic> + 'a {
+fn v_forms<'a>(
+    program: &'a Program,
+    resolution: &'a Resolution,
+    graph: &'a Graph,
+) -> impl Iterator<Item = VForm> + 'a {
     graph.blocks.iter().flat_map(move |block| {
         let block = graph.instructions_of(block);
-        block.iter().enumerate().filter_map(move |(index, call)| variadic::needed(program, &block[..index], call))
+        block
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, call)| variadic::needed(program, resolution, &block[..index], call))
     })
 }
 
@@ -136,7 +141,8 @@ fn node(program: &Program, target: Target) -> Option<Node> {
         Target::Data { section, .. } => Some(Node::Data(section)),
         Target::Symbol { symbol, .. } => Some(Node::Data(program.symbols[symbol].section)),
         // A label is an address inside a function that uses it itself.
-        Target::Label { .. } | Target::Import { .. } | Target::Absolute(_) => None,
+        Target::Import { import, .. } => program.imports[import].alias_of.map(Node::Function),
+        Target::Label { .. } | Target::Absolute(_) => None,
     }
 }
 
@@ -144,6 +150,7 @@ fn reachable(
     program: &Program,
     graphs: &[Result<Graph, GraphError>],
     roots: &[FunctionId],
+    resolution: &Resolution,
 ) -> (IdVec<FunctionId, bool>, IdVec<DataSectionId, bool>) {
     let graph_of: BTreeMap<FunctionId, &Graph> =
         graphs.iter().flatten().map(|graph| (graph.function, graph)).collect();
@@ -163,7 +170,7 @@ fn reachable(
                 let Some(graph) = graph_of.get(&id) else { continue };
                 // What is called without being named, the program may define itself.
                 let mut called: Vec<String> =
-                    v_forms(program, graph).map(|function| function.v_form.to_owned()).collect();
+                    v_forms(program, resolution, graph).map(|function| function.name.to_owned()).collect();
                 for instruction in &graph.instructions {
                     match instruction.target {
                         Some(target) => pending.extend(node(program, target)),

@@ -152,7 +152,7 @@ fn the_exit_status_is_that_of_diff() {
         (&["diff", &old, &new, "-f", "size>5"], "there is no column `size`; there are file, function, state"),
         (&["diff", &old, &new, "-s", "size"], "there is no column `size`"),
         (&["diff", &old, &new, "-e", "size"], "there is no column `size`"),
-        (&["diff", &old, &new, "--fail-on", "worse"], ""),
+        (&["diff", &old, &new, "--fail-on", "worse"], "no function and no file is `worse`"),
         (&["diff", ".", &new], "there are no BPF objects in `.`"),
         (&["report", "no-such-file"], "cannot read `no-such-file`"),
         (&["report", &old, "--shard", "9/8"], "`9/8` is not a part of a whole"),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
 use bpf2native::improve::{Reaches, Slots};
+use bpf2native::resolution::Resolution;
 use bpf2native::{Config, Program, compile, listing};
 use support::large::{SHAPES, Shape};
 
@@ -90,7 +91,8 @@ fn own_phases_are_linear() {
         shortest(|| {
             let program = Program::from_bytes("large.o", object).unwrap();
             let graphs = compile::graphs(&program, Unverified::Refuse).unwrap();
-            let reaches = Reaches::new(&program, &graphs);
+            let resolution = Resolution::of_object(&program);
+            let reaches = Reaches::new(&program, &resolution, &graphs);
             graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));
         })
     };

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes src/abi/libc.txt, the prototypes of libc's and libm's functions, from the system's headers.
+# Makes src/abi/libc/libc.txt, the prototypes of libc's and libm's functions, from the system's headers.
 #
 # clang names the functions that the headers declare, under the symbols that calls of them have, in each of the modes
 # that give a function another symbol (C's own scanf, fortified calls). Then it compiles a pointer to each, and the
 # translator's own reader of BTF says what they point to. Functions with `long double` are left out: BPF has none.
+# The last column, of facts that no header says, is written by hand and kept.
 #
 # With --check, only says whether the file is what these headers make.
 set -euo pipefail
@@ -27,6 +28,15 @@ trap 'rm -rf "$work"' EXIT
 for header in "${headers[@]}"; do
     printf '#if __has_include(<%s>)\n#include <%s>\n#endif\n' "$header" "$header"
 done >"$work/headers.h"
+# Functions of libc and of compilers' runtimes that these headers do not declare.
+cat >>"$work/headers.h" <<'EOF'
+struct _Unwind_Exception;
+#undef sigsetjmp
+extern int sigsetjmp(struct __jmp_buf_tag *, int), __setjmp(struct __jmp_buf_tag *), savectx(struct __jmp_buf_tag *);
+extern int __vfork(void), __isoc23_sscanf(const char *, const char *, ...);
+extern void __stack_chk_fail(void), __chk_fail(void), __fortify_fail(const char *);
+extern void _Unwind_Resume(struct _Unwind_Exception *);
+EOF
 read -ra flags <<<"$(cargo run --quiet -- cflags)"
 
 for mode in "${modes[@]}"; do
@@ -46,10 +56,12 @@ for mode in "${modes[@]}"; do
     } >"$work/pointers.c"
     "$clang" "${all[@]}" -I"$work" -c "$work/pointers.c" -o "$work/pointers.o"
     cargo run --quiet --example prototypes "$work/pointers.o"
-done | LC_ALL=C sort -u -t "$(printf '\t')" -k1,1 >"$work/libc.txt"
+done | LC_ALL=C sort -u -t "$(printf '\t')" -k1,1 |
+    awk -F'\t' 'NR == FNR { if ($NF ~ /^:/) facts[$1] = "\t" $NF; next } { print $0 facts[$1] }' \
+        src/abi/libc/libc.txt - >"$work/libc.txt"
 if [[ ${1-} == --check ]]; then
-    diff -u src/abi/libc.txt "$work/libc.txt"
+    diff -u src/abi/libc/libc.txt "$work/libc.txt"
 else
-    cp "$work/libc.txt" src/abi/libc.txt
+    cp "$work/libc.txt" src/abi/libc/libc.txt
 fi
-echo "src/abi/libc.txt: $(wc -l <src/abi/libc.txt) functions"
+echo "src/abi/libc/libc.txt: $(wc -l <src/abi/libc/libc.txt) functions"

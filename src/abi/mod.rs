@@ -122,6 +122,11 @@ impl Abi {
         Abi { variadic: true, ..Abi::raw(platform, 0) }
     }
 
+    /// The same function, of which a call may pass more words than it takes.
+    pub fn taking_more(self) -> Abi {
+        Abi { variadic: true, ..self }
+    }
+
     /// A function of this prototype.
     ///
     /// # Errors

@@ -22,14 +22,14 @@ pub fn key(program: &Program, selection: &Selection, isas: &Isas, placement: Pla
     for isa in [&isas.main, &isas.unoptimised, &isas.huge] {
         settings(&**isa).hash(&mut hash);
     }
-    let Selection { graphs, data, imports, runtime } = selection;
+    let Selection { graphs, data, imports, runtime, resolution } = selection;
     graphs.len().hash(&mut hash);
     for graph in graphs {
         graph.function.hash(&mut hash);
         // Whether instructions that no verifier takes became traps.
         graph.refused.len().hash(&mut hash);
     }
-    (data, imports, runtime).hash(&mut hash);
+    (data, imports, runtime, resolution).hash(&mut hash);
     hash_program(program, &mut hash);
     format!("{:x}", Hex(&hash.0.finalize()))
 }
@@ -52,8 +52,10 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         (name, kind, align, contents, relocations).hash(hash);
     }
     imports.len().hash(hash);
-    for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, files: _ }) in imports.iter() {
-        (name, weak, kind, prototype, prototype_from).hash(hash);
+    for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, files: _, alias_of }) in
+        imports.iter()
+    {
+        (name, weak, kind, prototype, prototype_from, alias_of).hash(hash);
     }
 }
 

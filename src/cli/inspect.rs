@@ -86,7 +86,7 @@ fn import_line(program: &Program, import: &Import) -> String {
 
 fn imports(program: &Program, text: &mut String) -> std::fmt::Result {
     writeln!(text, "\nimports:")?;
-    for (_, import) in program.imports.iter() {
+    for (_, import) in program.imports.iter().filter(|(_, import)| import.alias_of.is_none()) {
         writeln!(text, "{}", import_line(program, import))?;
     }
     Ok(())

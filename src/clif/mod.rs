@@ -58,7 +58,6 @@ use target_lexicon::Architecture;
 use crate::config::{Pass, Passes};
 
 use flow::Flow;
-pub use loops::NAMES as MEMORY_FUNCTIONS;
 
 /// Runs the passes that are on. `may_call` says whether they may call C's `memset`; `context` is Cranelift's, for reuse.
 pub fn improve(

@@ -174,8 +174,8 @@ pub fn each_function<T: Send>(
     look: impl Fn(&Graph, &Function) -> T + Sync,
 ) -> Vec<Result<(CompiledFunction, T), CompileError>> {
     let times = isas.times();
-    let reaches = time(times, Phase::Improve, || Reaches::new(program, &selection.graphs));
-    let source = Source { program, declarations, isas, reaches: &reaches };
+    let reaches = time(times, Phase::Improve, || Reaches::new(program, &selection.resolution, &selection.graphs));
+    let source = Source { program, resolution: &selection.resolution, declarations, isas, reaches: &reaches };
     let bodies = Bodies::new(source, &selection.graphs);
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
         let lifted = lifted(source, &bodies, graph, lifting, context)?;
@@ -202,8 +202,8 @@ pub fn clif(
     declarations: &Declarations,
     isas: &Isas,
 ) -> Result<Vec<Function>, CompileError> {
-    let reaches = Reaches::new(program, &selection.graphs);
-    let source = Source { program, declarations, isas, reaches: &reaches };
+    let reaches = Reaches::new(program, &selection.resolution, &selection.graphs);
+    let source = Source { program, resolution: &selection.resolution, declarations, isas, reaches: &reaches };
     let bodies = Bodies::new(source, &selection.graphs);
     let lift = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
         lifted(source, &bodies, graph, lifting, context).map(|lifted| lifted.function)

@@ -24,7 +24,7 @@ use object::write::Relocation as ObjectRelocation;
 use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, SectionKind};
 
 use super::EmitError;
-use super::relocate::{Writer, endianness};
+use super::relocate::{Writer, endianness, fixed_place};
 use crate::compile::CompiledFunction;
 use crate::program::{self, Binding, Function, Line, Program};
 
@@ -263,13 +263,13 @@ pub(super) fn write(
             RelocationTarget::Symbol(index) => symbols[index],
             RelocationTarget::Section(target) => product.object.section_symbol(added[&target]),
         };
+        let (symbol, addend) = fixed_place(&mut product.object, symbol, relocation.addend);
         let flags = RelocationFlags::Generic {
             kind: RelocationKind::Absolute,
             encoding: RelocationEncoding::Generic,
             size: relocation.size * 8,
         };
-        let relocation =
-            ObjectRelocation { offset: relocation.offset as u64, symbol, addend: relocation.addend, flags };
+        let relocation = ObjectRelocation { offset: relocation.offset as u64, symbol, addend, flags };
         product
             .object
             .add_relocation(added[&id], relocation)

@@ -12,6 +12,8 @@
 //! | global function or data | local, and global of default or hidden visibility |
 //! | weak function or data | weak only: references go through it |
 
+use std::collections::HashMap;
+
 use cranelift_object::ObjectProduct;
 use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SymbolFlags, SymbolKind, SymbolScope};
@@ -20,9 +22,8 @@ use super::translation::{Purpose, Translation, translate};
 use super::{EmitError, debug, define, unwind};
 use crate::compile::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
-use crate::declare;
 use crate::entry::EntryPoints;
-use crate::lift::Declarations;
+use crate::lift::{Declarations, Imported};
 use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
 use crate::times::{Phase, time};
@@ -75,6 +76,13 @@ fn add_symbols(
     entry: &EntryPoints,
     product: &mut ObjectProduct,
 ) {
+    // Weak names that code refers to are symbols already.
+    let mut referred: HashMap<&str, SymbolId> = HashMap::new();
+    for (id, import) in program.imports.iter().filter(|(_, import)| import.alias_of.is_some()) {
+        if let Imported::Function(callee) = &declarations.imports[id] {
+            referred.insert(&import.name, product.function_symbol(callee.id));
+        }
+    }
     for compiled in functions {
         let Some(id) = compiled.function else { continue };
         let function = &program.functions[id];
@@ -82,17 +90,17 @@ fn add_symbols(
         let own = (function.name.as_str(), function.binding, function.visibility);
         let aliases =
             function.aliases.iter().map(|(name, binding, visibility)| (name.as_str(), *binding, *visibility));
-        if declare::is_preemptible(function, Placement::Object) {
+        if declarations.function(id).replaceable {
             if function.visibility == Visibility::Hidden {
                 product.object.symbol_mut(symbol).scope = SymbolScope::Linkage;
             }
-            aliases.for_each(|alias| export(product, symbol, alias));
+            aliases.for_each(|alias| export(product, &referred, symbol, alias));
         } else {
             rename(product, symbol, &function.name);
             // The `main` of a script is called by the one that is added.
             let is_hidden_main = entry.is_script() && entry.main == Some(id);
             let own = (!is_hidden_main).then_some(own);
-            own.into_iter().chain(aliases).for_each(|name| export(product, symbol, name));
+            own.into_iter().chain(aliases).for_each(|name| export(product, &referred, symbol, name));
         }
     }
     for (id, data) in program.data.iter() {
@@ -135,7 +143,12 @@ fn rename(product: &mut ObjectProduct, symbol: SymbolId, name: &str) {
 }
 
 /// Adds a symbol that others may use, where `symbol` is.
-fn export(product: &mut ObjectProduct, symbol: SymbolId, (name, binding, visibility): (&str, Binding, Visibility)) {
+fn export(
+    product: &mut ObjectProduct,
+    referred: &HashMap<&str, SymbolId>,
+    symbol: SymbolId,
+    (name, binding, visibility): (&str, Binding, Visibility),
+) {
     if binding == Binding::Local {
         return;
     }
@@ -154,7 +167,15 @@ fn export(product: &mut ObjectProduct, symbol: SymbolId, (name, binding, visibil
         section: place.section,
         flags: SymbolFlags::None,
     };
-    product.object.add_symbol(exported);
+    match referred.get(name) {
+        Some(&referred) => {
+            let referred = product.object.symbol_mut(referred);
+            *referred = Symbol { name: std::mem::take(&mut referred.name), ..exported };
+        }
+        None => {
+            product.object.add_symbol(exported);
+        }
+    }
 }
 
 fn scope(visibility: Visibility) -> SymbolScope {

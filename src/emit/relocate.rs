@@ -5,12 +5,27 @@
 use cranelift_codegen::isa::TargetIsa;
 use gimli::RunTimeEndian;
 use gimli::write::{EndianVec, RelocateWriter, Relocation};
+use object::BinaryFormat;
+use object::write::{Object, SymbolId, SymbolSection};
 
 /// The byte order of a target, in `gimli`'s words.
 pub(super) fn endianness(isa: &dyn TargetIsa) -> RunTimeEndian {
     match isa.endianness() {
         cranelift_codegen::ir::Endianness::Little => RunTimeEndian::Little,
         cranelift_codegen::ir::Endianness::Big => RunTimeEndian::Big,
+    }
+}
+
+/// A place in an ELF object by its section, where the symbol that stands for it may come to mean another one: what is
+/// said of this code must not be said of what takes its place.
+pub(super) fn fixed_place(object: &mut Object<'_>, symbol: SymbolId, addend: i64) -> (SymbolId, i64) {
+    let found = object.symbol(symbol);
+    match found.section {
+        SymbolSection::Section(section) if found.weak && object.format() == BinaryFormat::Elf => {
+            let addend = addend.wrapping_add_unsigned(found.value);
+            (object.section_symbol(section), addend)
+        }
+        _ => (symbol, addend),
     }
 }
 

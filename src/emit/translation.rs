@@ -13,6 +13,7 @@ use crate::entry::EntryPoints;
 use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::Program;
+use crate::resolution::Resolution;
 use crate::select::{Selection, select};
 use crate::times::{Phase, time};
 
@@ -89,7 +90,8 @@ pub fn declared(
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
     let (selection, declarations) = time(isas.times(), Phase::Declare, || -> Result<_, EmitError> {
-        let selection = select(program, graphs, entry.roots().as_deref()).map_err(CompileError::from)?;
+        let selection = select(program, graphs, entry.roots().as_deref(), Resolution::of_object(program));
+        let selection = selection.map_err(CompileError::from)?;
         let platform = isas.platform();
         let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
         Ok((selection, declarations))

@@ -19,7 +19,7 @@ use object::write::{Relocation as ObjectRelocation, StandardSection, SymbolId};
 use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, SectionKind};
 
 use super::EmitError;
-use super::relocate::{Writer, endianness};
+use super::relocate::{Writer, endianness, fixed_place};
 use crate::compile::{CompiledFunction, Unwind};
 
 /// The bytes of a frame table and its relocations.
@@ -99,9 +99,10 @@ pub(super) fn write(
         } else {
             (RelocationKind::Relative, relocation.addend, None)
         };
+        let (symbol, addend) = fixed_place(&mut product.object, infos[index].0, addend);
         let flags =
             RelocationFlags::Generic { kind, encoding: RelocationEncoding::Generic, size: relocation.size * 8 };
-        let added = ObjectRelocation { offset, symbol: infos[index].0, addend, flags };
+        let added = ObjectRelocation { offset, symbol, addend, flags };
         product
             .object
             .add_relocation_with_subtractor(section, added, subtractor)

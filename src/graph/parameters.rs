@@ -7,22 +7,23 @@
 //! The smallest solution, callees first; functions that call each other are gone through until nothing grows. A set grows
 //! five times at most, so that ends; a group that takes longer than [`ROUNDS`] keeps what it had, which holds too.
 //!
-//! A weak function may be replaced by a later link with one that reads more: a call of one still counts as reading all.
+//! A function that a link may replace may read more then: a call of one still counts as reading all.
 
 use super::Graph;
 use super::calls::CallGraph;
 use super::liveness::{self, Calls, RegSet};
-use crate::program::{Binding, FunctionId, IdVec, Program};
+use crate::program::{FunctionId, IdVec, Program};
+use crate::resolution::Resolution;
 
 /// How often the functions of a group that call each other are gone through.
 const ROUNDS: usize = 8;
 
 /// Finds out what each function reads.
-pub fn find(program: &Program, graphs: &mut [Graph]) {
+pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
     let calls = CallGraph::new(graphs);
     // None: all of them, if it calls one that is not known.
     let mut reads: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
-    let is_known = |function: FunctionId| program.functions[function].binding != Binding::Weak;
+    let is_known = |function: FunctionId| !resolution.is_replaceable(&program.functions[function]);
     for group in &calls.groups {
         if let [only] = group[..]
             && calls.callees[only].is_empty()

@@ -8,15 +8,17 @@
 //! |---|---|
 //! | an access's base, at a known distance | an access of its own |
 //! | an access's base, at a range of distances | its lower end |
-//! | passed to a function of the program | what that function reaches below its parameter |
-//! | passed to a function of C's library that only goes upwards from its arguments ([`UPWARDS`]) | the argument |
+//! | passed to a function of the program that no link replaces | what that function reaches below its parameter |
+//! | passed to a function of C's library that only goes upwards from its arguments ([`Facts::upwards`]) | the argument |
 //! | kept in a frame slot that has only such words | the slot's range goes on |
 //! | stored elsewhere, passed to anything else, in arithmetic that is not a sum | everything |
 //! | compared, returned | nothing |
 //!
 //! This is sound for machine code whatever its source was, apart from what `range.rs` says of counters, and apart from
-//! [`UPWARDS`], which holds for functions that keep to the C standard: with C11 7.1.3, a program cannot define its own.
-//! Pointers that go to other threads and signal handlers are stored or passed somewhere first.
+//! [`Facts::upwards`], which holds for functions that keep to the C standard. Who else may define a function,
+//! [`Resolution`] knows. Pointers that go to other threads and signal handlers are stored or passed somewhere first.
+//!
+//! [`Facts::upwards`]: crate::abi::libc::Facts::upwards
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -26,59 +28,7 @@ use crate::btf::CType;
 use crate::decode::insn::{AluOp, Callee, Insn, Operand, Reg, Size, WideImm, Width};
 use crate::graph::{Graph, Instruction, arguments_read};
 use crate::program::{FunctionId, IdVec, Program, Target};
-
-/// C's functions that reach nothing below the pointers that they are given, and keep none. What those return that
-/// return a pointer is their argument, or above it.
-const UPWARDS: [&str; 48] = [
-    "atof",
-    "atoi",
-    "atol",
-    "atoll",
-    "fgets",
-    "fprintf",
-    "fputs",
-    "fread",
-    "frexp",
-    "fscanf",
-    "fwrite",
-    "memchr",
-    "memcmp",
-    "memcpy",
-    "memmove",
-    "memset",
-    "modf",
-    "perror",
-    "printf",
-    "puts",
-    "remove",
-    "rename",
-    "scanf",
-    "snprintf",
-    "sprintf",
-    "sscanf",
-    "strcat",
-    "strchr",
-    "strcmp",
-    "strcoll",
-    "strcpy",
-    "strcspn",
-    "strftime",
-    "strlen",
-    "strncat",
-    "strncmp",
-    "strncpy",
-    "strpbrk",
-    "strrchr",
-    "strspn",
-    "strstr",
-    "strxfrm",
-    "system",
-    "time",
-    "__isoc99_scanf",
-    "__isoc99_sscanf",
-    "__isoc99_fscanf",
-    "__isoc23_sscanf",
-];
+use crate::resolution::Resolution;
 
 /// How many calls deep a pointer is followed.
 const DEPTH: usize = 3;
@@ -95,6 +45,8 @@ pub(super) const LARGEST: usize = 12_000;
 /// What is known of every parameter of every function: found when it is first asked for.
 pub struct Reaches<'a> {
     program: &'a Program,
+    resolution: &'a Resolution,
+    /// Of those that no link replaces.
     graphs: IdVec<FunctionId, Option<&'a Graph>>,
     /// By function and parameter, one for each depth: so it does not matter who asks first.
     found: IdVec<FunctionId, [[OnceLock<i64>; DEPTH]; 5]>,
@@ -102,13 +54,18 @@ pub struct Reaches<'a> {
 
 impl<'a> Reaches<'a> {
     /// For a program whose functions, or some of them, have these graphs.
-    pub fn new(program: &'a Program, graphs: impl IntoIterator<Item = &'a Graph>) -> Reaches<'a> {
+    pub fn new(
+        program: &'a Program,
+        resolution: &'a Resolution,
+        graphs: impl IntoIterator<Item = &'a Graph>,
+    ) -> Reaches<'a> {
         let mut by_function: IdVec<FunctionId, Option<&Graph>> = program.functions.ids().map(|_| None).collect();
         for graph in graphs {
-            by_function[graph.function] = Some(graph);
+            let is_final = !resolution.is_replaceable(&program.functions[graph.function]);
+            by_function[graph.function] = is_final.then_some(graph);
         }
         let found = program.functions.ids().map(|_| Default::default()).collect();
-        Reaches { program, graphs: by_function, found }
+        Reaches { program, resolution, graphs: by_function, found }
     }
 
     /// How far a function reaches below the pointer in `reg`, zero or negative; `i64::MIN` for anywhere.
@@ -397,11 +354,11 @@ impl<'a> Flow<'a> {
         }
         let somewhere = Range { is_address: !passed.is_empty(), ..Range::ANY };
         let upwards = match target {
-            Some(Target::Import { import, addend: 0 }) => {
-                let import = &program.imports[import];
+            Some(Target::Import { import: id, addend: 0 }) => {
+                let import = &program.imports[id];
                 let result = import.prototype.as_ref().map(|prototype| &prototype.result);
                 let is_pointer = !matches!(result, Some(CType::Int { .. } | CType::Void | CType::Float { .. }));
-                UPWARDS.contains(&import.name.as_str()).then_some(is_pointer)
+                self.reaches.resolution.facts(id).upwards.then_some(is_pointer)
             }
             _ => None,
         };

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing; a `goto` to itself, or a ring of them, stays |
 //! | selection | `selects.rs` | |
-//! | cold blocks | a block that cannot be left but into a trap or a call that does not return ([`NO_RETURN`]) is moved to the function's end | it only moves |
+//! | cold blocks | a block that cannot be left but into a trap or a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end | it only moves |
 
 use super::selects::{self, Select};
 use super::slots::Slots;
@@ -15,33 +15,7 @@ use super::switches::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
-use crate::program::{Program, Target};
-
-/// Functions of C, POSIX and compilers' runtimes that do not return.
-const NO_RETURN: [&str; 22] = [
-    "abort",
-    "exit",
-    "_exit",
-    "_Exit",
-    "quick_exit",
-    "err",
-    "errx",
-    "verr",
-    "verrx",
-    "longjmp",
-    "_longjmp",
-    "siglongjmp",
-    "pthread_exit",
-    "thrd_exit",
-    "__assert",
-    "__assert_fail",
-    "__assert_perror_fail",
-    "__stack_chk_fail",
-    "__fortify_fail",
-    "__chk_fail",
-    "__longjmp_chk",
-    "_Unwind_Resume",
-];
+use crate::resolution::Resolution;
 
 /// How a function's blocks are lifted.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +36,7 @@ pub struct Shape {
 
 impl Shape {
     /// Finds the shape of a function.
-    pub fn find(program: &Program, graph: &Graph, slots: &Slots, passes: Passes) -> Shape {
+    pub fn find(resolution: &Resolution, graph: &Graph, slots: &Slots, passes: Passes) -> Shape {
         let count = graph.blocks.len();
         let targets = if passes.contains(Pass::Threading) { threaded(graph) } else { (0..count).collect() };
         let selects = match passes.contains(Pass::Selection) {
@@ -73,7 +47,7 @@ impl Shape {
             true => switches::find(graph, &selects, &targets),
             false => vec![None; count],
         };
-        let cold = if passes.contains(Pass::ColdBlocks) { cold(program, graph) } else { vec![false; count] };
+        let cold = if passes.contains(Pass::ColdBlocks) { cold(resolution, graph) } else { vec![false; count] };
         let mut shape =
             Shape { targets, selects, switches, left_out: vec![true; count], cold, loop_heads: vec![false; count] };
         shape.follow_edges(graph);
@@ -183,14 +157,11 @@ fn threaded(graph: &Graph) -> Vec<BlockIndex> {
 }
 
 /// The blocks that lead nowhere but into a trap or a call that does not return. Backwards, each edge once.
-fn cold(program: &Program, graph: &Graph) -> Vec<bool> {
+fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
     let no_return = |block: &crate::graph::Block| {
-        graph.instructions_of(block).iter().any(|instruction| match (instruction.insn, instruction.target) {
-            (Insn::Call(_), Some(Target::Import { import, .. })) => {
-                NO_RETURN.contains(&program.imports[import].name.as_str())
-            }
-            _ => false,
-        })
+        let mut calls =
+            graph.instructions_of(block).iter().filter(|instruction| matches!(instruction.insn, Insn::Call(_)));
+        calls.any(|call| resolution.facts_of(call.target).no_return)
     };
     let mut cold = vec![false; graph.blocks.len()];
     let mut predecessors = vec![Vec::new(); graph.blocks.len()];

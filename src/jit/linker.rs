@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::native::{NativeFunction, NativeSignature};
 use super::{process, search};
 use crate::abi::helpers;
+use crate::abi::libc::Definer;
 use crate::program::names;
 
 /// Why a name cannot be registered.
@@ -189,11 +190,6 @@ impl Linker {
         self.registered.iter().map(|(name, registered)| (name.as_str(), registered.signature.as_ref()))
     }
 
-    /// Whether a name is registered.
-    pub(super) fn has_registered(&self, name: &str) -> bool {
-        self.registered.contains_key(name)
-    }
-
     /// The C type that a name is registered with.
     pub(super) fn signature(&self, name: &str) -> Option<&NativeSignature> {
         self.registered.get(name)?.signature.as_ref()
@@ -223,6 +219,15 @@ impl Linker {
             true => process::symbol(&c_name).or_else(|| own_symbol(name)),
             false => None,
         })
+    }
+
+    /// Who defines a name that the program does not.
+    pub(super) fn definer(&self, name: &str) -> Definer {
+        match self.find(name) {
+            Some(address) if process::is_of_c_library(name, address) => Definer::Libc,
+            _ if self.registered.contains_key(name) => Definer::Embedder,
+            _ => Definer::Library,
+        }
     }
 
     /// Whether this linker leaves out a name that the process has.

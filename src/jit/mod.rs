@@ -8,6 +8,7 @@
 //! | `linker.rs`, `process.rs` | what names refer to: registered, libraries, the process |
 //! | `search.rs` | libraries by the names of a linker |
 //! | `resolve.rs` | all names of a program at once |
+//! | `types.rs` | their types, where objects do not say them |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
@@ -32,6 +33,7 @@ mod perf;
 mod process;
 mod resolve;
 mod search;
+mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
 
@@ -42,6 +44,7 @@ use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
 use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
+use crate::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
 use handle::Handle;
@@ -177,6 +180,7 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
+        let program = &*types::of(program, linker);
         let mut warnings = program.warnings.clone();
         if self.observation.lines() {
             warnings.extend(emit::debug::missing_lines(program));
@@ -184,9 +188,10 @@ impl Jit {
         let times = self.isas.times();
         let graphs = || self.pool.install(|| compile::each_graph(program, Unverified::Refuse));
         let graphs = time(times, Phase::Graph, graphs);
-        let selection = time(times, Phase::Declare, || select(program, graphs, roots));
-        let mut selection = selection.map_err(CompileError::from)?;
-        selection.mark_registered(program, |name| linker.has_registered(name));
+        let resolution = Resolution::in_memory(program, |name| linker.definer(name));
+        let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));
+        let selection = selection.map_err(CompileError::from)?;
+        warnings.extend(types::without_form(program, &selection));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;

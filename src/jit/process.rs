@@ -59,6 +59,14 @@ pub(super) fn symbol(name: &CStr) -> Option<usize> {
         .or_else(|| look_up(math_library()?, name))
 }
 
+/// Whether an address is that of the C library's function of a name, which others may have, too.
+#[cfg(unix)]
+pub(super) fn is_of_c_library(name: &str, address: usize) -> bool {
+    let Ok(c_name) = CString::new(name) else { return false };
+    let in_library = |library: *mut c_void| look_up(library, &c_name) == Some(address);
+    [c_library(), math_library()].into_iter().flatten().any(in_library) || nonshared(name) == Some(address)
+}
+
 #[cfg(unix)]
 fn look_up(library: *mut c_void, name: &CStr) -> Option<usize> {
     // SAFETY: `name` is a C string, and the handle is the default one or of a library that is never closed.
@@ -99,6 +107,23 @@ fn nonshared(_name: &str) -> Option<usize> {
     None
 }
 
+/// The C library, without what is loaded before it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn c_library() -> Option<*mut c_void> {
+    // SAFETY: it is loaded already, so no constructor runs, and it stays.
+    let library = unsafe { libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    (!library.is_null()).then_some(library)
+}
+
+/// Elsewhere it is known only where it has one name.
+#[cfg(all(unix, not(all(target_os = "linux", target_env = "gnu"))))]
+fn c_library() -> Option<*mut c_void> {
+    let name = if cfg!(target_vendor = "apple") { c"/usr/lib/libSystem.B.dylib" } else { c"libc.so" };
+    // SAFETY: it is loaded already, so no constructor runs, and it stays.
+    let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    (!library.is_null()).then_some(library)
+}
+
 /// The library of mathematical functions, where it is one of its own.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn math_library() -> Option<*mut c_void> {
@@ -116,13 +141,25 @@ fn math_library() -> Option<*mut c_void> {
 /// The address of a symbol.
 #[cfg(windows)]
 pub(super) fn symbol(name: &CStr) -> Option<usize> {
-    let libraries = [
-        libloading::os::windows::Library::this().ok(),
-        libloading::os::windows::Library::open_already_loaded("ucrtbase.dll").ok(),
-    ];
-    libraries.into_iter().flatten().find_map(|library| {
-        // SAFETY: the symbol is only looked at as an address.
-        let symbol = unsafe { library.get::<*const c_void>(name.to_bytes_with_nul()) }.ok()?;
-        symbol.as_raw_ptr().map(|address| address as usize)
-    })
+    use libloading::os::windows::Library;
+    Library::this().ok().and_then(|library| look_up(&library, name)).or_else(|| look_up(&c_library()?, name))
+}
+
+/// Whether an address is that of the C library's function of a name, which others may have, too.
+#[cfg(windows)]
+pub(super) fn is_of_c_library(name: &str, address: usize) -> bool {
+    let Ok(name) = CString::new(name) else { return false };
+    c_library().is_some_and(|library| look_up(&library, &name) == Some(address))
+}
+
+#[cfg(windows)]
+fn c_library() -> Option<libloading::os::windows::Library> {
+    libloading::os::windows::Library::open_already_loaded("ucrtbase.dll").ok()
+}
+
+#[cfg(windows)]
+fn look_up(library: &libloading::os::windows::Library, name: &CStr) -> Option<usize> {
+    // SAFETY: the symbol is only looked at as an address.
+    let symbol = unsafe { library.get::<*const c_void>(name.to_bytes_with_nul()) }.ok()?;
+    symbol.as_raw_ptr().map(|address| address as usize)
 }

@@ -123,7 +123,7 @@ pub(super) fn resolve(
     for (id, import) in program.imports.iter() {
         let usage = selection.imports[id];
         let is_inline = !usage.addressed && libcalls::named(&import.name).is_some();
-        if usage == Usage::default() || is_inline {
+        if usage == Usage::default() || is_inline || import.alias_of.is_some() {
             continue;
         }
         match linker.find(&import.name) {

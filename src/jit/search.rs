@@ -101,7 +101,7 @@ impl Search<'_> {
                     None => {
                         let input = parent.join(word);
                         // A script's archive is for static parts, which the process has in itself.
-                        if !input.extension().is_some_and(|extension| extension == "a") {
+                        if input.extension().is_none_or(|extension| extension != "a") {
                             self.add_file(&input, found, depth + 1)?;
                         }
                     }

@@ -31,21 +31,8 @@ use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
-use crate::program::{Program, Target};
-
-/// C functions that may return more than once.
-const RETURNS_TWICE: [&str; 10] = [
-    "setjmp",
-    "_setjmp",
-    "__setjmp",
-    "sigsetjmp",
-    "__sigsetjmp",
-    "vfork",
-    "__vfork",
-    "getcontext",
-    "swapcontext",
-    "savectx",
-];
+use crate::program::Target;
+use crate::resolution::Resolution;
 
 /// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
 const POISON: u32 = crate::btf::core::POISON as u32;
@@ -76,18 +63,9 @@ fn kfunc_symbol(id: u32) -> String {
 }
 
 /// Whether the function calls one that may return twice.
-pub(super) fn returns_twice(program: &Program, graph: &Graph) -> bool {
-    graph.instructions.iter().any(|instruction| match (instruction.insn, instruction.target) {
-        (Insn::Call(_), Some(target)) => may_return_twice(program, target),
-        _ => false,
-    })
-}
-
-fn may_return_twice(program: &Program, target: Target) -> bool {
-    match target {
-        Target::Import { import, .. } => RETURNS_TWICE.contains(&program.imports[import].name.as_str()),
-        _ => false,
-    }
+pub(super) fn returns_twice(resolution: &Resolution, graph: &Graph) -> bool {
+    let mut calls = graph.instructions.iter().filter(|instruction| matches!(instruction.insn, Insn::Call(_)));
+    calls.any(|call| resolution.facts_of(call.target).returns_twice)
 }
 
 impl Lifter<'_, '_> {
@@ -190,12 +168,11 @@ impl Lifter<'_, '_> {
             let address = self.target_address(target);
             self.builder.ins().trapz(address, trap_code(TRAP_NO_CALLEE));
         }
-        if let Some(function) = variadic::needed(self.program, self.before, &self.at) {
+        if let Some(function) = variadic::needed(self.program, self.resolution, self.before, &self.at) {
             let words = self.argument_words(callee.abi.words(self.stack_argument_count()));
             return self.call_v_form(function, &words);
         }
-        let twice = self.at.target.is_some_and(|target| may_return_twice(self.program, target));
-        if !twice {
+        if !self.resolution.facts_of(self.at.target).returns_twice {
             return self.call_with_registers(callee);
         }
         let kept = self.keep_registers();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use cranelift_module::{DataId, FuncId};
 
 use super::libcalls::Libcall;
-use super::memory_calls::MemoryCall;
+use crate::abi::libc::MemoryCall;
 use crate::abi::{Abi, Platform};
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
@@ -117,8 +117,8 @@ pub struct Declarations {
     pub runtime: BTreeMap<String, Callee>,
     /// Where code finds the addresses of symbols that others define, if not in instructions.
     pub addresses: Option<AddressTable>,
-    /// Whether code may call C's `memset` where the program does not: it defines none of
-    /// `clif::MEMORY_FUNCTIONS`.
+    /// Whether code may call C's `memset` where the program does not: it defines none that
+    /// fill memory themselves ([`crate::abi::libc::Facts::fills`]).
     pub calls_c: bool,
 }
 

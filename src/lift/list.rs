@@ -60,7 +60,7 @@ impl Lifter<'_, '_> {
             (ListForm::Plain, _) => Ok(()),
             (_, None) => Err("nothing says its type: compile with -g"),
             (ListForm::Doubles, Some(prototype)) => {
-                let has_form = variadic::needed(self.program, self.before, &self.at).is_some();
+                let has_form = variadic::needed(self.program, self.resolution, self.before, &self.at).is_some();
                 let answers = !prototype.variadic || has_form;
                 answers.then_some(()).ok_or("takes doubles after the `...`, and has no known form with a `va_list`")
             }

@@ -17,8 +17,7 @@
 //! filled and copied 3.3 for 4.6. `strlen` stays: 1 to 4 of its calls in the 66 objects that a compiler makes of the fixtures
 //! are of constants.
 //!
-//! Sound: it is C's function ([`MemoryCall::of`]): the program does not define it, C's is its type, it is not weak, and nobody
-//! has registered another one. C lets `memcpy` and `memcmp` touch all of the bytes, in any order; what they return is as C
+//! Sound: it is C's function ([`Facts::memory`](crate::abi::libc::Facts::memory)). C lets `memcpy` and `memcmp` touch all of the bytes, in any order; what they return is as C
 //! says: -1, 0 or 1 for `memcmp`. Only where accesses need not be aligned.
 
 use std::collections::HashMap;
@@ -28,11 +27,11 @@ use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Opcode, 
 use target_lexicon::Architecture;
 
 use super::Lifter;
+use crate::abi::libc::MemoryCall;
 use crate::abi::{Platform, WORD};
-use crate::btf::{CType, Prototype};
 use crate::decode::insn::{self, AluOp, Cond, Insn, Operand, Reg, WideImm, Width};
 use crate::graph::{Instruction, written};
-use crate::program::{Contents, DataKind, Import, Target};
+use crate::program::{Contents, DataKind, Target};
 
 /// The most bytes that are copied or filled in place.
 const MOST: u64 = 64;
@@ -42,47 +41,6 @@ const MOST_COMPARED: u64 = 16;
 
 /// Bytes of a word.
 const WORD_BYTES: u64 = 8;
-
-/// A C function that may be done in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemoryCall {
-    /// `memcpy`, `memmove`
-    Copy,
-    /// `memset`
-    Fill,
-    /// `memcmp`
-    Compare,
-}
-
-impl MemoryCall {
-    /// Which one an undefined symbol is, if it is C's.
-    pub fn of(import: &Import) -> Option<MemoryCall> {
-        let prototype = import.prototype.as_deref().filter(|_| !import.weak)?;
-        let int = |bytes| move |ty: &CType| matches!(ty, CType::Int { bytes: found, .. } if *found == bytes);
-        let pointer = |ty: &CType| matches!(ty, CType::Pointer(_));
-        let (call, fits) = match import.name.as_str() {
-            "memcpy" | "memmove" => (MemoryCall::Copy, is_of(prototype, pointer, pointer)),
-            "memset" => (MemoryCall::Fill, is_of(prototype, pointer, int(4))),
-            "memcmp" => (MemoryCall::Compare, is_of(prototype, int(4), pointer)),
-            _ => return None,
-        };
-        fits.then_some(call)
-    }
-}
-
-/// Whether a type is `result (*)(pointer, second, 8-byte integer)`.
-fn is_of(prototype: &Prototype, result: impl Fn(&CType) -> bool, second: impl Fn(&CType) -> bool) -> bool {
-    let Prototype { parameters, variadic: false, result: found } = prototype else { return false };
-    match &parameters[..] {
-        [to, other, size] => {
-            matches!(to.ty, CType::Pointer(_))
-                && second(&other.ty)
-                && matches!(size.ty, CType::Int { bytes: 8, .. })
-                && result(found)
-        }
-        _ => false,
-    }
-}
 
 /// How wide accesses that need not be aligned may be: none where they should be aligned.
 pub fn widest(platform: Platform) -> Option<u64> {
@@ -313,50 +271,7 @@ impl<'a> Lifter<'a, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MemoryCall, pieces};
-    use crate::btf::{CType, Parameter, Prototype};
-    use crate::program::{Import, ImportKind, PrototypeSource};
-
-    fn import(name: &str, parameters: Vec<CType>, result: CType) -> Import {
-        let parameters = parameters.into_iter().map(|ty| Parameter { name: None, ty }).collect();
-        let prototype = Prototype { parameters, variadic: false, result };
-        Import {
-            name: name.to_owned(),
-            weak: false,
-            kind: ImportKind::Function,
-            prototype: Some(prototype.into()),
-            kconfig: false,
-            prototype_from: PrototypeSource::Btf,
-            files: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn functions_are_c_s_by_name_and_type() {
-        let pointer = || CType::Pointer("void *".into());
-        let int = |bytes| CType::Int { bytes, signed: bytes == 4 };
-        let copy = |name| import(name, vec![pointer(), pointer(), int(8)], pointer());
-        assert_eq!(MemoryCall::of(&copy("memcpy")), Some(MemoryCall::Copy));
-        assert_eq!(MemoryCall::of(&copy("memmove")), Some(MemoryCall::Copy));
-        let fill = import("memset", vec![pointer(), int(4), int(8)], pointer());
-        assert_eq!(MemoryCall::of(&fill), Some(MemoryCall::Fill));
-        let compare = import("memcmp", vec![pointer(), pointer(), int(8)], int(4));
-        assert_eq!(MemoryCall::of(&compare), Some(MemoryCall::Compare));
-        for other in [
-            copy("memccpy"),
-            copy("memset"),
-            copy("memcmp"),
-            import("memcpy", vec![pointer(), pointer(), int(4)], pointer()),
-            import("memcpy", vec![pointer(), pointer()], pointer()),
-            import("memcpy", vec![pointer(), pointer(), int(8), int(8)], pointer()),
-            import("memcpy", vec![int(8), pointer(), int(8)], pointer()),
-            import("memcpy", vec![pointer(), pointer(), int(8)], CType::Void),
-            Import { weak: true, ..copy("memcpy") },
-            Import { prototype: None, ..copy("memcpy") },
-        ] {
-            assert_eq!(MemoryCall::of(&other), None, "{other:?}");
-        }
-    }
+    use super::pieces;
 
     #[test]
     fn pieces_cover_all_bytes_and_no_other() {

@@ -41,6 +41,7 @@ use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::improve::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
+use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 
 pub use declarations::{AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside};
@@ -117,6 +118,8 @@ impl LiftContext {
 pub struct Source<'a> {
     /// The program.
     pub program: &'a Program,
+    /// Who defines what it refers to.
+    pub resolution: &'a Resolution,
     /// What its names are declared as.
     pub declarations: &'a Declarations,
     /// Whom the code is for, and which passes are on.
@@ -131,15 +134,15 @@ pub struct Source<'a> {
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
 pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
-    let Source { program, declarations, isas, reaches } = source;
+    let Source { resolution, declarations, isas, reaches, .. } = source;
     let mut function = declared(declarations, graph, context);
     let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
-    let returns_twice = call::returns_twice(program, graph);
+    let returns_twice = call::returns_twice(resolution, graph);
     let passes = isas.passes_for(returns_twice);
     let (slots, shape) = time(isas.times(), Phase::Improve, || {
         let slots =
             if passes.contains(Pass::FrameSlots) { Slots::find(reaches, graph) } else { Slots::none(graph) };
-        let shape = Shape::find(program, graph, &slots, passes);
+        let shape = Shape::find(resolution, graph, &slots, passes);
         (slots, shape)
     });
     let memory_calls = passes.contains(Pass::MemoryCalls).then(|| memory_calls::widest(declarations.platform));
@@ -148,7 +151,7 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
     let plans =
         Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten(), checks_tables: !is_checked_later };
     time(isas.times(), Phase::Lift, || {
-        Lifter::new(program, declarations, graph, plans, &mut builder).function()?;
+        Lifter::new(source, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
         builder.finalize(isas.main.frontend_config());
         Ok(())
@@ -182,6 +185,7 @@ struct Plans<'a> {
 /// The state of lifting one function.
 struct Lifter<'a, 'f> {
     program: &'a Program,
+    resolution: &'a Resolution,
     declarations: &'a Declarations,
     graph: &'a Graph,
     builder: &'a mut FunctionBuilder<'f>,
@@ -221,8 +225,7 @@ struct Lifter<'a, 'f> {
 
 impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
-        program: &'a Program,
-        declarations: &'a Declarations,
+        Source { program, resolution, declarations, .. }: Source<'a>,
         graph: &'a Graph,
         Plans { slots, shape, widest, checks_tables }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
@@ -237,6 +240,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         let at = Instruction { offset: program.functions[graph.function].start, insn: Insn::Exit, target: None };
         Lifter {
             program,
+            resolution,
             declarations,
             graph,
             builder,

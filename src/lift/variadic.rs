@@ -18,63 +18,31 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotK
 use target_lexicon::Architecture;
 
 use super::Lifter;
+use crate::abi::libc::VForm;
 use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Instruction, written};
 use crate::program::{Contents, DataKind, ListForm, Program, Target};
-
-/// A function with a `v` form. Its format is the last declared parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Variadic {
-    /// Its name.
-    pub name: &'static str,
-    /// How many parameters it declares.
-    pub fixed: usize,
-    /// The name of its `v` form.
-    pub v_form: &'static str,
-}
-
-const fn variadic(name: &'static str, fixed: usize, v_form: &'static str) -> Variadic {
-    Variadic { name, fixed, v_form }
-}
-
-/// The functions of libc that print (C11 7.21.6, 7.29.2; POSIX; glibc).
-const FUNCTIONS: [Variadic; 26] = [
-    variadic("printf", 1, "vprintf"),
-    variadic("fprintf", 2, "vfprintf"),
-    variadic("dprintf", 2, "vdprintf"),
-    variadic("sprintf", 2, "vsprintf"),
-    variadic("snprintf", 3, "vsnprintf"),
-    variadic("asprintf", 2, "vasprintf"),
-    variadic("wprintf", 1, "vwprintf"),
-    variadic("fwprintf", 2, "vfwprintf"),
-    variadic("swprintf", 3, "vswprintf"),
-    variadic("obstack_printf", 2, "obstack_vprintf"),
-    variadic("syslog", 2, "vsyslog"),
-    variadic("err", 2, "verr"),
-    variadic("errx", 2, "verrx"),
-    variadic("warn", 1, "vwarn"),
-    variadic("warnx", 1, "vwarnx"),
-    variadic("__printf_chk", 2, "__vprintf_chk"),
-    variadic("__fprintf_chk", 3, "__vfprintf_chk"),
-    variadic("__dprintf_chk", 3, "__vdprintf_chk"),
-    variadic("__sprintf_chk", 4, "__vsprintf_chk"),
-    variadic("__snprintf_chk", 5, "__vsnprintf_chk"),
-    variadic("__asprintf_chk", 3, "__vasprintf_chk"),
-    variadic("__wprintf_chk", 2, "__vwprintf_chk"),
-    variadic("__fwprintf_chk", 3, "__vfwprintf_chk"),
-    variadic("__swprintf_chk", 5, "__vswprintf_chk"),
-    variadic("__obstack_printf_chk", 3, "__obstack_vprintf_chk"),
-    variadic("__syslog_chk", 3, "__vsyslog_chk"),
-];
+use crate::resolution::Resolution;
 
 /// The `v` form that a call needs; `before` are the instructions of its block before it.
-pub fn needed(program: &Program, before: &[Instruction], call: &Instruction) -> Option<Variadic> {
-    let (Insn::Call(callee), Some(Target::Import { import, addend: 0 })) = (call.insn, call.target) else {
-        return None;
-    };
-    let name = program.imports[import].name.as_str();
-    let function = FUNCTIONS.into_iter().find(|function| function.name == name)?;
+pub fn needed(
+    program: &Program,
+    resolution: &Resolution,
+    before: &[Instruction],
+    call: &Instruction,
+) -> Option<VForm> {
+    needs(program, resolution.facts_of(call.target).v_form?, before, call)
+}
+
+/// The `v` form of what is called, if the call needs it.
+pub(crate) fn needs(
+    program: &Program,
+    function: VForm,
+    before: &[Instruction],
+    call: &Instruction,
+) -> Option<VForm> {
+    let Insn::Call(callee) = call.insn else { return None };
     if let Callee::List(list) = callee {
         return (list.form == ListForm::Doubles).then_some(function);
     }
@@ -115,13 +83,13 @@ fn has_float_conversion(format: &[u8]) -> bool {
 
 impl Lifter<'_, '_> {
     /// Calls the `v` form of a variadic function with these words.
-    pub(super) fn call_v_form(&mut self, function: Variadic, words: &[Value]) -> ResultWords {
+    pub(super) fn call_v_form(&mut self, function: VForm, words: &[Value]) -> ResultWords {
         let declarations = self.declarations;
         let (fixed, variable) = words.split_at(function.fixed.min(words.len()));
         let list = self.va_list(variable);
         let mut passed = fixed.to_vec();
         passed.push(list);
-        self.call_function(&declarations.runtime[function.v_form], &passed)
+        self.call_function(&declarations.runtime[function.name], &passed)
     }
 
     /// A `va_list` of these words.

@@ -23,6 +23,7 @@ use crate::graph::{Graph, Instruction, Unverified};
 use crate::lift::{Declarations, Imported};
 use crate::listing::{Names, NativeCode, Origins, TextLine, Texts, bpf_lines, clif_lines};
 use crate::program::{FunctionId, Program, Target};
+use crate::resolution::Resolution;
 use crate::select::{Selection, select_all};
 
 /// What is known of a function's code.
@@ -127,7 +128,7 @@ fn declared(
     loop {
         let builder = ObjectBuilder::new(isas.main.clone(), "measure", cranelift_module::default_libcall_names());
         let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
-        let selection = select_all(program, graphs);
+        let selection = select_all(program, graphs, Resolution::of_object(program));
         let (platform, placement) = (isas.platform(), Placement::Object);
         match declare(program, &selection, &mut module, platform, placement, &mut Vec::new()) {
             Ok(declarations) => return Ok((selection, declarations)),

@@ -14,8 +14,9 @@ use crate::program::{Binding, CodeSectionId, DataSectionId};
 /// What a field refers to, before functions are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Address {
-    /// An instruction: a byte offset inside the section.
-    Code { section: CodeSectionId, offset: u64 },
+    /// An instruction: a byte offset inside the section, and the weak name by which it is meant, if that is so: an index of
+    /// [`Globals::list`].
+    Code { section: CodeSectionId, offset: u64, weak: Option<usize> },
     /// A place in a data section.
     Data { section: DataSectionId, offset: i64 },
     /// A place relative to what a weak or undefined name means: an index of [`Globals::list`].
@@ -51,6 +52,9 @@ impl Symbols<'_, '_> {
             }
             Definition::Symbol(chosen, binding) => match self.place(chosen, addend)? {
                 Address::Data { .. } if binding == Binding::Weak => Ok(Address::Global { global, addend }),
+                Address::Code { section, offset, .. } if binding == Binding::Weak && addend == 0 => {
+                    Ok(Address::Code { section, offset, weak: Some(global) })
+                }
                 address => Ok(address),
             },
         }
@@ -76,7 +80,7 @@ impl Symbols<'_, '_> {
             Home::Code(id) => {
                 let size = self.layout.code[id].bytes.len();
                 if place < size as u64 && place.is_multiple_of(8) {
-                    return Ok(Address::Code { section: id, offset: place });
+                    return Ok(Address::Code { section: id, offset: place, weak: None });
                 }
                 Err(format!(
                     "is to {place:#x} in section `{name}`, where no instruction is; compile the object again"

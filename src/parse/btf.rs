@@ -145,6 +145,9 @@ fn add_prototypes(
     }
     for id in program.imports.ids() {
         let import = &mut program.imports[id];
+        if import.alias_of.is_some() {
+            continue;
+        }
         let mut is_variable = false;
         for file in &import.files {
             let Some((btf, prototypes)) = &mut prototypes[file.index()] else { continue };

@@ -179,7 +179,7 @@ impl<'data> Builder<'_, 'data> {
         let of_code = references.code.iter().map(|(_, list)| list);
         let of_data = references.data.iter().map(|(_, list)| list);
         for reference in of_code.chain(of_data).flatten() {
-            if let Address::Code { section, offset } = reference.address {
+            if let Address::Code { section, offset, .. } = reference.address {
                 match reference.usage {
                     Use::Call => called[section].push(offset),
                     Use::Address => taken[section].push(offset),
@@ -321,7 +321,19 @@ impl<'data> Builder<'_, 'data> {
         let mut list = Vec::with_capacity(references.len());
         for &Reference { offset, address, usage, .. } in references {
             let target = match address {
-                Address::Code { section, offset } => code_target(functions, section, offset, usage),
+                Address::Code { section, offset, weak } => {
+                    match (code_target(functions, section, offset, usage), weak) {
+                        // Each name of a function may come to mean another one.
+                        (Target::Function(id), Some(global))
+                            if functions[id].name != self.globals.list[global].name =>
+                        {
+                            let import = self.import(global, file, Use::Call, imports);
+                            (imports[import].weak, imports[import].alias_of) = (false, Some(id));
+                            Target::Import { import, addend: 0 }
+                        }
+                        (target, _) => target,
+                    }
+                }
                 Address::Data { section, offset } => Target::Data { section, offset },
                 Address::Absolute(number) => Target::Absolute(number),
                 Address::Global { global, addend } => match self.ids.symbols[global] {
@@ -352,6 +364,7 @@ impl<'data> Builder<'_, 'data> {
                 kconfig: false,
                 prototype_from: PrototypeSource::None,
                 files: Vec::new(),
+                alias_of: None,
             })
         });
         let import = &mut imports[id];

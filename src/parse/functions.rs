@@ -170,8 +170,10 @@ fn name(code: &Code<'_, '_>, start: u64, end: u64) -> Found {
     let rank = |symbol: &&CodeSymbol<'_>| {
         let binding = match symbol.binding {
             Binding::Global => 0,
-            Binding::Weak => 1,
-            Binding::Local => 2,
+            // What refers to it by a local name means this place, whatever a weak name comes to mean.
+            Binding::Local if symbol.is_function => 1,
+            Binding::Weak => 2,
+            Binding::Local => 3,
         };
         (!symbol.is_definition, symbol.is_function && symbol.size == 0, binding, !symbol.is_function)
     };

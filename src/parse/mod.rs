@@ -44,8 +44,8 @@ pub use error::{BadRelocation, Duplicate, ParseError};
 
 use crate::btf::Btf;
 use crate::files;
-use crate::program::Program;
 use crate::program::prefix::PrefixMap;
+use crate::program::{Program, PrototypeSource};
 
 /// The section of LLVM's jump tables, and nothing else's.
 const JUMP_TABLES: &str = ".jumptables";
@@ -89,6 +89,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     let mut program = build::program(&objects)?;
     btf::add(&objects, options, &mut program)?;
     dwarf::add(&objects, &mut program);
+    type_aliases(&mut program);
     Ok(program)
 }
 
@@ -125,5 +126,17 @@ impl Program {
     /// If there are no instructions, or not whole ones.
     pub fn from_instructions(name: &str, bytes: &[u8]) -> Result<Self, ParseError> {
         build::raw_program(name, bytes)
+    }
+}
+
+/// Other names of functions have the types of those.
+fn type_aliases(program: &mut Program) {
+    for id in program.imports.ids() {
+        let import = &mut program.imports[id];
+        if let Some(function) = import.alias_of {
+            import.prototype.clone_from(&program.functions[function].prototype);
+            let is_known = import.prototype.is_some();
+            import.prototype_from = if is_known { PrototypeSource::Btf } else { PrototypeSource::None };
+        }
     }
 }

@@ -104,7 +104,7 @@ fn add_code_addresses(
     let relocated = references.len();
     for (offset, target) in instruction::code_addresses(code, endianness) {
         if references[..relocated].binary_search_by_key(&offset, |reference| reference.offset).is_err() {
-            let address = Address::Code { section, offset: target };
+            let address = Address::Code { section, offset: target, weak: None };
             references.push(Reference { offset, address, usage: Use::Address, list_call: None });
         }
     }

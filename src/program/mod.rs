@@ -124,6 +124,17 @@ pub enum Target {
     Absolute(u64),
 }
 
+impl Target {
+    /// The function that it is, by one of its names, where no link gives them another meaning.
+    pub fn function(self, program: &Program) -> Option<FunctionId> {
+        match self {
+            Target::Function(function) => Some(function),
+            Target::Import { import, addend: 0 } => program.imports[import].alias_of,
+            _ => None,
+        }
+    }
+}
+
 /// How a definition behaves when another object has the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binding {
@@ -250,7 +261,7 @@ pub struct DataSymbol {
     pub visibility: Visibility,
 }
 
-/// An undefined symbol.
+/// A symbol that others define: an undefined one, or a weak other name of a function of the program.
 #[derive(Clone, Debug)]
 pub struct Import {
     /// Its name.
@@ -267,6 +278,8 @@ pub struct Import {
     pub prototype_from: PrototypeSource,
     /// The objects that refer to it, in order, each once.
     pub files: Vec<FileId>,
+    /// The function that it is a weak name of, if no link gives it another meaning.
+    pub alias_of: Option<FunctionId>,
 }
 
 /// Where the C type of an undefined symbol is from, in the order of preference.

@@ -11,6 +11,8 @@ mod command;
 mod translated;
 
 mod fixtures;
+mod messages;
 mod names;
 mod outputs;
+mod replaceable;
 mod running;

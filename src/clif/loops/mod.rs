@@ -31,7 +31,6 @@ use idioms::Means;
 
 pub(super) use affine::is_pure;
 pub(super) use find::successors;
-pub use idioms::NAMES;
 
 /// Runs the passes over loops. `may_call` says whether C's `memset` may be called.
 pub(super) fn run(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, may_call: bool) {

@@ -48,10 +48,8 @@ pub(super) fn image(
         let graph = graphs.get(&id).ok_or_else(|| format!("`{}` cannot be decoded", program.functions[id].name))?;
         starts.insert(id, size);
         size += (program.functions[id].end - program.functions[id].start) as usize / SLOT;
-        functions.extend(graph.instructions.iter().filter_map(|instruction| match instruction.target {
-            Some(Target::Function(callee)) => Some(callee),
-            _ => None,
-        }));
+        let targets = graph.instructions.iter().filter_map(|instruction| instruction.target);
+        functions.extend(targets.filter_map(|target| target.function(program)));
     }
     let mut order: Vec<(usize, FunctionId)> = starts.iter().map(|(&id, &start)| (start, id)).collect();
     order.sort_unstable();
@@ -78,7 +76,7 @@ fn append(
         let Some(target) = instruction.target else { continue };
         let at = first + (instruction.offset - function.start) as usize;
         let is_call = matches!(instruction.insn, Insn::Call(_));
-        let data = match target {
+        let data = match target.function(program).map_or(target, Target::Function) {
             Target::Function(callee) => {
                 let distance = starts[&callee] as i64 - (at / SLOT) as i64 - 1;
                 fill(code, at, if is_call { PSEUDO_CALL } else { PSEUDO_FUNCTION }, distance as u32, 0, is_call);

@@ -190,12 +190,7 @@ fn of_object(object: &Object, setting: &Setting, want: Want) -> Result<Vec<Row>,
 fn entries(program: &Program, graphs: &BTreeMap<FunctionId, Graph>) -> Vec<FunctionId> {
     let targets =
         graphs.values().flat_map(|graph| &graph.instructions).filter_map(|instruction| instruction.target);
-    let called: BTreeSet<FunctionId> = targets
-        .filter_map(|target| match target {
-            crate::program::Target::Function(id) => Some(id),
-            _ => None,
-        })
-        .collect();
+    let called: BTreeSet<FunctionId> = targets.filter_map(|target| target.function(program)).collect();
     let is_entry = |&id: &FunctionId| {
         let function = &program.functions[id];
         let in_text = program.code[function.section].name == ".text";

@@ -1,9 +1,12 @@
-//! The prototypes of libc's and libm's functions, for objects that do not say them.
+//! What is known of libc's and libm's functions: one table.
 //!
-//! In: a name. Out: its [`Prototype`], from `libc.txt`, which `tools/prototypes.sh` makes of the system's headers. The
-//! types are those that the LP64 Linux targets have in common. Functions with `long double` are not in it.
+//! In: a name. Out: its [`Prototype`], from `libc.txt`, which `tools/prototypes.sh` makes of the system's headers, for
+//! objects that do not say it. The types are those that the LP64 Linux targets have in common. Functions with
+//! `long double` are not in it. What else is known of a function is in the last column, written by hand: [`Facts`] says
+//! what, and when it may be believed.
 //!
-//! A line is a name, the result and the parameters, with tabs between; the lines are sorted by name.
+//! A line is a name, the result, the parameters, and facts, if there are any, with tabs between; the lines are sorted by
+//! name.
 //!
 //! | spelled | type |
 //! |---|---|
@@ -11,20 +14,32 @@
 //! | `i4`, `u8`, `f8` | a signed or unsigned integer, a floating-point number, of so many bytes |
 //! | `*const char` | a pointer to that |
 //! | `struct in_addr=4;0 u4` | a struct of 4 bytes, with its scalars by offset |
-//! | `...` at the end | a variadic function |
+//! | `...` after the parameters | a variadic function |
+//! | `:upwards copy` at the end | facts (`facts.rs`) |
+
+mod agree;
+mod facts;
 
 use std::sync::Arc;
 
 use crate::btf::{Aggregate, CType, Parameter, Prototype};
 
+pub(crate) use facts::fills;
+pub use facts::{Definer, Facts, MemoryCall, VForm};
+
 const TABLE: &str = include_str!("libc.txt");
 
 /// The prototype of a function of libc or libm.
 pub fn prototype(name: &str) -> Option<Prototype> {
-    read(find(name)?)
+    read(columns(find(name)?).0)
 }
 
-/// The types of the line of `name`: a binary search over the text, which is sorted.
+/// The types and the facts of a line.
+fn columns(line: &'static str) -> (&'static str, Option<&'static str>) {
+    line.split_once("\t:").map_or((line, None), |(types, facts)| (types, Some(facts)))
+}
+
+/// The line of `name` without it: a binary search over the text, which is sorted.
 fn find(name: &str) -> Option<&'static str> {
     let (mut low, mut high) = (0, TABLE.len());
     while low < high {
@@ -119,7 +134,7 @@ fn integer_bytes(ty: &CType) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{TABLE, find, is_same_call, prototype, read};
+    use super::{TABLE, columns, find, is_same_call, prototype, read};
 
     #[test]
     fn every_line_is_found_and_read() {
@@ -128,7 +143,9 @@ mod tests {
             let (name, types) = line.split_once('\t').expect(line);
             assert!(last < name, "`{name}` is not sorted");
             assert_eq!(find(name), Some(types));
+            let (types, facts) = columns(types);
             assert!(read(types).is_some(), "{line}");
+            assert!(facts.is_none_or(|facts| super::facts::read(facts, 0).is_some()), "{line}");
             last = name;
         }
         for name in ["", "\u{7f}", "aaaa", "no_such_function"] {

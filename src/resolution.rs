@@ -1,0 +1,68 @@
+//! Who defines what a program's names refer to, and so what may be believed of that.
+//!
+//! In: a program, whether its code stays in memory, and then what the linker says. Out: [`Resolution`], which every
+//! analysis asks that concludes something from a callee.
+//!
+//! | a call of | in memory | in an object |
+//! |---|---|---|
+//! | a weak function of the program | of its body, which is final | of any function of its type: calls go by its name, with all that its type says, or with all registers |
+//! | another function of the program | of its body | of its body: calls go to it directly, also where a program defines the name of one that a shared library exports (`-Bsymbolic-functions`, and clang's `-fno-semantic-interposition`) |
+//! | a weak other name of a function | of that function | of any function, as for an undefined symbol without a definer |
+//! | an undefined symbol | of libc's function, if the linker finds that one | of libc's function, if the object's BTF has libc's type for it ([`Facts`]) |
+//!
+//! An executable is an object here: a definition in an archive may take the place of a weak one of the program.
+
+use crate::abi::libc::{Definer, Facts};
+use crate::config::Placement;
+use crate::program::{Binding, Function, FunctionId, IdVec, Import, ImportId, Program, Target};
+
+/// Who defines the names of a program.
+#[derive(Clone, Debug, Hash)]
+pub struct Resolution {
+    placement: Placement,
+    facts: IdVec<ImportId, Facts>,
+}
+
+impl Resolution {
+    /// For an object, which others are linked with.
+    pub fn of_object(program: &Program) -> Resolution {
+        Resolution::new(program, Placement::Object, |_| Definer::Link)
+    }
+
+    /// For code in this process; `definer` says who defines a name that the program does not.
+    pub fn in_memory(program: &Program, definer: impl Fn(&str) -> Definer) -> Resolution {
+        Resolution::new(program, Placement::Memory, definer)
+    }
+
+    fn new(program: &Program, placement: Placement, definer: impl Fn(&str) -> Definer) -> Resolution {
+        let facts = |import: &Import| match import.alias_of {
+            None => Facts::of(import, &definer),
+            Some(_) => Facts::default(),
+        };
+        let facts = program.imports.iter().map(|(_, import)| facts(import)).collect();
+        Resolution { placement, facts }
+    }
+
+    /// Whether another definition may take the place of a function, so that nothing may be concluded from its body.
+    pub fn is_replaceable(&self, function: &Function) -> bool {
+        self.placement == Placement::Object && function.binding == Binding::Weak
+    }
+
+    /// The function of the program that an import is for certain.
+    pub fn alias(&self, import: &Import) -> Option<FunctionId> {
+        import.alias_of.filter(|_| self.placement == Placement::Memory)
+    }
+
+    /// What may be believed of an undefined symbol.
+    pub fn facts(&self, import: ImportId) -> Facts {
+        self.facts[import]
+    }
+
+    /// What may be believed of what a target calls, beside its body.
+    pub fn facts_of(&self, target: Option<Target>) -> Facts {
+        match target {
+            Some(Target::Import { import, addend: 0 }) => self.facts(import),
+            _ => Facts::default(),
+        }
+    }
+}

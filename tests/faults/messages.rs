@@ -1,0 +1,94 @@
+//! What is said when words of the command line, or what they name, make no sense; and texts that stay the same.
+
+use std::fs;
+
+use crate::command::{check, fixture};
+
+/// A folder with two objects.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, from) in [("x.o", "faults/names.o"), ("y.o", "faults/names2.o")] {
+        fs::copy(fixture(from), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+/// A gate in continuous integration that looks at nothing must not pass.
+#[test]
+fn patterns_that_match_nothing_are_trouble() {
+    let folder = folder();
+    for (words, reason) in [
+        ("diff x.o y.o --fail-on functoin_*", "no function and no file is `functoin_*`"),
+        ("diff x.o y.o --fail-on !functoin_*", "no function and no file is `functoin_*`"),
+        ("diff x.o y.o --fail-on bytes", "`bytes` is a column"),
+        ("diff x.o y.o --fail-on bytes_pct", "as in `bytes_pct>5`"),
+        ("diff x.o y.o --fail-on state=adde", "there is no `adde`; there are broken"),
+        ("diff x.o y.o -f function=mian", "no function and no file is `mian`"),
+        ("diff x.o y.o -f nothing*", "no function and no file is `nothing*`"),
+        ("diff x.o y.o -f status_b=okay", "there is no `okay`; there are ok, failed"),
+        ("report x.o -f nothing", "no function and no file is `nothing`"),
+    ] {
+        let (out, error) = check(folder.path(), &words.split(' ').collect::<Vec<_>>(), 2);
+        assert!(error.contains(reason), "{words}: {error}");
+        assert_eq!(out, "", "{words}");
+    }
+    for (words, status) in [
+        ("diff x.o y.o --fail-on function_*", 1),
+        ("diff x.o y.o --fail-on state=moved", 0),
+        ("diff x.o x.o --fail-on nothing*", 0),
+        ("report x.o -f of_*", 0),
+        ("report x.o -f !of_*", 0),
+    ] {
+        check(folder.path(), &words.split(' ').collect::<Vec<_>>(), status);
+    }
+}
+
+/// The code is the same, so the texts are: wherever the source was compiled, and with other lines above.
+#[test]
+fn golden_texts_name_no_place() {
+    use std::process::Command;
+
+    let clang = Command::new("clang-22").arg("--version").output();
+    if !clang.is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "`clang-22` is not installed");
+        eprintln!("skipped: golden_texts_name_no_place: `clang-22` is not installed");
+        return;
+    }
+    let text_of = |source: &str, options: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("code.c"), source).unwrap();
+        // An absolute path, which is another one each time.
+        let source = folder.path().join("code.c");
+        let compiled = Command::new("clang-22")
+            .current_dir(folder.path())
+            .args(["-target", "bpf", "-O2", "-g", "-mcpu=v4", "-c", "-o", "code.o"])
+            .arg(&source)
+            .status();
+        assert!(compiled.unwrap().success());
+        let map = format!("--map-prefix={}=sources", folder.path().display());
+        let mut arguments = vec!["golden", "texts", "code.o", "--bless", "--text", "asm", "--text", "bpf"];
+        if options.contains(&"map") {
+            arguments.push(&map);
+        }
+        check(folder.path(), &arguments, 0);
+        fs::read_to_string(folder.path().join("texts/code.o/f.txt")).unwrap()
+    };
+    let source = "int f(int x)\n{\n    return x * 3 + 1;\n}\n";
+    let text = text_of(source, &[]);
+    assert!(text.contains("; code.c: return x * 3 + 1;"), "{text}");
+    assert_eq!(text, text_of(&format!("/* one more line */\n\n{source}"), &[]));
+    assert!(text_of(source, &["map"]).contains("; sources/code.c: return"), "{text}");
+}
+
+#[test]
+fn prefixes_of_paths_are_mapped() {
+    let folder = folder();
+    let listing = |options: &[&str]| {
+        let mut arguments = vec!["--emit", "asm", "x.o"];
+        arguments.extend(options);
+        check(folder.path(), &arguments, 0).0
+    };
+    assert!(listing(&[]).contains("; ./names.c:"), "{}", listing(&[]));
+    assert!(listing(&["--map-prefix", ".=/src"]).contains("; /src/names.c:"));
+    check(folder.path(), &["--emit", "asm", "x.o", "--map-prefix", "nothing"], 2);
+}

@@ -10,5 +10,6 @@
 mod command;
 mod translated;
 
+mod constants;
 mod fixtures;
 mod replaceable;

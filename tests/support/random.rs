@@ -11,6 +11,7 @@
 //! | r7, r8 | counters of loops; only read otherwise |
 //! | r9 | the memory argument, of [`MEMORY`] bytes |
 
+mod constants;
 mod idioms;
 mod instructions;
 mod rounds;
@@ -127,6 +128,19 @@ impl Random {
     /// A program that does something else for each content of its memory.
     pub fn of_input(seed: &mut Seed, size: usize) -> Random {
         Random::starting(seed, size, |_| Start::Input)
+    }
+
+    /// A program of constants that read as instructions, and of blocks that come to nothing.
+    pub fn of_constants(seed: &mut Seed, size: usize) -> Random {
+        let mut random = Random::new(seed, size / 4);
+        for function in &mut random.functions {
+            for _ in 0..1 + seed.below(size) {
+                let at = seed.below(function.body.len() + 1);
+                let code = constants::piece(seed);
+                function.body.insert(at, Piece::Code(code));
+            }
+        }
+        random
     }
 
     fn starting(seed: &mut Seed, size: usize, start: impl Fn(&mut Seed) -> Start) -> Random {

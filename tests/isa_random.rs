@@ -11,7 +11,7 @@ use support::differential::{self, Translator};
 
 /// Programs, where the environment says nothing.
 const PROGRAMS: u64 = 3_000;
-const CONSTANTS: u64 = 2_000;
+const CONSTANTS: u64 = 1_000;
 
 fn levels() -> [Translator; 3] {
     [OptLevel::O2, OptLevel::O1, OptLevel::O0]

@@ -130,17 +130,20 @@ impl Random {
         Random::starting(seed, size, |_| Start::Input)
     }
 
-    /// A program of constants that read as instructions, and of blocks that come to nothing.
+    /// A program of constants that read as instructions, in functions whose last blocks come to nothing: the first one calls
+    /// the others.
     pub fn of_constants(seed: &mut Seed, size: usize) -> Random {
-        let mut random = Random::new(seed, size / 4);
-        for function in &mut random.functions {
-            for _ in 0..1 + seed.below(size) {
-                let at = seed.below(function.body.len() + 1);
-                let code = constants::piece(seed);
-                function.body.insert(at, Piece::Code(code));
-            }
+        let values = (0..7).map(|_| instructions::value(seed)).collect();
+        let call = |callee| Piece::Code(format!("{}\nr6 *= 31\nr6 ^= r0", instructions::call(seed, callee)));
+        let calls = (1..=size).map(call).collect();
+        let mut functions = vec![Function { start: Start::Values(values), body: calls }];
+        for _ in 0..size {
+            let (kind, body) = small::quotient(seed, size + 1);
+            functions.push(Function { start: Start::Small(kind), body });
         }
-        random
+        let (kind, body) = small::recursive();
+        functions.push(Function { start: Start::Small(kind), body });
+        Random { functions }
     }
 
     fn starting(seed: &mut Seed, size: usize, start: impl Fn(&mut Seed) -> Start) -> Random {

@@ -74,7 +74,7 @@ impl Check {
     /// Reads what lies before a table.
     pub(super) fn read(items: &[Item], code: &[u8], table: usize) -> Option<Check> {
         let comparison = table.checked_sub(SEQUENCE)?;
-        let sequence = &items[comparison..table];
+        let sequence = items.get(comparison..table)?;
         let [compares, selects, address, loads, ..] = sequence else { return None };
         let (is_wide, to, from) = operands(selects, code, &[0x0f, 0x42])?;
         let is_compared = operands(compares, code, &[0x3b]) == Some((is_wide, from, to))

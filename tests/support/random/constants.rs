@@ -27,41 +27,40 @@ const FRAGMENTS: [&[u8]; 20] = [
     &[0x06],
 ];
 
-/// Eight bytes of these, or as many as there are before zeros.
+/// Eight bytes of these, or some before zeros; a `ret` is the first of them often.
 pub fn constant(seed: &mut Seed) -> u64 {
-    let mut bytes = Vec::new();
+    let mut bytes = if seed.below(2) == 0 { vec![0xc3, 0xc3] } else { Vec::new() };
     while bytes.len() < 8 {
         let fragment: &&[u8] = seed.pick(&FRAGMENTS);
         bytes.extend_from_slice(fragment);
     }
     let bytes: Vec<u8> = bytes.into_iter().take(8).collect();
     let constant = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-    constant >> (8 * seed.below(4))
+    if seed.below(2) == 0 { constant } else { constant & u64::MAX >> (8 * seed.below(4)) }
 }
 
-/// An operation with such a constant, a division, or a way that is not taken.
-pub fn piece(seed: &mut Seed) -> String {
-    let (to, from) = (seed.below(5), seed.below(7));
-    match seed.below(6) {
-        0..=2 => {
-            let operator = *seed.pick(&["^=", "^=", "&=", "|=", "+=", "-=", "*="]);
-            format!("r5 = {:#x} ll\nr{to} {operator} r5", constant(seed))
-        }
-        3 => {
-            let operator = *seed.pick(&["/=", "%=", "s/=", "s%="]);
-            let letter = *seed.pick(&['r', 'w']);
-            format!("{letter}{to} {operator} {letter}{from}")
-        }
-        4 => {
-            let (label, operator) = (seed.label(), *seed.pick(&[">", "<=", "==", "s>"]));
-            let constant = constant(seed);
-            format!("r5 = {constant:#x} ll\nif r{to} {operator} r5 goto N{label}\nr{to} += {from}\nN{label}:")
-        }
-        _ => {
-            // The product of two numbers that follow each other is even.
-            let (from, label, spin) = (seed.below(5), seed.label(), seed.label());
-            let rest = format!("N{spin}:\nr{to} ^= r5\ngoto N{spin}\nN{label}:");
-            format!("r5 = r{from}\nr5 += 1\nr5 *= r{from}\nr5 &= 1\nif r5 == 0 goto N{label}\n{rest}")
-        }
+/// The result, or another number, and such a constant.
+pub fn operation(seed: &mut Seed) -> String {
+    let operator = *seed.pick(&["^=", "^=", "^=", "&=", "|=", "+=", "-=", "*="]);
+    format!("r5 = {:#x} ll\nr{} {operator} r5", constant(seed), seed.pick(&[0, 0, 0, 6]))
+}
+
+/// A division by what may be 0, once or as often as another number says.
+pub fn division(seed: &mut Seed) -> String {
+    let (operator, by) = (*seed.pick(&["/=", "%=", "s/=", "s%="]), 6 + seed.below(3));
+    let letter = *seed.pick(&['r', 'r', 'r', 'w']);
+    if seed.below(4) > 0 {
+        return format!("{letter}0 {operator} {letter}{by}");
     }
+    let label = seed.label();
+    let rest = format!("{letter}0 *= 3\n{letter}0 {operator} {letter}{by}\nr0 ^= r5\nr5 -= 1");
+    format!("r5 = r7\nr5 &= 7\nN{label}:\n{rest}\nif r5 s> 0 goto N{label}")
+}
+
+/// A way that nobody takes: to where control stays for ever.
+pub fn not_taken(seed: &mut Seed) -> String {
+    // The product of two numbers that follow each other is even.
+    let (label, spin) = (seed.label(), seed.label());
+    let rest = format!("N{spin}:\nr0 ^= r5\ngoto N{spin}\nN{label}:");
+    format!("r5 = r6\nr5 += 1\nr5 *= r6\nr5 &= 1\nif r5 == 0 goto N{label}\n{rest}")
 }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod order;
+mod reading;
 mod rotation;
 mod tables;
 
@@ -38,11 +39,14 @@ fn laid_out(function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
 
 /// Of a function whose instructions end there.
 fn laid_out_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
-    let isa = cranelift_codegen::isa::lookup_by_name("x86_64-linux").unwrap();
-    let isa = isa.finish(cranelift_codegen::settings::Flags::new(cranelift_codegen::settings::builder())).unwrap();
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
-    run(&mut function, end, &*isa, passes);
+    run(&mut function, end, &*isa(), passes);
     function
+}
+
+fn isa() -> cranelift_codegen::isa::OwnedTargetIsa {
+    let isa = cranelift_codegen::isa::lookup_by_name("x86_64-linux").unwrap();
+    isa.finish(cranelift_codegen::settings::Flags::new(cranelift_codegen::settings::builder())).unwrap()
 }
 
 fn short(code: Vec<u8>, entries: &[u32]) -> Vec<u8> {

@@ -15,7 +15,8 @@
 //! | what sets up a frame | in a function whose frame is another one, is followed by itself (`follow.rs`) |
 //!
 //! What is known at a place that branches lead to is what all ways to it have in common. The rule: a function that does not
-//! pass stays as it was. In debug builds each step is checked, and one that fails is a panic that names it.
+//! pass stays as it was. The constants are compared always; the rest in debug builds and tests, after each step, and one that
+//! fails is a panic that names it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -41,7 +42,8 @@ const EFFORT: usize = 64;
 /// A function as it was.
 pub(super) struct Check<'a> {
     function: &'a CompiledFunction,
-    items: Items,
+    /// Where the walk is made.
+    items: Option<Items>,
     isa: &'a dyn TargetIsa,
     shortens: bool,
 }
@@ -66,12 +68,13 @@ impl<'a> Check<'a> {
         isa: &'a dyn TargetIsa,
         shortens: bool,
     ) -> Check<'a> {
-        Check { function, items: items.clone(), isa, shortens }
+        let items = cfg!(any(debug_assertions, test)).then(|| items.clone());
+        Check { function, items, isa, shortens }
     }
 
     /// Checks what there is after a step, in debug builds.
     pub(super) fn step(&self, step: Pass, items: &Items, frame: Option<&Frame>) -> Result<(), Reason> {
-        if !cfg!(debug_assertions) {
+        if self.items.is_none() {
             return Ok(());
         }
         let (made, placed) = write::write(self.function, items, frame, &[], self.isa, self.shortens)?;
@@ -106,27 +109,45 @@ impl<'a> Check<'a> {
         placed: &Placed,
         has_frame: bool,
     ) -> Result<(), Wrong> {
+        constants_stay(self.function, made, items, placed)?;
+        let Some(before) = &self.items else { return Ok(()) };
         let after = read::read(made, placed.end_of_code(items), false).map_err(Wrong::Unread)?;
-        let frame = if has_frame { frame::Frame::read(&self.items, &self.function.code) } else { None };
+        let frame = if has_frame { frame::Frame::read(before, &self.function.code) } else { None };
         if has_frame && frame.is_none() {
             return Err(Wrong::Frame(0, "there was no such frame"));
         }
         let place = |item: &Item| after.index_of(placed.at(items, item.name)?);
         let mut walk = Walk {
-            before: Side::new(self.function, &self.items),
+            before: Side::new(self.function, before),
             after: Side::new(made, &after),
-            places: self.items.iter().map(place).collect(),
-            targets: targets(&self.items, &self.function.code),
+            places: before.iter().map(place).collect(),
+            targets: targets(before, &self.function.code),
             frame,
             values: Values::default(),
             known: HashMap::new(),
             open: Vec::new(),
-            left: EFFORT * (self.items.len() + after.len()),
+            left: EFFORT * (before.len() + after.len()),
         };
-        walk.constants()?;
         walk.run()?;
         if has_frame { follow::follow(made, &after) } else { Ok(()) }
     }
+}
+
+/// Whether the constants have their bytes, and their alignment.
+fn constants_stay(
+    before: &CompiledFunction,
+    made: &CompiledFunction,
+    items: &Items,
+    placed: &Placed,
+) -> Result<(), Wrong> {
+    let Some(last) = items.len().checked_sub(1).filter(|&last| matches!(items[last].kind, Kind::Data)) else {
+        return Ok(());
+    };
+    let (was, now) = (items[last].start, placed.starts[last]);
+    let align = before.align.max(1);
+    let is_aligned = u64::from(was) % align == u64::from(now) % align && made.align.is_multiple_of(align);
+    let is_same = before.code.get(was as usize..) == made.code.get(now as usize..);
+    if is_same && is_aligned { Ok(()) } else { Err(Wrong::Different(was, now, "constants")) }
 }
 
 /// The items that branches and jump tables lead to.
@@ -210,21 +231,6 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn constants(&self) -> Result<(), Wrong> {
-        let parts = |side: &Side<'_>| side.constants().map(|item| (item.start, item.size));
-        let place = |part: Option<(u32, u32)>| part.map_or(0, |(start, _)| start);
-        let (before, after) = (parts(&self.before), parts(&self.after));
-        let align = u32::try_from(self.before.function.align).unwrap_or(1).max(1);
-        let is_aligned = place(before) % align == place(after) % align
-            && self.after.function.align.is_multiple_of(self.before.function.align.max(1));
-        let bytes = |side: &Side<'_>| side.constants().map(|item| side.bytes(item).to_vec());
-        if bytes(&self.before) == bytes(&self.after) && (is_aligned || before.is_none()) {
-            Ok(())
-        } else {
-            Err(Wrong::Different(place(before), place(after), "constants"))
-        }
-    }
-
     fn run(&mut self) -> Result<(), Wrong> {
         let mut classes = [0; 2 * COUNT];
         (0..COUNT).for_each(|place| (classes[place], classes[COUNT + place]) = (place as u8, place as u8));

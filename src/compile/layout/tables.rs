@@ -2,7 +2,7 @@
 //!
 //! Cranelift takes the lesser of the index and the number of entries, and has one entry more for what is beyond: the jump
 //! waits for the comparison, against what code that is not trusted could learn of memory by speculation. What runs here is as
-//! trusted as native code is. In: the code, read back. Out: the same places, with other instructions in some.
+//! trusted as native code is (`docs/speculation.md`). In: the code, read back. Out: the same places, with other instructions in some.
 //!
 //! | as Cranelift writes it | as it is then |
 //! |---|---|

@@ -1,9 +1,10 @@
 //! Native code read back: what this translator makes, on all targets, and what other compilers make.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use bpf2native::config::parse_triple;
+use bpf2native::compile::{Layout, Reason};
+use bpf2native::config::{Pass, parse_triple};
 use bpf2native::disasm::{Disassembler, FrameBase, FrameOperand, Instruction, Kind, Shape};
 use bpf2native::{Config, Program, compile, emit};
 use object::{Object, ObjectSection, ObjectSymbol};
@@ -335,4 +336,36 @@ fn code_of_other_compilers_is_read_as_objdump_reads_it() {
 fn other_architectures_are_refused() {
     let error = Disassembler::new(target_lexicon::Architecture::Sparc64).err().unwrap().to_string();
     assert_eq!(error, "there is no disassembler for sparc64: there is for x86_64, aarch64, riscv64 and s390x");
+}
+
+/// A new release of the code generator cannot turn a step over x86-64 code off in silence: nearly all functions are laid out,
+/// and each step has something to do in so many of them.
+#[test]
+fn functions_are_laid_out() {
+    let mut changed: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut kept: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
+    let mut functions = 0;
+    for path in objects("clang22-v4") {
+        let (program, translation) = translate(&path, "x86_64");
+        for compiled in &translation.functions {
+            let Layout { changed: steps, kept: reason } = compiled.layout;
+            functions += 1;
+            for pass in Pass::ALL.iter().filter(|&&pass| steps.contains(pass)) {
+                *changed.entry(pass.name()).or_default() += 1;
+            }
+            if let Some(reason) = reason {
+                let name = compiled.function.map_or("", |id| &program.functions[id].name);
+                kept.entry(reason).or_default().push(format!("{name} of {}", path.display()));
+            }
+        }
+    }
+    let some: usize = kept.values().map(Vec::len).sum();
+    assert!(some * 100 <= functions, "{some} of {functions} functions stay as they were: {kept:#?}");
+    // Of a hundred.
+    let floors =
+        [("tables", 1), ("rotation", 8), ("placement", 20), ("prologues", 90), ("short", 90), ("align", 25)];
+    for (step, least) in floors {
+        let found = changed.get(step).copied().unwrap_or(0);
+        assert!(found * 100 >= least * functions, "{step} changes {found} of {functions} functions");
+    }
 }

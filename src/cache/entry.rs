@@ -11,7 +11,7 @@ use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
-use crate::compile::{CodeRange, CompiledFunction, FrameRow, FrameRows, NativeFrame, Unwind};
+use crate::compile::{CodeRange, CompiledFunction, FrameRow, FrameRows, Layout, NativeFrame, Unwind};
 use crate::lift::Declarations;
 use crate::program::Id;
 use crate::select::Selection;
@@ -59,6 +59,7 @@ pub fn encode(functions: &[CompiledFunction], isa: &dyn TargetIsa) -> Option<Vec
             entries,
             frame,
             optimised,
+            layout: _,
         } = function;
         if optimised.is_some() {
             return None;
@@ -158,6 +159,7 @@ pub fn decode(bytes: &[u8], selection: &Selection, declarations: &Declarations) 
             entries: bytes.list(In::small)?,
             frame: NativeFrame { size: bytes.small()?, spills: bytes.small()?..bytes.small()? },
             optimised: None,
+            layout: Layout::default(),
         })
     });
     let functions = functions.collect::<Option<Vec<_>>>()?;

@@ -3,6 +3,7 @@
 //! Comes in: a program and its declarations. Goes out: one [`CompiledFunction`] for each function, in order, the
 //! same whatever the number of threads. Each thread reuses its contexts. Code of x86-64 is then laid out again (`layout/`).
 
+mod extent;
 mod layout;
 mod unwind;
 
@@ -27,6 +28,8 @@ use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
 use crate::times::{Phase, Profiled, time};
 
+use extent::Extent;
+pub use layout::{Layout, Reason};
 pub use unwind::{FrameRow, FrameRows, Unwind};
 
 /// The machine code of a function.
@@ -53,6 +56,9 @@ pub struct CompiledFunction {
     pub frame: NativeFrame,
     /// Its CLIF after Cranelift's optimisation, if it was asked for.
     pub optimised: Option<String>,
+    /// How it was laid out, if that was not read from the cache.
+    #[doc(hidden)]
+    pub layout: Layout,
 }
 
 /// The stack frame of compiled code, once its prologue has run.
@@ -344,14 +350,7 @@ fn assemble(
     });
     let relocations = buffer.relocs().iter();
     let locations = buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
-    // On s390x, records of traps are of the last bytes of instructions, which are all in blocks.
-    let has_traps = isa.triple().architecture != Architecture::S390x;
-    let traps = buffer.traps().iter().filter(|_| has_traps).map(|trap| trap.offset);
-    let mut entries: Vec<CodeOffset> = compiled.bb_starts.iter().copied().chain(traps).collect();
-    entries.sort_unstable();
-    entries.dedup();
-    // Blocks at the end may have become empty.
-    entries.retain(|&entry| entry < buffer.total_size());
+    let Extent { entries, end } = Extent::new(&compiled, isa.triple().architecture);
     let mut made = CompiledFunction {
         id,
         function: None,
@@ -367,12 +366,13 @@ fn assemble(
             .collect(),
         entries,
         optimised: (keep == Keep::Optimised).then(|| optimised(&context.func)),
+        layout: Layout::default(),
     };
     let lays_out = [Pass::Tables, Pass::Placement, Pass::Prologues, Pass::Rotation, Pass::Short, Pass::Align]
         .iter()
         .any(|&pass| passes.contains(pass));
     if lays_out && isa.triple().architecture == Architecture::X86_64 {
-        layout::run(&mut made, isa, passes);
+        layout::run(&mut made, end, isa, passes);
     }
     Ok(made)
 }

@@ -10,6 +10,7 @@
 mod command;
 mod translated;
 
+mod constants;
 mod fixtures;
 mod messages;
 mod names;

@@ -78,6 +78,23 @@ pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator])
     let most = if seed.below(8) == 0 { 200 } else { 30 };
     let size = 1 + seed.below(most);
     let program = Random::new(&mut seed, size);
+    check_program(value, seed, &program, choose);
+}
+
+/// Runs a program of constants that read as instructions, on those translators that `choose` takes from the seed.
+pub fn check_constants<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
+    let mut seed = Seed::new(value);
+    let size = 1 + seed.below(12);
+    let program = Random::of_constants(&mut seed, size);
+    check_program(value, seed, &program, choose);
+}
+
+fn check_program<'a>(
+    value: u64,
+    mut seed: Seed,
+    program: &Random,
+    choose: impl FnOnce(&mut Seed) -> &'a [Translator],
+) {
     let mut memory = [0; MEMORY];
     memory.fill_with(|| seed.next() as u8);
     let translators = choose(&mut seed);
@@ -90,8 +107,8 @@ pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator])
     for translator in translators {
         let name = format!("seed {value}, {}", translator.name);
         let differs = |program: &Random| translator.difference(&name, &program.text(), memory);
-        let Some(error) = differs(&program) else { continue };
-        let (program, error) = shrink(program, error, differs);
+        let Some(error) = differs(program) else { continue };
+        let (program, error) = shrink(program.clone(), error, differs);
         panic!(
             "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1, {}: {error}\nmemory {}\n{}",
             translator.name,

@@ -11,6 +11,7 @@
 //! | r7, r8 | counters of loops; only read otherwise |
 //! | r9 | the memory argument, of [`MEMORY`] bytes |
 
+mod constants;
 mod idioms;
 mod instructions;
 mod rounds;
@@ -127,6 +128,22 @@ impl Random {
     /// A program that does something else for each content of its memory.
     pub fn of_input(seed: &mut Seed, size: usize) -> Random {
         Random::starting(seed, size, |_| Start::Input)
+    }
+
+    /// A program of constants that read as instructions, in functions whose last blocks come to nothing: the first one calls
+    /// the others.
+    pub fn of_constants(seed: &mut Seed, size: usize) -> Random {
+        let values = (0..7).map(|_| instructions::value(seed)).collect();
+        let call = |callee| Piece::Code(format!("{}\nr6 *= 31\nr6 ^= r0", instructions::call(seed, callee)));
+        let calls = (1..=size).map(call).collect();
+        let mut functions = vec![Function { start: Start::Values(values), body: calls }];
+        for _ in 0..size {
+            let (kind, body) = small::quotient(seed, size + 1);
+            functions.push(Function { start: Start::Small(kind), body });
+        }
+        let (kind, body) = small::recursive();
+        functions.push(Function { start: Start::Small(kind), body });
+        Random { functions }
     }
 
     fn starting(seed: &mut Seed, size: usize, start: impl Fn(&mut Seed) -> Start) -> Random {

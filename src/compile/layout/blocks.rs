@@ -107,8 +107,7 @@ impl Graph {
         range: Range<usize>,
         block_of: impl Fn(u32) -> Option<usize>,
     ) -> Option<()> {
-        let is_there = |item: &Item| !matches!(item.kind, Kind::Short(bytes) if bytes.bytes().is_empty());
-        let last = range.clone().rev().find(|&index| is_there(&items[index]));
+        let last = range.clone().rev().find(|&index| !items[index].is_empty());
         let first = self.edges.len();
         let next = self.blocks.len() + 1;
         let mut lead = |to: usize| self.edges.push(Edge { to, weight: 1.0 });
@@ -140,9 +139,8 @@ impl Graph {
             }
         }
         if let Some(table) = last.map(|last| &items[last]).filter(|item| matches!(item.kind, Kind::Table)) {
-            let (entries, _) = table.bytes(code)?.as_chunks();
-            for &entry in entries {
-                lead(block_of(table.start.wrapping_add(u32::from_le_bytes(entry)))?);
+            for to in table.entries(code) {
+                lead(block_of(to)?);
             }
         }
         self.blocks.push(Block { items: range, end, edges: first..self.edges.len() });

@@ -17,7 +17,7 @@
 
 use std::ops::Range;
 
-use iced_x86::{Decoder, DecoderOptions, Mnemonic, OpKind, Register};
+use iced_x86::{Decoder, DecoderOptions, InstructionInfoFactory, Mnemonic, OpKind, Register};
 
 use super::items::{Item, Items};
 use super::registers::{Flow, RBP, RSP, SAVED, Uses, number};
@@ -32,7 +32,7 @@ const WORD: u32 = 8;
 const ALIGNMENT: u32 = 16;
 
 /// The DWARF numbers of the processor's registers (System V psABI for x86-64, figure 3.36).
-const DWARF: [u16; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
+pub(super) const DWARF: [u16; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// A function whose frame is another one.
 pub(super) struct Rewritten {
@@ -103,7 +103,7 @@ fn step(bytes: &[u8]) -> Option<Step> {
 }
 
 impl Frame {
-    fn read(items: &Items, code: &[u8]) -> Option<Frame> {
+    pub(super) fn read(items: &Items, code: &[u8]) -> Option<Frame> {
         let step = |at: usize| step(items.get(at)?.bytes(code)?);
         if step(0)? != Step::PushFrame || step(1)? != Step::SetFrame {
             return None;
@@ -185,6 +185,13 @@ impl Frame {
             && instruction.memory_base() == Register::RSP
             // The end of all slots is an address too: BPF's frame pointer.
             && instruction.memory_displacement64() < u64::from(self.slots) + u64::from(is_address)
+    }
+
+    /// Whether an item sets it up, or takes it down.
+    pub(super) fn is_part(&self, item: usize) -> bool {
+        let behind = self.epilogues.partition_point(|epilogue| epilogue.start <= item);
+        let epilogue = behind.checked_sub(1).map(|index| &self.epilogues[index]);
+        self.prologue.contains(&item) || epilogue.is_some_and(|epilogue| epilogue.contains(&item))
     }
 
     /// Whether there is nothing to do to set it up.
@@ -306,18 +313,25 @@ struct Made {
     rows: Vec<(usize, FrameRow)>,
     /// What the next item is called.
     next: u32,
+    factory: InstructionInfoFactory,
 }
 
 impl Made {
     /// Nothing yet, of code of so many items.
     fn new(items: usize, next: u32) -> Made {
-        Made { list: Vec::with_capacity(items + 16), rows: Vec::new(), next }
+        Made {
+            list: Vec::with_capacity(items + 16),
+            rows: Vec::new(),
+            next,
+            factory: InstructionInfoFactory::new(),
+        }
     }
 
     /// An item that was not there.
     fn add(&mut self, bytes: Bytes) {
         let instruction = Decoder::new(64, bytes.bytes(), DecoderOptions::NONE).decode();
-        self.list.push(Item::new(self.next, bytes, Uses::new(&instruction)));
+        let uses = Uses::new(&mut self.factory, &instruction);
+        self.list.push(Item::new(self.next, bytes, uses));
         self.next += 1;
     }
 

@@ -1,15 +1,10 @@
-//! The code of a function, read back.
+//! The pieces of a function's code: what they are, in the order in which they will lie, and by what names they are found.
 //!
-//! In: a compiled function. Out: its bytes as [`Item`]s, in order. What control does not reach is data: jump tables behind
-//! indirect jumps, constants behind all code. Bytes that nothing refers to, and are 0, are padding: they go.
-
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
+//! In: what was read (`read.rs`). Out: [`Items`], which the steps change.
 
 use super::place;
 use super::registers::Uses;
-use super::shorten::{self, Bytes};
-use super::tables;
-use crate::compile::CompiledFunction;
+use super::shorten::Bytes;
 
 /// A piece of code.
 #[derive(Clone, Copy)]
@@ -29,6 +24,7 @@ pub(super) struct Item {
 }
 
 /// The pieces, in the order in which they will lie.
+#[derive(Clone)]
 pub(super) struct Items {
     list: Vec<Item>,
     /// For each byte of the code as it was, the index of the item that it was in, or of the first one behind it.
@@ -134,83 +130,8 @@ pub(super) enum Kind {
     Data,
 }
 
-/// Reads a function; none if something in it is not understood. With `shortens`, instructions have shorter encodings.
-pub(super) fn read(function: &CompiledFunction, shortens: bool) -> Option<Items> {
-    let code = &function.code[..];
-    let size = u32::try_from(code.len()).ok()?;
-    let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
-    relocated.sort_unstable();
-    let mut entries: Vec<u32> = std::iter::once(0).chain(function.entries.iter().copied()).collect();
-    entries.sort_unstable();
-    entries.dedup();
-    let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
-    let mut instruction = Instruction::default();
-    let mut items = Vec::with_capacity(code.len() / 4);
-    // The least place behind all code that something refers to.
-    let mut referred = size;
-    let last = *entries.last()?;
-    for (index, &entry) in entries.iter().enumerate() {
-        let next = entries.get(index + 1).copied().unwrap_or(size);
-        let mut at = entry;
-        decoder.set_position(at as usize).ok()?;
-        decoder.set_ip(u64::from(at));
-        let mut is_table = false;
-        // The farthest place that a branch of this block leads to: some instructions of Cranelift's have branches inside.
-        let mut inside = 0;
-        while at < next {
-            decoder.decode_out(&mut instruction);
-            let end = at.checked_add(u32::try_from(instruction.len()).ok()?).filter(|&end| end <= next)?;
-            let bytes = &code[at as usize..end as usize];
-            let is_relocated =
-                relocated.get(relocated.partition_point(|&place| place < at)).is_some_and(|&place| place < end);
-            let kind = if is_relocated {
-                Kind::Plain
-            } else {
-                let displacement = decoder.get_constant_offsets(&instruction).displacement_offset();
-                kind(&instruction, bytes, displacement, shortens)?
-            };
-            match kind {
-                Kind::Relative { to, .. } if to > last => referred = referred.min(to),
-                Kind::Branch { to, .. } if to < next => inside = inside.max(to),
-                _ => {}
-            }
-            let uses = Uses::new(&instruction);
-            let (size, extent) = (end - at, end - at);
-            items.push(Item { name: at, extent, start: at, size, kind, is_relocated, uses });
-            at = end;
-            is_table = instruction.mnemonic() == Mnemonic::Jmp && instruction.op0_kind() == OpKind::Register;
-            if ends_flow(&instruction) && inside < at {
-                break;
-            }
-        }
-        if at == next {
-            continue;
-        }
-        if is_table {
-            // Behind all code, constants may follow.
-            let end = if next < size { Some(next) } else { tables::size(&items, code)?.checked_add(at) };
-            let end = end.filter(|&end| end <= next && (end - at).is_multiple_of(4))?;
-            items.push(Item::data(at, end, Kind::Table));
-            at = end;
-        }
-        if at == next {
-            continue;
-        }
-        // Only constants behind all code are not reached.
-        let start = (next == size).then(|| referred.max(at))?;
-        let padding = &code[at as usize..start as usize];
-        if padding.iter().any(|&byte| byte != 0) {
-            return None;
-        }
-        if start < next {
-            items.push(Item::data(start, next, Kind::Data));
-        }
-    }
-    Some(Items::new(items, size))
-}
-
 impl Item {
-    fn data(start: u32, end: u32, kind: Kind) -> Item {
+    pub(super) fn data(start: u32, end: u32, kind: Kind) -> Item {
         let size = end - start;
         Item { name: start, extent: size, start, size, kind, is_relocated: false, uses: Uses::default() }
     }
@@ -242,6 +163,17 @@ impl Item {
         code.get(self.start as usize..(self.start + self.size) as usize)
     }
 
+    /// Where the entries of a jump table lead.
+    pub(super) fn entries(&self, code: &[u8]) -> impl Iterator<Item = u32> {
+        let (entries, _) = self.bytes(code).unwrap_or_default().as_chunks();
+        entries.iter().map(|&entry| self.start.wrapping_add(u32::from_le_bytes(entry)))
+    }
+
+    /// Whether it is there at all.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.kind, Kind::Short(bytes) if bytes.bytes().is_empty())
+    }
+
     pub(super) fn is_data(&self) -> bool {
         matches!(self.kind, Kind::Data | Kind::Table)
     }
@@ -259,34 +191,4 @@ impl Item {
         self.kind = Kind::Short(Bytes::NONE);
         self.uses = Uses::NOTHING;
     }
-}
-
-fn ends_flow(instruction: &Instruction) -> bool {
-    matches!(instruction.mnemonic(), Mnemonic::Jmp | Mnemonic::Ret | Mnemonic::Ud2)
-}
-
-/// What is done with an instruction that no relocation is in.
-fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize, shortens: bool) -> Option<Kind> {
-    if instruction.is_invalid() {
-        return None;
-    }
-    let is_near = (0..instruction.op_count()).any(|operand| {
-        matches!(instruction.op_kind(operand), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
-    });
-    if is_near {
-        let to = u32::try_from(instruction.near_branch_target()).ok()?;
-        let condition = match bytes {
-            [0x0f, second, ..] if second & 0xf0 == 0x80 => Some(second & 0xf),
-            [first, _] if first & 0xf0 == 0x70 => Some(first & 0xf),
-            [0xe9, ..] | [0xeb, _] => None,
-            _ => return None,
-        };
-        return Some(Kind::Branch { condition, to });
-    }
-    if instruction.is_ip_rel_memory_operand() {
-        let to = u32::try_from(instruction.ip_rel_memory_address()).ok()?;
-        return Some(Kind::Relative { to, at: u8::try_from(displacement).ok()? });
-    }
-    let short = if shortens { shorten::shorten(bytes) } else { None };
-    Some(short.map_or(Kind::Plain, Kind::Short))
 }

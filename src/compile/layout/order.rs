@@ -24,12 +24,16 @@ const JUMP: f64 = 0.25;
 /// What is to be left of the cost.
 const WORTH: f64 = 0.9;
 
-/// Puts the blocks of a function in order.
-pub(super) fn reorder(items: Items, entries: &[u32], code: &[u8]) -> Items {
-    let Some(graph) = Graph::read(&items, entries, code) else { return items };
+/// Puts the blocks of a function in order, and says whether it is another one.
+pub(super) fn reorder(items: Items, entries: &[u32], code: &[u8]) -> (Items, bool) {
+    let Some(graph) = Graph::read(&items, entries, code) else { return (items, false) };
     let order = Chains::new(&graph).order();
     let before: Vec<usize> = (0..graph.blocks.len()).collect();
-    if cost(&graph, &order) < WORTH * cost(&graph, &before) { written(items, &graph, &order) } else { items }
+    if cost(&graph, &order) < WORTH * cost(&graph, &before) {
+        (written(items, &graph, &order), true)
+    } else {
+        (items, false)
+    }
 }
 
 /// What blocks in this order cost.

@@ -6,6 +6,7 @@
 
 use super::align::Loop;
 use super::items::{Item, Items, Kind};
+use super::registers::Flow;
 use crate::compile::CodeRange;
 
 /// Bytes of a branch whose distance is one byte.
@@ -98,14 +99,25 @@ impl Placed {
         has_grown
     }
 
-    /// Where what started at an offset starts now; the end of all is one too.
+    /// Where what started at an offset starts now.
     pub(super) fn at(&self, items: &Items, offset: u32) -> Option<u32> {
-        match items.index_of(offset) {
-            Some(index) => Some(self.starts[index]),
-            None => self
-                .inside(items, offset)
-                .filter(|_| items.containing(offset).is_some_and(|index| matches!(items[index].kind, Kind::Data))),
+        items.index_of(offset).map(|index| self.starts[index])
+    }
+
+    /// Where what an address refers to is now: a jump table, or one of the constants.
+    pub(super) fn data(&self, items: &Items, offset: u32) -> Option<u32> {
+        let index = items.containing(offset)?;
+        match items[index].kind {
+            Kind::Table => self.at(items, offset),
+            Kind::Data => Some(self.starts[index] + (offset - items[index].name)),
+            _ => None,
         }
+    }
+
+    /// Where instructions end, and constants begin, or what aligns them.
+    pub(super) fn end_of_code(&self, items: &Items) -> u32 {
+        let last = items.iter().rposition(|item| !matches!(item.kind, Kind::Data));
+        last.map_or(0, |last| self.starts[last] + self.sizes[last])
     }
 
     /// Where what ended at an offset ends now.
@@ -131,9 +143,14 @@ impl Placed {
             Kind::Branch { to, .. } if to >= items.size() => items.index_of(to),
             _ => None,
         });
-        let is_left = |item: &Item| matches!(item.kind, Kind::Branch { condition: None, .. } | Kind::Table);
-        let apart = (1..items.len()).filter(|&index| is_left(&items[index - 1]) && !items[index].is_data());
-        targets.chain(apart).map(|index| self.starts[index]).collect()
+        let is_left = |item: &Item| {
+            let is_jump = matches!(item.kind, Kind::Branch { condition: None, .. } | Kind::Table);
+            is_jump
+                || !matches!(item.kind, Kind::Branch { .. }) && !matches!(item.uses.flow, Flow::Next | Flow::Call)
+        };
+        let there: Vec<usize> = (0..items.len()).filter(|&index| self.sizes[index] > 0).collect();
+        let apart = there.windows(2).filter(|pair| is_left(&items[pair[0]]) && !items[pair[1]].is_data());
+        targets.chain(apart.map(|pair| pair[1])).map(|index| self.starts[index]).collect()
     }
 
     /// Where the source locations of what was there hold now.

@@ -1,9 +1,12 @@
-//! Which registers an instruction uses.
+//! What an instruction does to registers and flags.
 //!
-//! In: a decoded instruction. Out: the general registers that its operands name. The rule: what has operands that are not
-//! named, or is not known here, is not [`Uses::is_simple`], and uses any registers.
+//! In: a decoded instruction. Out: its [`Uses`], as the decoder's tables say. The rule: what control goes to is not a part of
+//! it: what a call reads and leaves is for who asks.
 
-use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{
+    FlowControl, Instruction, InstructionInfoFactory, InstructionInfoOptions, OpAccess, OpKind, Register,
+    RflagsBits,
+};
 
 /// General registers, a bit each, by the processor's numbers.
 pub(super) type Set = u16;
@@ -23,9 +26,6 @@ pub(super) const ARGUMENTS: Set = 1 | 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 8
 /// Those that hold results.
 pub(super) const RESULTS: Set = 1 | 1 << 2;
 
-/// Those that instructions use that do not name them.
-pub(super) const IMPLICIT: Set = 0xff;
-
 /// Where control goes after an instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -42,67 +42,82 @@ pub(super) enum Flow {
     Elsewhere,
 }
 
-/// What an instruction does with general registers.
+/// How many of the flags that conditions read an instruction writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Flags {
+    /// None of them.
+    #[default]
+    Kept,
+    /// Some, or all of them at times.
+    Changed,
+    /// All, whatever they were; some may be undefined.
+    Set,
+}
+
+/// What an instruction does with general registers, flags and memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Uses {
-    /// Those whose values it may read.
+    /// Those whose values it may read: those that it writes in part, or at times, too.
     pub(super) read: Set,
     /// Those that it may write, in part or as a whole.
     pub(super) written: Set,
-    /// Whether that is all that it reads and writes, but for memory, flags, vectors, and the stack pointer of [`Self::is_stack`].
-    pub(super) is_simple: bool,
+    /// What it does to the flags.
+    pub(super) flags: Flags,
+    /// Whether it reads flags.
+    pub(super) reads_flags: bool,
+    /// Whether it may write memory.
+    pub(super) stores: bool,
     /// Where control is after it.
     pub(super) flow: Flow,
-    /// Whether it moves the stack pointer without naming it.
+    /// Whether it moves the stack pointer without naming it, which then is in neither set.
     pub(super) is_stack: bool,
 }
 
+/// Flags of arithmetic.
+const STATUS: u32 =
+    RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::AF | RflagsBits::CF | RflagsBits::PF;
+
+/// Those that a condition can be of.
+const CONDITIONS: u32 = RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::CF | RflagsBits::PF;
+
 impl Uses {
     /// Of no instruction.
-    pub(super) const NOTHING: Uses =
-        Uses { read: 0, written: 0, is_simple: true, flow: Flow::Next, is_stack: false };
+    pub(super) const NOTHING: Uses = Uses {
+        read: 0,
+        written: 0,
+        flags: Flags::Kept,
+        reads_flags: false,
+        stores: false,
+        flow: Flow::Next,
+        is_stack: false,
+    };
 
-    pub(super) fn new(instruction: &Instruction) -> Uses {
-        use Mnemonic::{
-            Call, Cmp, Enter, Jmp, Leave, Pop, Popf, Popfd, Popfq, Push, Pushf, Pushfd, Pushfq, Ret, Test, Ud2,
-        };
-        let mnemonic = instruction.mnemonic();
+    pub(super) fn new(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> Uses {
+        let info = factory.info_options(instruction, InstructionInfoOptions::NO_MEMORY_USAGE);
         let mut uses = Uses {
-            is_simple: is_simple(instruction),
-            flow: match mnemonic {
-                Call => Flow::Call,
-                Ret => Flow::Return,
-                Ud2 => Flow::Trap,
-                Jmp => Flow::Elsewhere,
-                _ => Flow::Next,
-            },
-            is_stack: matches!(
-                mnemonic,
-                Call | Enter | Leave | Pop | Popf | Popfd | Popfq | Push | Pushf | Pushfd | Pushfq | Ret
-            ),
+            flow: flow(instruction),
+            is_stack: instruction.is_stack_instruction(),
+            flags: flags(instruction),
+            reads_flags: instruction.rflags_read() & STATUS != 0,
             ..Uses::default()
         };
-        let bit = |register: Register| number(register).map_or(0, |number| 1 << number);
-        for operand in 0..instruction.op_count() {
-            match instruction.op_kind(operand) {
-                OpKind::Register => {
-                    let bit = bit(instruction.op_register(operand));
-                    if operand == 0 && !matches!(mnemonic, Cmp | Push | Test) {
-                        uses.written = bit;
-                    }
-                    if operand > 0 || !overwrites(instruction) {
-                        uses.read |= bit;
-                    }
-                }
-                OpKind::Memory => {
-                    uses.read |= bit(instruction.memory_base()) | bit(instruction.memory_index());
-                }
-                _ => {}
+        for used in info.used_registers() {
+            let Some(number) = number(used.register()) else { continue };
+            let (reads, writes) = access(used.access());
+            let is_whole = used.access() == OpAccess::Write && is_whole(used.register());
+            if reads || writes && !is_whole {
+                uses.read |= 1 << number;
+            }
+            if writes {
+                uses.written |= 1 << number;
             }
         }
-        if is_zero(instruction) {
-            uses.read = 0;
+        if uses.is_stack && !names_stack_pointer(instruction) {
+            uses.read &= !(1 << RSP);
+            uses.written &= !(1 << RSP);
         }
+        uses.stores = (0..instruction.op_count())
+            .any(|operand| is_memory(instruction.op_kind(operand)) && access(info.op_access(operand)).1);
         uses
     }
 
@@ -110,22 +125,81 @@ impl Uses {
     pub(super) fn named(self) -> Set {
         self.read | self.written
     }
+
+    /// Whether it does nothing but set the flags.
+    pub(super) fn only_sets_flags(self) -> bool {
+        self.flags == Flags::Set && self.written == 0 && !self.stores && self.flow == Flow::Next && !self.is_stack
+    }
 }
 
-/// Whether the register that is its first operand has a new value that has nothing to do with the old one.
-fn overwrites(instruction: &Instruction) -> bool {
-    use Mnemonic::{Lea, Mov, Movd, Movq, Movsx, Movsxd, Movzx, Pop};
-    is_whole(instruction.op0_register())
-        && matches!(instruction.mnemonic(), Lea | Mov | Movd | Movq | Movsx | Movsxd | Movzx | Pop)
+/// Whether an operand may be read, and may be written.
+fn access(access: OpAccess) -> (bool, bool) {
+    match access {
+        OpAccess::None | OpAccess::NoMemAccess => (false, false),
+        OpAccess::Read | OpAccess::CondRead => (true, false),
+        OpAccess::Write => (false, true),
+        // What is not written at times is read then.
+        OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite => (true, true),
+    }
 }
 
-/// Whether it is an exclusive or of a whole register with itself.
-fn is_zero(instruction: &Instruction) -> bool {
-    let register = instruction.op0_register();
-    instruction.mnemonic() == Mnemonic::Xor
-        && instruction.op1_kind() == OpKind::Register
-        && instruction.op1_register() == register
-        && is_whole(register)
+fn is_memory(kind: OpKind) -> bool {
+    !matches!(
+        kind,
+        OpKind::Register
+            | OpKind::NearBranch16
+            | OpKind::NearBranch32
+            | OpKind::NearBranch64
+            | OpKind::FarBranch16
+            | OpKind::FarBranch32
+            | OpKind::Immediate8
+            | OpKind::Immediate8_2nd
+            | OpKind::Immediate16
+            | OpKind::Immediate32
+            | OpKind::Immediate64
+            | OpKind::Immediate8to16
+            | OpKind::Immediate8to32
+            | OpKind::Immediate8to64
+            | OpKind::Immediate32to64
+    )
+}
+
+fn names_stack_pointer(instruction: &Instruction) -> bool {
+    let is_stack_pointer = |register: Register| number(register) == Some(RSP);
+    (0..instruction.op_count()).any(|operand| match instruction.op_kind(operand) {
+        OpKind::Register => is_stack_pointer(instruction.op_register(operand)),
+        OpKind::Memory => is_stack_pointer(instruction.memory_base()),
+        _ => false,
+    })
+}
+
+fn flow(instruction: &Instruction) -> Flow {
+    match instruction.flow_control() {
+        FlowControl::Next | FlowControl::ConditionalBranch => Flow::Next,
+        FlowControl::Call | FlowControl::IndirectCall => Flow::Call,
+        FlowControl::Return => Flow::Return,
+        FlowControl::Exception => Flow::Trap,
+        FlowControl::UnconditionalBranch
+        | FlowControl::IndirectBranch
+        | FlowControl::Interrupt
+        | FlowControl::XbeginXabortXend => Flow::Elsewhere,
+    }
+}
+
+fn flags(instruction: &Instruction) -> Flags {
+    use iced_x86::Mnemonic::{Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shld, Shr, Shrd};
+    let modified = instruction.rflags_modified();
+    // By a number in a register, which may be 0: then the flags stay.
+    let is_shift = matches!(instruction.mnemonic(), Rcl | Rcr | Rol | Ror | Sal | Sar | Shl | Shld | Shr | Shrd);
+    let last = instruction.op_count().saturating_sub(1);
+    let may_be_nothing = is_shift && instruction.op_kind(last) == OpKind::Register;
+    if modified & STATUS == 0 {
+        Flags::Kept
+    } else if modified & CONDITIONS == CONDITIONS && !may_be_nothing {
+        Flags::Set
+    } else {
+        Flags::Changed
+    }
 }
 
 /// Whether writing it leaves nothing of the whole register as it was.
@@ -146,25 +220,4 @@ pub(super) fn number(register: Register) -> Option<u8> {
     ];
     let (first, _, number) = *SETS.iter().find(|(first, last, _)| (*first..=*last).contains(&register))?;
     Some(number + (register as u8 - first as u8))
-}
-
-/// Whether its operands are all that it has; the first may be written, and no other.
-fn is_simple(instruction: &Instruction) -> bool {
-    use Mnemonic::{
-        Add, And, Bswap, Cmova, Cmovae, Cmovb, Cmovbe, Cmove, Cmovg, Cmovge, Cmovl, Cmovle, Cmovne, Cmovns, Cmovs,
-        Cmp, Dec, Imul, Inc, Lea, Lzcnt, Mov, Movd, Movq, Movsx, Movsxd, Movzx, Neg, Not, Or, Pop, Popcnt, Push,
-        Rol, Ror, Sar, Seta, Setae, Setb, Setbe, Sete, Setg, Setge, Setl, Setle, Setne, Setns, Sets, Shl, Shr, Sub,
-        Test, Tzcnt, Xor,
-    };
-    match instruction.mnemonic() {
-        // With one operand it has two registers more.
-        Imul => instruction.op_count() > 1,
-        Add | And | Bswap | Cmova | Cmovae | Cmovb | Cmovbe | Cmove | Cmovg | Cmovge | Cmovl | Cmovle | Cmovne
-        | Cmovns | Cmovs | Cmp | Dec | Inc | Lea | Lzcnt | Mov | Movd | Movq | Movsx | Movsxd | Movzx | Neg
-        | Not | Or | Pop | Popcnt | Push | Rol | Ror | Sar | Seta | Setae | Setb | Setbe | Sete | Setg | Setge
-        | Setl | Setle | Setne | Setns | Sets | Shl | Shr | Sub | Test | Tzcnt | Xor => {
-            !instruction.has_lock_prefix()
-        }
-        _ => false,
-    }
 }

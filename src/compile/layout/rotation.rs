@@ -14,7 +14,7 @@
 //! instructions at most; what is not found out is live.
 
 use super::items::{Item, Items, Kind};
-use super::registers::{ARGUMENTS, Flow, IMPLICIT, RESULTS, SAVED, Set};
+use super::registers::{ARGUMENTS, Flow, RESULTS, SAVED, Set};
 use super::ways::Ways;
 
 /// How many instructions are looked at for a register's next use.
@@ -23,16 +23,18 @@ const LOOKED_AT: usize = 48;
 /// Moves before a jump, at most.
 const MOVES: usize = 8;
 
-/// Changes all loops of a function.
-pub(super) fn rotate(items: &mut Items, code: &[u8]) {
+/// Changes all loops of a function, and says whether there are any.
+pub(super) fn rotate(items: &mut Items, code: &[u8]) -> bool {
     let mut ways = None;
+    let mut has_changed = false;
     for jump in 1..items.len() {
         let Kind::Branch { condition: None, to } = items[jump].kind else { continue };
         let Some(head) = items.index_of(to).filter(|&head| head < jump) else { continue };
         let ways = ways.get_or_insert_with(|| Ways::new(items, code));
         let Some(back) = Back::read(items, code, ways, head, jump) else { continue };
-        back.change(items, code, ways);
+        has_changed |= back.change(items, ways);
     }
+    has_changed
 }
 
 /// A move from a register to another, or a value that is computed without memory and flags.
@@ -45,7 +47,7 @@ struct Move {
 
 impl Move {
     fn read(item: &Item, code: &[u8]) -> Option<Move> {
-        if item.is_relocated || !item.uses.is_simple || !matches!(item.kind, Kind::Plain | Kind::Short(_)) {
+        if item.is_relocated || !matches!(item.kind, Kind::Plain | Kind::Short(_)) {
             return None;
         }
         let bytes = item.bytes(code)?;
@@ -127,8 +129,8 @@ impl Back {
         }
     }
 
-    /// Writes it over what was there.
-    fn change(self, items: &mut Items, code: &[u8], ways: &mut Ways) {
+    /// Writes it over what was there, and says whether it is something else.
+    fn change(self, items: &mut Items, ways: &mut Ways) -> bool {
         let (mut jump, out, head) = (items[self.jump], items[self.jump + 1].name, items[self.head].name);
         let mut made: Vec<Item> = self.moves.iter().map(|made| made.item).collect();
         let written = made.iter().fold(0, |written, item| written | item.uses.written);
@@ -142,7 +144,7 @@ impl Back {
                 let comparison = test.checked_sub(1).filter(|&comparison| {
                     let item = &items[comparison];
                     let is_alone = !item.is_relocated && !ways.lead_to(&items[comparison..test]);
-                    is_alone && is_comparison(item, code) && item.uses.read & written == 0
+                    is_alone && item.uses.only_sets_flags() && item.uses.read & written == 0
                 });
                 made.extend(comparison.map(|comparison| items[comparison]));
                 jump = items[test];
@@ -150,8 +152,10 @@ impl Back {
                 comparison.unwrap_or(test)
             }
         };
+        let mut is_other = test.is_some() || self.moves.len() < self.jump - self.first;
         if let Kind::Branch { to, .. } = items[self.jump].kind {
             ways.replace(to, head);
+            is_other |= to != head;
         }
         jump.lead_to(head, test.is_some());
         made.push(jump);
@@ -161,18 +165,7 @@ impl Back {
                 None => items[index].remove(),
             }
         }
-    }
-}
-
-/// Whether it does nothing but set the flags.
-fn is_comparison(item: &Item, code: &[u8]) -> bool {
-    let Some(bytes) = item.bytes(code) else { return false };
-    let rest = if bytes.first().is_some_and(|byte| byte & 0xf0 == 0x40) { &bytes[1..] } else { bytes };
-    match *rest {
-        [0x38..=0x3d | 0x84 | 0x85 | 0xa8 | 0xa9, ..] => true,
-        [0x80 | 0x81 | 0x83, operands, ..] => operands >> 3 & 7 == 7,
-        [0xf6 | 0xf7, operands, ..] => operands >> 3 & 7 == 0,
-        _ => false,
+        is_other
     }
 }
 
@@ -203,8 +196,7 @@ fn is_dead(items: &Items, start: usize, register: Set) -> bool {
                 _ => {}
             }
             let (may_read, ends) = match uses.flow {
-                Flow::Next if uses.is_simple => (uses.read, uses.written & register != 0),
-                Flow::Next => (uses.named() | IMPLICIT, false),
+                Flow::Next => (uses.read, uses.written & register != 0),
                 Flow::Call => (uses.read | ARGUMENTS, register & SAVED == 0),
                 Flow::Return => (RESULTS | SAVED, true),
                 Flow::Trap => (0, true),

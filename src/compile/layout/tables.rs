@@ -2,7 +2,7 @@
 //!
 //! Cranelift takes the lesser of the index and the number of entries, and has one entry more for what is beyond: the jump
 //! waits for the comparison, against what code that is not trusted could learn of memory by speculation. What runs here is as
-//! trusted as native code is. In: the code, read back. Out: the same places, with other instructions in some.
+//! trusted as native code is (`docs/speculation.md`). In: the code, read back. Out: the same places, with other instructions in some.
 //!
 //! | as Cranelift writes it | as it is then |
 //! |---|---|
@@ -11,21 +11,21 @@
 //!
 //! The rule: `beyond` is where the last entry leads. There, the registers of the index and of the address hold what they would
 //! not have held; nobody reads them, since they are Cranelift's own (`JmpTableSeq`), made for this jump. Nothing leads in
-//! between. Where a table ends that lies behind all code is known by the number of its entries too.
+//! between.
 
 use super::items::{Item, Items, Kind};
-use super::registers::{Set, Uses};
+use super::registers::{Flags, Flow, Set, Uses};
 use super::shorten::Bytes;
 use super::ways::Ways;
 
 /// Instructions from the check to the table: `cmp`, `cmov`, `lea`, `movslq`, `add`, `jmp`.
-const SEQUENCE: usize = 6;
+pub(super) const SEQUENCE: usize = 6;
 
 /// How many instructions lie between the number of entries and its use, at most.
 const BETWEEN: usize = 4;
 
 /// The processor's number of the condition: not below.
-const NOT_BELOW: u8 = 3;
+pub(super) const NOT_BELOW: u8 = 3;
 
 /// Bytes of an entry.
 const ENTRY: u32 = 4;
@@ -36,48 +36,45 @@ const WIDE: u8 = 8;
 const FIRST: u8 = 4;
 const SECOND: u8 = 1;
 
-/// Checks indices by branches, in all of a function.
-pub(super) fn check(items: &mut Items, code: &[u8]) {
+/// Checks indices by branches, in all of a function, and says whether there are any.
+pub(super) fn check(items: &mut Items, code: &[u8]) -> bool {
     let tables: Vec<usize> = (0..items.len()).filter(|&index| matches!(items[index].kind, Kind::Table)).collect();
     if tables.is_empty() {
-        return;
+        return false;
     }
     let ways = Ways::new(items, code);
+    let mut has_changed = false;
     for table in tables {
-        if let Some(made) = Check::read(items, code, table).and_then(|check| check.made(items, code, &ways, table))
-        {
-            let (first, list) = made;
+        let made = Check::read(items, code, table).and_then(|check| check.made(items, code, &ways, table));
+        if let Some((first, list)) = made {
+            has_changed = true;
             for (place, item) in (first..).zip(list) {
                 items[place] = items[place].replaced(item);
             }
         }
     }
-}
-
-/// The bytes of the table that the last of these items jumps by, if they are such a sequence.
-pub(super) fn size(items: &[Item], code: &[u8]) -> Option<u32> {
-    Check::read(items, code, items.len())?.entries.checked_add(1)?.checked_mul(ENTRY)
+    has_changed
 }
 
 /// A check of an index.
-struct Check {
+pub(super) struct Check {
     /// How many entries are for an index.
-    entries: u32,
+    pub(super) entries: u32,
     /// The place of what says so.
     count: usize,
     /// Of the comparison, which the selection follows.
-    comparison: usize,
-    is_wide: bool,
+    pub(super) comparison: usize,
+    pub(super) is_wide: bool,
     /// The index as it came, and where it is to be.
-    from: u8,
-    to: u8,
+    pub(super) from: u8,
+    pub(super) to: u8,
 }
 
 impl Check {
     /// Reads what lies before a table.
-    fn read(items: &[Item], code: &[u8], table: usize) -> Option<Check> {
+    pub(super) fn read(items: &[Item], code: &[u8], table: usize) -> Option<Check> {
         let comparison = table.checked_sub(SEQUENCE)?;
-        let sequence = &items[comparison..table];
+        let sequence = items.get(comparison..table)?;
         let [compares, selects, address, loads, ..] = sequence else { return None };
         let (is_wide, to, from) = operands(selects, code, &[0x0f, 0x42])?;
         let is_compared = operands(compares, code, &[0x3b]) == Some((is_wide, from, to))
@@ -101,22 +98,21 @@ impl Check {
         let size = entries.checked_add(1)?.checked_mul(ENTRY)?;
         let is_own = matches!(items[comparison + 2].kind, Kind::Relative { to, .. } if to == table.name);
         let between = &items[count + 1..comparison];
-        let is_simple = |item: &Item| {
+        let stays = |item: &Item| {
             let uses = item.uses;
-            uses.is_simple && !uses.is_stack && !item.is_relocated && uses.named() & (1 << to) == 0
+            let is_next = uses.flow == Flow::Next && !matches!(item.kind, Kind::Branch { .. } | Kind::Table);
+            is_next && !uses.is_stack && !item.is_relocated && uses.named() & (1 << to) == 0
         };
         if table.size != size
             || !is_own
-            || !between.iter().all(is_simple)
+            || !between.iter().all(stays)
             || ways.lead_to(&items[count + 1..comparison + SEQUENCE])
         {
             return None;
         }
-        let last = table.bytes(code)?.last_chunk()?;
-        let beyond = table.start.checked_add_signed(i32::from_le_bytes(*last))?;
-        items.index_of(beyond)?;
-        let read = Uses { read: 1 << from, ..Uses::NOTHING };
-        let written = Uses { written: 1 << to, ..read };
+        let beyond = table.entries(code).last()?;
+        let read = Uses { read: 1 << from, flags: Flags::Set, ..Uses::NOTHING };
+        let written = Uses { written: 1 << to, flags: Flags::Kept, ..read };
         let mut list = between.to_vec();
         list.push(Item::new(0, compare(is_wide, from, entries)?, read));
         list.push(Item::branch(0, Some(NOT_BELOW), beyond));
@@ -151,7 +147,7 @@ fn number(item: &Item, code: &[u8], register: u8) -> Option<u32> {
 }
 
 /// `cmp $number, register`.
-fn compare(is_wide: bool, register: u8, number: u32) -> Option<Bytes> {
+pub(super) fn compare(is_wide: bool, register: u8, number: u32) -> Option<Bytes> {
     let number = i32::try_from(number).ok()?;
     let (prefix, registers) = encoded(is_wide, 7, register);
     let prefix: &[u8] = if prefix == REX { &[] } else { &[prefix] };

@@ -11,12 +11,7 @@ impl Ways {
         for item in items.iter() {
             match item.kind {
                 Kind::Branch { to, .. } => ways.push(to),
-                Kind::Table => {
-                    let table =
-                        code.get(item.start as usize..(item.start + item.size) as usize).unwrap_or_default();
-                    let (entries, _) = table.as_chunks();
-                    ways.extend(entries.iter().map(|&entry| item.start.wrapping_add(u32::from_le_bytes(entry))));
-                }
+                Kind::Table => ways.extend(item.entries(code)),
                 _ => {}
             }
         }

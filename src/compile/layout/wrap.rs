@@ -4,7 +4,7 @@
 //!
 //! The rule: from the start on, instructions that need no frame may come before it. A branch there, one way of which leads
 //! over nothing else to an epilogue, gets a copy of that way with a bare `ret`, and the frame may be set up behind it. What
-//! needs a frame: calls, what names the stack pointer or a register that is saved, what is not known to name all that it uses.
+//! needs a frame: calls, what names the stack pointer or a register that is saved, jumps through registers.
 //! Moves of arguments and constants into registers that are saved wait until the frame is there. The walk ends at what
 //! other branches lead to, since these come with a frame.
 
@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::frame::Frame;
 use super::items::{Item, Items, Kind};
-use super::registers::{RBP, RSP, SAVED, Set};
+use super::registers::{Flags, Flow, RBP, RSP, SAVED, Set};
 use super::shorten::Bytes;
 use super::ways::Ways;
 
@@ -142,7 +142,7 @@ fn way_out(items: &Items, frame: &Frame, start: usize) -> Option<Vec<usize>> {
 fn needs_no_frame(item: &Item) -> bool {
     let is_instruction = matches!(item.kind, Kind::Plain | Kind::Short(_) | Kind::Relative { .. });
     is_instruction
-        && item.uses.is_simple
+        && item.uses.flow == Flow::Next
         && !item.uses.is_stack
         && item.uses.named() & (SAVED | 1 << RSP | 1 << RBP) == 0
 }
@@ -166,8 +166,10 @@ impl Waiting {
         }
         let rest = if bytes.first().is_some_and(|byte| byte & 0xf0 == 0x40) { &bytes[1..] } else { bytes };
         if needs_no_frame(item) {
-            // Arithmetic of two operands, comparisons: they write all flags.
-            self.has_flags &= !matches!(rest, [0x00..=0x3f | 0x80..=0x85 | 0xa8 | 0xa9, ..]);
+            if self.has_flags && item.uses.reads_flags {
+                return false;
+            }
+            self.has_flags &= item.uses.flags != Flags::Set;
             return true;
         }
         let others = item.uses.named() & !SAVED;

@@ -4,7 +4,7 @@
 //! They have no frame. Their arguments are the memory in r1 and data in r2 to r5.
 
 use super::instructions::{condition, immediate, instruction};
-use super::{Piece, Seed, write_pieces};
+use super::{Piece, Seed, constants, write_pieces};
 
 /// What a function is like.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub enum Kind {
     Leaf,
     /// It calls itself so many times, three deep, unless its early tests end it.
     Recursive { tests: Vec<String>, calls: usize },
+    /// It ends in its body, and may start with a call of that function: its values are alive across it.
+    Quotient { callee: Option<usize> },
 }
 
 /// A small function, with its body.
@@ -30,6 +32,23 @@ pub fn function(seed: &mut Seed) -> (Kind, Vec<Piece>) {
     };
     let tests = (0..seed.below(3)).map(|_| test(seed)).collect();
     (Kind::Recursive { tests, calls: 1 + seed.below(2) }, body)
+}
+
+/// A function of divisions, then of constants, that may call another one first.
+pub fn quotient(seed: &mut Seed, callee: usize) -> (Kind, Vec<Piece>) {
+    let divisions = (0..1 + seed.below(3)).map(|_| constants::division(seed)).collect::<Vec<_>>();
+    let rest = (0..1 + seed.below(2)).map(|_| constants::operation(seed)).collect::<Vec<_>>();
+    let mut pieces: Vec<String> = divisions.into_iter().chain(rest).collect();
+    if seed.below(4) == 0 {
+        pieces.insert(seed.below(pieces.len() + 1), constants::not_taken(seed));
+    }
+    let callee = (seed.below(3) != 0).then_some(callee);
+    (Kind::Quotient { callee }, pieces.into_iter().map(Piece::Code).collect())
+}
+
+/// One that calls itself, and nothing else: it is not put into its callers.
+pub fn recursive() -> (Kind, Vec<Piece>) {
+    (Kind::Recursive { tests: Vec::new(), calls: 1 }, Vec::new())
 }
 
 /// One without the frame.
@@ -54,6 +73,14 @@ pub fn write(kind: &Kind, index: usize, body: &[Piece], text: &mut String, label
             text.push_str("r9 = r1\nr6 = r2\nr7 = 3\nr8 = 5\nr0 = r4\nr1 = 7\n");
             write_pieces(body, text, labels, &exit);
             *text += &format!("{exit}:\nr0 += r6\nr0 ^= r1\nexit\n");
+        }
+        Kind::Quotient { callee } => {
+            text.push_str("r6 = r2\nr7 = r3\nr8 = r4\nr9 = r1\nr0 = r5\n");
+            if let Some(callee) = callee {
+                *text += &format!("r2 = r0\ncall f{callee}\n");
+            }
+            write_pieces(body, text, labels, &exit);
+            *text += &format!("{exit}:\nexit\n");
         }
         Kind::Recursive { tests, calls } => {
             *text += &format!("r5 &= 3\nr0 = r2\nif r5 == 0 goto {exit}\n");

@@ -225,6 +225,11 @@ fn prologues_stay_before_what_needs_them() {
     starts_with_a_push(&[RBX_IS_RDI, &[0xbf, 1, 0, 0, 0], TEST_RDI], 8, &[0, 29, 37]);
     // Its flags are the branch's: xor %rbx, %rbx; je.
     starts_with_a_push(&[TEST_RDI, &[0x48, 0x33, 0xdb]], 8, &[0, 24, 32]);
+    // So they are with another instruction in between that leaves them: movzbl %sil, %eax; sete %al; cmove %rdi, %rax.
+    for between in [&[0x40, 0x0f, 0xb6, 0xc6][..], &[0x0f, 0x94, 0xc0], &[0x48, 0x0f, 0x44, 0xc7]] {
+        let jump = 24 + between.len() as u32;
+        starts_with_a_push(&[TEST_RDI, &[0x48, 0x33, 0xdb], between], 8, &[0, jump, jump + 8]);
+    }
     // It is no move: a load.
     starts_with_a_push(&[&[0x48, 0x8b, 0x1f], TEST_RDI], 8, &[0, 24, 32]);
     // It is a part of the register: mov %dil, %bl.

@@ -2,6 +2,7 @@
 
 mod frames;
 mod order;
+mod reading;
 mod rotation;
 mod tables;
 
@@ -27,15 +28,25 @@ fn function(code: Vec<u8>, entries: &[u32]) -> CompiledFunction {
         entries: entries.to_vec(),
         frame: NativeFrame::default(),
         optimised: None,
+        layout: Layout::default(),
     }
 }
 
-fn laid_out(mut function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
-    let isa = cranelift_codegen::isa::lookup_by_name("x86_64-linux").unwrap();
-    let isa = isa.finish(cranelift_codegen::settings::Flags::new(cranelift_codegen::settings::builder())).unwrap();
+fn laid_out(function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
+    let end = function.code.len() as u32;
+    laid_out_to(function, end, passes)
+}
+
+/// Of a function whose instructions end there.
+fn laid_out_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
-    run(&mut function, &*isa, passes);
+    run(&mut function, end, &*isa(), passes);
     function
+}
+
+fn isa() -> cranelift_codegen::isa::OwnedTargetIsa {
+    let isa = cranelift_codegen::isa::lookup_by_name("x86_64-linux").unwrap();
+    isa.finish(cranelift_codegen::settings::Flags::new(cranelift_codegen::settings::builder())).unwrap()
 }
 
 fn short(code: Vec<u8>, entries: &[u32]) -> Vec<u8> {
@@ -128,7 +139,7 @@ fn jump_tables_and_constants_move() {
         &[0; 12],
         &[1, 2, 3, 4, 5, 6, 7, 8],
     ]);
-    assert_eq!(short(code, &[0, 28, 37]), expected);
+    assert_eq!(laid_out_to(function(code, &[0, 28, 37]), 42, &[Pass::Short]).code, expected);
 }
 
 #[test]

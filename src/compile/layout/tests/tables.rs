@@ -1,6 +1,6 @@
 //! Jump tables: how their indices are checked.
 
-use super::{check, function, join, laid_out, text};
+use super::{check, function, join, laid_out, laid_out_to, text};
 use crate::compile::CompiledFunction;
 use crate::config::Pass;
 
@@ -65,14 +65,14 @@ fn a_table_of_another_size_is_checked_as_it_was() {
 
 #[test]
 fn a_table_behind_all_code_ends_with_its_entries() {
-    // Two entries, the default, and a constant.
-    let mut code = vec![0xc3, 0xc3, 0xc3];
+    // addss 42(%rip), %xmm0; two entries, the default, and a constant.
+    let mut code = vec![0xc3, 0xf3, 0x0f, 0x58, 0x05, 42, 0, 0, 0, 0xc3, 0xc3];
     code.extend_from_slice(&table(&[]).code[..28]);
-    for to in 0..3 {
-        code.extend_from_slice(&(to - 31_i32).to_le_bytes());
+    for to in [0_i32, 1, 10] {
+        code.extend_from_slice(&(to - 39).to_le_bytes());
     }
     code.extend_from_slice(&[1, 2, 3, 4]);
-    let made = laid_out(function(code.clone(), &[0, 1, 2, 3]), &[Pass::Tables, Pass::Short]);
-    assert!(text(&made).contains("jae 2\n"), "{}", text(&made));
+    let made = laid_out_to(function(code.clone(), &[0, 1, 10, 11]), 51, &[Pass::Tables, Pass::Short]);
+    assert!(text(&made).contains("jae 0xa\n"), "{}", text(&made));
     assert_eq!(made.code.last_chunk(), Some(&[1, 2, 3, 4]));
 }

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bpf2native::{Config, Jit, Linker};
 
 use super::asm::assemble;
+use super::machines::Sample;
 use super::random::{MEMORY, Random, Seed};
 use super::{engine, hex, interp};
 
@@ -71,8 +72,8 @@ pub fn seeds(test: &str, programs: u64) -> impl Iterator<Item = u64> {
     (0..count).map(move |number| first.wrapping_add(number))
 }
 
-/// Runs the program of a seed on those translators that `choose` takes from the seed.
-pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
+/// The program of a seed, and what it runs on; and the seed, for what else is to be chosen.
+fn program(value: u64) -> (Seed, Random, [u8; MEMORY]) {
     let mut seed = Seed::new(value);
     // The sizes are of both kinds: many small programs, some large ones.
     let most = if seed.below(8) == 0 { 200 } else { 30 };
@@ -80,6 +81,19 @@ pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator])
     let program = Random::new(&mut seed, size);
     let mut memory = [0; MEMORY];
     memory.fill_with(|| seed.next() as u8);
+    (seed, program, memory)
+}
+
+/// The program of a seed for another machine; `choose` takes its settings from the seed.
+pub fn sample(value: u64, choose: impl FnOnce(&mut Seed) -> Vec<usize>) -> Sample {
+    let (mut seed, program, memory) = program(value);
+    let settings = choose(&mut seed);
+    Sample { seed: value, text: program.text(), memories: vec![memory.to_vec()], settings, program: Some(program) }
+}
+
+/// Runs the program of a seed on those translators that `choose` takes from the seed.
+pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
+    let (mut seed, program, memory) = program(value);
     let translators = choose(&mut seed);
 
     let text = program.text();

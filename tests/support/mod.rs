@@ -13,6 +13,7 @@ pub mod generated;
 pub mod hex;
 pub mod interp;
 pub mod large;
+pub mod machines;
 pub mod parallel;
 pub mod random;
 

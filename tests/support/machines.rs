@@ -92,19 +92,24 @@ fn differences(machine: &Machine, settings: &[Setting], programs: &[Expected<'_>
             }
         }
     }
-    let difference = |(run, (is, (index, setting, not))): (&Run<'_>, (Result<Outcome, String>, (usize, usize, &Outcome)))| {
-        let what = match is {
-            Ok(outcome) if outcome == *not => return None,
-            Ok(outcome) if outcome.r0 != not.r0 => format!("r0 is {:#x}, not {:#x}", outcome.r0, not.r0),
-            Ok(outcome) => {
-                let place = outcome.memory.iter().zip(&not.memory).position(|(is, not)| is != not).unwrap_or_default();
-                format!("the memory differs from byte {place} on: {}", hex::encode(&outcome.memory[place..][..1]))
-            }
-            Err(error) => error,
+    let difference =
+        |(run, (is, (index, setting, not))): (&Run<'_>, (Result<Outcome, String>, (usize, usize, &Outcome)))| {
+            let what = match is {
+                Ok(outcome) if outcome == *not => return None,
+                Ok(outcome) if outcome.r0 != not.r0 => format!("r0 is {:#x}, not {:#x}", outcome.r0, not.r0),
+                Ok(outcome) => {
+                    let place =
+                        outcome.memory.iter().zip(&not.memory).position(|(is, not)| is != not).unwrap_or_default();
+                    format!(
+                        "the memory differs from byte {place} on: {}",
+                        hex::encode(&outcome.memory[place..][..1])
+                    )
+                }
+                Err(error) => error,
+            };
+            let memory = if run.memory.len() > 64 { "long".to_owned() } else { hex::encode(run.memory) };
+            Some(Difference { index, setting, text: format!("{what}\nmemory {memory}") })
         };
-        let memory = if run.memory.len() > 64 { "long".to_owned() } else { hex::encode(run.memory) };
-        Some(Difference { index, setting, text: format!("{what}\nmemory {memory}") })
-    };
     let outcomes = machine.run(settings, &functions, &runs);
     runs.iter().zip(outcomes.into_iter().zip(expected)).filter_map(difference).collect()
 }

@@ -144,7 +144,8 @@ impl Machine {
         let translated = parallel(&groups, |(setting, group)| {
             self.translate(setting, functions, group).map_err(|error| {
                 // So that each error is said of its function.
-                let alone = |&index: &usize| self.translate(setting, functions, &[index]).err().map(|error| (index, error));
+                let alone =
+                    |&index: &usize| self.translate(setting, functions, &[index]).err().map(|error| (index, error));
                 let errors: Vec<(usize, String)> = group.iter().filter_map(alone).collect();
                 if errors.is_empty() { vec![(group[0], error)] } else { errors }
             })
@@ -245,7 +246,10 @@ impl Machine {
             if outcomes.len() < runs.len() {
                 let text = String::from_utf8_lossy(&output.stderr);
                 outcomes.push(Err(format!("ends in {}: {}", output.status, text.trim_end())));
-                assert!(outcomes.iter().filter(|outcome| outcome.is_err()).count() < 50, "too many crashes: {text}");
+                assert!(
+                    outcomes.iter().filter(|outcome| outcome.is_err()).count() < 50,
+                    "too many crashes: {text}"
+                );
             }
         }
         outcomes

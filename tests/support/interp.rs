@@ -100,8 +100,7 @@ pub fn run_in(
     helper: Helper<'_>,
     mut fuel: u64,
 ) -> Result<u64, Fault> {
-    let mut stack = vec![0; FRAME * DEPTH];
-    stack.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&POISON.to_le_bytes()));
+    let stack = POISON.to_le_bytes().repeat(FRAME * DEPTH / 8);
     let mut r = [POISON; 11];
     (r[1], r[2]) = (memory.as_ptr() as u64, memory.len() as u64);
     r[10] = stack.as_ptr() as u64 + stack.len() as u64;

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bpf2native::config::{Feature, OptLevel, parse_triple};
+use bpf2native::config::{Feature, OptLevel, Passes, parse_triple};
 use bpf2native::emit::{Purpose, object};
 use bpf2native::{Config, Program};
 
@@ -120,6 +120,19 @@ impl Machine {
             write!(name, " --target-feature={feature}").expect("a string takes all");
         }
         Setting { name, config: Config { opt_level, features, threads: 1, ..Config::for_target(target) } }
+    }
+
+    /// Each set of features with each of these sets of passes, which are next to each other.
+    pub fn with_passes(&self, sets: &[(&str, Passes)]) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        for features in self.features {
+            for (name, passes) in sets {
+                let Setting { name: start, config } = self.setting(OptLevel::O2, features);
+                let config = Config { passes: Some(*passes), ..config };
+                settings.push(Setting { name: format!("{start} -Z '{name}'"), config });
+            }
+        }
+        settings
     }
 
     /// All features at once.

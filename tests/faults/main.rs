@@ -8,7 +8,10 @@
 #[path = "../command/mod.rs"]
 #[allow(dead_code, reason = "each module uses its part of it")]
 mod command;
+#[path = "../support/mod.rs"]
+mod support;
 mod translated;
 
+mod errors;
 mod fixtures;
 mod replaceable;

@@ -12,6 +12,7 @@ mod command;
 mod support;
 mod translated;
 
+mod atomics;
 mod errors;
 mod fixtures;
 mod replaceable;

@@ -82,9 +82,10 @@ impl Machine {
         format!("{}-linux-gnu-gcc", self.name)
     }
 
-    fn emulator(&self) -> Command {
+    /// What starts an executable, whose path is the next argument.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(format!("qemu-{}", self.name));
-        command.args(["-cpu", self.processor]);
+        command.args(["-cpu", self.processor, "-L"]).arg(format!("/usr/{}-linux-gnu", self.name));
         command
     }
 
@@ -229,7 +230,7 @@ impl Machine {
         let input = runs.iter().map(|run| run.memory).collect::<Vec<_>>().concat();
         let mut outcomes = Vec::with_capacity(runs.len());
         while outcomes.len() < runs.len() {
-            let mut command = self.emulator();
+            let mut command = self.command();
             command.arg(executable).arg(outcomes.len().to_string());
             let mut child = command
                 .stdin(Stdio::piped())

@@ -64,8 +64,19 @@ fn setting(name: &str) -> Option<u64> {
 
 /// Seeds of programs, and how many: `BPF2NATIVE_RANDOM_SEED` is where to start, by default the clock;
 /// `BPF2NATIVE_RANDOM_PROGRAMS` how many, by default `programs`.
+///
+/// # Panics
+///
+/// In a test without `random_` in its name: those that have it are what `just torture` runs.
 pub fn seeds(test: &str, programs: u64) -> impl Iterator<Item = u64> {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    // With one thread for all tests, it has another name.
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("main");
+    assert!(
+        name == "main" || name.contains("random_"),
+        "`{name}` has no `random_` in it, so `just torture` misses it"
+    );
     let first = setting("BPF2NATIVE_RANDOM_SEED").unwrap_or_else(clock);
     let count = setting("BPF2NATIVE_RANDOM_PROGRAMS").unwrap_or(programs);
     super::say(&format!("{test}: {count} programs, BPF2NATIVE_RANDOM_SEED={first}\n"));

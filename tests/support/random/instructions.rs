@@ -178,7 +178,14 @@ fn atomic(seed: &mut Seed) -> String {
         5 if seed.below(2) == 0 => expected(seed),
         5 if bits == 32 => format!("w0 = cmpxchg32_32({place}, w0, w{src})"),
         5 => format!("r0 = cmpxchg_64({place}, r0, r{src})"),
-        6 => format!("{letter}{src} = load_acquire((u{bits} *)({place}))"),
-        _ => format!("store_release((u{bits} *)({place}), {letter}{src})"),
+        kind => {
+            let size = *seed.pick(&SIZES);
+            let (bits, place) = (size * 8, self::place(seed, size, true));
+            if kind == 6 {
+                format!("{letter}{src} = load_acquire((u{bits} *)({place}))")
+            } else {
+                format!("store_release((u{bits} *)({place}), {letter}{src})")
+            }
+        }
     }
 }

@@ -8,8 +8,10 @@ use bpf2native::compile;
 use bpf2native::config::{OptLevel, parse_triple};
 use bpf2native::measure::{self, Want};
 use bpf2native::{Config, Jit, Linker, Program};
+use target_lexicon::Architecture;
 
 use crate::command::{check, command, run};
+use crate::support::interp::Order;
 use crate::support::random::{Random, Seed};
 use crate::support::{asm, differential, elf};
 use crate::translated::object;
@@ -119,9 +121,13 @@ fn damage(seed: &mut Seed, code: &mut Vec<u8>) {
 }
 
 /// What is measured of the functions, or why they are not translated, by the name.
-fn measured(functions: &[(String, Vec<u8>)], config: &Config) -> Option<Vec<(String, Result<String, String>)>> {
+fn measured(
+    functions: &[(String, Vec<u8>)],
+    order: Order,
+    config: &Config,
+) -> Option<Vec<(String, Result<String, String>)>> {
     let functions: Vec<(&str, &[u8])> = functions.iter().map(|(name, code)| (name.as_str(), &code[..])).collect();
-    let program = Program::from_bytes("damaged.o", &elf::object_of(&functions)).ok()?;
+    let program = Program::from_bytes("damaged.o", &elf::object_in(order, &functions)).ok()?;
     let pool = compile::thread_pool(1).unwrap();
     let all = pool.install(|| measure::program(&program, config, Want::Texts)).ok()?;
     let of = |function: measure::Function| {
@@ -135,13 +141,14 @@ fn measured(functions: &[(String, Vec<u8>)], config: &Config) -> Option<Vec<(Str
 #[test]
 fn random_functions_that_are_damaged_fail_alone() {
     let (mut failures, mut lifted_half) = (0, 0);
-    let targets = ["x86_64", "aarch64", "riscv64"].map(|name| parse_triple(name).unwrap());
+    let targets = ["x86_64", "aarch64", "riscv64", "s390x"].map(|name| parse_triple(name).unwrap());
     for value in differential::seeds("damaged", 40) {
         let mut seed = Seed::new(value);
         let again = format!("BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1");
         let opt_level = *seed.pick(&[OptLevel::O0, OptLevel::O1, OptLevel::O2]);
-        let config =
-            Config { opt_level, threads: 1, ..Config::for_target(targets[seed.below(targets.len())].clone()) };
+        let target = seed.pick(&targets).clone();
+        let order = if target.architecture == Architecture::S390x { Order::Big } else { Order::Little };
+        let config = Config { opt_level, threads: 1, ..Config::for_target(target) };
         let functions: Vec<(String, Vec<u8>)> = (0..8)
             .map(|index| {
                 let size = 1 + seed.below(30);
@@ -152,7 +159,7 @@ fn random_functions_that_are_damaged_fail_alone() {
                 )
             })
             .collect();
-        let whole = measured(&functions, &config).unwrap_or_else(|| panic!("{again}: nothing is measured"));
+        let whole = measured(&functions, order, &config).unwrap_or_else(|| panic!("{again}: nothing is measured"));
         let mut damaged = functions.clone();
         let mut is_damaged = [false; 8];
         for _ in 0..1 + seed.below(5) {
@@ -160,7 +167,7 @@ fn random_functions_that_are_damaged_fail_alone() {
             damage(&mut seed, &mut damaged[index].1);
             is_damaged[index] = true;
         }
-        let result = catch_unwind(AssertUnwindSafe(|| measured(&damaged, &config)));
+        let result = catch_unwind(AssertUnwindSafe(|| measured(&damaged, order, &config)));
         let Some(result) = result.unwrap_or_else(|_| panic!("{again}: a panic")) else { continue };
         for (name, result) in &result {
             if let Err(error) = result {

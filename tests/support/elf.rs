@@ -44,7 +44,7 @@ pub fn object_in(order: Order, functions: &[(&str, &[u8])]) -> Vec<u8> {
 /// Little-endian slots as big-endian ones: the fields swapped, and the register fields change places (RFC 9669 section 3.1).
 fn big_endian(code: &[u8]) -> Vec<u8> {
     let swapped = |slot: &[u8]| {
-        let registers = slot[1] << 4 | slot[1] >> 4;
+        let registers = slot[1].rotate_left(4);
         [slot[0], registers, slot[3], slot[2], slot[7], slot[6], slot[5], slot[4]]
     };
     code.chunks_exact(8).flat_map(swapped).collect()

@@ -92,26 +92,29 @@ fn differences(machine: &Machine, settings: &[Setting], programs: &[Expected<'_>
             }
         }
     }
-    let difference =
-        |(run, (is, (index, setting, not))): (&Run<'_>, (Result<Outcome, String>, (usize, usize, &Outcome)))| {
-            let what = match is {
-                Ok(outcome) if outcome == *not => return None,
-                Ok(outcome) if outcome.r0 != not.r0 => format!("r0 is {:#x}, not {:#x}", outcome.r0, not.r0),
-                Ok(outcome) => {
-                    let place =
-                        outcome.memory.iter().zip(&not.memory).position(|(is, not)| is != not).unwrap_or_default();
-                    format!(
-                        "the memory differs from byte {place} on: {}",
-                        hex::encode(&outcome.memory[place..][..1])
-                    )
-                }
-                Err(error) => error,
-            };
-            let memory = if run.memory.len() > 64 { "long".to_owned() } else { hex::encode(run.memory) };
-            Some(Difference { index, setting, text: format!("{what}\nmemory {memory}") })
-        };
     let outcomes = machine.run(settings, &functions, &runs);
-    runs.iter().zip(outcomes.into_iter().zip(expected)).filter_map(difference).collect()
+    let mut found = Vec::new();
+    for ((run, is), (index, setting, not)) in runs.iter().zip(outcomes).zip(expected) {
+        if let Some(what) = difference(&is, not) {
+            let memory = if run.memory.len() > 64 { "long".to_owned() } else { hex::encode(run.memory) };
+            found.push(Difference { index, setting, text: format!("{what}\nmemory {memory}") });
+        }
+    }
+    found
+}
+
+/// How a run differs from what it has to do.
+fn difference(is: &Result<Outcome, String>, not: &Outcome) -> Option<String> {
+    match is {
+        Ok(outcome) if outcome == not => None,
+        Ok(outcome) if outcome.r0 != not.r0 => Some(format!("r0 is {:#x}, not {:#x}", outcome.r0, not.r0)),
+        Ok(outcome) => {
+            let place = outcome.memory.iter().zip(&not.memory).position(|(is, not)| is != not).unwrap_or_default();
+            let (is, not) = (outcome.memory[place], not.memory[place]);
+            Some(format!("byte {place} of the memory is {is:#x}, not {not:#x}"))
+        }
+        Err(error) => Some(error.clone()),
+    }
 }
 
 /// The smallest sample found that still differs, and how: in each step all that lack one piece run at once.

@@ -1,7 +1,8 @@
 //! The C calling convention, proven by pairs of files that call each other: one compiled for BPF and translated, the
 //! other native. See `tests/pairs/`.
 //!
-//! `BPF2NATIVE_SEED=7` tries another seed, `BPF2NATIVE_PAIRS=2000` so many prototypes; a failure prints the seed.
+//! `BPF2NATIVE_RANDOM_SEED=7` tries another seed, `BPF2NATIVE_RANDOM_PROGRAMS=2000` so many prototypes; a failure prints the
+//! seed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,8 +38,8 @@ fn check(machine: &Machine, count: usize, ability: Ability, check: impl Fn(&Batc
     if !is_ready(machine) {
         return;
     }
-    let count = setting("BPF2NATIVE_PAIRS", count).div_ceil(IN_A_PROGRAM);
-    let first = setting("BPF2NATIVE_SEED", 1);
+    let count = setting("BPF2NATIVE_RANDOM_PROGRAMS", count).div_ceil(IN_A_PROGRAM);
+    let first = setting("BPF2NATIVE_RANDOM_SEED", 1);
     let seeds: Vec<u64> = (first..first + count).map(|seed| seed as u64).collect();
     let failures = parallel(&seeds, |&seed| check(&batch(seed, IN_A_PROGRAM, ability))).concat();
     let shown: Vec<&str> = failures.iter().take(30).map(String::as_str).collect();
@@ -57,22 +58,22 @@ fn check_clang(machine: &Machine, count: usize) {
 }
 
 #[test]
-fn clang_on_x86_64() {
+fn random_pairs_by_clang_on_x86_64() {
     check_clang(&Machine::native(), 300);
 }
 
 #[test]
-fn clang_on_aarch64() {
+fn random_pairs_by_clang_on_aarch64() {
     check_clang(&Machine::cross("aarch64"), 150);
 }
 
 #[test]
-fn clang_on_riscv64() {
+fn random_pairs_by_clang_on_riscv64() {
     check_clang(&Machine::cross("riscv64"), 150);
 }
 
 #[test]
-fn clang_on_s390x() {
+fn random_pairs_by_clang_on_s390x() {
     check_clang(&Machine::cross("s390x"), 150);
 }
 
@@ -82,29 +83,29 @@ fn check_llvm23(machine: &Machine, count: usize) {
 }
 
 #[test]
-fn llvm23_on_x86_64() {
+fn random_pairs_by_llvm23_on_x86_64() {
     check_llvm23(&Machine::native().without("clang-19"), 400);
 }
 
 /// LLVM 19 passes an `__int128` half in the last register and half on the stack, which later ones do not, nor does gcc.
 #[test]
-fn llvm23_on_x86_64_against_clang_19() {
+fn random_pairs_by_llvm23_on_x86_64_against_clang_19() {
     let machine = Machine::native().without("clang-22").without("gcc");
     let ability = Ability { wide_parameters: false, ..ability_of_llvm23(machine.name) };
     check(&machine, 100, ability, |batch| check_written(&machine, batch));
 }
 
 #[test]
-fn llvm23_on_aarch64() {
+fn random_pairs_by_llvm23_on_aarch64() {
     check_llvm23(&Machine::cross("aarch64"), 200);
 }
 
 #[test]
-fn llvm23_on_riscv64() {
+fn random_pairs_by_llvm23_on_riscv64() {
     check_llvm23(&Machine::cross("riscv64"), 200);
 }
 
 #[test]
-fn llvm23_on_s390x() {
+fn random_pairs_by_llvm23_on_s390x() {
     check_llvm23(&Machine::cross("s390x"), 200);
 }

@@ -8,6 +8,8 @@ mod support;
 use bpf2native::Config;
 use bpf2native::config::OptLevel;
 use support::differential::{self, Translator};
+use support::engine::cross::machine;
+use support::machines;
 
 /// Programs, where the environment says nothing.
 const PROGRAMS: u64 = 3_000;
@@ -17,6 +19,9 @@ fn levels() -> [Translator; 3] {
     [OptLevel::O2, OptLevel::O1, OptLevel::O0]
         .map(|opt_level| Translator::new(&format!("{opt_level:?}"), Config { opt_level, ..Config::default() }))
 }
+
+/// Programs for each other machine.
+const EMULATED: u64 = 400;
 
 /// Each program is for one of the levels.
 #[test]
@@ -40,4 +45,31 @@ fn random_constants() {
             &translators[level..=level]
         });
     }
+}
+
+/// Each program is for one of the levels with one set of features.
+fn check_machine(name: &str) {
+    let (test, machine) = (format!("isa_random on {name}"), machine(name));
+    if !machine.is_ready(&test) {
+        return;
+    }
+    let settings = machine.settings();
+    let samples = differential::seeds(&test, EMULATED)
+        .map(|seed| differential::sample(seed, |seed| vec![seed.below(settings.len())]));
+    machines::check(&test, machine, &settings, samples);
+}
+
+#[test]
+fn random_programs_on_aarch64() {
+    check_machine("aarch64");
+}
+
+#[test]
+fn random_programs_on_riscv64() {
+    check_machine("riscv64");
+}
+
+#[test]
+fn random_programs_on_s390x() {
+    check_machine("s390x");
 }

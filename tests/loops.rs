@@ -12,6 +12,8 @@ use std::fmt::Write;
 
 use bpf2native::config::{Pass, Passes, parse_triple};
 use bpf2native::{Config, Jit, Program, listing};
+use support::engine::cross::machine;
+use support::machines::{self, Sample};
 use support::random::Seed;
 use support::{asm, differential, engine, interp};
 
@@ -23,6 +25,9 @@ const MIDDLE: i64 = 6 << 10;
 
 /// Loops of more rounds are not made.
 const MOST: i64 = 700;
+
+/// Programs for each other machine.
+const EMULATED: u64 = 250;
 
 const CONDITIONS: [&str; 10] = ["==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>="];
 
@@ -228,6 +233,12 @@ fn a_large_fill_calls_memset_without_the_embedder() {
     assert!(!clif("memset").contains("%Memset"), "it would call itself");
 }
 
+fn memory(seed: &mut Seed) -> Vec<u8> {
+    let mut memory = vec![0_u8; MEMORY];
+    memory.fill_with(|| seed.next() as u8);
+    memory
+}
+
 fn config(passes: Passes) -> Config {
     Config { passes: Some(passes), threads: 1, ..Config::default() }
 }
@@ -246,8 +257,7 @@ fn random_loops_do_what_they_say() {
     for value in differential::seeds("loops", 3000) {
         let mut seed = Seed::new(value);
         let Some(text) = program(&mut seed) else { continue };
-        let mut memory = vec![0_u8; MEMORY];
-        memory.fill_with(|| seed.next() as u8);
+        let memory = memory(&mut seed);
         let code = asm::assemble(&text).unwrap_or_else(|error| panic!("seed {value}: {error}\n{text}"));
         let mut expected = memory.clone();
         let r0 = interp::run(&code, &mut expected, &|_, _| None, 1 << 20);
@@ -282,4 +292,39 @@ fn random_loops_do_what_they_say() {
         "loops: {made} ran; of each 16th, {unrolled} were unrolled, {widened} widened, {computed} computed in vectors\n"
     ));
     assert!(made < 1600 || (unrolled > 0 && widened > 0 && computed > 0), "hardly any of them is changed");
+}
+
+/// Each loop with all passes or with one of those that change it, and with one set of features.
+fn check_machine(name: &str) {
+    let (test, machine) = (format!("loops on {name}"), machine(name));
+    if !machine.is_ready(&test) {
+        return;
+    }
+    let settings = machine.with_passes(&[
+        ("all", Passes::ALL),
+        ("none unroll", Passes::NONE.with(Pass::Unroll)),
+        ("none idioms", Passes::NONE.with(Pass::Idioms)),
+    ]);
+    let samples = differential::seeds(&test, EMULATED).filter_map(|value| {
+        let mut seed = Seed::new(value);
+        let text = program(&mut seed)?;
+        let memories = vec![memory(&mut seed)];
+        Some(Sample { seed: value, text, memories, settings: vec![seed.below(settings.len())], program: None })
+    });
+    machines::check(&test, machine, &settings, samples);
+}
+
+#[test]
+fn random_loops_on_aarch64() {
+    check_machine("aarch64");
+}
+
+#[test]
+fn random_loops_on_riscv64() {
+    check_machine("riscv64");
+}
+
+#[test]
+fn random_loops_on_s390x() {
+    check_machine("s390x");
 }

@@ -15,10 +15,14 @@ use bpf2native::config::{OptLevel, Pass, PassChange, Passes};
 use bpf2native::{Config, Jit};
 use support::cases::{self, Case};
 use support::differential::{self, Translator};
-use support::engine;
+use support::engine::cross::machine;
+use support::{engine, machines};
 
 /// Random programs for each setting.
 const PROGRAMS: u64 = 60;
+
+/// Random programs for each other machine, of which each runs under two of the settings.
+const EMULATED: u64 = 150;
 
 fn config(passes: Passes) -> Config {
     Config { passes: Some(passes), threads: 1, ..Config::default() }
@@ -68,6 +72,34 @@ fn random_programs_are_the_same_under_each() {
         turns.rotate_left(1);
         differential::check(seed, |_| &turns[..1]);
     }
+}
+
+fn check_machine(name: &str) {
+    let (test, machine) = (format!("passes on {name}"), machine(name));
+    if !machine.is_ready(&test) {
+        return;
+    }
+    let sets: Vec<(String, Passes)> = alone().into_iter().chain(each_off()).collect();
+    let sets: Vec<(&str, Passes)> = sets.iter().map(|(name, passes)| (name.as_str(), *passes)).collect();
+    let settings = machine.with_passes(&sets);
+    let samples = differential::seeds(&test, EMULATED)
+        .map(|seed| differential::sample(seed, |seed| (0..2).map(|_| seed.below(settings.len())).collect()));
+    machines::check(&test, machine, &settings, samples);
+}
+
+#[test]
+fn random_programs_on_aarch64() {
+    check_machine("aarch64");
+}
+
+#[test]
+fn random_programs_on_riscv64() {
+    check_machine("riscv64");
+}
+
+#[test]
+fn random_programs_on_s390x() {
+    check_machine("s390x");
 }
 
 #[test]

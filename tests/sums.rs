@@ -11,11 +11,16 @@ use std::fmt::Write;
 
 use bpf2native::config::{Pass, Passes, parse_triple};
 use bpf2native::{Config, Jit, Program, listing};
+use support::engine::cross::machine;
+use support::machines::{self, Sample};
 use support::random::Seed;
 use support::{asm, differential, engine, interp};
 
 /// Bytes of the memory argument.
 const MEMORY: usize = 1024;
+
+/// Programs for each other machine.
+const EMULATED: u64 = 150;
 
 /// What is done with each term, with r7 and r8 as pointers, r3 and r4 as scratch, w5 as a sum of its own, w0 as the sum.
 fn term(seed: &mut Seed, text: &mut String, (one, other): (i64, i64), rare: usize, op: &str) {
@@ -73,6 +78,12 @@ fn program(seed: &mut Seed) -> String {
     text
 }
 
+fn memory(seed: &mut Seed) -> Vec<u8> {
+    let mut memory = vec![0_u8; MEMORY];
+    memory.fill_with(|| *seed.pick(&[0, 0x7f, 0x80, 0xff, 1, 0x55]));
+    memory
+}
+
 fn config(passes: Passes) -> Config {
     Config { passes: Some(passes), threads: 1, ..Config::default() }
 }
@@ -91,8 +102,7 @@ fn random_sums_are_the_same_in_any_order() {
     for value in differential::seeds("sums", 1200) {
         let mut seed = Seed::new(value);
         let text = program(&mut seed);
-        let mut memory = vec![0_u8; MEMORY];
-        memory.fill_with(|| *seed.pick(&[0, 0x7f, 0x80, 0xff, 1, 0x55]));
+        let memory = memory(&mut seed);
         let code = asm::assemble(&text).unwrap_or_else(|error| panic!("seed {value}: {error}\n{text}"));
         let mut expected = memory.clone();
         let r0 = interp::run(&code, &mut expected, &|_, _| None, 1 << 20);
@@ -116,4 +126,39 @@ fn random_sums_are_the_same_in_any_order() {
     }
     support::say(&format!("sums: {made} ran; of each 8th, {packed} have vectors\n"));
     assert!(made < 1000 || packed > 10, "hardly any of them is changed");
+}
+
+/// Each with all passes or with those that change sums, and with one set of features.
+fn check_machine(name: &str) {
+    let (test, machine) = (format!("sums on {name}"), machine(name));
+    if !machine.is_ready(&test) {
+        return;
+    }
+    let settings = machine.with_passes(&[
+        ("all", Passes::ALL),
+        ("none sums", Passes::NONE.with(Pass::Sums)),
+        ("none loads vectors", Passes::NONE.with(Pass::Loads).with(Pass::Vectors)),
+    ]);
+    let samples = differential::seeds(&test, EMULATED).map(|value| {
+        let mut seed = Seed::new(value);
+        let text = program(&mut seed);
+        let memories = vec![memory(&mut seed)];
+        Sample { seed: value, text, memories, settings: vec![seed.below(settings.len())], program: None }
+    });
+    machines::check(&test, machine, &settings, samples);
+}
+
+#[test]
+fn random_sums_on_aarch64() {
+    check_machine("aarch64");
+}
+
+#[test]
+fn random_sums_on_riscv64() {
+    check_machine("riscv64");
+}
+
+#[test]
+fn random_sums_on_s390x() {
+    check_machine("s390x");
 }

@@ -13,6 +13,8 @@ use bpf2native::config::Passes;
 use bpf2native::{Config, Jit, Linker, Module, Program};
 use support::asm::assemble;
 use support::differential::{self, Outcome};
+use support::engine::cross::machine;
+use support::machines::{self, Sample};
 use support::random::{self, MEMORY, Random, Seed};
 use support::{crash, engine, hex};
 
@@ -24,6 +26,9 @@ const INPUTS: usize = 2_000;
 
 /// One input in so many is for the interpreter too.
 const INTERPRETED: usize = 50;
+
+/// Functions for each other machine, and inputs of each of these.
+const EMULATED: (u64, usize) = (50, 40);
 
 /// All optimisations on, and all off.
 struct Translators {
@@ -61,10 +66,16 @@ fn difference([on, off]: &[Module; 2], name: &str, memory: [u8; MEMORY]) -> Opti
     })
 }
 
-fn check(translators: &Translators, number: u64) {
+/// The function of a seed, and the seed for its inputs.
+fn function(number: u64) -> (Seed, Random) {
     let mut seed = Seed::new(number);
     let size = 5 + seed.below(60);
     let program = Random::of_input(&mut seed, size);
+    (seed, program)
+}
+
+fn check(translators: &Translators, number: u64) {
+    let (mut seed, program) = function(number);
     let again = format!("BPF2NATIVE_RANDOM_SEED={number} BPF2NATIVE_RANDOM_PROGRAMS=1");
     let code = assemble(&program.text()).unwrap_or_else(|error| panic!("{again}: {error}\n{}", program.text()));
     let modules = translators.load(&code).unwrap_or_else(|error| panic!("{again}: {error}\n{}", program.text()));
@@ -89,9 +100,42 @@ fn check(translators: &Translators, number: u64) {
 }
 
 #[test]
-fn optimised_functions_do_what_unoptimised_ones_do() {
+fn random_functions_optimised_do_what_unoptimised_ones_do() {
     let translators = Translators::new();
     for number in differential::seeds("validation", FUNCTIONS) {
         check(&translators, number);
     }
+}
+
+/// Each with all passes and with none, with one set of features, on inputs that the interpreter runs, all of them.
+fn check_machine(name: &str) {
+    let (test, machine) = (format!("validation on {name}"), machine(name));
+    if !machine.is_ready(&test) {
+        return;
+    }
+    let settings = machine.with_passes(&[("all", Passes::ALL), ("none", Passes::NONE)]);
+    let (functions, inputs) = EMULATED;
+    let samples = differential::seeds(&test, functions).map(|number| {
+        let (mut seed, program) = function(number);
+        let memories = (0..inputs).map(|_| random::memory(&mut seed).to_vec()).collect();
+        let on = 2 * seed.below(settings.len() / 2);
+        let settings = vec![on, on + 1];
+        Sample { seed: number, text: program.text(), memories, settings, program: Some(program) }
+    });
+    machines::check(&test, machine, &settings, samples);
+}
+
+#[test]
+fn random_functions_on_aarch64() {
+    check_machine("aarch64");
+}
+
+#[test]
+fn random_functions_on_riscv64() {
+    check_machine("riscv64");
+}
+
+#[test]
+fn random_functions_on_s390x() {
+    check_machine("s390x");
 }

@@ -70,6 +70,9 @@ pub struct Platform {
     pub architecture: Architecture,
     /// Windows, whose types differ on every architecture.
     pub is_windows: bool,
+    /// Whether a compare-and-swap of 32 bits compares whole registers: Cranelift 0.135's loop for aarch64 without LSE, which
+    /// takes the expected value as it is, with anything above it.
+    pub compares_registers: bool,
 }
 
 impl Platform {

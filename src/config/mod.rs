@@ -242,10 +242,13 @@ impl Isas {
     /// The platform at the border between BPF and native code.
     pub fn platform(&self) -> Platform {
         let triple = self.main.triple();
+        let has_lse =
+            || self.main.isa_flags().iter().any(|flag| flag.name == "has_lse" && flag.as_bool() == Some(true));
         Platform {
             call_conv: self.main.default_call_conv(),
             architecture: triple.architecture,
             is_windows: triple.operating_system == OperatingSystem::Windows,
+            compares_registers: matches!(triple.architecture, Architecture::Aarch64(_)) && !has_lse(),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | address r10 + n | `stack_addr` of that place |
 //! | atomic operation | `atomic_rmw`, the old value zero-extended into `src` with fetch |
 //! | cmpxchg | `atomic_cas`, the old value zero-extended into r0 |
+//! | cmpxchg of 32 bits, where that compares registers | the same, what is expected zero-extended and hidden (`zero_above`) |
 //! | load-acquire, store-release | `atomic_load`, `atomic_store` (sequentially consistent, so stronger) |
 //!
 //! An access may fault and is never assumed to be aligned; none is merged or dropped here, since memory may be
@@ -120,10 +121,23 @@ impl Lifter<'_, '_> {
         let ty = width_type(width);
         let address = self.address(base, offset);
         let expected = self.operand_at(Operand::Reg(Reg::R0), ty);
+        let compares_registers = self.declarations.platform.compares_registers && width == Width::W32;
+        let expected = if compares_registers { self.zero_above(expected) } else { expected };
         let new = self.operand_at(Operand::Reg(src), ty);
         let old = self.builder.ins().atomic_cas(MemFlagsData::new(), address, expected, new);
         let old = self.word(old, ty);
         self.set(Reg::R0, old);
+    }
+
+    /// A number of 32 bits, in a register that has nothing above it.
+    ///
+    /// `ireduce` of a word is that word's register, and Cranelift's optimiser looks through extensions: so the word is one
+    /// half of a pair, which no instruction is known to make.
+    fn zero_above(&mut self, value: Value) -> Value {
+        let word = self.builder.ins().uextend(WORD, value);
+        let pair = self.builder.ins().iconcat(word, word);
+        let (low, _) = self.builder.ins().isplit(pair);
+        self.builder.ins().ireduce(types::I32, low)
     }
 
     pub(super) fn load_acquire(&mut self, size: Size, dst: Reg, base: Reg, offset: i16) {

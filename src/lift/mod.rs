@@ -98,9 +98,10 @@ pub enum LiftError {
     },
 }
 
-/// What lifting reuses from one function to the next.
+/// What lifting reuses from one function to the next: memory, and nothing that is in it.
 #[derive(Default)]
 pub struct LiftContext {
+    /// Empty: it is taken to lift a function, and comes back from one that was finished.
     builder: FunctionBuilderContext,
     /// A function that is not wanted any more, for its memory.
     old: Option<Function>,
@@ -136,7 +137,8 @@ pub struct Source<'a> {
 pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
     let Source { resolution, declarations, isas, reaches, .. } = source;
     let mut function = declared(declarations, graph, context);
-    let mut builder = FunctionBuilder::new(&mut function, &mut context.builder);
+    let mut taken = std::mem::take(&mut context.builder);
+    let mut builder = FunctionBuilder::new(&mut function, &mut taken);
     let returns_twice = call::returns_twice(resolution, graph);
     let passes = isas.passes_for(returns_twice);
     let (slots, shape) = time(isas.times(), Phase::Improve, || {
@@ -156,6 +158,7 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
         builder.finalize(isas.main.frontend_config());
         Ok(())
     })?;
+    context.builder = taken;
     Ok(Lifted { function, returns_twice })
 }
 

@@ -8,9 +8,13 @@
 #[path = "../command/mod.rs"]
 #[allow(dead_code, reason = "each module uses its part of it")]
 mod command;
+#[path = "../support/mod.rs"]
+mod support;
 mod translated;
 
 mod constants;
+mod atomics;
+mod errors;
 mod fixtures;
 mod messages;
 mod names;

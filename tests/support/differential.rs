@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bpf2native::{Config, Jit, Linker};
 
 use super::asm::assemble;
+use super::machines::Sample;
 use super::random::{MEMORY, Random, Seed};
 use super::{engine, hex, interp};
 
@@ -63,16 +64,27 @@ fn setting(name: &str) -> Option<u64> {
 
 /// Seeds of programs, and how many: `BPF2NATIVE_RANDOM_SEED` is where to start, by default the clock;
 /// `BPF2NATIVE_RANDOM_PROGRAMS` how many, by default `programs`.
+///
+/// # Panics
+///
+/// In a test without `random_` in its name: those that have it are what `just torture` runs.
 pub fn seeds(test: &str, programs: u64) -> impl Iterator<Item = u64> {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    // With one thread for all tests, it has another name.
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("main");
+    assert!(
+        name == "main" || name.contains("random_"),
+        "`{name}` has no `random_` in it, so `just torture` misses it"
+    );
     let first = setting("BPF2NATIVE_RANDOM_SEED").unwrap_or_else(clock);
     let count = setting("BPF2NATIVE_RANDOM_PROGRAMS").unwrap_or(programs);
     super::say(&format!("{test}: {count} programs, BPF2NATIVE_RANDOM_SEED={first}\n"));
     (0..count).map(move |number| first.wrapping_add(number))
 }
 
-/// Runs the program of a seed on those translators that `choose` takes from the seed.
-pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
+/// The program of a seed, and what it runs on; and the seed, for what else is to be chosen.
+fn program(value: u64) -> (Seed, Random, [u8; MEMORY]) {
     let mut seed = Seed::new(value);
     // The sizes are of both kinds: many small programs, some large ones.
     let most = if seed.below(8) == 0 { 200 } else { 30 };
@@ -97,6 +109,19 @@ fn check_program<'a>(
 ) {
     let mut memory = [0; MEMORY];
     memory.fill_with(|| seed.next() as u8);
+    (seed, program, memory)
+}
+
+/// The program of a seed for another machine; `choose` takes its settings from the seed.
+pub fn sample(value: u64, choose: impl FnOnce(&mut Seed) -> Vec<usize>) -> Sample {
+    let (mut seed, program, memory) = program(value);
+    let settings = choose(&mut seed);
+    Sample { seed: value, text: program.text(), memories: vec![memory.to_vec()], settings, program: Some(program) }
+}
+
+/// Runs the program of a seed on those translators that `choose` takes from the seed.
+pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
+    let (mut seed, program, memory) = program(value);
     let translators = choose(&mut seed);
 
     let text = program.text();

@@ -1,7 +1,8 @@
 //! An interpreter of BPF that is simple enough to be seen to be right: the tests' second opinion.
 //!
 //! In: raw little-endian slots, the memory argument, a function for helper calls. Out: r0, or the [`Fault`] that
-//! ended the run; the memory argument changes in place. Written from RFC 9669 (section numbers below) and, for what
+//! ended the run; the memory argument changes in place. Memory has the byte order of the machine that is asked for; the
+//! slots do not, so that one program is for both. Written from RFC 9669 (section numbers below) and, for what
 //! came later, the kernel's `Documentation/bpf` and `include/linux/filter.h`. The rule: nothing of `src/` is used
 //! here, so that a misreading of the specification has to be made twice to go unseen. It checks no field that an
 //! instruction does not use: legal programs come in.
@@ -25,6 +26,13 @@ const DEPTH: usize = 64;
 const CODE: u64 = 0x7000_0000_0000_0000;
 /// How often `may_goto` falls through. The kernel's number is 8 Mi, or a quarter of a second; it is no contract.
 const MAY_GOTO_BUDGET: u64 = 1 << 16;
+
+/// The order of the bytes of a number in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Little,
+    Big,
+}
 
 /// Why a run ended without `exit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +64,7 @@ struct Caller {
 }
 
 struct Machine<'a> {
+    order: Order,
     code: &'a [u8],
     memory: &'a mut [u8],
     stack: Vec<u8>,
@@ -78,17 +87,27 @@ struct Slot {
 }
 
 /// Runs `code` from its first slot with r1 = the address of `memory` and r2 = its length, for at most `fuel`
-/// instructions.
-pub fn run(code: &[u8], memory: &mut [u8], helper: Helper<'_>, mut fuel: u64) -> Result<u64, Fault> {
-    let mut stack = vec![0; FRAME * DEPTH];
-    stack.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&POISON.to_le_bytes()));
+/// instructions, on a little-endian machine.
+pub fn run(code: &[u8], memory: &mut [u8], helper: Helper<'_>, fuel: u64) -> Result<u64, Fault> {
+    run_in(Order::Little, code, memory, helper, fuel)
+}
+
+/// The same, on a machine of this byte order.
+pub fn run_in(
+    order: Order,
+    code: &[u8],
+    memory: &mut [u8],
+    helper: Helper<'_>,
+    mut fuel: u64,
+) -> Result<u64, Fault> {
+    let stack = POISON.to_le_bytes().repeat(FRAME * DEPTH / 8);
     let mut r = [POISON; 11];
     (r[1], r[2]) = (memory.as_ptr() as u64, memory.len() as u64);
     r[10] = stack.as_ptr() as u64 + stack.len() as u64;
     let arguments = [POISON; STACK_ARGUMENTS];
     let (callers, may_goto) = (Vec::new(), MAY_GOTO_BUDGET);
     let mut machine =
-        Machine { code, memory, stack, r, callers, may_goto, incoming: arguments, outgoing: arguments };
+        Machine { order, code, memory, stack, r, callers, may_goto, incoming: arguments, outgoing: arguments };
     let mut pc = 0;
     loop {
         fuel = fuel.checked_sub(1).ok_or(Fault::Fuel)?;
@@ -127,7 +146,7 @@ impl Machine<'_> {
             2 | 3 => self.store(pc, slot)?,
             4 | 7 => {
                 let (dst, src) = (self.r[slot.dst], self.r[slot.src]);
-                self.r[slot.dst] = arithmetic(slot, dst, src).ok_or(unknown)?;
+                self.r[slot.dst] = arithmetic(self.order, slot, dst, src).ok_or(unknown)?;
             }
             _ => return self.jump(pc, slot, helper),
         }
@@ -308,13 +327,22 @@ impl Machine<'_> {
     }
 
     fn read(&mut self, pc: i64, address: u64, size: usize) -> Result<u64, Fault> {
-        let mut value = [0; 8];
-        value[..size].copy_from_slice(self.at(pc, address, size)?);
-        Ok(u64::from_le_bytes(value))
+        let order = self.order;
+        let bytes = self.at(pc, address, size)?;
+        let join = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        Ok(match order {
+            Order::Little => bytes.iter().rev().fold(0, join),
+            Order::Big => bytes.iter().fold(0, join),
+        })
     }
 
     fn write(&mut self, pc: i64, address: u64, size: usize, value: u64) -> Result<(), Fault> {
-        self.at(pc, address, size)?.copy_from_slice(&value.to_le_bytes()[..size]);
+        let order = self.order;
+        let bytes = self.at(pc, address, size)?;
+        match order {
+            Order::Little => bytes.copy_from_slice(&value.to_le_bytes()[..size]),
+            Order::Big => bytes.copy_from_slice(&value.to_be_bytes()[8 - size..]),
+        }
         Ok(())
     }
 }

@@ -13,6 +13,8 @@ pub mod generated;
 pub mod hex;
 pub mod interp;
 pub mod large;
+pub mod machines;
+pub mod parallel;
 pub mod random;
 
 use std::io::Write;

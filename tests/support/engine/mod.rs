@@ -4,6 +4,7 @@
 //! compares, and prints what an engine could not run.
 
 pub mod aot;
+pub mod cross;
 pub mod interpreter;
 pub mod jit;
 #[cfg(target_os = "linux")]
@@ -33,7 +34,7 @@ pub enum Problem {
 /// Runs programs.
 pub trait Engine {
     /// Its name in messages.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Runs all `cases`, in order; an error when there is no such engine on this machine.
     fn run(&self, cases: &[Case]) -> Result<Vec<Result<Outcome, Problem>>, String>;

@@ -1,13 +1,13 @@
 //! Values: what arithmetic computes and when a jump is taken (RFC 9669 section 4.1 to 4.3).
 
-use super::Slot;
+use super::{Order, Slot};
 
 /// Section 4.1 and 4.2: the new value of dst.
-pub fn arithmetic(slot: Slot, dst: u64, src: u64) -> Option<u64> {
+pub fn arithmetic(order: Order, slot: Slot, dst: u64, src: u64) -> Option<u64> {
     let Slot { opcode, offset, imm, .. } = slot;
     let from_register = opcode & 0x08 != 0;
     match opcode {
-        0xd4 | 0xdc | 0xd7 => return swap(opcode, imm, dst),
+        0xd4 | 0xdc | 0xd7 => return swap(order, opcode, imm, dst),
         // An address space cast: one address space for all, so a move.
         0xbf if offset == 1 => return Some(src),
         _ => {}
@@ -57,15 +57,20 @@ macro_rules! arithmetic {
 arithmetic!(arithmetic64, u64, i64, [8 => i8, 16 => i16, 32 => i32]);
 arithmetic!(arithmetic32, u32, i32, [8 => i8, 16 => i16]);
 
-/// Section 4.2, on a little-endian machine: le truncates, be and bswap swap.
-fn swap(opcode: u8, width: i32, dst: u64) -> Option<u64> {
-    Some(match (opcode, width) {
-        (0xd4, 16) => u64::from(dst as u16),
-        (0xd4, 32) => u64::from(dst as u32),
-        (0xd4, 64) => dst,
-        (_, 16) => u64::from((dst as u16).swap_bytes()),
-        (_, 32) => u64::from((dst as u32).swap_bytes()),
-        (_, 64) => dst.swap_bytes(),
+/// Section 4.2: bswap swaps; le and be truncate where that is the machine's order, and swap where it is not.
+fn swap(order: Order, opcode: u8, width: i32, dst: u64) -> Option<u64> {
+    let truncates = match opcode {
+        0xd4 => order == Order::Little,
+        0xdc => order == Order::Big,
+        _ => false,
+    };
+    Some(match (truncates, width) {
+        (true, 16) => u64::from(dst as u16),
+        (true, 32) => u64::from(dst as u32),
+        (true, 64) => dst,
+        (false, 16) => u64::from((dst as u16).swap_bytes()),
+        (false, 32) => u64::from((dst as u32).swap_bytes()),
+        (false, 64) => dst.swap_bytes(),
         _ => return None,
     })
 }

@@ -149,6 +149,20 @@ fn variable_address(seed: &mut Seed) -> String {
     format!("{make}\n{access}\nr{pointer} = {}", immediate(seed))
 }
 
+/// A compare-and-swap of 32 bits that may find what it expects: r0 has the number that is there, and more above it.
+fn expected(seed: &mut Seed) -> String {
+    let offset = seed.below(MEMORY / 8) * 8;
+    let in_frame = seed.below(2) == 0;
+    // The low half of a word is first, or last.
+    let half = place_of(offset + 4 * seed.below(2), in_frame);
+    let load = match seed.below(3) {
+        0 => format!("r0 = *(u32 *)({half})\nr5 = r{}\nr5 <<= 32\nr0 |= r5", source(seed)),
+        1 => format!("r0 = *(s32 *)({half})"),
+        _ => format!("r0 = *(u64 *)({})", place_of(offset, in_frame)),
+    };
+    format!("{load}\nw0 = cmpxchg32_32({half}, w0, w{})", data(seed))
+}
+
 fn atomic(seed: &mut Seed) -> String {
     let (bits, letter) = *seed.pick(&[(32, 'w'), (64, 'r')]);
     let place = place(seed, bits / 8, true);
@@ -161,9 +175,17 @@ fn atomic(seed: &mut Seed) -> String {
         }
         4 if bits == 32 => format!("w{src} = xchg32_32({place}, w{src})"),
         4 => format!("r{src} = xchg_64({place}, r{src})"),
+        5 if seed.below(2) == 0 => expected(seed),
         5 if bits == 32 => format!("w0 = cmpxchg32_32({place}, w0, w{src})"),
         5 => format!("r0 = cmpxchg_64({place}, r0, r{src})"),
-        6 => format!("{letter}{src} = load_acquire((u{bits} *)({place}))"),
-        _ => format!("store_release((u{bits} *)({place}), {letter}{src})"),
+        kind => {
+            let size = *seed.pick(&SIZES);
+            let (bits, place) = (size * 8, self::place(seed, size, true));
+            if kind == 6 {
+                format!("{letter}{src} = load_acquire((u{bits} *)({place}))")
+            } else {
+                format!("store_release((u{bits} *)({place}), {letter}{src})")
+            }
+        }
     }
 }

@@ -10,5 +10,6 @@
 mod command;
 mod translated;
 
+mod accesses;
 mod fixtures;
 mod replaceable;

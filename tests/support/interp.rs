@@ -46,6 +46,19 @@ pub enum Fault {
 /// A function that may be called: number and r1 to r5 to r0.
 pub type Helper<'a> = &'a dyn Fn(i32, [u64; 5]) -> Option<u64>;
 
+/// An access to the memory argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Whether it writes.
+    pub writes: bool,
+    /// Bytes from the start of the memory.
+    pub at: usize,
+    /// How many bytes.
+    pub size: usize,
+    /// What is there afterwards, little-endian.
+    pub value: u64,
+}
+
 /// The caller's state while its callee runs.
 struct Caller {
     pc: i64,
@@ -65,6 +78,7 @@ struct Machine<'a> {
     /// Stack arguments of this function, and those for the next call: r11 in loads and in stores (LLVM 23).
     incoming: [u64; STACK_ARGUMENTS],
     outgoing: [u64; STACK_ARGUMENTS],
+    accesses: Vec<Access>,
 }
 
 /// The fields of a slot (RFC 9669 section 3.1).
@@ -79,7 +93,17 @@ struct Slot {
 
 /// Runs `code` from its first slot with r1 = the address of `memory` and r2 = its length, for at most `fuel`
 /// instructions.
-pub fn run(code: &[u8], memory: &mut [u8], helper: Helper<'_>, mut fuel: u64) -> Result<u64, Fault> {
+pub fn run(code: &[u8], memory: &mut [u8], helper: Helper<'_>, fuel: u64) -> Result<u64, Fault> {
+    recorded(code, memory, helper, fuel).map(|(r0, _)| r0)
+}
+
+/// [`run`], and all accesses to `memory` in order.
+pub fn recorded(
+    code: &[u8],
+    memory: &mut [u8],
+    helper: Helper<'_>,
+    mut fuel: u64,
+) -> Result<(u64, Vec<Access>), Fault> {
     let mut stack = vec![0; FRAME * DEPTH];
     stack.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&POISON.to_le_bytes()));
     let mut r = [POISON; 11];
@@ -87,14 +111,14 @@ pub fn run(code: &[u8], memory: &mut [u8], helper: Helper<'_>, mut fuel: u64) ->
     r[10] = stack.as_ptr() as u64 + stack.len() as u64;
     let arguments = [POISON; STACK_ARGUMENTS];
     let (callers, may_goto) = (Vec::new(), MAY_GOTO_BUDGET);
-    let mut machine =
-        Machine { code, memory, stack, r, callers, may_goto, incoming: arguments, outgoing: arguments };
+    let (incoming, outgoing, accesses) = (arguments, arguments, Vec::new());
+    let mut machine = Machine { code, memory, stack, r, callers, may_goto, incoming, outgoing, accesses };
     let mut pc = 0;
     loop {
         fuel = fuel.checked_sub(1).ok_or(Fault::Fuel)?;
         match machine.step(pc, helper)? {
             Some(next) => pc = next,
-            None => return Ok(machine.r[0]),
+            None => return Ok((machine.r[0], machine.accesses)),
         }
     }
 }
@@ -310,12 +334,22 @@ impl Machine<'_> {
     fn read(&mut self, pc: i64, address: u64, size: usize) -> Result<u64, Fault> {
         let mut value = [0; 8];
         value[..size].copy_from_slice(self.at(pc, address, size)?);
-        Ok(u64::from_le_bytes(value))
+        let value = u64::from_le_bytes(value);
+        self.record(false, address, size, value);
+        Ok(value)
     }
 
     fn write(&mut self, pc: i64, address: u64, size: usize, value: u64) -> Result<(), Fault> {
         self.at(pc, address, size)?.copy_from_slice(&value.to_le_bytes()[..size]);
+        self.record(true, address, size, value);
         Ok(())
+    }
+
+    fn record(&mut self, writes: bool, address: u64, size: usize, value: u64) {
+        let at = address.wrapping_sub(self.memory.as_ptr() as u64);
+        if at < self.memory.len() as u64 {
+            self.accesses.push(Access { writes, at: at as usize, size, value });
+        }
     }
 }
 

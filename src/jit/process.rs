@@ -8,30 +8,7 @@
 //! | a table | functions that glibc keeps in `libc_nonshared.a`, so that each executable has its own copy |
 //! | `libm.so.6` | opened when a name is not found, as not every executable loads it; C programs expect it |
 
-use std::ffi::{CStr, CString, c_int, c_void};
-
-use cranelift_codegen::ir::LibCall;
-
-unsafe extern "C" {
-    fn memset(to: *mut c_void, byte: c_int, size: usize) -> *mut c_void;
-}
-
-/// The `memset` that code calls without being told to ([`crate::clif`]) is this process's own; its name is no C name, so
-/// nothing that is registered takes its place.
-const MEMSET: &str = "memset of the process";
-
-/// The names and addresses of functions that code calls without being told to.
-pub(super) fn own_functions() -> [(&'static str, *const u8); 1] {
-    [(MEMSET, memset as *const u8)]
-}
-
-/// The name of a function that code calls without being told to.
-pub(super) fn libcall_name(libcall: LibCall) -> String {
-    match libcall {
-        LibCall::Memset => MEMSET.to_owned(),
-        other => cranelift_module::default_libcall_names()(other),
-    }
-}
+use std::ffi::{CStr, CString, c_void};
 
 /// The address of a symbol.
 #[cfg(unix)]

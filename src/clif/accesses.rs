@@ -8,63 +8,93 @@
 //!
 //! | access | sequence point |
 //! |---|---|
-//! | the first one in a block, other than the entry: others may lie on the way there | before it |
-//! | may be of the address of one since the last store, call, atomic or sequence point, and is as wide | before it |
-//! | of another width; at another distance from the same start | none: these are kept apart anyway |
-//! | of what the translator has made and nobody writes (`readonly`) | none: it may be merged |
+//! | may have the address of one since the last store, call, atomic or sequence point, and is as wide | before it |
+//! | of another width, or of an address that is another one for some inputs (`numbers.rs`) | none: Cranelift keeps these apart |
+//! | a store of what is not what was loaded there | none: the same |
+//! | of the translator's own table of addresses (`notrap`) | none: it may be merged |
 //!
-//! One pass; at most [`MOST`] accesses are looked back at.
+//! Sound: Cranelift merges with accesses in the same block or in those that dominate it, of which each hands on what is
+//! known at its end. One pass over the blocks; at most [`MOST`] accesses are looked back at, then a sequence point comes
+//! without a look.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstBuilder, Opcode, Value};
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Opcode};
 
-use super::places::{Root, locate};
+use super::flow::Flow;
+use super::numbers::Numbers;
 
-/// How many accesses are looked back at: after so many, a sequence point is put without a look.
-const MOST: usize = 16;
+/// How many accesses are looked back at.
+const MOST: usize = 32;
 
 /// An access of any kind.
-struct Seen {
-    root: Root,
-    at: i64,
+#[derive(Clone, Copy)]
+struct Access {
+    /// Its address, as a number; none if that is not known.
+    at: Option<u64>,
     bytes: u32,
+    /// What is loaded or stored, as a number.
+    value: Option<u64>,
+    is_load: bool,
 }
 
-impl Seen {
-    fn may_be(&self, other: &Seen) -> bool {
-        self.bytes == other.bytes && (self.root != other.root || self.at == other.at)
+impl Access {
+    /// Whether Cranelift may merge it with an earlier one.
+    fn may_merge(&self, earlier: &Access) -> bool {
+        let may_be = |one: Option<u64>, other| one.is_none() || one == other || other.is_none();
+        // A store after a load goes only if it stores what was loaded.
+        let is_new = !self.is_load && earlier.is_load && !may_be(self.value, earlier.value);
+        self.bytes == earlier.bytes && may_be(self.at, earlier.at) && !is_new
     }
 }
 
 /// Runs the pass.
-pub(super) fn run(function: &mut Function) {
+pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+    let is_access = |inst| accessed(&function.dfg, inst).is_some();
+    let insts = |block| function.layout.block_insts(block);
+    // A single access has none to be merged with.
+    if function.layout.blocks().flat_map(insts).filter(|&inst| is_access(inst)).nth(1).is_none() {
+        return;
+    }
+    let dominators = flow.known(function).dominators;
+    let mut numbers = Numbers::new(function);
     let mut wanted: Vec<Inst> = Vec::new();
-    let mut known: Vec<Seen> = Vec::new();
-    let entry = function.layout.entry_block();
-    for block in function.layout.blocks() {
-        known.clear();
-        let mut is_open = Some(block) != entry;
+    // What Cranelift knows at the end of each block.
+    let mut known: SecondaryMap<Block, Vec<Access>> = SecondaryMap::new();
+    for &block in dominators.cfg_rpo() {
+        let mut now = dominators.idom(block).map(|dominator| known[dominator].clone()).unwrap_or_default();
+        numbers.enter(function, block);
         for inst in function.layout.block_insts(block) {
             let dfg = &function.dfg;
             let opcode = dfg.insts[inst].opcode();
             if opcode.is_call() || matches!(opcode, Opcode::SequencePoint | Opcode::Fence) {
-                known.clear();
-                is_open = false;
+                now.clear();
+                numbers.see(dfg, inst);
                 continue;
             }
-            let Some(access) = access(dfg, inst) else { continue };
-            if is_open || known.len() == MOST || known.iter().any(|earlier| earlier.may_be(&access)) {
+            numbers.see(dfg, inst);
+            let Some((address, bytes)) = accessed(dfg, inst) else { continue };
+            let data = &dfg.insts[inst];
+            let offset = i64::from(data.load_store_offset().unwrap_or_default());
+            let at = numbers.of(dfg, dfg.inst_args(inst)[address]);
+            let value = dfg.inst_results(inst).first().or(dfg.inst_args(inst).first());
+            let access = Access {
+                at: at.map(|at| at.wrapping_add_signed(offset)),
+                bytes,
+                value: value.and_then(|&value| numbers.of(dfg, value)),
+                is_load: opcode.can_load(),
+            };
+            let is_merged = now.len() == MOST || now.iter().any(|earlier| access.may_merge(earlier));
+            if is_merged {
                 wanted.push(inst);
-                known.clear();
-                is_open = false;
             }
-            // What is known of memory before it is forgotten.
-            if opcode.can_store() || dfg.insts[inst].memflags().is_none() {
-                known.clear();
-                is_open = false;
+            // What Cranelift knows of memory before a store, or before an atomic access, it forgets.
+            if is_merged || !opcode.can_load() || data.load_store_offset().is_none() {
+                now.clear();
             }
-            known.push(access);
+            now.push(access);
         }
+        known[block] = now;
     }
     for inst in wanted {
         let location = function.srcloc(inst);
@@ -72,25 +102,23 @@ pub(super) fn run(function: &mut Function) {
     }
 }
 
-/// The access that an instruction makes, if others may see it.
-fn access(dfg: &DataFlowGraph, inst: Inst) -> Option<Seen> {
+/// Which operand is the address of an access that others may see, and how many bytes it has.
+fn accessed(dfg: &DataFlowGraph, inst: Inst) -> Option<(usize, u32)> {
     let data = &dfg.insts[inst];
     let opcode = data.opcode();
-    if !opcode.can_load() && !opcode.can_store() || data.memflags_data(dfg).is_some_and(|flags| flags.readonly()) {
+    let is_own = || data.memflags_data(dfg).is_some_and(|flags| flags.notrap());
+    if opcode.is_call() || !opcode.can_load() && !opcode.can_store() || is_own() {
         return None;
     }
-    // The value that is accessed; the address comes last, or, in an atomic, first.
-    let args = dfg.inst_args(inst);
-    let is_atomic = matches!(opcode, Opcode::AtomicRmw | Opcode::AtomicCas | Opcode::AtomicLoad);
-    let address: Value = *if is_atomic { args.first()? } else { args.last()? };
-    let offset = data.load_store_offset().unwrap_or_default();
-    let (root, start) = locate(dfg, address);
     let bytes = match opcode {
         Opcode::Uload8 | Opcode::Sload8 | Opcode::Istore8 => 1,
         Opcode::Uload16 | Opcode::Sload16 | Opcode::Istore16 => 2,
         Opcode::Uload32 | Opcode::Sload32 | Opcode::Istore32 => 4,
-        _ if opcode.can_load() => dfg.value_type(dfg.first_result(inst)).bytes(),
-        _ => dfg.value_type(*args.first()?).bytes(),
+        _ => match dfg.inst_results(inst).first() {
+            Some(&loaded) => dfg.value_type(loaded).bytes(),
+            None => dfg.value_type(*dfg.inst_args(inst).first()?).bytes(),
+        },
     };
-    Some(Seen { root, at: start.wrapping_add(i64::from(offset)), bytes })
+    // What is stored comes first, but in atomics that load too.
+    Some((usize::from(!opcode.can_load()), bytes))
 }

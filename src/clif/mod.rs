@@ -19,7 +19,7 @@
 //! | values that several paths want, and those of long blocks, are computed where the program computes them | `pins.rs`, `hidden.rs` |
 //! | edges that leave loops, or hand on constants, get blocks of their own | `edges.rs` |
 //! | what a loop hands on is computed in the order in which the old values are read last | `order.rs` |
-//! | accesses are kept apart that Cranelift would merge (with its optimiser, at all levels of ours) | `accesses.rs` |
+//! | accesses are kept apart that Cranelift would merge | `accesses.rs`, over `numbers.rs` |
 //!
 //! Tried, and not kept, since 54 programs took as long as before: moving the arithmetic of a loop's last block up before
 //! the branch that leads to it, so that the branch closes the loop (0.90 at best, 1.25 at worst); and parameters of 32 bits
@@ -44,6 +44,7 @@ mod hidden;
 mod latches;
 mod loads;
 mod loops;
+mod numbers;
 mod order;
 mod parameters;
 mod pins;
@@ -111,7 +112,7 @@ pub fn improve(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, con
         order::run(function, &mut flow);
     }
     if passes.contains(Pass::Egraph) {
-        accesses::run(function);
+        accesses::run(function, &mut flow);
     }
 }
 

@@ -42,7 +42,7 @@ impl Access {
 }
 
 /// The address `root + offset` that a value is.
-pub(super) fn locate(dfg: &DataFlowGraph, address: Value) -> (Root, i64) {
+fn locate(dfg: &DataFlowGraph, address: Value) -> (Root, i64) {
     let mut address = dfg.resolve_aliases(address);
     let mut offset = 0_i64;
     for _ in 0..DEPTH {

@@ -10,6 +10,8 @@ mod support;
 
 #[path = "accesses/compare.rs"]
 mod compare;
+#[path = "accesses/orders.rs"]
+mod orders;
 #[path = "accesses/programs.rs"]
 mod programs;
 #[path = "accesses/random.rs"]

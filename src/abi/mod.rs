@@ -70,6 +70,8 @@ pub struct Platform {
     pub architecture: Architecture,
     /// Windows, whose types differ on every architecture.
     pub is_windows: bool,
+    /// aarch64 with its Large System Extensions: most atomics are one instruction.
+    pub has_lse: bool,
 }
 
 impl Platform {

@@ -130,7 +130,7 @@ fn loops_over_elements() {
 #[test]
 fn random_programs() {
     let engines = engines();
-    for value in differential::seeds("accesses", 400) {
+    for value in differential::seeds("accesses", 200) {
         let mut seed = Seed::new(value);
         let program = random::program(&mut seed);
         let mut memory = vec![0; random::MEMORY];

@@ -13,15 +13,16 @@
 //! | a store of what is not what was loaded there | none: the same |
 //! | of the translator's own table of addresses (`notrap`) | none: it may be merged |
 //!
-//! Sound: Cranelift merges with accesses in the same block or in those that dominate it, of which each hands on what is
-//! known at its end. One pass over the blocks; at most [`MOST`] accesses are looked back at, then a sequence point comes
-//! without a look.
+//! Sound: Cranelift merges with accesses in the same block or in those that dominate it, if the last store or the like is the
+//! same on all ways from there; a block that has others on some of its ways in starts anew. Ways back are taken to have
+//! the same, which puts in some more. One pass over the blocks; at most [`MOST`] accesses are looked back at, then a sequence
+//! point comes without a look.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Opcode};
 
-use super::flow::Flow;
+use super::flow::{Flow, Known};
 use super::numbers::Numbers;
 
 /// How many accesses are looked back at.
@@ -56,19 +57,33 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
     if function.layout.blocks().flat_map(insts).filter(|&inst| is_access(inst)).nth(1).is_none() {
         return;
     }
-    let dominators = flow.known(function).dominators;
+    let Known { graph, dominators, .. } = flow.known(function);
     let mut numbers = Numbers::new(function);
     let mut wanted: Vec<Inst> = Vec::new();
-    // What Cranelift knows at the end of each block.
-    let mut known: SecondaryMap<Block, Vec<Access>> = SecondaryMap::new();
+    // What Cranelift knows at the end of each block, and since when: a number for what made it forget all before.
+    let mut ends: SecondaryMap<Block, Option<(u32, Vec<Access>)>> = SecondaryMap::new();
+    let mut last = 0;
     for &block in dominators.cfg_rpo() {
-        let mut now = dominators.idom(block).map(|dominator| known[dominator].clone()).unwrap_or_default();
+        let mut before = graph.pred_iter(block).filter_map(|way| Some(ends[way.block].as_ref()?.0));
+        let dominator = dominators.idom(block).and_then(|dominator| ends[dominator].clone());
+        let (mut since, mut now) = match dominator {
+            Some((since, known)) if before.all(|before| before == since) => (since, known),
+            _ => {
+                last += 1;
+                (last, Vec::new())
+            }
+        };
+        let mut forget = |since: &mut u32, now: &mut Vec<Access>| {
+            now.clear();
+            last += 1;
+            *since = last;
+        };
         numbers.enter(function, block);
         for inst in function.layout.block_insts(block) {
             let dfg = &function.dfg;
             let opcode = dfg.insts[inst].opcode();
             if opcode.is_call() || matches!(opcode, Opcode::SequencePoint | Opcode::Fence) {
-                now.clear();
+                forget(&mut since, &mut now);
                 numbers.see(dfg, inst);
                 continue;
             }
@@ -90,11 +105,11 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
             }
             // What Cranelift knows of memory before a store, or before an atomic access, it forgets.
             if is_merged || !opcode.can_load() || data.load_store_offset().is_none() {
-                now.clear();
+                forget(&mut since, &mut now);
             }
             now.push(access);
         }
-        known[block] = now;
+        ends[block] = Some((since, now));
     }
     for inst in wanted {
         let location = function.srcloc(inst);

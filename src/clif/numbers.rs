@@ -9,12 +9,14 @@
 //! | a parameter of the function or of a block, what is loaded, what a call returns, halves (`isplit`, which Cranelift never looks through) | any, of its type |
 //! | a parameter that is always the same value (`constants.rs`) | that one's: Cranelift puts it in its place |
 //! | an address of a stack slot or of a symbol | any, and the offset |
-//! | constants, `+`, `-`, `*`, shifts by constants, `&`, `\|`, `^`, `~`, conversions of integers | what they compute of numbers |
+//! | an address out of the translator's own table | any, the same for the same place |
+//! | constants, arithmetic but signed division, comparisons, selections, conversions of integers | what they compute of numbers |
 //! | anything else, or that hangs on it | not known: it may be any other value |
 //!
 //! One look at each instruction.
 
 use cranelift_codegen::entity::{EntityRef, SecondaryMap};
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value};
 
 use super::bytes::size_of;
@@ -74,7 +76,9 @@ impl Numbers {
                 Opcode::Sload32 => given(Given::Value, result.index()) as i32 as u64,
                 // The translator's own table, of which equal loads may be merged.
                 Opcode::Load if dfg.insts[inst].memflags_data(dfg).is_some_and(|flags| flags.notrap()) => {
-                    self.numbers[result] = None;
+                    let offset = dfg.insts[inst].load_store_offset().unwrap_or_default();
+                    let from = dfg.inst_args(inst).first().and_then(|&address| self.of(dfg, address));
+                    self.numbers[result] = from.map(|from| mixed(from.wrapping_add_signed(i64::from(offset))));
                     return;
                 }
                 _ if opcode.can_load() || opcode.is_call() => given(Given::Value, result.index()),
@@ -108,6 +112,7 @@ impl Numbers {
                     Opcode::Sextend => signed(value, dfg.value_type(arg)) as u64,
                     Opcode::Bnot => !value,
                     Opcode::Ineg => value.wrapping_neg(),
+                    Opcode::Bswap => value.swap_bytes() >> (64 - ty.bits()),
                     _ => return None,
                 }
             }
@@ -124,18 +129,50 @@ impl Numbers {
                     Opcode::Ishl => left << by,
                     Opcode::Ushr => left >> by,
                     Opcode::Sshr => (signed(left, ty) >> by) as u64,
+                    Opcode::Rotl => left << by | left.checked_shr(ty.bits() - by).unwrap_or(0),
+                    Opcode::Rotr => left >> by | left.checked_shl(ty.bits() - by).unwrap_or(0),
+                    Opcode::Udiv => left.checked_div(right)?,
+                    Opcode::Urem => left.checked_rem(right)?,
                     _ => return None,
                 }
+            }
+            InstructionData::IntCompare { cond, args, .. } => {
+                let [left, right] = [number(args[0])?, number(args[1])?];
+                let of = dfg.value_type(args[0]);
+                u64::from(holds(cond, [left, right], [left, right].map(|number| signed(number, of))))
+            }
+            InstructionData::Ternary { opcode: Opcode::Select, args: [condition, one, other] } => {
+                if number(condition)? != 0 { number(one)? } else { number(other)? }
             }
             _ => return None,
         })
     }
 }
 
+/// Whether a comparison of two numbers holds.
+fn holds(cond: IntCC, [a, b]: [u64; 2], [c, d]: [i64; 2]) -> bool {
+    match cond {
+        IntCC::Equal => a == b,
+        IntCC::NotEqual => a != b,
+        IntCC::UnsignedLessThan => a < b,
+        IntCC::UnsignedLessThanOrEqual => a <= b,
+        IntCC::UnsignedGreaterThan => a > b,
+        IntCC::UnsignedGreaterThanOrEqual => a >= b,
+        IntCC::SignedLessThan => c < d,
+        IntCC::SignedLessThanOrEqual => c <= d,
+        IntCC::SignedGreaterThan => c > d,
+        IntCC::SignedGreaterThanOrEqual => c >= d,
+    }
+}
+
 /// A number for what may be any.
 fn given(what: Given, index: usize) -> u64 {
-    // SplitMix64.
-    let mut z = ((index as u64) << 2 | what as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed((index as u64) << 2 | what as u64)
+}
+
+/// SplitMix64.
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

@@ -191,6 +191,18 @@ const FIXED: &[(&str, &str)] = &[
         *(u32 *)(r1 +0) = 1",
     ),
     (
+        "a call between accesses",
+        "
+        r6 = r1
+        *(u32 *)(r6 +0) = 4; r7 = *(u32 *)(r6 +8)
+        call callee
+        r3 = *(u32 *)(r6 +0); r0 += r3; r3 = *(u32 *)(r6 +8); r0 += r3; r0 += r7
+        *(u32 *)(r6 +0) = 4
+        exit
+        callee:
+        r0 = *(u32 *)(r1 +0); *(u32 *)(r1 +0) = 4; *(u32 *)(r1 +8) = 5",
+    ),
+    (
         "atomics are one access each",
         "
         r3 = 3; lock *(u64 *)(r1 +0) += r3

@@ -19,7 +19,6 @@ use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
-use crate::abi::libc::fills;
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
 use crate::config::{Placement, has_address_table};

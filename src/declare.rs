@@ -19,7 +19,6 @@ use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
-use crate::abi::libc::fills;
 use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
 use crate::config::{Placement, has_address_table};
@@ -114,13 +113,9 @@ pub fn declare(
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
     let runtime = declarer.runtime(selection, &functions, &imports)?;
     let special = Vec::new();
-    let calls_c = !program
-        .functions
-        .iter()
-        .any(|(_, function)| fills(&function.name) || function.aliases.iter().any(|(alias, ..)| fills(alias)));
     let addresses = None;
     let mut declarations =
-        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses, calls_c };
+        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses };
     declarations.special = special_callees(program, selection, &declarations);
     check_comparisons(register_calls(selection), declarations.special.len())?;
     if has_table {

@@ -70,12 +70,17 @@ pub struct Platform {
     pub architecture: Architecture,
     /// Windows, whose types differ on every architecture.
     pub is_windows: bool,
-    /// Whether a compare-and-swap of 32 bits compares whole registers: Cranelift 0.135's loop for aarch64 without LSE, which
-    /// takes the expected value as it is, with anything above it.
-    pub compares_registers: bool,
+    /// aarch64 with its Large System Extensions: most atomics are one instruction.
+    pub has_lse: bool,
 }
 
 impl Platform {
+    /// Whether a compare-and-swap of 32 bits compares whole registers: Cranelift 0.135's loop for aarch64 without LSE,
+    /// which takes the expected value as it is, with anything above it.
+    pub fn compares_registers(&self) -> bool {
+        matches!(self.architecture, Architecture::Aarch64(_)) && !self.has_lse
+    }
+
     /// Whether a `va_list` is a struct, and not just the address of the next argument.
     pub fn has_va_list_struct(&self) -> bool {
         let is_struct =

@@ -25,7 +25,7 @@ use super::places::of_values;
 
 /// What is known of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Known {
+pub(super) enum Known {
     /// No argument has been seen.
     #[default]
     Nothing,
@@ -91,7 +91,8 @@ pub(super) fn run(function: &mut Function) {
     }
 }
 
-fn solve(function: &Function) -> SecondaryMap<Value, Known> {
+/// What each parameter is known to be.
+pub(super) fn solve(function: &Function) -> SecondaryMap<Value, Known> {
     let dfg = &function.dfg;
     let mut known: SecondaryMap<Value, Known> = of_values(dfg);
     let mut work: Vec<Value> = Vec::new();

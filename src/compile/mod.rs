@@ -226,7 +226,7 @@ fn lifted(
     lifting: &mut LiftContext,
     context: &mut Context,
 ) -> Result<Lifted, CompileError> {
-    let Source { program, declarations, isas, .. } = source;
+    let Source { program, isas, .. } = source;
     let mut lifted = lift::lift(source, graph, lifting)?;
     let passes = isas.clif_passes_for(graph, lifted.returns_twice);
     time(isas.times(), Phase::Clif, || {
@@ -235,7 +235,7 @@ fn lifted(
             let inlined = bodies.inline(source, graph, &mut lifted.function, context);
             inlined.map_err(|error| codegen_error(program, graph, describe(&error)))?;
         }
-        clif::improve(&mut lifted.function, &*isas.main, passes, declarations.calls_c, context);
+        clif::improve(&mut lifted.function, &*isas.main, passes, context);
         Ok(lifted)
     })
 }

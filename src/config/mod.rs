@@ -5,7 +5,7 @@
 //!
 //! | setting | value | why |
 //! |---|---|---|
-//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `lift::loop_heads` |
+//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `clif::accesses` |
 //! | `machine_code_cfg_info` | on | the disassembler tells code from data by where blocks start |
 //! | `unwind_info` | on | debuggers and exceptions pass through every function |
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
@@ -242,13 +242,12 @@ impl Isas {
     /// The platform at the border between BPF and native code.
     pub fn platform(&self) -> Platform {
         let triple = self.main.triple();
-        let has_lse =
-            || self.main.isa_flags().iter().any(|flag| flag.name == "has_lse" && flag.as_bool() == Some(true));
+        let flags = self.main.isa_flags();
         Platform {
+            has_lse: flags.iter().any(|flag| flag.name == "has_lse" && flag.as_bool() == Some(true)),
             call_conv: self.main.default_call_conv(),
             architecture: triple.architecture,
             is_windows: triple.operating_system == OperatingSystem::Windows,
-            compares_registers: matches!(triple.architecture, Architecture::Aarch64(_)) && !has_lse(),
         }
     }
 }

@@ -36,6 +36,7 @@ mod search;
 mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::default_libcall_names;
 
 use crate::cache::{self, Cache};
 use crate::compile::{self, CompileError, CompiledFunction, Keep};
@@ -196,10 +197,7 @@ impl Jit {
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
-        let mut builder = JITBuilder::with_isa(self.isas.main.clone(), Box::new(process::libcall_name));
-        for (name, address) in process::own_functions() {
-            builder.symbol(name, address);
-        }
+        let mut builder = JITBuilder::with_isa(self.isas.main.clone(), default_libcall_names());
         for (name, address) in &resolved {
             builder.symbol(name.as_str(), *address as *const u8);
         }

@@ -11,29 +11,6 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
-use cranelift_codegen::ir::LibCall;
-
-unsafe extern "C" {
-    fn memset(to: *mut c_void, byte: c_int, size: usize) -> *mut c_void;
-}
-
-/// The `memset` that code calls without being told to ([`crate::clif`]) is this process's own; its name is no C name, so
-/// nothing that is registered takes its place.
-const MEMSET: &str = "memset of the process";
-
-/// The names and addresses of functions that code calls without being told to.
-pub(super) fn own_functions() -> [(&'static str, *const u8); 1] {
-    [(MEMSET, memset as *const u8)]
-}
-
-/// The name of a function that code calls without being told to.
-pub(super) fn libcall_name(libcall: LibCall) -> String {
-    match libcall {
-        LibCall::Memset => MEMSET.to_owned(),
-        other => cranelift_module::default_libcall_names()(other),
-    }
-}
-
 /// The arguments of this process as `main` has them (how many, and an array that ends in a null pointer), and its
 /// environment. None of it is ever freed.
 pub(super) fn arguments() -> (c_int, *const *const c_char, *const *const c_char) {

@@ -117,9 +117,6 @@ pub struct Declarations {
     pub runtime: BTreeMap<String, Callee>,
     /// Where code finds the addresses of symbols that others define, if not in instructions.
     pub addresses: Option<AddressTable>,
-    /// Whether code may call C's `memset` where the program does not: it defines none that
-    /// fill memory themselves ([`crate::abi::libc::Facts::fills`]).
-    pub calls_c: bool,
 }
 
 impl Declarations {

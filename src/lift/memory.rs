@@ -10,13 +10,15 @@
 //! | atomic operation | `atomic_rmw`, the old value zero-extended into `src` with fetch |
 //! | cmpxchg | `atomic_cas`, the old value zero-extended into r0 |
 //! | cmpxchg of 32 bits, where that compares registers | the same, what is expected zero-extended and hidden (`zero_above`) |
+//! | those that fetch, xchg and cmpxchg are full barriers (LKMM) | a `fence` behind them where Cranelift has a pair of exclusive accesses, which lets later ones pass its store: aarch64 without LSE, and xchg with it |
 //! | load-acquire, store-release | `atomic_load`, `atomic_store` (sequentially consistent, so stronger) |
 //!
-//! An access may fault and is never assumed to be aligned; none is merged or dropped here, since memory may be
-//! volatile, shared with other threads or with signal handlers. Frame slots that nothing else can reach are values
+//! An access may fault and is never assumed to be aligned; none is merged or dropped, since memory may be volatile, shared
+//! with other threads or with signal handlers (`docs/memory-model.md`). Frame slots that nothing else can reach are values
 //! (`slots.rs`).
 
 use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, MemFlagsData, Value, types};
+use target_lexicon::Architecture;
 
 use super::Lifter;
 use super::alu::{size_type, width_type};
@@ -109,24 +111,36 @@ impl Lifter<'_, '_> {
         let old = self.read_modify_write(op, width, base, offset, src);
         if fetch {
             self.set(src, old);
+            self.full_barrier(Some(op));
+        }
+    }
+
+    /// Keeps later accesses behind an atomic one that orders all, where that does not by itself.
+    fn full_barrier(&mut self, op: Option<AtomicRmwOp>) {
+        let platform = self.declarations.platform;
+        let is_pair = !platform.has_lse || op == Some(AtomicRmwOp::Xchg);
+        if is_pair && matches!(platform.architecture, Architecture::Aarch64(_)) {
+            self.builder.ins().fence();
         }
     }
 
     pub(super) fn exchange(&mut self, width: Width, base: Reg, offset: i16, src: Reg) {
         let old = self.read_modify_write(AtomicRmwOp::Xchg, width, base, offset, src);
         self.set(src, old);
+        self.full_barrier(Some(AtomicRmwOp::Xchg));
     }
 
     pub(super) fn compare_exchange(&mut self, width: Width, base: Reg, offset: i16, src: Reg) {
         let ty = width_type(width);
         let address = self.address(base, offset);
         let expected = self.operand_at(Operand::Reg(Reg::R0), ty);
-        let compares_registers = self.declarations.platform.compares_registers && width == Width::W32;
+        let compares_registers = self.declarations.platform.compares_registers() && width == Width::W32;
         let expected = if compares_registers { self.zero_above(expected) } else { expected };
         let new = self.operand_at(Operand::Reg(src), ty);
         let old = self.builder.ins().atomic_cas(MemFlagsData::new(), address, expected, new);
         let old = self.word(old, ty);
         self.set(Reg::R0, old);
+        self.full_barrier(None);
     }
 
     /// A number of 32 bits, in a register that has nothing above it.

@@ -15,6 +15,7 @@ mod translated;
 mod constants;
 mod atomics;
 mod errors;
+mod accesses;
 mod fixtures;
 mod messages;
 mod names;

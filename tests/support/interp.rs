@@ -54,6 +54,19 @@ pub enum Fault {
 /// A function that may be called: number and r1 to r5 to r0.
 pub type Helper<'a> = &'a dyn Fn(i32, [u64; 5]) -> Option<u64>;
 
+/// An access to the memory argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Whether it writes.
+    pub writes: bool,
+    /// Bytes from the start of the memory.
+    pub at: usize,
+    /// How many bytes.
+    pub size: usize,
+    /// What is there afterwards, little-endian.
+    pub value: u64,
+}
+
 /// The caller's state while its callee runs.
 struct Caller {
     pc: i64,
@@ -74,6 +87,7 @@ struct Machine<'a> {
     /// Stack arguments of this function, and those for the next call: r11 in loads and in stores (LLVM 23).
     incoming: [u64; STACK_ARGUMENTS],
     outgoing: [u64; STACK_ARGUMENTS],
+    accesses: Vec<Access>,
 }
 
 /// The fields of a slot (RFC 9669 section 3.1).
@@ -98,22 +112,33 @@ pub fn run_in(
     code: &[u8],
     memory: &mut [u8],
     helper: Helper<'_>,
-    mut fuel: u64,
+    fuel: u64,
 ) -> Result<u64, Fault> {
+    recorded(order, code, memory, helper, fuel).map(|(r0, _)| r0)
+}
+
+/// The same, and all accesses to `memory` in order.
+pub fn recorded(
+    order: Order,
+    code: &[u8],
+    memory: &mut [u8],
+    helper: Helper<'_>,
+    mut fuel: u64,
+) -> Result<(u64, Vec<Access>), Fault> {
     let stack = POISON.to_le_bytes().repeat(FRAME * DEPTH / 8);
     let mut r = [POISON; 11];
     (r[1], r[2]) = (memory.as_ptr() as u64, memory.len() as u64);
     r[10] = stack.as_ptr() as u64 + stack.len() as u64;
     let arguments = [POISON; STACK_ARGUMENTS];
     let (callers, may_goto) = (Vec::new(), MAY_GOTO_BUDGET);
-    let mut machine =
-        Machine { order, code, memory, stack, r, callers, may_goto, incoming: arguments, outgoing: arguments };
+    let (incoming, outgoing, accesses) = (arguments, arguments, Vec::new());
+    let mut machine = Machine { order, code, memory, stack, r, callers, may_goto, incoming, outgoing, accesses };
     let mut pc = 0;
     loop {
         fuel = fuel.checked_sub(1).ok_or(Fault::Fuel)?;
         match machine.step(pc, helper)? {
             Some(next) => pc = next,
-            None => return Ok(machine.r[0]),
+            None => return Ok((machine.r[0], machine.accesses)),
         }
     }
 }
@@ -330,10 +355,12 @@ impl Machine<'_> {
         let order = self.order;
         let bytes = self.at(pc, address, size)?;
         let join = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
-        Ok(match order {
+        let value = match order {
             Order::Little => bytes.iter().rev().fold(0, join),
             Order::Big => bytes.iter().fold(0, join),
-        })
+        };
+        self.record(false, address, size, value);
+        Ok(value)
     }
 
     fn write(&mut self, pc: i64, address: u64, size: usize, value: u64) -> Result<(), Fault> {
@@ -343,7 +370,15 @@ impl Machine<'_> {
             Order::Little => bytes.copy_from_slice(&value.to_le_bytes()[..size]),
             Order::Big => bytes.copy_from_slice(&value.to_be_bytes()[8 - size..]),
         }
+        self.record(true, address, size, value);
         Ok(())
+    }
+
+    fn record(&mut self, writes: bool, address: u64, size: usize, value: u64) {
+        let at = address.wrapping_sub(self.memory.as_ptr() as u64);
+        if at < self.memory.len() as u64 {
+            self.accesses.push(Access { writes, at: at as usize, size, value });
+        }
     }
 }
 

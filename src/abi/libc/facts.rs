@@ -11,7 +11,6 @@
 //! | it reaches nothing below its pointers, and keeps none | `upwards` | frame slots below such a pointer are values |
 //! | it has a form with a `va_list` | `v=NAME` | calls with doubles that BPF passes as words |
 //! | a few bytes are done in place | `copy`, `fill`, `compare` | loads and stores in place of the call |
-//! | it fills memory | `fills` | a program that defines it does not call `memset` for its loops |
 //!
 //! With C11 7.1.3 a program cannot define functions of these names itself. Programs for hosts of their own do, and so:
 //!
@@ -57,8 +56,6 @@ pub struct Facts {
     pub v_form: Option<VForm>,
     /// It may be done in place.
     pub memory: Option<MemoryCall>,
-    /// It stores the same byte in a number of places, so its own body must not be done by a call of `memset`.
-    pub fills: bool,
 }
 
 /// The form of a variadic function that takes a `va_list`. The format is the last declared parameter.
@@ -117,11 +114,6 @@ impl Facts {
     }
 }
 
-/// Whether libc's function of this name may be written in terms of `memset`, and `memset` of it.
-pub fn fills(name: &str) -> bool {
-    table(name).is_some_and(|facts| facts.fills)
-}
-
 /// The facts of the line of `name`.
 fn table(name: &str) -> Option<Facts> {
     let (types, facts) = columns(find(name)?);
@@ -140,7 +132,6 @@ pub(super) fn read(text: &'static str, fixed: usize) -> Option<Facts> {
             "upwards" => facts.upwards = true,
             "copy" => facts.memory = Some(MemoryCall::Copy),
             "fill" => facts.memory = Some(MemoryCall::Fill),
-            "fills" => facts.fills = true,
             "compare" => facts.memory = Some(MemoryCall::Compare),
             _ => facts.v_form = Some(VForm { name: word.strip_prefix("v=")?, fixed }),
         }

@@ -24,7 +24,6 @@ use std::sync::Arc;
 
 use crate::btf::{Aggregate, CType, Parameter, Prototype};
 
-pub(crate) use facts::fills;
 pub use facts::{Definer, Facts, MemoryCall, VForm};
 
 const TABLE: &str = include_str!("libc.txt");

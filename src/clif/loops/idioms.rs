@@ -6,8 +6,8 @@
 //!
 //! | the loop stores | if | what becomes | of rounds |
 //! |---|---|---|---|
-//! | the same byte again and again | `e w` is a constant of at least [`LARGE`] | a call of C's `memset` | 0 to `e - 1` |
-//! | the same byte again and again | `e w >=` [`FEWEST`] | a loop of stores of 16 bytes, and one more of the last 16 | 0 to `e - 1` |
+//! | the same byte again and again | `e w` is a constant of at least [`FEWEST`] | a loop of stores of 16 bytes, or of four such from [`LARGE`] bytes on; then what is left | 0 to `e - 1` |
+//! | the same byte again and again | `e w >=` [`FEWEST`] | a loop of stores of 16 bytes | as many as are whole such groups |
 //! | what it loads, upwards | the same, and `to - from >= 16`, unsigned | a loop of loads and stores of 16 bytes | as many as are whole such groups |
 //! | the same downwards | the same, and `from - to >= 16`, unsigned | the same, from the end | the same |
 //! | what it computes of what it loads, upwards (`lanes.rs`) | the same of each load, or `to == from` | the same, in vectors | the same |
@@ -19,20 +19,19 @@
 //! stored only if that is further up; it is 16 bytes at least, so it is stored by an earlier group. What lies less than 16
 //! bytes further down is loaded with its group, before that is stored. `e` is found only where the test holds in round 0
 //! and the distance to the bound is a multiple of the step where that matters, so the counter does not wrap before the
-//! bound. A program that defines a function that does the same
-//! ([`Facts::fills`](crate::abi::libc::Facts::fills)) does not call `memset` this way: that may be what is translated.
+//! bound. Each byte is loaded and stored as often as before, by one access that has the whole element
+//! (`docs/memory-model.md`): another thread may take a lock as soon as it is let go.
 //!
 //! Measured: `transpose`, which adds a matrix to another one, takes 0.74 of clang's scalar code, where it took 1.02.
 //!
-//! Tried, and not kept: calls for all of them (a call in a function costs each of its loops moves, since what lives across
-//! the call is kept in other registers), and copies of unknown length inside of other loops (LZ's are short: 2.0 for 1.05).
+//! Tried, and not kept: calls of C's `memset` and `memcpy`, which store some bytes twice (and a call in a function costs each
+//! of its loops moves, since what lives across the call is kept in other registers); copies of unknown length inside of other loops (LZ's are short: 2.0 for 1.05).
 //!
 //! Loops that compare stay: they stop at the first difference, and `memcmp` may read all bytes, also those that are in no
 //! memory. LLVM wants to know that all can be read (its patch for such loops finds few that it may change), or looks at each
 //! page's end before it reads more (AArch64's and RISC-V's vectors). BPF says of no address how much is there.
 
 use cranelift_codegen::ir::{Function, Inst, Opcode, Value, ValueDef};
-use cranelift_codegen::isa::TargetIsa;
 
 use super::affine::{self, Steps};
 use super::find::Loop;
@@ -46,11 +45,14 @@ use crate::clif::places::{self, Access};
 /// The fewest bytes for which it pays.
 pub(super) const FEWEST: i64 = 64;
 
-/// The fewest bytes for which a call pays.
-const LARGE: i64 = 4096;
+/// The fewest bytes for which a group of [`SEVERAL`] pays.
+pub(super) const LARGE: i64 = 512;
 
 /// Bytes that are stored at once.
 pub(super) const WIDE: i64 = 16;
+
+/// Bytes that are stored in each round of a large fill.
+pub(super) const SEVERAL: i64 = 64;
 
 /// More rounds than these are left to the loop as it was.
 pub(super) const MOST: i64 = 0x7fff_0000;
@@ -137,23 +139,8 @@ pub(super) fn is_apart(store: &Access, load: &Access) -> Option<bool> {
     })
 }
 
-/// What the machine has for this.
-pub(super) struct Means<'a> {
-    /// The machine.
-    pub(super) isa: &'a dyn TargetIsa,
-    /// It has 16 bytes in a register, and takes them from any address.
-    pub(super) wide: bool,
-    /// C's `memset` may be called.
-    pub(super) may_call: bool,
-}
-
 /// Puts what does the most of a loop before it, if it is one of these.
-pub(super) fn widen(
-    function: &mut Function,
-    means: &Means<'_>,
-    inner: &Loop,
-    is_clear: &dyn Fn(Value) -> bool,
-) -> bool {
+pub(super) fn widen(function: &mut Function, inner: &Loop, is_clear: &dyn Fn(Value) -> bool) -> bool {
     if function.layout.is_cold(inner.head()) || inner.always.contains(&false) {
         return false;
     }
@@ -180,14 +167,12 @@ pub(super) fn widen(
     let bound = affine::signed(&function.dfg, test.bound);
     let rounds = first.zip(bound).and_then(|(start, bound)| test.last_round(start, bound));
     let is_copy = matches!(idiom.source, Source::Lanes(_));
-    let way = match rounds.map(|rounds| i64::try_from(rounds).ok()?.checked_mul(idiom.size)) {
-        Some(Some(LARGE..)) if means.may_call && !is_copy => Way::Call,
+    match rounds.map(|rounds| i64::try_from(rounds).ok()?.checked_mul(idiom.size)) {
         // Copies of unknown length inside of other loops are mostly short.
         None if inner.is_nested && is_copy => return false,
         Some(None | Some(..FEWEST)) => return false,
-        _ if means.wide => Way::Loop,
-        _ => return false,
-    };
+        _ => {}
+    }
     let mut wanted = vec![idiom.to.address];
     match &idiom.source {
         Source::Byte(value) => wanted.push(*value),
@@ -199,20 +184,13 @@ pub(super) fn widen(
     }
     wanted.extend(rounds.is_none().then_some(test.bound));
     let Some(order) = order_of_copies(function, inner, wanted.into_iter()) else { return false };
-    let maker = Maker::new(function, means.isa, inner, &steps, &test, &order);
-    maker.make(&idiom, rounds, way);
+    let maker = Maker::new(function, inner, &steps, &test, &order);
+    maker.make(&idiom, rounds);
     // Only the round that leaves is left where there is no other way to the loop.
     if !is_copy && rounds.is_some() {
         leave(function, inner, &test);
     }
     true
-}
-
-/// How the most of a loop is done.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Call,
-    Loop,
 }
 
 /// The loop's instructions that values need, each after its operands; none if they cannot be copied out of it.

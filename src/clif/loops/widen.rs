@@ -7,16 +7,12 @@ use std::collections::HashMap;
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{
-    AbiParam, Block, ExtFuncData, ExternalName, FuncRef, Function, Inst, InstBuilder, LibCall, MemFlagsData,
-    Signature, SourceLoc, Type, Value, types,
-};
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, MemFlagsData, SourceLoc, Type, Value, types};
 
 use super::affine::{self, Steps};
 use super::copy::number;
 use super::find::Loop;
-use super::idioms::{FEWEST, Idiom, MOST, Source, WIDE, Way, is_apart};
+use super::idioms::{FEWEST, Idiom, LARGE, MOST, SEVERAL, Source, WIDE, is_apart};
 use super::lanes::Lanes;
 use super::trips::{Test, includes_bound};
 use super::unroll::{block_args, enter};
@@ -25,7 +21,6 @@ use crate::clif::places::Access;
 /// Makes the code before a loop.
 pub(super) struct Maker<'a> {
     function: &'a mut Function,
-    isa: &'a dyn TargetIsa,
     inner: &'a Loop,
     steps: &'a Steps,
     test: &'a Test,
@@ -39,8 +34,8 @@ pub(super) struct Maker<'a> {
 
 /// What a group of bytes is.
 enum Group<'l> {
-    /// The same each time.
-    Same(Value),
+    /// The same byte each time: in a vector, in a word, and what is left after the groups.
+    Same { vector: Value, byte: Value, rest: i64 },
     /// What is computed of other groups, that start there, and of vectors that stay the same.
     Computed { lanes: &'l Lanes, from: Vec<Value>, same: Vec<Value> },
 }
@@ -48,7 +43,6 @@ enum Group<'l> {
 impl<'a> Maker<'a> {
     pub(super) fn new(
         function: &'a mut Function,
-        isa: &'a dyn TargetIsa,
         inner: &'a Loop,
         steps: &'a Steps,
         test: &'a Test,
@@ -69,14 +63,14 @@ impl<'a> Maker<'a> {
             let results = function.dfg.inst_results(inst).iter().zip(function.dfg.inst_results(copy));
             values.extend(results.map(|(&old, &new)| (old, new)));
         }
-        Maker { function, isa, inner, steps, test, block, parameters, values }
+        Maker { function, inner, steps, test, block, parameters, values }
     }
 
     fn at(&self, value: Value) -> Value {
         self.values.get(&value).copied().unwrap_or(value)
     }
 
-    pub(super) fn make(mut self, idiom: &Idiom, rounds: Option<u64>, way: Way) {
+    pub(super) fn make(mut self, idiom: &Idiom, rounds: Option<u64>) {
         let head = self.inner.head();
         let location = self.function.srcloc(self.inner.latch);
         enter(self.function, self.inner, self.block);
@@ -96,20 +90,21 @@ impl<'a> Maker<'a> {
         let below = if idiom.up { 0 } else { idiom.size - WIDE };
         let to = plus(&mut cursor, to, idiom.to.offset.into());
         let is_copy = matches!(idiom.source, Source::Lanes(_));
-        let [bytes, whole, done] = match counted {
+        // Where it is known what is left of a fill, the loop has none of it.
+        let bytes = rounds.map_or(0, |rounds| (rounds as i64).wrapping_mul(idiom.size));
+        let group = if bytes >= LARGE && !is_copy { SEVERAL } else { WIDE };
+        let rest = if is_copy { 0 } else { bytes % group };
+        let [whole, done] = match counted {
             None => {
-                let rounds = rounds.unwrap_or_default() as i64;
-                let bytes = rounds.wrapping_mul(idiom.size);
-                let whole = bytes & -WIDE;
-                let done = if is_copy { whole / idiom.size } else { rounds };
-                [bytes, whole, done].map(|known| number(&mut cursor, types::I64, known))
+                let whole = bytes - bytes % group;
+                [whole, (whole + rest) / idiom.size].map(|known| number(&mut cursor, types::I64, known))
             }
             Some((count, _)) => {
                 let scale = number(&mut cursor, types::I64, i64::from(idiom.size.trailing_zeros()));
                 let bytes = cursor.ins().ishl(count, scale);
                 let mask = number(&mut cursor, types::I64, -WIDE);
                 let whole = cursor.ins().band(bytes, mask);
-                [bytes, whole, if is_copy { cursor.ins().ushr(whole, scale) } else { count }]
+                [whole, cursor.ins().ushr(whole, scale)]
             }
         };
         let byte = match (&idiom.source, source) {
@@ -147,36 +142,18 @@ impl<'a> Maker<'a> {
             let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
             cursor.ins().brif(condition, block, &[], head, &arguments);
         }
-        match (way, byte) {
-            (Way::Call, Some(byte)) => {
-                let callee = self.memset();
-                let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
-                let to = if idiom.up {
-                    to
-                } else {
-                    // From the last round's address on.
-                    let last = cursor.ins().isub(to, bytes);
-                    plus(&mut cursor, last, idiom.size)
-                };
-                let byte = cursor.ins().uextend(types::I64, byte);
-                cursor.ins().call(callee, &[to, byte, bytes]);
-                cursor.ins().jump(head, &block_args(&next));
+        let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
+        let to = plus(&mut cursor, to, below);
+        let what = match (&idiom.source, byte) {
+            (Source::Lanes(lanes), _) => {
+                let at = |value: Value| self.values.get(&value).copied().unwrap_or(value);
+                let Some(same) = lanes.splat(&mut cursor, idiom.to.size, at) else { return };
+                Group::Computed { lanes, from, same }
             }
-            _ => {
-                let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
-                let to = plus(&mut cursor, to, below);
-                let group = match (&idiom.source, byte) {
-                    (Source::Lanes(lanes), _) => {
-                        let at = |value: Value| self.values.get(&value).copied().unwrap_or(value);
-                        let Some(same) = lanes.splat(&mut cursor, idiom.to.size, at) else { return };
-                        Group::Computed { lanes, from, same }
-                    }
-                    (_, Some(byte)) => Group::Same(cursor.ins().splat(types::I8X16, byte)),
-                    _ => return,
-                };
-                self.groups(block, idiom, to, &group, [bytes, whole], &next);
-            }
-        }
+            (_, Some(byte)) => Group::Same { vector: cursor.ins().splat(types::I8X16, byte), byte, rest },
+            _ => return,
+        };
+        self.groups(block, idiom, to, &what, (group, whole), &next);
     }
 
     fn block_before(&mut self, block: Block) -> Block {
@@ -185,14 +162,14 @@ impl<'a> Maker<'a> {
         new
     }
 
-    /// Appends the loop of groups of bytes, after which the loop as it was goes on.
+    /// Appends the loop of groups of so many bytes, up to `whole`, after which the loop as it was goes on.
     fn groups(
         &mut self,
         block: Block,
         idiom: &Idiom,
         to: Value,
-        group: &Group<'_>,
-        [bytes, whole]: [Value; 2],
+        what: &Group<'_>,
+        (group, whole): (i64, Value),
         next: &[Value],
     ) {
         let location = self.function.srcloc(self.inner.latch);
@@ -207,31 +184,35 @@ impl<'a> Maker<'a> {
             true => cursor.ins().iadd(start, done),
             false => cursor.ins().isub(start, done),
         };
-        let what = match group {
-            Group::Same(what) => Some(*what),
+        let vector = match what {
+            Group::Same { vector, .. } => Some(*vector),
             Group::Computed { lanes, from, same } => {
                 let addresses: Vec<Value> = from.iter().map(|&start| at(&mut cursor, start)).collect();
                 lanes.compute(&mut cursor, idiom.to.size, &addresses, same)
             }
         };
-        let Some(what) = what else { return };
+        let Some(vector) = vector else { return };
         let address = at(&mut cursor, to);
-        cursor.ins().store(MemFlagsData::new(), what, address, 0);
-        let more = plus(&mut cursor, done, WIDE);
-        let goes_on = cursor.ins().icmp(IntCC::UnsignedLessThan, more, whole);
-        if let Group::Computed { .. } = group {
-            cursor.ins().brif(goes_on, groups, &[more.into()], self.inner.head(), &block_args(next));
-            return;
+        for before in (0..group).step_by(WIDE as usize) {
+            let offset = if idiom.up { before } else { -before };
+            cursor.ins().store(MemFlagsData::new(), vector, address, offset as i32);
         }
-        // The last 16 bytes once more: what is left of them is less.
-        let last = self.block_before(self.inner.head());
-        let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
-        cursor.ins().brif(goes_on, groups, &[more.into()], last, &[]);
-        let mut cursor = FuncCursor::new(self.function).at_bottom(last).with_srcloc(location);
-        let offset = plus(&mut cursor, bytes, -WIDE);
-        let address = if idiom.up { cursor.ins().iadd(to, offset) } else { cursor.ins().isub(to, offset) };
-        cursor.ins().store(MemFlagsData::new(), what, address, 0);
-        cursor.ins().jump(self.inner.head(), &block_args(next));
+        let more = plus(&mut cursor, done, group);
+        let goes_on = cursor.ins().icmp(IntCC::UnsignedLessThan, more, whole);
+        match *what {
+            Group::Same { vector, byte, rest } if rest > 0 => {
+                let last = self.block_before(self.inner.head());
+                let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
+                cursor.ins().brif(goes_on, groups, &[more.into()], last, &[]);
+                let mut cursor = FuncCursor::new(self.function).at_bottom(last).with_srcloc(location);
+                let start = if idiom.up { cursor.ins().iadd(to, whole) } else { cursor.ins().isub(to, whole) };
+                fill_rest(&mut cursor, start, idiom.up, rest, [vector, byte]);
+                cursor.ins().jump(self.inner.head(), &block_args(next));
+            }
+            _ => {
+                cursor.ins().brif(goes_on, groups, &[more.into()], self.inner.head(), &block_args(next));
+            }
+        }
     }
 
     /// The number of the round that leaves, and whether it is that, and is not too small or too large.
@@ -296,16 +277,34 @@ impl<'a> Maker<'a> {
             _ => given,
         }
     }
+}
 
-    fn memset(&mut self) -> FuncRef {
-        let mut signature = Signature::new(self.isa.default_call_conv());
-        // The byte is an `int`: its 32 bits are the low ones, and not negative, so it is extended either way.
-        signature.params = vec![AbiParam::new(types::I64); 3];
-        signature.returns = vec![AbiParam::new(types::I64)];
-        let signature = self.function.import_signature(signature);
-        let colocated = self.isa.flags().use_colocated_libcalls();
-        let name = ExternalName::LibCall(LibCall::Memset);
-        self.function.import_function(ExtFuncData { name, signature, colocated, patchable: false })
+/// Stores a byte so many times, from where the next group would be on: each place once, in as few stores as there can be
+/// of sizes that are powers of two, so that no element is in two of them.
+fn fill_rest(cursor: &mut FuncCursor<'_>, start: Value, up: bool, rest: i64, [vector, byte]: [Value; 2]) {
+    let mut word = None;
+    let mut done = 0;
+    while done < rest {
+        let size = if rest - done >= WIDE { WIDE } else { 1 << (rest - done).ilog2() };
+        let value = match size {
+            1 => byte,
+            WIDE => vector,
+            _ => {
+                let word = *word.get_or_insert_with(|| {
+                    let word = cursor.ins().uextend(types::I64, byte);
+                    times(cursor, word, 0x0101_0101_0101_0101)
+                });
+                match size {
+                    2 => cursor.ins().ireduce(types::I16, word),
+                    4 => cursor.ins().ireduce(types::I32, word),
+                    _ => word,
+                }
+            }
+        };
+        // Where addresses fall, the next group would be of the 16 bytes from `start` on.
+        let offset = if up { done } else { WIDE - size - done };
+        cursor.ins().store(MemFlagsData::new(), value, start, offset as i32);
+        done += size;
     }
 }
 

@@ -11,7 +11,7 @@
 //! | functions whose result nobody reads | `results.rs` |
 //! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
-//! | where a jump through a register can go | `labels.rs` |
+//! | where a jump through a register can go | `labels.rs`; what its register holds: `label_values.rs` |
 //!
 //! The rule for control that leaves the function's byte range, by a jump or by falling off its end: it traps. Some
 //! compilers emit such code where it is unreachable (LLVM issue 208984), so it is no error.
@@ -19,6 +19,7 @@
 mod blocks;
 mod calls;
 mod frame;
+mod label_values;
 mod labels;
 mod liveness;
 mod parameters;
@@ -209,17 +210,18 @@ pub enum GraphError {
         /// The largest that is supported.
         limit: u64,
     },
-    /// More edges than any compiler makes.
-    #[error("{place}: the function's jumps through registers have more than {limit} edges in all")]
+    /// More labels than any compiler makes.
+    #[error("{place}: the function's jumps through registers have more than {limit} labels in all")]
     TooManyLabels {
         /// Where.
         place: Box<Place>,
         /// How many there may be.
         limit: usize,
     },
-    /// `gotox` adds a jump table's address that cannot be found.
+    /// `gotox` adds a jump table's address that cannot be found, or a label that there is not.
     #[error(
-        "{place}: `{insn}` jumps to the sum of a jump table's address and its entry, and the table is not known"
+        "{place}: `{insn}` jumps to a sum, and it is not known of which jump table's address and entry, or of which \
+         label's address and distance"
     )]
     UnknownJumpTable {
         /// Where.

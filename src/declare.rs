@@ -24,7 +24,7 @@ use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
 use crate::config::{Placement, has_address_table};
 use crate::decode::insn::{Callee as BpfCallee, Insn};
-use crate::graph::Graph;
+use crate::graph::{Graph, LabelNumbers};
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
@@ -118,8 +118,9 @@ pub fn declare(
         .iter()
         .any(|(_, function)| fills(&function.name) || function.aliases.iter().any(|(alias, ..)| fills(alias)));
     let addresses = None;
+    let labels = LabelNumbers::new(program, &selection.graphs);
     let mut declarations =
-        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses, calls_c };
+        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses, labels, calls_c };
     declarations.special = special_callees(program, selection, &declarations);
     check_comparisons(register_calls(selection), declarations.special.len())?;
     if has_table {

@@ -11,15 +11,15 @@ use crate::decode::insn::Insn;
 use crate::program::{FunctionId, Program};
 
 /// How many edges the jumps through registers to one set of labels may have before they share blocks.
-const MOST_EDGES: usize = 4096;
+const MOST_EDGES: usize = 1024;
 
-/// Finds the blocks of a function.
+/// Finds the blocks of a function, and whether it adds something to labels.
 pub(super) fn find(
     program: &Program,
     labels: &LabelIndex,
     function: FunctionId,
     instructions: &[Instruction],
-) -> Result<Vec<Block>, GraphError> {
+) -> Result<(Vec<Block>, bool), GraphError> {
     let finder = Finder { program, function, instructions };
     let jumps = labels::register_jumps(program, labels, function, instructions)?;
 
@@ -75,7 +75,7 @@ pub(super) fn find(
     }
     let end = instructions.len();
     blocks.extend(dispatches.shared.into_iter().map(|jump| Block { start: end, end, terminator: jump }));
-    Ok(keep_reachable(blocks))
+    Ok((keep_reachable(blocks), jumps.adds_to_labels))
 }
 
 /// For each set of labels, the first jump to it: sets are numbered in the order in which they come up.

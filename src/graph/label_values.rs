@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Instruction;
-use super::labels::entries;
+use super::labels::jump_table_entries;
 use crate::decode::SLOT;
 use crate::decode::insn::{AluOp, Insn, Operand, Reg, Size, Width};
 use crate::program::{DataKind, DataSectionId, Program, Target};
@@ -296,7 +296,8 @@ impl<'a> Finder<'a> {
     /// The entry of a table at a byte offset.
     fn entry(&self, table: DataSectionId, offset: i16) -> Value {
         let index = usize::try_from(offset).ok().filter(|offset| offset.is_multiple_of(SLOT));
-        let entry = index.and_then(|offset| entries(self.program, table).nth(offset / SLOT));
+        let entry =
+            index.and_then(|offset| jump_table_entries(self.program, &self.program.data[table]).nth(offset / SLOT));
         entry.map_or(Value::SomeLabel, Value::Label)
     }
 

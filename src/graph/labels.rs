@@ -3,9 +3,9 @@
 //! In: the jump tables and the label addresses of the program. Out: for each `gotox`, the labels that it can reach
 //! and how the register's value names them.
 //!
-//! The value that names a label is the label's byte offset in its code section, as `.jumptables` has it; the address
-//! of a label (`&&label`) is lifted to the same number, so that differences of labels stay what the compiler made
-//! of them, and a label plus a difference is a label. The position-independent model of LLVM's code generator adds the
+//! What `.jumptables` has for a label is its byte offset in its code section; the address of a label (`&&label`) is the
+//! same number, so that differences of labels stay what the compiler made of them, and a label plus a difference is a
+//! label ([`super::LabelNumbers`]: code without differences has other numbers for labels in the end). The position-independent model of LLVM's code generator adds the
 //! table's address to the entry.
 //!
 //! | value in the register ([`label_values`]) | model | the label is at |
@@ -28,7 +28,7 @@ use super::{Edge, GraphError, Instruction};
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::program::{
-    CodeSectionId, Contents, DataKind, DataSectionId, Endianness, FunctionId, IdVec, Program, Target,
+    CodeSectionId, Contents, DataKind, DataSection, DataSectionId, Endianness, FunctionId, IdVec, Program, Target,
 };
 
 /// How many labels the jumps through registers of one function may have, each counted as often as it is found: a bound
@@ -61,7 +61,7 @@ pub struct RegisterJump {
 /// One value of the register and where it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JumpTarget {
-    /// The label's byte offset in the code section: the register's value, less the table's address.
+    /// The label's byte offset in the code section: the register has the number that stands for it.
     pub value: u64,
     /// The block.
     pub edge: Edge,
@@ -81,6 +81,8 @@ pub(super) struct Jumps {
     pub(super) sets: Vec<LabelSet>,
     /// In order: the index of the instruction, and the index of what it leads to.
     pub(super) jumps: Vec<(usize, usize)>,
+    /// Something is added to a label.
+    pub(super) adds_to_labels: bool,
 }
 
 impl LabelIndex {
@@ -96,11 +98,16 @@ impl LabelIndex {
         }
         for (table, data) in program.data.iter() {
             if let DataKind::JumpTable(section) = data.kind {
-                sets[section].extend(entries(program, table));
+                sets[section].extend(jump_table_entries(program, &program.data[table]));
             }
         }
         let by_section = sets.as_slice().iter().map(|set| set.iter().copied().collect()).collect();
         LabelIndex { by_section, differences: program.data.ids().map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The byte offsets of labels, by code section, sorted, each once.
+    pub(super) fn into_offsets(self) -> IdVec<CodeSectionId, Vec<u64>> {
+        self.by_section
     }
 
     /// The labels of `section` in `start..end`.
@@ -143,8 +150,8 @@ fn words(bytes: &[u8], endianness: Endianness) -> impl Iterator<Item = u64> + '_
 }
 
 /// The entries of a jump table: byte offsets in its code section.
-pub(super) fn entries(program: &Program, table: DataSectionId) -> impl Iterator<Item = u64> + '_ {
-    let bytes: &[u8] = match &program.data[table].contents {
+pub fn jump_table_entries<'a>(program: &Program, table: &'a DataSection) -> impl Iterator<Item = u64> + use<'a> {
+    let bytes: &[u8] = match &table.contents {
         Contents::Bytes(bytes) => bytes,
         Contents::Zeros(_) => &[],
     };
@@ -165,11 +172,13 @@ pub(super) fn register_jumps(
     let place = |at: usize| program.place(of.section, Some(function), instructions[at].offset);
     let mut labels: BTreeSet<u64> = index.between(of.section, of.start, of.end).iter().copied().collect();
     let mut values = BTreeMap::new();
+    let mut adds_to_labels = false;
     for _ in 0..ROUNDS {
         let found = label_values::find(program, instructions, &indices(instructions, &labels));
         values = found.jumps.into_iter().collect();
         let is_sum = |value: &Value| matches!(value, Value::FromLabel | Value::Sum);
-        if !values.values().any(is_sum) {
+        adds_to_labels = found.bases.any || !found.bases.labels.is_empty() || values.values().any(is_sum);
+        if !adds_to_labels {
             break;
         }
         let before = labels.len();
@@ -184,7 +193,7 @@ pub(super) fn register_jumps(
             break;
         }
     }
-    let mut jumps = Jumps::default();
+    let mut jumps = Jumps { adds_to_labels, ..Jumps::default() };
     let mut sets = BTreeMap::new();
     for position in positions {
         let relative_to = match values.get(&position) {
@@ -196,7 +205,8 @@ pub(super) fn register_jumps(
         let set = *sets.entry(relative_to).or_insert_with(|| {
             let labels = match relative_to {
                 Some(table) => {
-                    let own = entries(program, table).filter(|label| (of.start..of.end).contains(label));
+                    let own = jump_table_entries(program, &program.data[table])
+                        .filter(|label| (of.start..of.end).contains(label));
                     own.collect::<BTreeSet<u64>>().into_iter().collect()
                 }
                 None => labels.iter().copied().collect(),

@@ -12,6 +12,7 @@
 //! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
 //! | where a jump through a register can go | `labels.rs`; what its register holds: `label_values.rs` |
+//! | the values that stand for labels | `label_numbers.rs` |
 //!
 //! The rule for control that leaves the function's byte range, by a jump or by falling off its end: it traps. Some
 //! compilers emit such code where it is unreachable (LLVM issue 208984), so it is no error.
@@ -19,6 +20,7 @@
 mod blocks;
 mod calls;
 mod frame;
+mod label_numbers;
 mod label_values;
 mod labels;
 mod liveness;
@@ -33,7 +35,8 @@ use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
 
 pub use calls::{CallGraph, own_calls};
 pub use frame::Frame;
-pub use labels::{JumpTarget, LabelIndex, RegisterJump};
+pub use label_numbers::LabelNumbers;
+pub use labels::{JumpTarget, LabelIndex, RegisterJump, jump_table_entries};
 pub(crate) use liveness::arguments_read;
 use liveness::{Calls, Code};
 pub use liveness::{RegSet, written};
@@ -66,6 +69,8 @@ pub struct Graph {
     pub frame: Frame,
     /// How many arguments it reads from the stack (`r11 + 8 * n`).
     pub stack_parameters: u16,
+    /// Whether something is added to the address of a label.
+    pub adds_to_labels: bool,
     /// What was replaced by traps ([`Unverified::Trap`]).
     pub refused: Vec<GraphError>,
 }
@@ -246,7 +251,7 @@ impl Graph {
         let section = program.functions[function].section;
         let mut refused = Vec::new();
         let mut instructions = resolve::instructions(program, function, unverified, &mut refused)?;
-        let mut blocks = blocks::find(program, labels, function, &instructions)?;
+        let (mut blocks, adds_to_labels) = blocks::find(program, labels, function, &instructions)?;
         let code = Code { program, instructions: &instructions, blocks: &blocks, has_result: true };
         let live_in = |calls| liveness::at_entry(code, calls);
         let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
@@ -272,6 +277,7 @@ impl Graph {
             has_result: true,
             frame,
             stack_parameters,
+            adds_to_labels,
             refused,
         })
     }
@@ -291,6 +297,7 @@ impl Graph {
             has_result: true,
             frame: Frame::default(),
             stack_parameters: 0,
+            adds_to_labels: false,
             refused: Vec::new(),
         }
     }

@@ -125,8 +125,13 @@ impl Lifter<'_, '_> {
         }
         let nowhere = self.builder.create_block();
         self.builder.set_cold_block(nowhere);
-        let mut targets: Vec<(u64, Block)> =
-            jump.targets.iter().map(|target| (target.value / SLOT as u64, self.edge(target.edge))).collect();
+        let number = |offset| self.declarations.labels.value(self.graph.section, offset) / SLOT as u64;
+        let numbers: Vec<u64> = jump.targets.iter().map(|target| number(target.value)).collect();
+        let mut targets: Vec<(u64, Block)> = numbers
+            .into_iter()
+            .zip(&jump.targets)
+            .map(|(number, target)| (number, self.edge(target.edge)))
+            .collect();
         let labels: Vec<Block> = targets.iter().map(|target| target.1).collect();
         let is_large = targets.len() >= LARGE_TABLE;
         if is_large {

@@ -8,6 +8,7 @@
 //! | edges between blocks | the optimiser; past more of them, register allocation | the square |
 //! | for each block, the square of how many loops it is in | the optimiser | that |
 //! | for each value, the square of how often it is used | register allocation, which looks at all uses when it splits one | that |
+//! | the same for all values together that blocks hand on to each other | the same: it keeps them in one place if it can | that |
 //! | instructions | register allocation | the square, for values that live throughout |
 
 use cranelift_codegen::Context;
@@ -33,6 +34,9 @@ const MOST_NESTING: u64 = 100_000_000;
 /// Functions with more than this of the squares of their values' uses have their registers allocated in a single pass.
 const MOST_USES: u64 = 40_000_000;
 
+/// And those with more than this of the squares of the uses of values that are handed on to each other.
+const MOST_SHARED_USES: u64 = 100_000_000;
+
 /// What Cranelift may do for a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
@@ -57,6 +61,8 @@ pub struct Work {
     pub nesting: u64,
     /// The sum of the squares of values' uses.
     pub uses: u64,
+    /// The same, of values that blocks hand on to each other taken together.
+    pub shared_uses: u64,
 }
 
 impl Work {
@@ -65,6 +71,7 @@ impl Work {
         let mut work = Work::default();
         let mut order: SecondaryMap<Block, u32> = SecondaryMap::with_capacity(function.dfg.num_blocks());
         let mut uses: Vec<u32> = vec![0; function.dfg.num_values()];
+        let mut together = Together::new(function.dfg.num_values());
         let mut heads: SecondaryMap<Block, bool> = SecondaryMap::with_capacity(function.dfg.num_blocks());
         for (index, block) in (1..).zip(function.layout.blocks()) {
             order[block] = index;
@@ -81,11 +88,25 @@ impl Work {
             for call in function.dfg.insts[last].branch_destination(tables, exceptions) {
                 let to = call.block(&function.dfg.value_lists);
                 work.edges += 1;
+                for (&parameter, argument) in
+                    function.dfg.block_params(to).iter().zip(call.args(&function.dfg.value_lists))
+                {
+                    if let Some(value) = argument.as_value() {
+                        let value = function.dfg.resolve_aliases(value);
+                        together.join(parameter.as_u32(), value.as_u32());
+                    }
+                }
                 // Blocks that come later have no place yet.
                 heads[to] |= order[to] != 0;
             }
         }
         work.uses = uses.iter().map(|&uses| u64::from(uses).pow(2)).sum();
+        let mut shared = vec![0u32; uses.len()];
+        for (value, &uses) in (0..).zip(&uses) {
+            let all = &mut shared[together.of(value) as usize];
+            *all = all.saturating_add(uses);
+        }
+        work.shared_uses = shared.iter().map(|&uses| u64::from(uses).pow(2)).sum();
         let heads = heads.values().filter(|is_head| **is_head).count() as u64;
         work.nesting = (work.blocks as u64).saturating_mul(heads.saturating_mul(heads));
         if work.nesting > MOST_NESTING && work.edges <= MOST_EDGES {
@@ -96,13 +117,44 @@ impl Work {
 
     /// What Cranelift may do for it.
     pub fn effort(&self) -> Effort {
-        if self.edges > MOST_EDGES_TO_ALLOCATE || self.instructions > MOST_INSTRUCTIONS || self.uses > MOST_USES {
+        if self.edges > MOST_EDGES_TO_ALLOCATE
+            || self.instructions > MOST_INSTRUCTIONS
+            || self.uses > MOST_USES
+            || self.shared_uses > MOST_SHARED_USES
+        {
             Effort::SinglePass
         } else if self.edges > MOST_EDGES || self.nesting > MOST_NESTING {
             Effort::Unoptimised
         } else {
             Effort::Full
         }
+    }
+}
+
+/// Which values are handed on to each other: a forest.
+struct Together {
+    parents: Vec<u32>,
+}
+
+impl Together {
+    fn new(values: usize) -> Together {
+        Together { parents: (0..values as u32).collect() }
+    }
+
+    /// The root of a value's tree; the path to it becomes half as long.
+    fn of(&mut self, mut value: u32) -> u32 {
+        while self.parents[value as usize] != value {
+            let parent = self.parents[value as usize];
+            self.parents[value as usize] = self.parents[parent as usize];
+            value = parent;
+        }
+        value
+    }
+
+    fn join(&mut self, left: u32, right: u32) {
+        let (left, right) = (self.of(left), self.of(right));
+        // The older value is the root: results do not depend on the order.
+        self.parents[left.max(right) as usize] = left.min(right);
     }
 }
 
@@ -118,4 +170,95 @@ fn nesting(function: &Function, context: &mut Context) -> u64 {
     dominators.clear();
     loops.clear();
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use cranelift_codegen::Context;
+    use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, MemFlagsData, Value, types};
+    use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+    use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+    use target_lexicon::PointerWidth;
+
+    use super::{Effort, Work};
+
+    /// The work of a function of one parameter with this body.
+    fn work(body: impl FnOnce(&mut FunctionBuilder<'_>, Value)) -> Work {
+        let (mut function, mut context) = (Function::new(), FunctionBuilderContext::new());
+        function.signature.params.push(AbiParam::new(types::I64));
+        let mut builder = FunctionBuilder::new(&mut function, &mut context);
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        let parameter = builder.block_params(entry)[0];
+        body(&mut builder, parameter);
+        builder.ins().return_(&[]);
+        builder.seal_all_blocks();
+        builder.finalize(TargetFrontendConfig {
+            default_call_conv: CallConv::SystemV,
+            pointer_width: PointerWidth::U64,
+            page_size_align_log2: 12,
+        });
+        Work::of(&function, &mut Context::new())
+    }
+
+    /// Loops that lie in each other, or after each other.
+    fn loops(count: usize, are_nested: bool) -> Work {
+        work(|builder, value| {
+            let mut heads = Vec::new();
+            for _ in 0..count {
+                let head = builder.create_block();
+                builder.ins().jump(head, &[]);
+                builder.switch_to_block(head);
+                heads.push(head);
+                if !are_nested {
+                    let after = builder.create_block();
+                    builder.ins().brif(value, head, &[], after, &[]);
+                    builder.switch_to_block(after);
+                }
+            }
+            for head in heads.into_iter().rev().filter(|_| are_nested) {
+                let after = builder.create_block();
+                builder.ins().brif(value, head, &[], after, &[]);
+                builder.switch_to_block(after);
+            }
+        })
+    }
+
+    #[test]
+    fn loops_in_each_other_are_not_optimised_and_loops_after_each_other_are() {
+        assert_eq!(loops(1000, false).effort(), Effort::Full);
+        assert_eq!(loops(100, true).effort(), Effort::Full);
+        assert_eq!(loops(1000, true).effort(), Effort::Unoptimised);
+    }
+
+    #[test]
+    fn a_value_that_is_used_often_has_its_registers_in_a_single_pass() {
+        let uses = |count: usize| {
+            work(|builder, value| {
+                (0..count).for_each(|_| drop(builder.ins().load(types::I64, MemFlagsData::new(), value, 8)));
+            })
+        };
+        assert_eq!(uses(2000).effort(), Effort::Full);
+        assert_eq!(uses(20_000).effort(), Effort::SinglePass);
+    }
+
+    #[test]
+    fn values_that_blocks_hand_on_count_together() {
+        let handed_on = |count: usize| {
+            work(|builder, mut value| {
+                for _ in 0..count {
+                    let next = builder.create_block();
+                    builder.append_block_param(next, types::I64);
+                    (0..8).for_each(|_| drop(builder.ins().load(types::I64, MemFlagsData::new(), value, 8)));
+                    builder.ins().jump(next, &[value.into()]);
+                    builder.switch_to_block(next);
+                    value = builder.block_params(next)[0];
+                }
+            })
+        };
+        assert_eq!(handed_on(100).effort(), Effort::Full);
+        assert_eq!(handed_on(3000).effort(), Effort::SinglePass);
+        assert_eq!(handed_on(3000).edges, 3000);
+    }
 }

@@ -236,7 +236,9 @@ mod tests {
     fn a_value_that_is_used_often_has_its_registers_in_a_single_pass() {
         let uses = |count: usize| {
             work(|builder, value| {
-                (0..count).for_each(|_| drop(builder.ins().load(types::I64, MemFlagsData::new(), value, 8)));
+                for _ in 0..count {
+                    builder.ins().load(types::I64, MemFlagsData::new(), value, 8);
+                }
             })
         };
         assert_eq!(uses(2000).effort(), Effort::Full);
@@ -250,7 +252,9 @@ mod tests {
                 for _ in 0..count {
                     let next = builder.create_block();
                     builder.append_block_param(next, types::I64);
-                    (0..8).for_each(|_| drop(builder.ins().load(types::I64, MemFlagsData::new(), value, 8)));
+                    for _ in 0..8 {
+                        builder.ins().load(types::I64, MemFlagsData::new(), value, 8);
+                    }
                     builder.ins().jump(next, &[value.into()]);
                     builder.switch_to_block(next);
                     value = builder.block_params(next)[0];

@@ -23,7 +23,7 @@ use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
 use crate::btf::CType;
 use crate::config::{Placement, has_address_table};
 use crate::decode::insn::{Callee as BpfCallee, Insn};
-use crate::graph::Graph;
+use crate::graph::{Graph, LabelNumbers};
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::Target;
 use crate::program::names;
@@ -114,8 +114,9 @@ pub fn declare(
     let runtime = declarer.runtime(selection, &functions, &imports)?;
     let special = Vec::new();
     let addresses = None;
+    let labels = LabelNumbers::new(program, &selection.graphs);
     let mut declarations =
-        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses };
+        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses, labels };
     declarations.special = special_callees(program, selection, &declarations);
     check_comparisons(register_calls(selection), declarations.special.len())?;
     if has_table {

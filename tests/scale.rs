@@ -57,6 +57,22 @@ fn threads_do_not_change_the_object() {
     }
 }
 
+/// What Cranelift is given grows with what there is: twice the instructions are at most 2.3 times the text of the CLIF, which
+/// names each instruction and each edge. `BPF2NATIVE_SHAPE_SIZE` sets how many instructions there are.
+#[test]
+fn twice_the_instructions_are_twice_the_clif() {
+    let size = std::env::var("BPF2NATIVE_SHAPE_SIZE").map_or(2_000, |size| size.parse().unwrap());
+    for Shape { name, make } in SHAPES {
+        let clif = |instructions| {
+            let program = Program::from_bytes("large.o", &make(instructions)).unwrap();
+            let config = Config { threads: 1, ..Config::default() };
+            listing::clif(&program, &config, None, &mut Vec::new()).unwrap().len()
+        };
+        let ratio = clif(2 * size) as f64 / clif(size) as f64;
+        assert!(ratio < 2.3, "{name}: twice the instructions have {ratio:.1} times the CLIF");
+    }
+}
+
 /// The shortest of a few times: what the machine does beside is left out.
 fn shortest(mut work: impl FnMut()) -> Duration {
     let times = (0..3).map(|_| {

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use target_lexicon::Architecture;
 
 use crate::clif;
-use crate::config::{Isas, Pass, Passes};
+use crate::config::{Isas, Pass, Passes, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::improve::Reaches;
 use crate::inline::Bodies;
@@ -228,7 +228,8 @@ fn lifted(
 ) -> Result<Lifted, CompileError> {
     let Source { program, isas, .. } = source;
     let mut lifted = lift::lift(source, graph, lifting)?;
-    let passes = isas.clif_passes_for(graph, lifted.returns_twice);
+    let work = Work::of(&lifted.function, context);
+    let passes = isas.clif_passes_for(&work, lifted.returns_twice);
     time(isas.times(), Phase::Clif, || {
         // None was left out for this function.
         if passes == isas.passes() {
@@ -279,7 +280,7 @@ fn machine_code(
     keep: Keep,
     context: &mut Context,
 ) -> Result<CompiledFunction, CompileError> {
-    let isa = isas.for_function(graph, lifted.returns_twice);
+    let isa = isas.for_function(&Work::of(&lifted.function, context), lifted.returns_twice);
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
     let passes = isas.passes();

@@ -1,7 +1,8 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
 //! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names, `cpu.rs`
-//! names of processors and features, `passes.rs` has the optimisations' switches.
+//! names of processors and features, `passes.rs` has the optimisations' switches, `work.rs` the limits of what large
+//! functions get.
 //!
 //! | setting | value | why |
 //! |---|---|---|
@@ -15,6 +16,7 @@
 mod cpu;
 mod passes;
 mod triple;
+mod work;
 
 use std::sync::Arc;
 
@@ -24,12 +26,12 @@ use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 
 use crate::abi::Platform;
 use crate::cache::Cache;
-use crate::graph::Graph;
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use triple::parse as parse_triple;
+pub use work::{Effort, Work};
 
 /// How much to optimise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -176,19 +178,6 @@ pub struct Isas {
     times: Option<Times>,
 }
 
-/// Functions of more edges than this are not optimised: Cranelift's pass takes time and memory that grow with the square
-/// of the blocks that dominate each other, here about as much as all the rest together, 40 times as much for 50,000.
-const LARGE: usize = 6000;
-
-/// Functions of more edges than this have their registers allocated in a single pass: the time of the backtracking
-/// allocator and of its dominator tree grows with the square in nested branches and loops, from under a second here to
-/// minutes for 100,000 blocks.
-const HUGE: usize = 12_000;
-
-/// And functions of more instructions than this: values that are live throughout cost the backtracking allocator a look
-/// at all uses whenever one is split, from a third of a second here to ten for 200,000 instructions.
-const HUGE_INSTRUCTIONS: usize = 32_768;
-
 impl Isas {
     /// Makes the code generators.
     ///
@@ -207,15 +196,13 @@ impl Isas {
         Ok(Isas { main, unoptimised, huge, passes, times: config.times.clone() })
     }
 
-    /// The code generator for a function.
-    pub fn for_function(&self, graph: &Graph, returns_twice: bool) -> &dyn TargetIsa {
-        let edges = graph.edges();
-        if edges > HUGE || graph.instructions.len() > HUGE_INSTRUCTIONS {
-            &*self.huge
-        } else if returns_twice || edges > LARGE {
-            &*self.unoptimised
-        } else {
-            &*self.main
+    /// The code generator for a function of this much work.
+    pub fn for_function(&self, work: &Work, returns_twice: bool) -> &dyn TargetIsa {
+        match work.effort() {
+            Effort::SinglePass => &*self.huge,
+            Effort::Unoptimised => &*self.unoptimised,
+            Effort::Full if returns_twice => &*self.unoptimised,
+            Effort::Full => &*self.main,
         }
     }
 
@@ -234,9 +221,10 @@ impl Isas {
         if returns_twice { Passes::NONE } else { self.passes }
     }
 
-    /// The optimisations of a function's CLIF: none for large ones either.
-    pub fn clif_passes_for(&self, graph: &Graph, returns_twice: bool) -> Passes {
-        if graph.edges() > LARGE { Passes::NONE } else { self.passes_for(returns_twice) }
+    /// The optimisations of a function's CLIF: none where there is too much of it for Cranelift's.
+    pub fn clif_passes_for(&self, work: &Work, returns_twice: bool) -> Passes {
+        let is_large = work.edges > work::MOST_EDGES || work.effort() == Effort::Unoptimised;
+        if is_large { Passes::NONE } else { self.passes_for(returns_twice) }
     }
 
     /// The platform at the border between BPF and native code.

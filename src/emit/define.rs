@@ -6,6 +6,8 @@
 //! |---|---|
 //! | to a function, to data, to an import | a relocation of 8 bytes |
 //! | to a label, an absolute symbol | the number |
+//!
+//! Entries of jump tables are labels.
 
 use cranelift_module::{DataDescription, Module, ModuleRelocTarget};
 use target_lexicon::BinaryFormat;
@@ -13,6 +15,8 @@ use target_lexicon::BinaryFormat;
 use super::EmitError;
 use crate::compile::CompiledFunction;
 use crate::config::Placement;
+use crate::decode::SLOT;
+use crate::graph::jump_table_entries;
 use crate::lift::{AddressTable, DATA, Declarations, FUNCTIONS, Imported, Outside};
 use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
 
@@ -128,8 +132,8 @@ fn describe(program: &Program, declarations: &Declarations, data: &DataSection) 
                 Imported::Data(reference) => (ModuleRelocTarget::user(DATA, reference.id.as_u32()), addend),
                 Imported::Inline(_) | Imported::Unused => unreachable!("an import whose address is taken"),
             },
-            Target::Label { offset, .. } => {
-                numbers.push((at, offset));
+            Target::Label { section, offset } => {
+                numbers.push((at, declarations.labels.value(section, offset)));
                 continue;
             }
             Target::Absolute(value) => {
@@ -139,6 +143,10 @@ fn describe(program: &Program, declarations: &Declarations, data: &DataSection) 
         };
         let global = description.import_global_value(symbol);
         description.write_data_addr(at, global, addend);
+    }
+    if let DataKind::JumpTable(section) = data.kind {
+        let value = |label| declarations.labels.value(section, label);
+        numbers.extend((0..).step_by(SLOT).zip(jump_table_entries(program, data).map(value)));
     }
     match &data.contents {
         Contents::Bytes(bytes) => {

@@ -1,21 +1,25 @@
 //! Basic blocks: where they start, how they end, and which of them control can reach.
 //!
 //! In: resolved instructions. Out: the reachable blocks in code order. A block starts at the entry, at the target
-//! of a jump, and after a jump.
+//! of a jump, and after a jump. Blocks without instructions come last: several jumps through registers lead to each, and
+//! the labels are its successors.
 
-use super::labels::{self, LabelIndex};
+use super::labels::{self, JumpTarget, Jumps, LabelIndex, LabelSet, RegisterJump};
 use super::{Block, BlockIndex, Edge, GraphError, Instruction, Terminator};
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::program::{FunctionId, Program};
 
-/// Finds the blocks of a function.
+/// How many edges the jumps through registers to one set of labels may have before they share blocks.
+const MOST_EDGES: usize = 1024;
+
+/// Finds the blocks of a function, and whether it adds something to labels.
 pub(super) fn find(
     program: &Program,
     labels: &LabelIndex,
     function: FunctionId,
     instructions: &[Instruction],
-) -> Result<Vec<Block>, GraphError> {
+) -> Result<(Vec<Block>, bool), GraphError> {
     let finder = Finder { program, function, instructions };
     let jumps = labels::register_jumps(program, labels, function, instructions)?;
 
@@ -34,9 +38,9 @@ pub(super) fn find(
             is_leader[index + 1] = true;
         }
     }
-    for (index, jump) in &jumps {
-        for &offset in &jump.labels {
-            if let Some(target) = finder.at(&instructions[*index], offset as i64)? {
+    for (index, set) in first_jumps(&jumps) {
+        for &offset in &set.labels {
+            if let Some(target) = finder.at(&instructions[index], offset as i64)? {
                 is_leader[target] = true;
             }
         }
@@ -52,7 +56,7 @@ pub(super) fn find(
         Some(block) => Edge::Block(block),
         None => Edge::Outside,
     };
-    let mut jumps = jumps.into_iter().peekable();
+    let mut dispatches = Dispatches::new(&jumps, starts.len());
     let mut blocks = Vec::with_capacity(starts.len());
     for (block, &start) in starts.iter().enumerate() {
         let end = starts.get(block + 1).copied().unwrap_or(instructions.len());
@@ -64,15 +68,77 @@ pub(super) fn find(
                 taken: edge(finder.jump(last, i32::from(offset))?),
                 fallthrough: edge(Some(end)),
             },
-            Insn::JumpRegister { .. } => {
-                let (_, jump) = jumps.next().expect("each jump through a register was looked at, in order");
-                Terminator::Register(jump.with_edges(|offset| Ok(edge(finder.at(last, offset as i64)?)))?)
-            }
+            Insn::JumpRegister { .. } => dispatches.next(|offset| Ok(edge(finder.at(last, offset as i64)?)))?,
             _ => Terminator::Goto(edge(Some(end))),
         };
         blocks.push(Block { start, end, terminator });
     }
-    Ok(keep_reachable(blocks))
+    let end = instructions.len();
+    blocks.extend(dispatches.shared.into_iter().map(|jump| Block { start: end, end, terminator: jump }));
+    Ok((keep_reachable(blocks), jumps.adds_to_labels))
+}
+
+/// For each set of labels, the first jump to it: sets are numbered in the order in which they come up.
+fn first_jumps(jumps: &Jumps) -> impl Iterator<Item = (usize, &LabelSet)> {
+    let mut next = 0;
+    jumps.jumps.iter().filter_map(move |&(position, set)| {
+        let is_first = set == next;
+        next += usize::from(is_first);
+        is_first.then(|| (position, &jumps.sets[set]))
+    })
+}
+
+/// Divides jumps through registers among blocks with the edges.
+///
+/// A block for each jump lets the processor foresee each by itself, which makes small interpreters faster. But each has an
+/// edge to each label, for which a code generator passes on what is live; so where there would be too many edges,
+/// neighbouring jumps share a block.
+struct Dispatches<'a> {
+    jumps: &'a Jumps,
+    /// How many jumps were asked for.
+    seen: usize,
+    /// The index that the first shared block will have.
+    first: usize,
+    /// Blocks that several jumps lead to.
+    shared: Vec<Terminator>,
+    /// For each set of labels: how many jumps share a block, how many of the last one's are left, and its index.
+    groups: Vec<(usize, usize, BlockIndex)>,
+}
+
+impl<'a> Dispatches<'a> {
+    fn new(jumps: &'a Jumps, first: usize) -> Self {
+        let mut counts = vec![0; jumps.sets.len()];
+        jumps.jumps.iter().for_each(|&(_, set)| counts[set] += 1);
+        let size = |(set, count): (&LabelSet, usize)| {
+            let blocks = (MOST_EDGES / set.labels.len().max(1)).clamp(1, count.max(1));
+            (count.div_ceil(blocks), 0, 0)
+        };
+        let groups = jumps.sets.iter().zip(counts).map(size).collect();
+        Dispatches { jumps, seen: 0, first, shared: Vec::new(), groups }
+    }
+
+    /// The end of the block with the next jump.
+    fn next(&mut self, edge: impl Fn(u64) -> Result<Edge, GraphError>) -> Result<Terminator, GraphError> {
+        let (_, set) = self.jumps.jumps[self.seen];
+        self.seen += 1;
+        let (size, left, block) = &mut self.groups[set];
+        if *left > 0 {
+            *left -= 1;
+            return Ok(Terminator::Goto(Edge::Block(*block)));
+        }
+        let LabelSet { relative_to, labels } = &self.jumps.sets[set];
+        let targets = labels.iter().map(|&value| Ok(JumpTarget { value, edge: edge(value)? }));
+        let targets = targets.collect::<Result<_, GraphError>>()?;
+        let is_shared = *size > 1;
+        let jump = Terminator::Register(RegisterJump { relative_to: *relative_to, targets, is_shared });
+        if !is_shared {
+            return Ok(jump);
+        }
+        *left = *size - 1;
+        *block = self.first + self.shared.len();
+        self.shared.push(jump);
+        Ok(Terminator::Goto(Edge::Block(*block)))
+    }
 }
 
 struct Finder<'a> {

@@ -3,31 +3,48 @@
 //! In: the jump tables and the label addresses of the program. Out: for each `gotox`, the labels that it can reach
 //! and how the register's value names them.
 //!
-//! The value that names a label is the label's byte offset in its code section, as `.jumptables` has it; the address
-//! of a label (`&&label`) is lifted to the same number, so that differences of labels stay what the compiler made
-//! of them. The position-independent model of LLVM's code generator adds the table's address to the entry.
+//! What `.jumptables` has for a label is its byte offset in its code section; the address of a label (`&&label`) is the
+//! same number, so that differences of labels stay what the compiler made of them, and a label plus a difference is a
+//! label ([`super::LabelNumbers`]: code without differences has other numbers for labels in the end). The position-independent model of LLVM's code generator adds the
+//! table's address to the entry.
 //!
-//! | value in the register | model | the label is at |
+//! | value in the register ([`label_values`]) | model | the label is at |
 //! |---|---|---|
 //! | loaded | static, computed goto | value |
-//! | `table + entry`: last written by a 64-bit addition | position-independent | value - table |
+//! | a label and something | difference of labels | value |
+//! | a jump table's address and something: its entry | position-independent | value - table |
+//!
+//! Differences that a compiler makes are numbers without relocations, and an object does not say which labels they are
+//! of. So in a function that adds something to a label, a jump may also lead to
+//!
+//! - a label that something is added to, plus a number in data that the function refers to, if an instruction is there;
+//! - code that nothing else leads to, which a compiler would have left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
+use super::label_values::{self, Bases, Value};
 use super::{Edge, GraphError, Instruction};
-use crate::decode::insn::{AluOp, Insn, Operand, Reg, Width};
+use crate::decode::SLOT;
+use crate::decode::insn::Insn;
 use crate::program::{
-    CodeSectionId, Contents, DataKind, DataSectionId, Endianness, FunctionId, IdVec, Program, Target,
+    CodeSectionId, Contents, DataKind, DataSection, DataSectionId, Endianness, FunctionId, IdVec, Program, Target,
 };
 
-/// How many edges the jumps through registers of one function may have: a bound on memory.
-const MAX_EDGES: usize = 1 << 20;
+/// How many labels the jumps through registers of one function may have, each counted as often as it is found: a bound
+/// on memory and work.
+const MAX_LABELS: usize = 1 << 20;
+
+/// How often it is looked for labels that differences lead to from those that were found so.
+const ROUNDS: usize = 4;
 
 /// All labels of a program whose address is taken or that a jump table names.
 #[derive(Clone, Debug, Default)]
 pub struct LabelIndex {
     /// Byte offsets, by code section, sorted, each once.
     by_section: IdVec<CodeSectionId, Vec<u64>>,
+    /// Numbers that may be differences of labels, by data section, sorted, each once; found when they are asked for.
+    differences: IdVec<DataSectionId, OnceLock<Vec<i64>>>,
 }
 
 /// A jump through a register.
@@ -37,32 +54,35 @@ pub struct RegisterJump {
     pub relative_to: Option<DataSectionId>,
     /// What it can reach, ordered by value.
     pub targets: Vec<JumpTarget>,
+    /// Several jumps lead to its block, which has no instruction; else the jump is the block's last instruction.
+    pub is_shared: bool,
 }
 
 /// One value of the register and where it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JumpTarget {
-    /// The label's byte offset in the code section: the register's value, less the table's address.
+    /// The label's byte offset in the code section: the register has the number that stands for it.
     pub value: u64,
     /// The block.
     pub edge: Edge,
 }
 
-/// A jump through a register before blocks are known.
-pub(super) struct UnboundJump {
-    relative_to: Option<DataSectionId>,
-    /// Byte offsets of its labels, sorted.
+/// Labels that jumps through registers lead to.
+pub(super) struct LabelSet {
+    /// The jump table whose address is part of the value.
+    pub(super) relative_to: Option<DataSectionId>,
+    /// Byte offsets, sorted.
     pub(super) labels: Vec<u64>,
 }
 
-impl UnboundJump {
-    pub(super) fn with_edges(
-        self,
-        edge: impl Fn(u64) -> Result<Edge, GraphError>,
-    ) -> Result<RegisterJump, GraphError> {
-        let targets = self.labels.iter().map(|&value| Ok(JumpTarget { value, edge: edge(value)? }));
-        Ok(RegisterJump { relative_to: self.relative_to, targets: targets.collect::<Result<_, _>>()? })
-    }
+/// The jumps through registers of a function.
+#[derive(Default)]
+pub(super) struct Jumps {
+    pub(super) sets: Vec<LabelSet>,
+    /// In order: the index of the instruction, and the index of what it leads to.
+    pub(super) jumps: Vec<(usize, usize)>,
+    /// Something is added to a label.
+    pub(super) adds_to_labels: bool,
 }
 
 impl LabelIndex {
@@ -78,10 +98,16 @@ impl LabelIndex {
         }
         for (table, data) in program.data.iter() {
             if let DataKind::JumpTable(section) = data.kind {
-                sets[section].extend(entries(program, table));
+                sets[section].extend(jump_table_entries(program, &program.data[table]));
             }
         }
-        LabelIndex { by_section: sets.as_slice().iter().map(|set| set.iter().copied().collect()).collect() }
+        let by_section = sets.as_slice().iter().map(|set| set.iter().copied().collect()).collect();
+        LabelIndex { by_section, differences: program.data.ids().map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The byte offsets of labels, by code section, sorted, each once.
+    pub(super) fn into_offsets(self) -> IdVec<CodeSectionId, Vec<u64>> {
+        self.by_section
     }
 
     /// The labels of `section` in `start..end`.
@@ -91,102 +117,159 @@ impl LabelIndex {
         let last = labels.partition_point(|&label| label < end);
         &labels[first..last]
     }
+
+    /// The numbers in a data section that may be differences of labels: of 4 and of 8 bytes.
+    fn differences(&self, program: &Program, section: DataSectionId) -> &[i64] {
+        self.differences[section].get_or_init(|| {
+            let bytes: &[u8] = match &program.data[section].contents {
+                Contents::Bytes(bytes) => bytes,
+                Contents::Zeros(_) => &[],
+            };
+            let of_4 = bytes.as_chunks::<4>().0.iter().map(|&word| match program.endianness {
+                Endianness::Little => i64::from(i32::from_le_bytes(word)),
+                Endianness::Big => i64::from(i32::from_be_bytes(word)),
+            });
+            let of_8 = words(bytes, program.endianness).map(u64::cast_signed);
+            let largest = program.code.iter().map(|(_, code)| code.bytes.len() as u64).max().unwrap_or(0);
+            let is_difference = |number: &i64| {
+                *number != 0 && number.unsigned_abs() < largest && number.unsigned_abs().is_multiple_of(SLOT as u64)
+            };
+            let mut numbers: Vec<i64> = of_4.chain(of_8).filter(is_difference).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        })
+    }
 }
 
-/// The entries of a jump table: byte offsets in its code section.
-fn entries(program: &Program, table: DataSectionId) -> impl Iterator<Item = u64> + '_ {
-    let bytes: &[u8] = match &program.data[table].contents {
-        Contents::Bytes(bytes) => bytes,
-        Contents::Zeros(_) => &[],
-    };
-    bytes.as_chunks::<8>().0.iter().map(|entry| match program.endianness {
-        Endianness::Little => u64::from_le_bytes(*entry),
-        Endianness::Big => u64::from_be_bytes(*entry),
+fn words(bytes: &[u8], endianness: Endianness) -> impl Iterator<Item = u64> + '_ {
+    bytes.as_chunks::<8>().0.iter().map(move |&word| match endianness {
+        Endianness::Little => u64::from_le_bytes(word),
+        Endianness::Big => u64::from_be_bytes(word),
     })
 }
 
-/// The jumps through registers of a function, by the index of their instruction, in order.
+/// The entries of a jump table: byte offsets in its code section.
+pub fn jump_table_entries<'a>(program: &Program, table: &'a DataSection) -> impl Iterator<Item = u64> + use<'a> {
+    let bytes: &[u8] = match &table.contents {
+        Contents::Bytes(bytes) => bytes,
+        Contents::Zeros(_) => &[],
+    };
+    words(bytes, program.endianness)
+}
+
+/// The jumps through registers of a function.
 pub(super) fn register_jumps(
     program: &Program,
     index: &LabelIndex,
     function: FunctionId,
     instructions: &[Instruction],
-) -> Result<Vec<(usize, UnboundJump)>, GraphError> {
+) -> Result<Jumps, GraphError> {
+    let is_jump = |at: &usize| matches!(instructions[*at].insn, Insn::JumpRegister { .. });
+    let positions: Vec<usize> = (0..instructions.len()).filter(is_jump).collect();
+    let Some(&first) = positions.first() else { return Ok(Jumps::default()) };
     let of = &program.functions[function];
-    let mut jumps = Vec::new();
-    let mut tables = None;
-    let mut edges = 0;
-    for (position, instruction) in instructions.iter().enumerate() {
-        let Insn::JumpRegister { reg } = instruction.insn else { continue };
-        let tables = tables.get_or_insert_with(|| Tables::of(program, instructions));
-        let relative_to = match sum_before(instructions, position, reg) {
-            None => None,
-            Some((at, other)) => Some(tables.added(instructions, at, other).ok_or_else(|| {
-                let place = program.place(of.section, Some(function), instruction.offset);
-                GraphError::UnknownJumpTable { place, insn: instruction.insn.to_string() }
-            })?),
-        };
-        let labels = match relative_to {
-            Some(table) => entries(program, table)
-                .filter(|label| (of.start..of.end).contains(label))
-                .collect::<BTreeSet<u64>>()
-                .into_iter()
-                .collect(),
-            None => index.between(of.section, of.start, of.end).to_vec(),
-        };
-        edges += labels.len();
-        if edges > MAX_EDGES {
-            let place = program.place(of.section, Some(function), instruction.offset);
-            return Err(GraphError::TooManyLabels { place, limit: MAX_EDGES });
+    let place = |at: usize| program.place(of.section, Some(function), instructions[at].offset);
+    let mut labels: BTreeSet<u64> = index.between(of.section, of.start, of.end).iter().copied().collect();
+    let mut values = BTreeMap::new();
+    let mut adds_to_labels = false;
+    for _ in 0..ROUNDS {
+        let found = label_values::find(program, instructions, &indices(instructions, &labels));
+        values = found.jumps.into_iter().collect();
+        let is_sum = |value: &Value| matches!(value, Value::FromLabel | Value::Sum);
+        adds_to_labels = found.bases.any || !found.bases.labels.is_empty() || values.values().any(is_sum);
+        if !adds_to_labels {
+            break;
         }
-        jumps.push((position, UnboundJump { relative_to, labels }));
+        let before = labels.len();
+        let any = found.bases.any || values.values().any(|value| *value == Value::Sum);
+        let bases = Bases { any, ..found.bases };
+        let candidates = with_differences(program, index, function, instructions, &labels, &bases);
+        labels.extend(
+            candidates.ok_or_else(|| GraphError::TooManyLabels { place: place(first), limit: MAX_LABELS })?,
+        );
+        labels.extend(found.orphans.iter().map(|&orphan| instructions[orphan].offset));
+        if labels.len() == before {
+            break;
+        }
+    }
+    let mut jumps = Jumps { adds_to_labels, ..Jumps::default() };
+    let mut sets = BTreeMap::new();
+    for position in positions {
+        let relative_to = match values.get(&position) {
+            Some(Value::Table(table) | Value::FromTable(table)) => Some(*table),
+            Some(Value::Sum) if labels.is_empty() => return Err(unknown(place(position), instructions[position])),
+            Some(Value::Unclear) => return Err(unknown(place(position), instructions[position])),
+            _ => None,
+        };
+        let set = *sets.entry(relative_to).or_insert_with(|| {
+            let labels = match relative_to {
+                Some(table) => {
+                    let own = jump_table_entries(program, &program.data[table])
+                        .filter(|label| (of.start..of.end).contains(label));
+                    own.collect::<BTreeSet<u64>>().into_iter().collect()
+                }
+                None => labels.iter().copied().collect(),
+            };
+            jumps.sets.push(LabelSet { relative_to, labels });
+            jumps.sets.len() - 1
+        });
+        jumps.jumps.push((position, set));
+    }
+    if jumps.sets.iter().map(|set| set.labels.len()).sum::<usize>() > MAX_LABELS {
+        return Err(GraphError::TooManyLabels { place: place(first), limit: MAX_LABELS });
     }
     Ok(jumps)
 }
 
-/// Whether the last write of `reg` before `position` adds a register to it: where, and which register.
-fn sum_before(instructions: &[Instruction], position: usize, reg: Reg) -> Option<(usize, Reg)> {
-    for (at, instruction) in instructions[..position].iter().enumerate().rev() {
-        let insn = instruction.insn;
-        if insn.is_terminator() || insn.jump_offset().is_some() {
-            return None;
-        }
-        if super::liveness::written(insn).contains(reg) {
-            return match insn {
-                Insn::Alu { op: AluOp::Add, width: Width::W64, src: Operand::Reg(other), .. } => Some((at, other)),
-                _ => None,
-            };
-        }
-    }
-    None
+fn unknown(place: Box<crate::program::Place>, jump: Instruction) -> GraphError {
+    GraphError::UnknownJumpTable { place, insn: jump.insn.to_string() }
 }
 
-/// The jump tables that a function takes the address of.
-struct Tables {
-    all: BTreeSet<DataSectionId>,
-    of: Vec<Option<DataSectionId>>,
+/// The indices of the instructions at these offsets.
+fn indices(instructions: &[Instruction], offsets: &BTreeSet<u64>) -> Vec<usize> {
+    let at = |offset: &u64| instructions.binary_search_by_key(offset, |instruction| instruction.offset).ok();
+    offsets.iter().filter_map(at).collect()
 }
 
-impl Tables {
-    fn of(program: &Program, instructions: &[Instruction]) -> Tables {
-        let table = |instruction: &Instruction| match instruction.target {
-            Some(Target::Data { section, .. }) if matches!(program.data[section].kind, DataKind::JumpTable(_)) => {
-                Some(section)
-            }
+/// The instructions that differences lead to: byte offsets. None if there are too many to look at.
+fn with_differences(
+    program: &Program,
+    index: &LabelIndex,
+    function: FunctionId,
+    instructions: &[Instruction],
+    labels: &BTreeSet<u64>,
+    bases: &Bases,
+) -> Option<BTreeSet<u64>> {
+    let of = &program.functions[function];
+    let (start, end) = (of.start.cast_signed(), of.end.cast_signed());
+    let sections: BTreeSet<DataSectionId> = instructions
+        .iter()
+        .filter_map(|instruction| match instruction.target? {
+            Target::Data { section, .. } => Some(section),
+            Target::Symbol { symbol, .. } => Some(program.symbols[symbol].section),
             _ => None,
-        };
-        let of: Vec<_> = instructions.iter().map(table).collect();
-        Tables { all: of.iter().copied().flatten().collect(), of }
-    }
-
-    /// The table whose address is in `reg` before the instruction at `at`, or the function's only table.
-    fn added(&self, instructions: &[Instruction], at: usize, reg: Reg) -> Option<DataSectionId> {
-        if self.all.len() == 1 {
-            return self.all.first().copied();
+        })
+        .filter(|&section| !matches!(program.data[section].kind, DataKind::JumpTable(_)))
+        .collect();
+    let mut lists: Vec<&[i64]> = sections.iter().map(|&section| index.differences(program, section)).collect();
+    let constants: Vec<i64> = bases.constants.iter().copied().collect();
+    lists.push(&constants);
+    let bases = if bases.any { labels } else { &bases.labels };
+    let mut found = BTreeSet::new();
+    let mut looked_at = 0;
+    for base in bases.iter().map(|base| base.cast_signed()) {
+        for list in &lists {
+            let first = list.partition_point(|difference| base + difference < start);
+            let last = list.partition_point(|difference| base + difference < end);
+            looked_at += last.saturating_sub(first) + 1;
+            if looked_at > MAX_LABELS {
+                return None;
+            }
+            let offsets = list[first..last.max(first)].iter().map(|difference| (base + difference).cast_unsigned());
+            found.extend(offsets);
         }
-        // Far enough for any compiler's code, and a bound on the work for everything else.
-        let written = |before: &usize| super::liveness::written(instructions[*before].insn).contains(reg);
-        let writer = (0..at).rev().take(4096).find(written)?;
-        self.of[writer]
     }
+    found.retain(|offset| instructions.binary_search_by_key(offset, |instruction| instruction.offset).is_ok());
+    Some(found)
 }

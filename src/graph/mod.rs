@@ -11,7 +11,8 @@
 //! | functions whose result nobody reads | `results.rs` |
 //! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
-//! | where a jump through a register can go | `labels.rs` |
+//! | where a jump through a register can go | `labels.rs`; what its register holds: `label_values.rs` |
+//! | the values that stand for labels | `label_numbers.rs` |
 //!
 //! The rule for control that leaves the function's byte range, by a jump or by falling off its end: it traps. Some
 //! compilers emit such code where it is unreachable (LLVM issue 208984), so it is no error.
@@ -19,6 +20,8 @@
 mod blocks;
 mod calls;
 mod frame;
+mod label_numbers;
+mod label_values;
 mod labels;
 mod liveness;
 mod parameters;
@@ -32,7 +35,8 @@ use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
 
 pub use calls::{CallGraph, own_calls};
 pub use frame::Frame;
-pub use labels::{JumpTarget, LabelIndex, RegisterJump};
+pub use label_numbers::LabelNumbers;
+pub use labels::{JumpTarget, LabelIndex, RegisterJump, jump_table_entries};
 pub(crate) use liveness::arguments_read;
 use liveness::{Calls, Code};
 pub use liveness::{RegSet, written};
@@ -65,6 +69,8 @@ pub struct Graph {
     pub frame: Frame,
     /// How many arguments it reads from the stack (`r11 + 8 * n`).
     pub stack_parameters: u16,
+    /// Whether something is added to the address of a label.
+    pub adds_to_labels: bool,
     /// What was replaced by traps ([`Unverified::Trap`]).
     pub refused: Vec<GraphError>,
 }
@@ -209,17 +215,18 @@ pub enum GraphError {
         /// The largest that is supported.
         limit: u64,
     },
-    /// More edges than any compiler makes.
-    #[error("{place}: the function's jumps through registers have more than {limit} edges in all")]
+    /// More labels than any compiler makes.
+    #[error("{place}: the function's jumps through registers have more than {limit} labels in all")]
     TooManyLabels {
         /// Where.
         place: Box<Place>,
         /// How many there may be.
         limit: usize,
     },
-    /// `gotox` adds a jump table's address that cannot be found.
+    /// `gotox` adds a jump table's address that cannot be found, or a label that there is not.
     #[error(
-        "{place}: `{insn}` jumps to the sum of a jump table's address and its entry, and the table is not known"
+        "{place}: `{insn}` jumps to a sum, and it is not known of which jump table's address and entry, or of which \
+         label's address and distance"
     )]
     UnknownJumpTable {
         /// Where.
@@ -244,7 +251,7 @@ impl Graph {
         let section = program.functions[function].section;
         let mut refused = Vec::new();
         let mut instructions = resolve::instructions(program, function, unverified, &mut refused)?;
-        let mut blocks = blocks::find(program, labels, function, &instructions)?;
+        let (mut blocks, adds_to_labels) = blocks::find(program, labels, function, &instructions)?;
         let code = Code { program, instructions: &instructions, blocks: &blocks, has_result: true };
         let live_in = |calls| liveness::at_entry(code, calls);
         let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
@@ -270,6 +277,7 @@ impl Graph {
             has_result: true,
             frame,
             stack_parameters,
+            adds_to_labels,
             refused,
         })
     }
@@ -289,6 +297,7 @@ impl Graph {
             has_result: true,
             frame: Frame::default(),
             stack_parameters: 0,
+            adds_to_labels: false,
             refused: Vec::new(),
         }
     }

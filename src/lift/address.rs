@@ -5,7 +5,7 @@
 //! | a function | `func_addr` |
 //! | data, an import that is never called | `symbol_value`, `iadd` of the offset |
 //! | either of these, if it has a slot in the [`super::AddressTable`] | `load` of `symbol_value` of the table |
-//! | a label | its byte offset in the code section (see [`crate::graph`]) |
+//! | a label | `iconst` of its number ([`crate::graph::LabelNumbers`]) |
 //! | a number | `iconst` |
 //! | `map_by_fd(n)`, `map_val(m)`, `var_addr(n)`, `map_by_idx(n)` | a call of `bpf_map_by_fd`, `bpf_map_val`, ... |
 
@@ -89,7 +89,9 @@ impl Lifter<'_, '_> {
         let declarations = self.declarations;
         match target {
             Target::Function(function) => self.function_address(declarations.function(function)),
-            Target::Label { offset, .. } => self.builder.ins().iconst(WORD, offset as i64),
+            Target::Label { section, offset } => {
+                self.builder.ins().iconst(WORD, declarations.labels.value(section, offset) as i64)
+            }
             Target::Data { section, offset } => self.data_address(declarations.section(section), offset),
             Target::Symbol { symbol, addend } => match declarations.symbols.get(&symbol) {
                 Some(&data) => self.data_address(data, addend),

@@ -5,17 +5,18 @@
 //! | `goto`, falling through | `jump` |
 //! | `if a cond b` | `icmp`, `brif`; `&` is `band` and `brif` |
 //! | `may_goto` | `brif` on the frame's loop budget, which each one uses up by one |
-//! | `gotox` | `br_table` over the labels; a compare tree where they lie far apart |
+//! | `gotox` | `br_table` over the labels; a compare tree where they lie far apart; or `jump` to a block that does it for several |
 //! | `exit` | `return` of r0 |
 //! | out of the function | a cold block that traps |
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockCall, Function, Inst, InstBuilder, JumpTableData, Value, types};
-use cranelift_frontend::Switch;
+use cranelift_frontend::{Switch, Variable};
 
 use super::alu::width_type;
 use super::call::trap_code;
 use super::{Lifter, TRAP_NO_LABEL};
+use crate::abi::WORD;
 use crate::decode::SLOT;
 use crate::decode::insn::{Cond, Insn, Operand, Reg};
 use crate::graph::{Edge, RegisterJump, Terminator};
@@ -48,6 +49,11 @@ impl Lifter<'_, '_> {
     pub(super) fn terminator(&mut self, terminator: &Terminator) {
         match terminator {
             Terminator::Goto(edge) => {
+                if let Insn::JumpRegister { reg } = self.at.insn {
+                    let value = self.get(reg);
+                    let variable = self.jump_value();
+                    self.builder.def_var(variable, value);
+                }
                 let target = self.edge(*edge);
                 self.builder.ins().jump(target, &[]);
             }
@@ -100,19 +106,32 @@ impl Lifter<'_, '_> {
         is_used_up
     }
 
+    /// The value of jumps through registers that share a block.
+    fn jump_value(&mut self) -> Variable {
+        *self.jump_value.get_or_insert_with(|| self.builder.declare_var(WORD))
+    }
+
     fn jump_register(&mut self, jump: &RegisterJump) {
-        let Insn::JumpRegister { reg } = self.at.insn else {
-            unreachable!("the block ends in a jump through a register");
+        let mut value = match self.at.insn {
+            Insn::JumpRegister { reg } if !jump.is_shared => self.get(reg),
+            _ => {
+                let variable = self.jump_value();
+                self.builder.use_var(variable)
+            }
         };
-        let mut value = self.get(reg);
         if let Some(table) = jump.relative_to {
             let table = self.target_address(Target::Data { section: table, offset: 0 });
             value = self.builder.ins().isub(value, table);
         }
         let nowhere = self.builder.create_block();
         self.builder.set_cold_block(nowhere);
-        let mut targets: Vec<(u64, Block)> =
-            jump.targets.iter().map(|target| (target.value / SLOT as u64, self.edge(target.edge))).collect();
+        let number = |offset| self.declarations.labels.value(self.graph.section, offset) / SLOT as u64;
+        let numbers: Vec<u64> = jump.targets.iter().map(|target| number(target.value)).collect();
+        let mut targets: Vec<(u64, Block)> = numbers
+            .into_iter()
+            .zip(&jump.targets)
+            .map(|(number, target)| (number, self.edge(target.edge)))
+            .collect();
         let labels: Vec<Block> = targets.iter().map(|target| target.1).collect();
         let is_large = targets.len() >= LARGE_TABLE;
         if is_large {

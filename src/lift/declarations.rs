@@ -10,6 +10,7 @@ use cranelift_module::{DataId, FuncId};
 use super::libcalls::Libcall;
 use crate::abi::libc::MemoryCall;
 use crate::abi::{Abi, Platform};
+use crate::graph::LabelNumbers;
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
 /// The namespace of functions in names that Cranelift keeps as numbers; `cranelift_module` numbers them so.
@@ -117,6 +118,8 @@ pub struct Declarations {
     pub runtime: BTreeMap<String, Callee>,
     /// Where code finds the addresses of symbols that others define, if not in instructions.
     pub addresses: Option<AddressTable>,
+    /// The values that stand for labels.
+    pub labels: LabelNumbers,
 }
 
 impl Declarations {

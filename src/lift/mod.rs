@@ -216,6 +216,8 @@ struct Lifter<'a, 'f> {
     outside: Option<Block>,
     /// The budget of `may_goto`.
     budget: Option<Variable>,
+    /// Where the next shared block of jumps through registers leads ([`graph::RegisterJump::is_shared`]).
+    jump_value: Option<Variable>,
     /// Stack arguments that came in: position 1 is index 0.
     stack_parameters: Vec<Value>,
     /// Stack arguments for the next call.
@@ -260,6 +262,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             entered: Entered::default(),
             outside: None,
             budget: None,
+            jump_value: None,
             stack_parameters: Vec::new(),
             stack_arguments: Vec::new(),
             at,

@@ -20,5 +20,6 @@ mod fixtures;
 mod messages;
 mod names;
 mod outputs;
+mod label_differences;
 mod replaceable;
 mod running;

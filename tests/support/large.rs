@@ -32,6 +32,10 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "jump-chain", make: jump_chain },
     Shape { name: "compare-chain", make: compare_chain },
     Shape { name: "jump-table", make: jump_table },
+    Shape { name: "dispatches", make: dispatches },
+    Shape { name: "divisions", make: divisions },
+    Shape { name: "back-edges", make: back_edges },
+    Shape { name: "loads", make: loads },
     Shape { name: "frame", make: frame },
     Shape { name: "relocations", make: relocations },
     Shape { name: "symbols", make: symbols },
@@ -74,6 +78,40 @@ fn mixed(instructions: usize) -> Vec<u8> {
         put!(text, "other{index}:\nr8 -= r2\nr9 += r8\nboth{index}:\nr1 = r8\nr2 = r9\nr3 = {index}");
         put!(text, "*(u64 *)(r10 - {}) = r8\ncall 7\nr8 ^= r0\nr3 = 4", index % 60 * 8 + 8);
         put!(text, "again{index}:\nr9 += r3\nr3 -= 1\nif r3 != 0 goto again{index}");
+    }))
+}
+
+/// An interpreter whose every label ends in a jump to all labels.
+fn dispatches(instructions: usize) -> Vec<u8> {
+    let count = instructions / 5;
+    let mut text = "r0 = 0\nr3 = code_addr(arm0) ll\ngotox r3\n".to_owned();
+    for index in 0..count {
+        put!(text, "arm{index}:\nr0 += {index}\nr3 = code_addr(arm{}) ll\ngotox r3", (index * 7 + 1) % count);
+    }
+    put!(text, "exit");
+    one(&text)
+}
+
+/// Divisions, each of which is a few blocks.
+fn divisions(instructions: usize) -> Vec<u8> {
+    one(&repeated(instructions / 2, "r0 = r1", |text, index| {
+        let register = 2 + index % 4;
+        put!(text, "r0 /= r{register}\nr{register} s%= r0");
+    }))
+}
+
+/// A maze: each block may go back to the one before, so each is in the loops of all before.
+fn back_edges(instructions: usize) -> Vec<u8> {
+    one(&repeated(instructions / 3, "r0 = 0\nback0:", |text, index| {
+        put!(text, "r0 += {index}\nif r1 == {index} goto back{index}\nback{}:", index + 1);
+        put!(text, "if r0 == {} goto back{}", index * 7, index.saturating_sub(1));
+    }))
+}
+
+/// One address, for all loads.
+fn loads(instructions: usize) -> Vec<u8> {
+    one(&repeated(instructions / 2, "r0 = 0", |text, index| {
+        put!(text, "r2 = *(u64 *)(r1 + {})\nr0 += r2", index % 4000 * 8);
     }))
 }
 

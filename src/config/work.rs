@@ -1,0 +1,268 @@
+//! How much work a function is for Cranelift, and which of its phases it is too much for.
+//!
+//! In: a function's CLIF. Out: a [`Work`]. The rule: what is counted is what Cranelift sees, after lifting: a division is
+//! a few blocks. Each limit is where a phase that takes more than linear time takes about half a second.
+//!
+//! | what is counted | the phase | grows with |
+//! |---|---|---|
+//! | edges between blocks | the optimiser; past more of them, register allocation | the square |
+//! | for each block, the square of how many loops it is in | the optimiser | that |
+//! | for each value, the square of how often it is used | register allocation, which looks at all uses when it splits one | that |
+//! | the same for all values together that blocks hand on to each other | the same: it keeps them in one place if it can | that |
+//! | instructions | register allocation | the square, for values that live throughout |
+
+use cranelift_codegen::Context;
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{Block, Function};
+
+/// Functions of more edges than this are not optimised: Cranelift's pass takes time and memory that grow with the square
+/// of the blocks that dominate each other, here about as much as all the rest together, 40 times as much for 50,000.
+pub(super) const MOST_EDGES: usize = 6000;
+
+/// Functions of more edges than this have their registers allocated in a single pass: the time of the backtracking
+/// allocator and of its dominator tree grows with the square in nested branches and loops, from under a second here to
+/// minutes for 100,000 blocks.
+const MOST_EDGES_TO_ALLOCATE: usize = 12_000;
+
+/// And functions of more instructions than this: values that are live throughout cost the backtracking allocator a look
+/// at all uses whenever one is split, from a third of a second here to ten for 200,000 instructions.
+const MOST_INSTRUCTIONS: usize = 48 << 10;
+
+/// Functions with more than this of the squares of their blocks' depths in loops are not optimised.
+const MOST_NESTING: u64 = 100_000_000;
+
+/// Functions with more than this of the squares of their values' uses have their registers allocated in a single pass.
+const MOST_USES: u64 = 40_000_000;
+
+/// And those with more than this of the squares of the uses of values that are handed on to each other.
+const MOST_SHARED_USES: u64 = 100_000_000;
+
+/// What Cranelift may do for a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effort {
+    /// Registers in a single pass.
+    SinglePass,
+    /// All but its optimiser.
+    Unoptimised,
+    /// All.
+    Full,
+}
+
+/// What there is of a function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Instructions.
+    pub instructions: usize,
+    /// Blocks.
+    pub blocks: usize,
+    /// Edges between them.
+    pub edges: usize,
+    /// The sum of the squares of blocks' depths in loops; an upper bound, where that is small.
+    pub nesting: u64,
+    /// The sum of the squares of values' uses.
+    pub uses: u64,
+    /// The same, of values that blocks hand on to each other taken together.
+    pub shared_uses: u64,
+}
+
+impl Work {
+    /// Counts a function; `context` is Cranelift's, for its memory.
+    pub fn of(function: &Function, context: &mut Context) -> Work {
+        let mut work = Work::default();
+        let mut order: SecondaryMap<Block, u32> = SecondaryMap::with_capacity(function.dfg.num_blocks());
+        let mut uses: Vec<u32> = vec![0; function.dfg.num_values()];
+        let mut together = Together::new(function.dfg.num_values());
+        let mut heads: SecondaryMap<Block, bool> = SecondaryMap::with_capacity(function.dfg.num_blocks());
+        for (index, block) in (1..).zip(function.layout.blocks()) {
+            order[block] = index;
+            work.blocks += 1;
+            for inst in function.layout.block_insts(block) {
+                work.instructions += 1;
+                for value in function.dfg.inst_values(inst) {
+                    uses[function.dfg.resolve_aliases(value).as_u32() as usize] += 1;
+                }
+            }
+            let Some(last) = function.layout.last_inst(block) else { continue };
+            let tables = &function.stencil.dfg.jump_tables;
+            let exceptions = &function.stencil.dfg.exception_tables;
+            for call in function.dfg.insts[last].branch_destination(tables, exceptions) {
+                let to = call.block(&function.dfg.value_lists);
+                work.edges += 1;
+                for (&parameter, argument) in
+                    function.dfg.block_params(to).iter().zip(call.args(&function.dfg.value_lists))
+                {
+                    if let Some(value) = argument.as_value() {
+                        let value = function.dfg.resolve_aliases(value);
+                        together.join(parameter.as_u32(), value.as_u32());
+                    }
+                }
+                // Blocks that come later have no place yet.
+                heads[to] |= order[to] != 0;
+            }
+        }
+        work.uses = uses.iter().map(|&uses| u64::from(uses).pow(2)).sum();
+        let mut shared = vec![0u32; uses.len()];
+        for (value, &uses) in (0..).zip(&uses) {
+            let all = &mut shared[together.of(value) as usize];
+            *all = all.saturating_add(uses);
+        }
+        work.shared_uses = shared.iter().map(|&uses| u64::from(uses).pow(2)).sum();
+        let heads = heads.values().filter(|is_head| **is_head).count() as u64;
+        work.nesting = (work.blocks as u64).saturating_mul(heads.saturating_mul(heads));
+        if work.nesting > MOST_NESTING && work.edges <= MOST_EDGES {
+            work.nesting = nesting(function, context);
+        }
+        work
+    }
+
+    /// What Cranelift may do for it.
+    pub fn effort(&self) -> Effort {
+        if self.edges > MOST_EDGES_TO_ALLOCATE
+            || self.instructions > MOST_INSTRUCTIONS
+            || self.uses > MOST_USES
+            || self.shared_uses > MOST_SHARED_USES
+        {
+            Effort::SinglePass
+        } else if self.edges > MOST_EDGES || self.nesting > MOST_NESTING {
+            Effort::Unoptimised
+        } else {
+            Effort::Full
+        }
+    }
+}
+
+/// Which values are handed on to each other: a forest.
+struct Together {
+    parents: Vec<u32>,
+}
+
+impl Together {
+    fn new(values: usize) -> Together {
+        Together { parents: (0..values as u32).collect() }
+    }
+
+    /// The root of a value's tree; the path to it becomes half as long.
+    fn of(&mut self, mut value: u32) -> u32 {
+        while self.parents[value as usize] != value {
+            let parent = self.parents[value as usize];
+            self.parents[value as usize] = self.parents[parent as usize];
+            value = parent;
+        }
+        value
+    }
+
+    fn join(&mut self, left: u32, right: u32) {
+        let (left, right) = (self.of(left), self.of(right));
+        // The older value is the root: results do not depend on the order.
+        self.parents[left.max(right) as usize] = left.min(right);
+    }
+}
+
+/// The sum of the squares of blocks' depths in loops.
+fn nesting(function: &Function, context: &mut Context) -> u64 {
+    let Context { cfg: graph, domtree: dominators, loop_analysis: loops, .. } = context;
+    graph.compute(function);
+    dominators.compute(function, graph);
+    loops.compute(function, graph, dominators);
+    let depth = |block| loops.loop_level(block).level() as u64;
+    let sum = function.layout.blocks().map(|block| depth(block).pow(2)).sum();
+    graph.clear();
+    dominators.clear();
+    loops.clear();
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use cranelift_codegen::Context;
+    use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, MemFlagsData, Value, types};
+    use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+    use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+    use target_lexicon::PointerWidth;
+
+    use super::{Effort, Work};
+
+    /// The work of a function of one parameter with this body.
+    fn work(body: impl FnOnce(&mut FunctionBuilder<'_>, Value)) -> Work {
+        let (mut function, mut context) = (Function::new(), FunctionBuilderContext::new());
+        function.signature.params.push(AbiParam::new(types::I64));
+        let mut builder = FunctionBuilder::new(&mut function, &mut context);
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        let parameter = builder.block_params(entry)[0];
+        body(&mut builder, parameter);
+        builder.ins().return_(&[]);
+        builder.seal_all_blocks();
+        builder.finalize(TargetFrontendConfig {
+            default_call_conv: CallConv::SystemV,
+            pointer_width: PointerWidth::U64,
+            page_size_align_log2: 12,
+        });
+        Work::of(&function, &mut Context::new())
+    }
+
+    /// Loops that lie in each other, or after each other.
+    fn loops(count: usize, are_nested: bool) -> Work {
+        work(|builder, value| {
+            let mut heads = Vec::new();
+            for _ in 0..count {
+                let head = builder.create_block();
+                builder.ins().jump(head, &[]);
+                builder.switch_to_block(head);
+                heads.push(head);
+                if !are_nested {
+                    let after = builder.create_block();
+                    builder.ins().brif(value, head, &[], after, &[]);
+                    builder.switch_to_block(after);
+                }
+            }
+            for head in heads.into_iter().rev().filter(|_| are_nested) {
+                let after = builder.create_block();
+                builder.ins().brif(value, head, &[], after, &[]);
+                builder.switch_to_block(after);
+            }
+        })
+    }
+
+    #[test]
+    fn loops_in_each_other_are_not_optimised_and_loops_after_each_other_are() {
+        assert_eq!(loops(1000, false).effort(), Effort::Full);
+        assert_eq!(loops(100, true).effort(), Effort::Full);
+        assert_eq!(loops(1000, true).effort(), Effort::Unoptimised);
+    }
+
+    #[test]
+    fn a_value_that_is_used_often_has_its_registers_in_a_single_pass() {
+        let uses = |count: usize| {
+            work(|builder, value| {
+                for _ in 0..count {
+                    builder.ins().load(types::I64, MemFlagsData::new(), value, 8);
+                }
+            })
+        };
+        assert_eq!(uses(2000).effort(), Effort::Full);
+        assert_eq!(uses(20_000).effort(), Effort::SinglePass);
+    }
+
+    #[test]
+    fn values_that_blocks_hand_on_count_together() {
+        let handed_on = |count: usize| {
+            work(|builder, mut value| {
+                for _ in 0..count {
+                    let next = builder.create_block();
+                    builder.append_block_param(next, types::I64);
+                    for _ in 0..8 {
+                        builder.ins().load(types::I64, MemFlagsData::new(), value, 8);
+                    }
+                    builder.ins().jump(next, &[value.into()]);
+                    builder.switch_to_block(next);
+                    value = builder.block_params(next)[0];
+                }
+            })
+        };
+        assert_eq!(handed_on(100).effort(), Effort::Full);
+        assert_eq!(handed_on(3000).effort(), Effort::SinglePass);
+        assert_eq!(handed_on(3000).edges, 3000);
+    }
+}

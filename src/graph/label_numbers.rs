@@ -1,0 +1,36 @@
+//! The values that stand for labels in translated code.
+//!
+//! In: a program, the graphs of what is translated. Out: [`LabelNumbers`]. The rule: in a code section where nothing
+//! is added to a label, its labels are 8, 16, 24 and so on, in the order of their offsets; so a jump to one of a
+//! function's labels is a table without gaps, however long the code between them is. In others a label is its byte
+//! offset, which differences of labels that the compiler made are of. No label is 0.
+
+use super::{Graph, LabelIndex};
+use crate::decode::SLOT;
+use crate::program::{CodeSectionId, IdVec, Program};
+
+/// The values that stand for labels.
+#[derive(Clone, Debug, Default)]
+pub struct LabelNumbers {
+    /// Byte offsets of labels that are numbered, by code section, sorted, each once.
+    by_section: IdVec<CodeSectionId, Vec<u64>>,
+}
+
+impl LabelNumbers {
+    /// Numbers the labels of a program.
+    pub fn new(program: &Program, graphs: &[Graph]) -> LabelNumbers {
+        let mut by_section = LabelIndex::new(program).into_offsets();
+        for graph in graphs.iter().filter(|graph| graph.adds_to_labels) {
+            by_section[graph.section].clear();
+        }
+        LabelNumbers { by_section }
+    }
+
+    /// The value of the label at a byte offset of a code section.
+    pub fn value(&self, section: CodeSectionId, offset: u64) -> u64 {
+        match self.by_section[section].binary_search(&offset) {
+            Ok(index) => (index as u64 + 1) * SLOT as u64,
+            Err(_) => offset,
+        }
+    }
+}

@@ -1,94 +1,215 @@
-//! Functions whose result nobody reads: what BPF leaves in r0 where C has `void`, and results that all callers drop.
+//! What functions return in r0 and r2, and what callers read of that.
 //!
-//! In: all graphs of a program. Out: [`Graph::has_result`]. Such a function returns nothing, does not compute what it would
-//! have returned, and does not keep r0 for that through the loops before its end.
+//! In: all graphs of a program. Out: [`Graph::returned`], and at which calls of other functions r2 is read:
+//! [`Graph::second_results`]. A word that nobody reads is not computed, and not kept through the loops before the end of
+//! the function. What a C function with the result `void` leaves in r0 is such a word, and r2 of most functions.
 //!
-//! | a function has a result if | why |
+//! | a function returns r0 if | why |
 //! |---|---|
 //! | code outside the program may call it | BTF says `void` also of functions that return structs or C++ references |
 //! | its address is taken | so may what is called through a pointer |
-//! | that is one of 128 bits | it is in r2 too |
+//! | its result has 128 bits | it is in r2 too |
 //! | r0 is live after a call of it | in a function without a result, `exit` does not read r0 |
 //!
-//! The smallest solution: to begin with only the first three have one. Each function is looked at twice at most, the second
-//! time when it turns out to have a result, so that what it returns is read.
+//! | a function returns r2 too if | why |
+//! |---|---|
+//! | r2 is surely read after a call of it | a call leaves nothing else in r2 |
+//! | r2 may be read after a call of it, and it may have two words ([`Second`]) | a variadic callee reads arguments that its prototype does not have; one may be a second word that is in its place already |
+//! | somebody unknown may call it, and by its type or its code it has two words | so may code of other objects, and calls through pointers |
+//!
+//! A function that returns r2 may read it at entry, too: [`Graph::live_in`] is that then.
+//!
+//! The smallest solution: to begin with only what others may read is returned. A function is looked at once more when more
+//! of what it returns turns out to be read, twice at most.
 
 use super::calls::own_calls;
-use super::{Graph, liveness};
+use super::liveness::{self, Calls, Code, RegSet};
+use super::second::{self, Second};
+use super::{Graph, Instruction};
+use crate::abi::LARGEST_STRUCT;
 use crate::btf::CType;
-use crate::program::{Function, FunctionId, IdVec, Program};
+use crate::decode::insn::{Callee, Insn, Reg};
+use crate::program::{FunctionId, IdVec, Program, StructResult, Target};
 
-/// Finds out which functions have a result.
+/// Finds out what functions return.
 pub fn find(program: &Program, graphs: &mut [Graph]) {
-    let has_result = program.functions.iter().map(|(_, function)| is_read_elsewhere(function));
-    let mut has_result: IdVec<FunctionId, bool> = has_result.collect();
-    let calls_one = |graph: &Graph, has_result: &IdVec<FunctionId, bool>| {
-        own_calls(graph).any(|function| !has_result[function])
-    };
+    let facts = Facts::new(program, graphs);
     let mut index_of: IdVec<FunctionId, Option<usize>> = program.functions.ids().map(|_| None).collect();
     let mut pending = Vec::new();
     for (index, graph) in graphs.iter_mut().enumerate() {
-        graph.has_result = has_result[graph.function];
         index_of[graph.function] = Some(index);
-        if calls_one(graph, &has_result) {
+        graph.returned = facts.read_elsewhere(graph);
+        if calls_open(program, graph) || own_calls(graph).next().is_some() {
             pending.push(index);
         }
     }
+    let mut returned: IdVec<FunctionId, RegSet> = program.functions.ids().map(|_| RegSet::EMPTY).collect();
+    graphs.iter().for_each(|graph| returned[graph.function] = graph.returned);
     while let Some(index) = pending.pop() {
-        for function in liveness::results_read(graphs[index].code(program)) {
-            if std::mem::replace(&mut has_result[function], true) {
+        let found = facts.results_read(&graphs[index]);
+        (graphs[index].second_results, graphs[index].struct_results) = (found.second, found.structs);
+        for (function, words) in found.own {
+            let more = returned[function].union(words);
+            if returned[function] == more {
                 continue;
             }
+            returned[function] = more;
             if let Some(index) = index_of[function] {
-                graphs[index].has_result = true;
+                graphs[index].returned = more;
                 pending.push(index);
             }
         }
     }
+    for graph in graphs.iter_mut().filter(|graph| graph.has_second()) {
+        // What is in r2 at the end may be the second parameter.
+        graph.live_in = liveness::at_entry(graph.code(program), Calls::ReadAll);
+    }
 }
 
-/// Whether it is called by what is not in the graphs, or returns more than r0.
-fn is_read_elsewhere(function: &Function) -> bool {
-    let is_pair = |result: &CType| matches!(result, CType::Int { bytes: 16, .. });
-    function.is_reachable_from_native()
-        || function.prototype.as_ref().is_some_and(|prototype| is_pair(&prototype.result))
+/// Whether the code calls something that is no function of the program, and whose results may be two words or a struct.
+fn calls_open(program: &Program, graph: &Graph) -> bool {
+    graph.instructions.iter().any(|instruction| open_call(program, instruction).is_some())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::is_read_elsewhere;
-    use crate::btf::{CType, Prototype};
-    use crate::program::{Binding, CodeSectionId, Function, Id, Visibility};
+/// What is called that is no function of the program, if it may return two words or a struct.
+fn open_call(program: &Program, instruction: &Instruction) -> Option<Open> {
+    let Insn::Call(callee) = instruction.insn else { return None };
+    match (callee, instruction.target) {
+        (Callee::List(_), _) | (_, Some(Target::Function(_))) => None,
+        (Callee::Register(_), _) => Some(Open::Register),
+        (_, Some(Target::Import { import, .. })) => match program.imports[import].prototype.as_deref() {
+            None => Some(Open::Unknown),
+            Some(prototype) => match &prototype.result {
+                CType::Void => Some(Open::Void),
+                CType::Aggregate(aggregate) if aggregate.size <= LARGEST_STRUCT => Some(Open::Struct),
+                _ => None,
+            },
+        },
+        (_, Some(_)) => Some(Open::Register),
+        (_, None) => None,
+    }
+}
 
-    fn local() -> Function {
-        Function {
-            name: "f".to_owned(),
-            section: CodeSectionId::new(0),
-            start: 0,
-            end: 8,
-            binding: Binding::Local,
-            visibility: Visibility::Default,
-            address_taken: false,
-            stack_size: None,
-            prototype: None,
-            aliases: Vec::new(),
+/// A callee that is no function of the program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// Through a register, or an address.
+    Register,
+    /// A symbol whose type nothing says.
+    Unknown,
+    /// A symbol of which BTF says no result.
+    Void,
+    /// A symbol that returns a struct of up to 16 bytes.
+    Struct,
+}
+
+/// What calls in a function's code leave that is read.
+#[derive(Default)]
+struct Found {
+    /// By functions of the program; some more than once.
+    own: Vec<(FunctionId, RegSet)>,
+    /// As [`Graph::second_results`].
+    second: Vec<u64>,
+    /// As [`Graph::struct_results`].
+    structs: Vec<u64>,
+}
+
+/// What does not change while results are found.
+struct Facts<'a> {
+    program: &'a Program,
+    /// Whether functions may return two words.
+    second: IdVec<FunctionId, Second>,
+    /// What functions read for certain.
+    surely_read: IdVec<FunctionId, RegSet>,
+    /// What functions may read, if their second word is read too.
+    may_read: IdVec<FunctionId, Option<RegSet>>,
+    /// Some function whose address is taken may return two words.
+    pointers_have_second: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// Looks at each function by itself.
+    fn new(program: &'a Program, graphs: &mut [Graph]) -> Facts<'a> {
+        let second = second::find(program, graphs);
+        let mut surely_read: IdVec<FunctionId, RegSet> = program.functions.ids().map(|_| RegSet::EMPTY).collect();
+        let mut may_read: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
+        let both = RegSet::of([Reg::R0, Reg::R2]);
+        for graph in graphs.iter() {
+            surely_read[graph.function] = graph.surely_read;
+            may_read[graph.function] = Some(match second[graph.function] {
+                Second::Never => graph.live_in,
+                _ => liveness::at_entry(Code { returned: both, ..graph.code(program) }, Calls::ReadAll),
+            });
         }
+        let pointers_have_second =
+            program.functions.iter().any(|(id, function)| function.address_taken && second[id] != Second::Never);
+        Facts { program, second, surely_read, may_read, pointers_have_second }
     }
 
-    fn returning(result: CType) -> Function {
-        let prototype = Prototype { result, parameters: Vec::new(), variadic: false };
-        Function { prototype: Some(prototype.into()), ..local() }
+    /// What of a function's result is read by what is not in the graphs.
+    fn read_elsewhere(&self, graph: &Graph) -> RegSet {
+        let function = &self.program.functions[graph.function];
+        let is_wide = self.second[graph.function] == Second::Wide;
+        let is_read = function.is_reachable_from_native();
+        let has_second = match self.second[graph.function] {
+            Second::Wide => true,
+            Second::Struct | Second::Made => is_read,
+            Second::Never => false,
+        };
+        let first = (is_read || is_wide).then_some(Reg::R0);
+        RegSet::of(first.into_iter().chain(has_second.then_some(Reg::R2)))
     }
 
-    #[test]
-    fn who_else_may_read_a_result() {
-        assert!(!is_read_elsewhere(&local()));
-        assert!(!is_read_elsewhere(&returning(CType::Int { bytes: 8, signed: false })));
-        assert!(is_read_elsewhere(&returning(CType::Int { bytes: 16, signed: false })));
-        assert!(is_read_elsewhere(&Function { address_taken: true, ..local() }));
-        assert!(is_read_elsewhere(&Function { binding: Binding::Global, ..local() }));
-        assert!(is_read_elsewhere(&Function { binding: Binding::Weak, ..local() }));
-        let alias = ("g".to_owned(), Binding::Local, Visibility::Default);
-        assert!(is_read_elsewhere(&Function { aliases: vec![alias], ..local() }));
+    /// What calls in a function's code leave that is read then.
+    fn results_read(&self, graph: &Graph) -> Found {
+        let mut found = Found::default();
+        let both = RegSet::of([Reg::R0, Reg::R2]);
+        let code = graph.code(self.program);
+        let file = self.program.code[graph.section].file;
+        let produced = self.program.struct_results[file];
+        liveness::each(code, Calls::SurelyKnown(&self.surely_read), |instruction, live| {
+            if let (Insn::Call(_), Some(Target::Function(function))) = (instruction.insn, instruction.target) {
+                found.own.push((function, live.minus(live.minus(both))));
+            } else if let Some(open) = open_call(self.program, instruction) {
+                if live.contains(Reg::R2) {
+                    found.second.push(instruction.offset);
+                }
+                let in_registers = match produced {
+                    Some(StructResult::Registers) => true,
+                    Some(StructResult::Pointer) => live.contains(Reg::R2),
+                    // A call whose result is in memory leaves nothing in r0.
+                    None => live.contains(Reg::R0) || live.contains(Reg::R2),
+                };
+                if in_registers && matches!(open, Open::Register | Open::Struct) {
+                    found.structs.push(instruction.offset);
+                }
+            }
+        });
+        let is_typed = self.program.functions[graph.function].prototype.is_some();
+        let may_be_passed = !is_typed || self.pointers_have_second;
+        let calls_pair = || own_calls(graph).any(|function| self.second[function] != Second::Never);
+        if calls_pair() || (may_be_passed && calls_open(self.program, graph)) {
+            liveness::each(code, Calls::Known(&self.may_read), |instruction, live| {
+                if !live.contains(Reg::R2) {
+                    return;
+                }
+                if let (Insn::Call(_), Some(Target::Function(function))) = (instruction.insn, instruction.target) {
+                    if self.second[function] != Second::Never {
+                        found.own.push((function, both));
+                    }
+                } else if may_be_passed
+                    && matches!(open_call(self.program, instruction), Some(Open::Register | Open::Unknown))
+                {
+                    found.second.push(instruction.offset);
+                }
+            });
+        }
+        // A second word is never alone.
+        found.own.iter_mut().filter(|(_, words)| words.contains(Reg::R2)).for_each(|(_, words)| *words = both);
+        for offsets in [&mut found.second, &mut found.structs] {
+            offsets.sort_unstable();
+            offsets.dedup();
+        }
+        found
     }
 }

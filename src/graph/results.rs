@@ -134,12 +134,14 @@ impl<'a> Facts<'a> {
         let mut surely_read: IdVec<FunctionId, RegSet> = program.functions.ids().map(|_| RegSet::EMPTY).collect();
         let mut may_read: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
         let both = RegSet::of([Reg::R0, Reg::R2]);
+        // `exit` reads r0 also where nothing has written it.
+        let arguments = |read: RegSet| read.minus(read.minus(RegSet::of(Reg::arguments())));
         for graph in graphs.iter() {
-            surely_read[graph.function] = graph.surely_read;
-            may_read[graph.function] = Some(match second[graph.function] {
+            surely_read[graph.function] = arguments(graph.surely_read);
+            may_read[graph.function] = Some(arguments(match second[graph.function] {
                 Second::Never => graph.live_in,
                 _ => liveness::at_entry(Code { returned: both, ..graph.code(program) }, Calls::ReadAll),
-            });
+            }));
         }
         let pointers_have_second =
             program.functions.iter().any(|(id, function)| function.address_taken && second[id] != Second::Never);

@@ -14,6 +14,7 @@ pub mod hex;
 pub mod interp;
 pub mod large;
 pub mod random;
+pub mod two_words;
 
 use std::io::Write;
 

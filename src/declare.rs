@@ -136,11 +136,16 @@ fn special_callees(program: &Program, selection: &Selection, declarations: &Decl
     let imports = program.imports.ids().filter(|&id| selection.imports[id].addressed);
     let imports = imports.map(|import| Target::Import { import, addend: 0 });
     let targets = functions.chain(imports);
+    // How calls see them that have structs in registers, if there are any.
+    let in_registers = selection.graphs.iter().any(|graph| !graph.struct_results.is_empty());
     let is_special = |&target: &Target| {
         // BPF functions extend what they are given themselves.
         let is_import = matches!(target, Target::Import { .. });
         let callee = declarations.callee(target);
-        callee.is_some_and(|callee| !callee.abi.is_plain() || (is_import && callee.abi.wants_extension()))
+        callee.is_some_and(|callee| {
+            let abis = [Some(&callee.abi), callee.in_registers.as_ref().filter(|_| in_registers)];
+            abis.into_iter().flatten().any(|abi| !abi.is_plain() || (is_import && abi.wants_extension()))
+        })
     };
     targets.filter(is_special).collect()
 }

@@ -31,7 +31,7 @@ use crate::decode::DecodeError;
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{CodeSectionId, FunctionId, Place, Program, StructResult, Target};
 
-pub use calls::{CallGraph, own_calls};
+pub use calls::{CallGraph, never_returns, own_calls};
 pub use frame::Frame;
 pub use labels::{JumpTarget, LabelIndex, RegisterJump};
 pub(crate) use liveness::arguments_read;

@@ -22,13 +22,11 @@
 //! The smallest solution: to begin with only what others may read is returned. A function is looked at once more when more
 //! of what it returns turns out to be read, twice at most.
 
+use super::Graph;
 use super::calls::own_calls;
 use super::liveness::{self, Calls, Code, RegSet};
-use super::second::{self, Second};
-use super::{Graph, Instruction};
-use crate::abi::LARGEST_STRUCT;
-use crate::btf::CType;
-use crate::decode::insn::{Callee, Insn, Reg};
+use super::second::{self, Open, Second, open_call};
+use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, IdVec, Program, StructResult, Target};
 
 /// Finds out what functions return.
@@ -71,38 +69,6 @@ fn calls_open(program: &Program, graph: &Graph) -> bool {
     graph.instructions.iter().any(|instruction| open_call(program, instruction).is_some())
 }
 
-/// What is called that is no function of the program, if it may return two words or a struct.
-fn open_call(program: &Program, instruction: &Instruction) -> Option<Open> {
-    let Insn::Call(callee) = instruction.insn else { return None };
-    match (callee, instruction.target) {
-        (Callee::List(_), _) | (_, Some(Target::Function(_))) => None,
-        (Callee::Register(_), _) => Some(Open::Register),
-        (_, Some(Target::Import { import, .. })) => match program.imports[import].prototype.as_deref() {
-            None => Some(Open::Unknown),
-            Some(prototype) => match &prototype.result {
-                CType::Void => Some(Open::Void),
-                CType::Aggregate(aggregate) if aggregate.size <= LARGEST_STRUCT => Some(Open::Struct),
-                _ => None,
-            },
-        },
-        (_, Some(_)) => Some(Open::Register),
-        (_, None) => None,
-    }
-}
-
-/// A callee that is no function of the program.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    /// Through a register, or an address.
-    Register,
-    /// A symbol whose type nothing says.
-    Unknown,
-    /// A symbol of which BTF says no result.
-    Void,
-    /// A symbol that returns a struct of up to 16 bytes.
-    Struct,
-}
-
 /// What calls in a function's code leave that is read.
 #[derive(Default)]
 struct Found {
@@ -123,6 +89,8 @@ struct Facts<'a> {
     surely_read: IdVec<FunctionId, RegSet>,
     /// What functions may read, if their second word is read too.
     may_read: IdVec<FunctionId, Option<RegSet>>,
+    /// Whether functions return at all.
+    returns: IdVec<FunctionId, bool>,
     /// Some function whose address is taken may return two words.
     pointers_have_second: bool,
 }
@@ -130,7 +98,8 @@ struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Looks at each function by itself.
     fn new(program: &'a Program, graphs: &mut [Graph]) -> Facts<'a> {
-        let second = second::find(program, graphs);
+        let returns = second::returns(program, graphs);
+        let second = second::find(program, graphs, &returns);
         let mut surely_read: IdVec<FunctionId, RegSet> = program.functions.ids().map(|_| RegSet::EMPTY).collect();
         let mut may_read: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
         let both = RegSet::of([Reg::R0, Reg::R2]);
@@ -145,7 +114,7 @@ impl<'a> Facts<'a> {
         }
         let pointers_have_second =
             program.functions.iter().any(|(id, function)| function.address_taken && second[id] != Second::Never);
-        Facts { program, second, surely_read, may_read, pointers_have_second }
+        Facts { program, second, surely_read, may_read, returns, pointers_have_second }
     }
 
     /// What of a function's result is read by what is not in the graphs.
@@ -207,11 +176,57 @@ impl<'a> Facts<'a> {
             });
         }
         // A second word is never alone.
-        found.own.iter_mut().filter(|(_, words)| words.contains(Reg::R2)).for_each(|(_, words)| *words = both);
+        for (function, words) in found.own.iter_mut().filter(|(_, words)| words.contains(Reg::R2)) {
+            *words = if self.returns[*function] { both } else { words.minus(RegSet::EMPTY.with(Reg::R2)) };
+        }
         for offsets in [&mut found.second, &mut found.structs] {
             offsets.sort_unstable();
             offsets.dedup();
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+    use crate::decode::insn::Reg;
+    use crate::graph::{Graph, LabelIndex, Unverified};
+    use crate::program::Program;
+
+    /// What the functions of a program return, in order: instructions as hexadecimal digits.
+    fn returned(code: &str) -> Vec<Vec<Reg>> {
+        let digits: Vec<u8> = code.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Vec<u8> = digits.chunks(2).filter_map(byte).collect();
+        let program = Program::from_instructions("test", &bytes).expect("it has instructions");
+        let labels = LabelIndex::new(&program);
+        let graph = |id| Graph::build(&program, &labels, id, Unverified::Refuse).expect("it is right");
+        let mut graphs: Vec<Graph> = program.functions.ids().map(graph).collect();
+        find(&program, &mut graphs);
+        let words =
+            |graph: &Graph| [Reg::R0, Reg::R2].into_iter().filter(|&reg| graph.returned.contains(reg)).collect();
+        graphs.iter().map(words).collect()
+    }
+
+    #[test]
+    fn a_word_is_returned_if_it_is_read() {
+        // call f; r0 = 0; exit; f: r0 = r1; r2 = r1; exit
+        let dropped = "85100000 02000000 b7000000 00000000 95000000 00000000";
+        let callee = "bf100000 00000000 bf120000 00000000 95000000 00000000";
+        assert_eq!(returned(&format!("{dropped}{callee}")), [vec![Reg::R0], vec![]]);
+        // r0 is read: exit.
+        let first = "85100000 02000000 05000000 00000000 95000000 00000000";
+        assert_eq!(returned(&format!("{first}{callee}")), [vec![Reg::R0], vec![Reg::R0]]);
+        // r2 is read: r0 = r2.
+        let second = "85100000 02000000 bf200000 00000000 95000000 00000000";
+        assert_eq!(returned(&format!("{second}{callee}")), [vec![Reg::R0], vec![Reg::R0, Reg::R2]]);
+        // Through a call at the end: call g; r0 = r2; exit; g: call f; exit.
+        let tail = "85100000 01000000 95000000 00000000";
+        let outer = "85100000 02000000 bf200000 00000000 95000000 00000000";
+        let both = vec![Reg::R0, Reg::R2];
+        let passed_on = format!("{outer}85100000 01000000 95000000 00000000{callee}");
+        assert_eq!(returned(&passed_on), [vec![Reg::R0], both.clone(), both]);
+        assert_eq!(returned(&format!("{tail}{callee}")), [vec![Reg::R0], vec![Reg::R0]]);
     }
 }

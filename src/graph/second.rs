@@ -5,15 +5,16 @@
 //! What a type says holds. Where there is none (Rust, assembly, `strip`), or where it says `void` (BTF does so of
 //! functions that return structs), the code tells: compilers leave no instruction whose result nobody reads. So a write of r2
 //! that reaches `exit` and that nothing else reads is of a second word; a call at the end passes on what its callee has.
-//! Without a type that is not asked for: what is in r2 at the end may be read for other things as well, or be the second
-//! parameter, untouched.
+//! In objects without types that have such code, or that read r2 after calls, that is not asked for: what is in r2 at the end may be
+//! read for other things as well, or be the second parameter, untouched. C's objects have none of it.
 
+use super::calls::{never_returns, own_calls};
 use super::liveness::{self, Calls, Code, RegSet};
-use super::{Graph, own_calls, written};
+use super::{Graph, Instruction, Terminator, written};
 use crate::abi::{LARGEST_STRUCT as LARGEST, word_count};
 use crate::btf::CType;
 use crate::decode::insn::{Callee, Insn, Reg};
-use crate::program::{Function, FunctionId, IdVec, Program, StructResult, Target};
+use crate::program::{FileId, Function, FunctionId, IdVec, Program, StructResult, Target};
 
 /// Whether a function may return r2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,38 +29,100 @@ pub enum Second {
     Struct,
 }
 
-/// What is known of all functions; notes in the graphs where their structs go.
-pub fn find(program: &Program, graphs: &mut [Graph]) -> IdVec<FunctionId, Second> {
+/// What LLVM from 21 on calls where code is not reached.
+const UNREACHABLE: &str = "__bpf_trap";
+
+/// What is called that is no function of the program, if it may return two words or a struct.
+pub fn open_call(program: &Program, instruction: &Instruction) -> Option<Open> {
+    let Insn::Call(callee) = instruction.insn else { return None };
+    if never_returns(program, instruction) {
+        // What follows is other code.
+        return None;
+    }
+    match (callee, instruction.target) {
+        (Callee::List(_), _) | (_, Some(Target::Function(_))) => None,
+        (Callee::Register(_), _) => Some(Open::Register),
+        (_, Some(Target::Import { import, .. })) if program.imports[import].name == UNREACHABLE => None,
+        (_, Some(Target::Import { import, .. })) => match program.imports[import].prototype.as_deref() {
+            None => Some(Open::Unknown),
+            Some(prototype) => match &prototype.result {
+                CType::Void => Some(Open::Void),
+                CType::Aggregate(aggregate) if aggregate.size <= LARGEST => Some(Open::Struct),
+                _ => None,
+            },
+        },
+        (_, Some(_)) => Some(Open::Register),
+        (_, None) => None,
+    }
+}
+
+/// A callee that is no function of the program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Through a register, or an address.
+    Register,
+    /// A symbol whose type nothing says.
+    Unknown,
+    /// A symbol of which BTF says no result.
+    Void,
+    /// A symbol that returns a struct of up to 16 bytes.
+    Struct,
+}
+
+/// Whether functions return at all.
+pub fn returns(program: &Program, graphs: &[Graph]) -> IdVec<FunctionId, bool> {
+    let mut returns: IdVec<FunctionId, bool> = program.functions.ids().map(|_| true).collect();
+    for graph in graphs {
+        returns[graph.function] = graph.blocks.iter().any(|block| matches!(block.terminator, Terminator::Return));
+    }
+    returns
+}
+
+/// What is known of all functions; notes in the graphs where their structs go. `returns`: as [`returns`] says.
+pub fn find(
+    program: &Program,
+    graphs: &mut [Graph],
+    returns: &IdVec<FunctionId, bool>,
+) -> IdVec<FunctionId, Second> {
     let mut second: IdVec<FunctionId, Second> = program.functions.ids().map(|_| Second::Never).collect();
-    let mut made = Vec::new();
+    let mut has_types: IdVec<FileId, bool> = program.files.ids().map(|_| false).collect();
+    for (_, function) in program.functions.iter() {
+        has_types[program.code[function.section].file] |= function.prototype.is_some();
+    }
+    let is_untyped = |graph: &Graph| !has_types[program.code[graph.section].file];
+    let (mut made, mut uses_two, mut pointers_have_two) = (Vec::new(), false, false);
     for graph in graphs.iter_mut() {
         let function = &program.functions[graph.function];
         graph.struct_result = struct_result(program, graph);
-        second[graph.function] = match by_type(function) {
-            Some(Second::Struct) if graph.struct_result == StructResult::Pointer => Second::Never,
-            Some(second) => second,
-            None if function.prototype.is_none() => {
-                if may_leave(program, graph) {
-                    Second::Made
-                } else {
-                    Second::Never
-                }
+        match by_type(function) {
+            Some(Second::Struct) if graph.struct_result == StructResult::Pointer => {}
+            Some(by_type) => second[graph.function] = by_type,
+            None if makes(program, graph) => {
+                made.push(graph.function);
+                uses_two |= is_untyped(graph);
             }
-            // `void`.
-            None => {
-                if makes(program, graph) {
-                    made.push(graph.function);
-                }
-                Second::Never
-            }
-        };
+            None => {}
+        }
+        if is_untyped(graph) || calls_register(graph) {
+            let read = reads_second(program, graph, returns);
+            uses_two |= is_untyped(graph) && read.is_some();
+            pointers_have_two |= read == Some(Open::Register);
+        }
+    }
+    // Without types, and where there are results of two words, any may be one.
+    for graph in graphs.iter() {
+        let function = &program.functions[graph.function];
+        let may_be = (uses_two && is_untyped(graph)) || (pointers_have_two && function.address_taken);
+        if may_be && by_type(function).is_none() && may_leave(program, graph) {
+            second[graph.function] = Second::Made;
+        }
     }
     made.into_iter().for_each(|function| second[function] = Second::Made);
     pass_on(program, graphs, &mut second);
     second
 }
 
-/// Functions without a result by their type that end in the call of one with two words have two words.
+/// Functions whose type has no result that end in the call of one with two words have two words.
 fn pass_on(program: &Program, graphs: &[Graph], second: &mut IdVec<FunctionId, Second>) {
     let mut pending: Vec<FunctionId> = program.functions.ids().filter(|&id| second[id] != Second::Never).collect();
     if pending.is_empty() {
@@ -82,6 +145,25 @@ fn pass_on(program: &Program, graphs: &[Graph], second: &mut IdVec<FunctionId, S
             }
         }
     }
+}
+
+fn calls_register(graph: &Graph) -> bool {
+    graph.instructions.iter().any(|instruction| matches!(instruction.insn, Insn::Call(Callee::Register(_))))
+}
+
+/// Whether the code surely reads r2 after calls: of functions of the program or of others; through registers, if one is so.
+fn reads_second(program: &Program, graph: &Graph, returns: &IdVec<FunctionId, bool>) -> Option<Open> {
+    let mut found = None;
+    liveness::each(graph.code(program), Calls::ReadNamed, |instruction, live| {
+        if !live.contains(Reg::R2) || found == Some(Open::Register) {
+            return;
+        }
+        match (instruction.insn, instruction.target) {
+            (Insn::Call(_), Some(Target::Function(callee))) if returns[callee] => found = Some(Open::Unknown),
+            _ => found = open_call(program, instruction).or(found),
+        }
+    });
+    found
 }
 
 /// What its type says, if that says something.

@@ -143,7 +143,7 @@ fn special_callees(program: &Program, selection: &Selection, declarations: &Decl
         let is_import = matches!(target, Target::Import { .. });
         let callee = declarations.callee(target);
         callee.is_some_and(|callee| {
-            let abis = [Some(&callee.abi), callee.in_registers.as_ref().filter(|_| in_registers)];
+            let abis = [Some(&callee.abi), callee.in_registers.as_deref().filter(|_| in_registers)];
             abis.into_iter().flatten().any(|abi| !abi.is_plain() || (is_import && abi.wants_extension()))
         })
     };
@@ -304,7 +304,7 @@ impl Declarer<'_> {
         let signature = abi.signature(abi.words(0));
         let callee = self.callee_by_name(&import.name, abi, linkage, &signature)?;
         let c_function = self.resolution.facts(id).memory;
-        Ok(Imported::Function(Callee { c_function, in_registers, ..callee }))
+        Ok(Imported::Function(Callee { c_function, in_registers: in_registers.map(Box::new), ..callee }))
     }
 
     fn callee_by_name(

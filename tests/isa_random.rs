@@ -35,7 +35,7 @@ fn random_programs() {
 #[test]
 fn results_of_two_words() {
     let translators = translators();
-    for value in differential::seeds("isa_random, two words", PROGRAMS / 3) {
+    for value in differential::seeds("isa_random, two words", PROGRAMS / 10) {
         let mut seed = Seed::new(value);
         let text = two_words::program(&mut seed);
         let memory = random::memory(&mut seed);

@@ -91,6 +91,8 @@ struct Facts<'a> {
     may_read: IdVec<FunctionId, Option<RegSet>>,
     /// Whether functions return at all.
     returns: IdVec<FunctionId, bool>,
+    /// Code without types has or reads second words.
+    untyped_have_second: bool,
     /// Some function whose address is taken may return two words.
     pointers_have_second: bool,
 }
@@ -99,7 +101,7 @@ impl<'a> Facts<'a> {
     /// Looks at each function by itself.
     fn new(program: &'a Program, graphs: &mut [Graph]) -> Facts<'a> {
         let returns = second::returns(program, graphs);
-        let second = second::find(program, graphs, &returns);
+        let (second, untyped_have_second) = second::find(program, graphs, &returns);
         let mut surely_read: IdVec<FunctionId, RegSet> = program.functions.ids().map(|_| RegSet::EMPTY).collect();
         let mut may_read: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
         let both = RegSet::of([Reg::R0, Reg::R2]);
@@ -114,7 +116,7 @@ impl<'a> Facts<'a> {
         }
         let pointers_have_second =
             program.functions.iter().any(|(id, function)| function.address_taken && second[id] != Second::Never);
-        Facts { program, second, surely_read, may_read, returns, pointers_have_second }
+        Facts { program, second, surely_read, may_read, returns, untyped_have_second, pointers_have_second }
     }
 
     /// What of a function's result is read by what is not in the graphs.
@@ -157,7 +159,7 @@ impl<'a> Facts<'a> {
             }
         });
         let is_typed = self.program.functions[graph.function].prototype.is_some();
-        let may_be_passed = !is_typed || self.pointers_have_second;
+        let may_be_passed = (!is_typed && self.untyped_have_second) || self.pointers_have_second;
         let calls_pair = || own_calls(graph).any(|function| self.second[function] != Second::Never);
         if calls_pair() || (may_be_passed && calls_open(self.program, graph)) {
             liveness::each(code, Calls::Known(&self.may_read), |instruction, live| {

@@ -78,12 +78,13 @@ pub fn returns(program: &Program, graphs: &[Graph]) -> IdVec<FunctionId, bool> {
     returns
 }
 
-/// What is known of all functions; notes in the graphs where their structs go. `returns`: as [`returns`] says.
+/// What is known of all functions, and whether code without types has or reads second words; notes in the graphs where their
+/// structs go. `returns`: as [`returns`] says.
 pub fn find(
     program: &Program,
     graphs: &mut [Graph],
     returns: &IdVec<FunctionId, bool>,
-) -> IdVec<FunctionId, Second> {
+) -> (IdVec<FunctionId, Second>, bool) {
     let mut second: IdVec<FunctionId, Second> = program.functions.ids().map(|_| Second::Never).collect();
     let mut has_types: IdVec<FileId, bool> = program.files.ids().map(|_| false).collect();
     for (_, function) in program.functions.iter() {
@@ -119,7 +120,7 @@ pub fn find(
     }
     made.into_iter().for_each(|function| second[function] = Second::Made);
     pass_on(program, graphs, &mut second);
-    second
+    (second, uses_two)
 }
 
 /// Functions whose type has no result that end in the call of one with two words have two words.

@@ -133,7 +133,7 @@ impl Lifter<'_, '_> {
     }
 
     fn call_with_registers(&mut self, callee: &super::Callee) -> ResultWords {
-        let in_registers = callee.in_registers.as_ref().filter(|_| self.is_at(&self.graph.struct_results));
+        let in_registers = callee.in_registers.as_deref().filter(|_| self.is_at(&self.graph.struct_results));
         let abi = in_registers.unwrap_or(&callee.abi);
         let words = self.argument_words(abi.words(self.stack_argument_count()));
         if abi.returned_words() == 1 && callee.replaceable && self.is_at(&self.graph.second_results) {

@@ -19,15 +19,15 @@ use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
-use crate::abi::{Abi, AbiError, Platform, REGISTER_WORDS, word_count};
-use crate::btf::CType;
+use crate::abi::{Abi, AbiError, LARGEST_STRUCT, Platform, REGISTER_WORDS, word_count};
+use crate::btf::{CType, Prototype};
 use crate::config::{Placement, has_address_table};
 use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::{Graph, LabelNumbers};
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
-use crate::program::Target;
 use crate::program::names;
 use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
+use crate::program::{StructResult, Target};
 use crate::resolution::Resolution;
 use crate::select::{Selection, Usage};
 
@@ -133,11 +133,16 @@ fn special_callees(program: &Program, selection: &Selection, declarations: &Decl
     let imports = program.imports.ids().filter(|&id| selection.imports[id].addressed);
     let imports = imports.map(|import| Target::Import { import, addend: 0 });
     let targets = functions.chain(imports);
+    // How calls see them that have structs in registers, if there are any.
+    let in_registers = selection.graphs.iter().any(|graph| !graph.struct_results.is_empty());
     let is_special = |&target: &Target| {
         // BPF functions extend what they are given themselves.
         let is_import = matches!(target, Target::Import { .. });
         let callee = declarations.callee(target);
-        callee.is_some_and(|callee| !callee.abi.is_plain() || (is_import && callee.abi.wants_extension()))
+        callee.is_some_and(|callee| {
+            let abis = [Some(&callee.abi), callee.in_registers.as_deref().filter(|_| in_registers)];
+            abis.into_iter().flatten().any(|abi| !abi.is_plain() || (is_import && abi.wants_extension()))
+        })
     };
     targets.filter(is_special).collect()
 }
@@ -192,13 +197,14 @@ impl Declarer<'_> {
             return Ok(Callee {
                 id: named(&function.name, id)?,
                 abi,
+                in_registers: None,
                 colocated: self.has_table,
                 replaceable: true,
                 c_function: None,
             });
         }
         let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
-        Ok(Callee { id, abi, colocated: self.is_near, replaceable: false, c_function: None })
+        Ok(Callee { id, abi, in_registers: None, colocated: self.is_near, replaceable: false, c_function: None })
     }
 
     fn function_abi(&mut self, function: &Function, graph: &Graph) -> Abi {
@@ -210,16 +216,18 @@ impl Declarer<'_> {
         let is_replaceable = self.resolution.is_replaceable(function);
         let words = graph.live_in.parameters().max(on_stack).max(if is_replaceable { REGISTER_WORDS } else { 0 });
         let raw = match &function.prototype {
-            _ if !graph.has_result => Abi::raw(self.platform, words).returning_nothing(),
-            Some(prototype) => Abi::raw(self.platform, words).returning(&prototype.result),
-            None => Abi::raw(self.platform, words),
+            _ if graph.has_second() => Abi::raw(self.platform, words).returning_two_words(),
+            _ if !graph.has_result() => Abi::raw(self.platform, words).returning_nothing(),
+            _ => Abi::raw(self.platform, words),
         };
         let raw = if is_replaceable { raw.taking_more() } else { raw };
         let name = &function.name;
         match &function.prototype {
             // LLVM 23 declares a function that returns a struct as returning nothing, and the pointer is not counted.
             Some(prototype)
-                if prototype.result == CType::Void && graph.surely_read.parameters() > word_count(prototype) =>
+                if prototype.result == CType::Void
+                    && graph.surely_read.parameters() > word_count(prototype)
+                    && !graph.has_second() =>
             {
                 if function.is_reachable_from_native() {
                     let what = "BTF does not say which struct it returns";
@@ -228,10 +236,16 @@ impl Declarer<'_> {
                 raw
             }
             Some(prototype) if function.is_reachable_from_native() && !prototype.variadic => {
-                Abi::new(self.platform, prototype).unwrap_or_else(|error| {
-                    self.warnings.push(format!("`{name}` is only callable from BPF code: {error}"));
-                    raw
-                })
+                let abi = match Abi::new(self.platform, prototype, graph.struct_result) {
+                    Ok(abi) => abi,
+                    Err(error) => {
+                        self.warnings.push(format!("`{name}` is only callable from BPF code: {error}"));
+                        return raw;
+                    }
+                };
+                // BTF says `void` of what returns structs.
+                let is_open = prototype.result == CType::Void && graph.has_second();
+                if is_open { abi.returning_two_words() } else { abi }
             }
             _ => raw,
         }
@@ -269,17 +283,25 @@ impl Declarer<'_> {
             return Ok(Imported::Data(self.data_by_name(&import.name, linkage)?));
         }
         let runtime = libcalls::prototype(&import.name);
-        let abi = match import.prototype.as_deref().or(runtime.as_ref()) {
-            Some(prototype) => Abi::new(self.platform, prototype).map_err(|source| {
+        let prototype = import.prototype.as_deref().or(runtime.as_ref());
+        let new = |prototype, structs| {
+            Abi::new(self.platform, prototype, structs).map_err(|source| {
                 let files = import.files.iter().map(|&file| self.program.files[file].as_str());
                 let (name, files) = (import.name.clone(), files.collect::<Vec<_>>().join(", "));
                 DeclareError::Import { name, files, source }
-            })?,
+            })
+        };
+        let abi = match prototype {
+            Some(prototype) => new(prototype, StructResult::Pointer)?,
             None => Abi::unknown(self.platform),
         };
+        let returns_struct = |prototype: &&Prototype| matches!(&prototype.result, CType::Aggregate(aggregate) if aggregate.size <= LARGEST_STRUCT);
+        let in_registers = prototype.filter(returns_struct);
+        let in_registers = in_registers.map(|prototype| new(prototype, StructResult::Registers)).transpose()?;
         let signature = abi.signature(abi.words(0));
         let callee = self.callee_by_name(&import.name, abi, linkage, &signature)?;
-        Ok(Imported::Function(Callee { c_function: self.resolution.facts(id).memory, ..callee }))
+        let c_function = self.resolution.facts(id).memory;
+        Ok(Imported::Function(Callee { c_function, in_registers: in_registers.map(Box::new), ..callee }))
     }
 
     fn callee_by_name(
@@ -290,7 +312,7 @@ impl Declarer<'_> {
         signature: &Signature,
     ) -> Result<Callee, DeclareError> {
         let id = named(name, self.module.declare_function(&names::raw(name), linkage, signature))?;
-        Ok(Callee { id, abi, colocated: self.has_table, replaceable: true, c_function: None })
+        Ok(Callee { id, abi, in_registers: None, colocated: self.has_table, replaceable: true, c_function: None })
     }
 
     /// The table of the addresses of names that code uses.

@@ -112,5 +112,5 @@ pub mod times;
 
 pub use cache::Cache;
 pub use config::Config;
-pub use jit::{Jit, Linker, LoadError, Module, TypedFunction};
+pub use jit::{Jit, Linker, LoadError, Module, TypedFunction, Words};
 pub use program::Program;

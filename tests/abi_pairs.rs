@@ -13,7 +13,9 @@ use std::io::Write as _;
 
 use harness::parallel;
 use pairs::random::{Ability, Batch, batch};
-use pairs::{BpfCompiler, Machine, ability_of_clang, ability_of_llvm23, check_compiled, check_written};
+use pairs::{
+    BpfCompiler, Machine, ability_of_clang, ability_of_clang23, ability_of_llvm23, check_compiled, check_written,
+};
 
 /// A number from the environment.
 fn setting(variable: &str, default: usize) -> usize {
@@ -108,4 +110,29 @@ fn random_pairs_by_llvm23_on_riscv64() {
 #[test]
 fn random_pairs_by_llvm23_on_s390x() {
     check_llvm23(&Machine::cross("s390x"), 200);
+}
+
+/// The same with structs of up to 16 bytes in r0 and r2, as clang returns them from version 23 on.
+fn check_clang23(machine: &Machine, count: usize) {
+    check(machine, count, ability_of_clang23(machine.name), |batch| check_written(machine, batch));
+}
+
+#[test]
+fn clang23_on_x86_64() {
+    check_clang23(&Machine::native().without("clang-19"), 200);
+}
+
+#[test]
+fn clang23_on_aarch64() {
+    check_clang23(&Machine::cross("aarch64"), 150);
+}
+
+#[test]
+fn clang23_on_riscv64() {
+    check_clang23(&Machine::cross("riscv64"), 150);
+}
+
+#[test]
+fn clang23_on_s390x() {
+    check_clang23(&Machine::cross("s390x"), 150);
 }

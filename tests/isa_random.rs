@@ -9,7 +9,8 @@ use bpf2native::Config;
 use bpf2native::config::OptLevel;
 use support::differential::{self, Translator};
 use support::engine::cross::machine;
-use support::machines;
+use support::random::Seed;
+use support::{machines, random, two_words};
 
 /// Programs, where the environment says nothing.
 const PROGRAMS: u64 = 3_000;
@@ -72,4 +73,16 @@ fn random_programs_on_riscv64() {
 #[test]
 fn random_programs_on_s390x() {
     check_machine("s390x");
+}
+
+/// Functions that return r0 and r2, called directly, through registers, recursively and at ends; at each level.
+#[test]
+fn random_results_of_two_words() {
+    let translators = levels();
+    for value in differential::seeds("isa_random, two words", PROGRAMS / 10) {
+        let mut seed = Seed::new(value);
+        let text = two_words::program(&mut seed);
+        let memory = random::memory(&mut seed);
+        differential::check_text(value, &text, memory, &translators);
+    }
 }

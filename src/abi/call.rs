@@ -6,7 +6,9 @@
 //! | native to BPF | the same to 64 bits for 8 and 16 bits, else as it is | `bitcast.i64` | `ishl`, `bor` into its word |
 //!
 //! A struct result is a pointer in BPF's first word. Where it comes back in registers natively, a caller stores them
-//! through the pointer, and a callee gets a pointer to a stack slot of its own and loads them at its end.
+//! through the pointer, and a callee gets a pointer to a stack slot of its own and loads them at its end. Or it is in r0 and
+//! r2: then its parts are those of an argument, and what goes through a pointer natively is put there by the callee and
+//! loaded by the caller.
 //!
 //! What goes by the address of a copy is copied into a stack slot by the caller, and out of it by the callee.
 
@@ -34,7 +36,7 @@ pub struct ResultWords {
 pub struct NativeArguments {
     /// In the order of the signature.
     pub values: Vec<Value>,
-    /// Where the callee puts a result of 128 bits.
+    /// Where the callee puts a result that BPF has in r0 and r2.
     pair: Option<StackSlot>,
 }
 
@@ -45,19 +47,8 @@ pub struct Entered {
     pub words: Vec<Option<Value>>,
     /// Where its result is put, if it is a struct that goes back in registers.
     result: Option<StackSlot>,
-    /// Where its result of 128 bits goes, if that is in memory.
+    /// Where its result goes that BPF has in r0 and r2, if that is in memory.
     pair: Option<Value>,
-}
-
-impl Entered {
-    /// Adds bits to a word.
-    fn add(&mut self, builder: &mut FunctionBuilder<'_>, word: usize, value: Value) {
-        let Some(word) = self.words.get_mut(word) else { return };
-        *word = Some(match *word {
-            Some(rest) => builder.ins().bor(rest, value),
-            None => value,
-        });
-    }
 }
 
 impl Abi {
@@ -66,22 +57,12 @@ impl Abi {
         let mut pair = None;
         let values = self.slots(words.len()).into_iter().map(|slot| match slot {
             Slot::Result => words[0],
-            Slot::PairResult => {
+            Slot::PairResult | Slot::WordsResult => {
                 let slot = stack_slot(builder, 2);
                 pair = Some(slot);
                 builder.ins().stack_addr(WORD, slot, 0)
             }
-            Slot::Part(part) => {
-                let mut word = words[part.word];
-                if part.byte > 0 {
-                    word = builder.ins().ushr_imm_u(word, part.shift());
-                }
-                if let Some(&next) = words.get(part.word + 1).filter(|_| part.crosses()) {
-                    let high = builder.ins().ishl_imm_u(next, 64 - part.shift());
-                    word = builder.ins().bor(word, high);
-                }
-                self.to_native(builder, part.kind, word)
-            }
+            Slot::Part(part) => self.part_of(builder, part, words),
             Slot::Reference { word, size } => self.copy_of(builder, &words[word..], size),
             Slot::Padding => builder.ins().iconst(WORD, 0),
             Slot::FloatPadding => builder.ins().f64const(0.0),
@@ -100,22 +81,8 @@ impl Abi {
         for (slot, &value) in self.slots(self.words).into_iter().zip(values) {
             match slot {
                 Slot::Result => entered.words[0] = Some(value),
-                Slot::PairResult => entered.pair = Some(value),
-                Slot::Part(part) => {
-                    let mut value = if part.member {
-                        member_to_bpf(builder, part.kind, value)
-                    } else {
-                        to_bpf(builder, part.kind, value)
-                    };
-                    if part.crosses() {
-                        let high = builder.ins().ushr_imm_u(value, 64 - part.shift());
-                        entered.add(builder, part.word + 1, high);
-                    }
-                    if part.byte > 0 {
-                        value = builder.ins().ishl_imm_u(value, part.shift());
-                    }
-                    entered.add(builder, part.word, value);
-                }
+                Slot::PairResult | Slot::WordsResult => entered.pair = Some(value),
+                Slot::Part(part) => add_part(builder, &mut entered.words, part, value),
                 Slot::Reference { word, size } => {
                     for (index, value) in self.words_at(builder, value, size).into_iter().enumerate() {
                         entered.words[word + index] = Some(value);
@@ -147,19 +114,10 @@ impl Abi {
         let flags = MemFlagsData::new();
         let count = size.div_ceil(8);
         let slot = stack_slot(builder, count);
-        let mut at = 0i32;
-        while at < size as i32 {
-            let left = size as i32 - at;
-            let ty = match left {
-                8.. => WORD,
-                4.. => types::I32,
-                2.. => types::I16,
-                _ => types::I8,
-            };
+        for (at, ty) in pieces(size) {
             let piece = builder.ins().load(ty, flags, address, at);
             let to = builder.ins().stack_addr(WORD, slot, at);
             builder.ins().store(flags, piece, to, 0);
-            at += ty.bytes() as i32;
         }
         let word = |index| {
             let from = builder.ins().stack_addr(WORD, slot, index * 8);
@@ -205,6 +163,26 @@ impl Abi {
                 let [first, second] = [0, 8].map(load);
                 ResultWords { first, second }
             }
+            ResultAbi::Parts { parts, .. } => {
+                let mut words = [None; 2];
+                for (&part, &value) in parts.iter().zip(results) {
+                    add_part(builder, &mut words, part, value);
+                }
+                let [first, second] = words;
+                ResultWords { first, second }
+            }
+            &ResultAbi::WordsInMemory { size } => {
+                let mut load = |index: u32| {
+                    let address = builder.ins().stack_addr(WORD, arguments.pair?, index as i32 * 8);
+                    let word = builder.ins().load(WORD, MemFlagsData::new(), address, 0);
+                    Some(match self.left_of_integer(size) {
+                        Some(unused) => builder.ins().ushr_imm_u(word, unused),
+                        None => word,
+                    })
+                };
+                let [first, second] = [0, 1].map(|index| if index * 8 < size { load(index) } else { None });
+                ResultWords { first, second }
+            }
             ResultAbi::Registers { size, parts } => {
                 for (part, &value) in parts.iter().zip(results) {
                     store_part(builder, *part, value, words[0], *size);
@@ -229,6 +207,15 @@ impl Abi {
                 }
                 Vec::new()
             }
+            (ResultAbi::Parts { parts, .. }, _) => {
+                parts.iter().map(|&part| self.part_of(builder, part, words)).collect()
+            }
+            (&ResultAbi::WordsInMemory { size }, _) => {
+                if let Some(pointer) = entered.pair {
+                    self.store_words(builder, pointer, words, size);
+                }
+                Vec::new()
+            }
             (ResultAbi::Registers { parts, .. }, Some(slot)) => {
                 let load = |part: &Part| {
                     let address = builder.ins().stack_addr(WORD, slot, part.offset());
@@ -238,6 +225,29 @@ impl Abi {
             }
             // The platforms that want the pointer back have it from Cranelift.
             (ResultAbi::Nothing | ResultAbi::Registers { .. } | ResultAbi::Memory, _) => Vec::new(),
+        }
+    }
+
+    /// A native value that has bytes of these words.
+    fn part_of(&self, builder: &mut FunctionBuilder<'_>, part: Part, words: &[Value]) -> Value {
+        let mut word = words[part.word];
+        if part.byte > 0 {
+            word = builder.ins().ushr_imm_u(word, part.shift());
+        }
+        if let Some(&next) = words.get(part.word + 1).filter(|_| part.crosses()) {
+            let high = builder.ins().ishl_imm_u(next, 64 - part.shift());
+            word = builder.ins().bor(word, high);
+        }
+        self.to_native(builder, part.kind, word)
+    }
+
+    /// Stores the `size` bytes that these words have through a pointer, and no byte after them.
+    fn store_words(&self, builder: &mut FunctionBuilder<'_>, pointer: Value, words: &[Value], size: u32) {
+        let flags = MemFlagsData::new();
+        let copy = self.copy_of(builder, words, size);
+        for (at, ty) in pieces(size) {
+            let piece = builder.ins().load(ty, flags, copy, at);
+            builder.ins().store(flags, piece, pointer, at);
         }
     }
 
@@ -287,6 +297,44 @@ fn store_part(builder: &mut FunctionBuilder<'_>, part: Part, value: Value, point
             at += bytes;
         }
     }
+}
+
+/// Offsets and types of the accesses that make up so many bytes.
+fn pieces(size: u32) -> impl Iterator<Item = (i32, Type)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let ty = match size - at {
+            0 => return None,
+            8.. => WORD,
+            4.. => types::I32,
+            2.. => types::I16,
+            _ => types::I8,
+        };
+        let piece = (at as i32, ty);
+        at += ty.bytes();
+        Some(piece)
+    })
+}
+
+/// Puts a native value into the bytes of words that it is.
+fn add_part(builder: &mut FunctionBuilder<'_>, words: &mut [Option<Value>], part: Part, value: Value) {
+    let mut add = |builder: &mut FunctionBuilder<'_>, word: usize, value| {
+        let Some(word) = words.get_mut(word) else { return };
+        *word = Some(match *word {
+            Some(rest) => builder.ins().bor(rest, value),
+            None => value,
+        });
+    };
+    let mut value =
+        if part.member { member_to_bpf(builder, part.kind, value) } else { to_bpf(builder, part.kind, value) };
+    if part.crosses() {
+        let high = builder.ins().ushr_imm_u(value, 64 - part.shift());
+        add(builder, part.word + 1, high);
+    }
+    if part.byte > 0 {
+        value = builder.ins().ishl_imm_u(value, part.shift());
+    }
+    add(builder, part.word, value);
 }
 
 /// A stack slot of so many words.

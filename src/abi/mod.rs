@@ -12,7 +12,14 @@
 //! | `__int128` | 2, as in memory: the low one first, the high one first on a big-endian machine | two integer registers; the address of a copy on s390x |
 //! | struct or union | 1 for each 8 bytes, as in memory; one of less than 8 bytes as an integer of that size | by the platform's rules (`parts.rs`) |
 //! | a result of `__int128` | r0, r2, as in memory | two integer registers; through a pointer on s390x |
-//! | a struct result | a pointer in the first word | registers or a pointer, by the platform's rules |
+//! | a struct result, of clang up to 22 or of more than 16 bytes | a pointer in the first word | registers or a pointer, by the platform's rules |
+//! | a struct result of up to 16 bytes, of clang from 23 on | r0, r2, as an argument would be | the same |
+//! | a result of two words whose type nothing says (`graph::results`) | r0, r2 | two integer registers |
+//!
+//! Two integer registers are those that C returns a struct of two integers in: rax and rdx, x0 and x1, a0 and a1. On s390x
+//! C returns no such struct in registers; r2 and r3 are used between BPF functions. A caller that reads one word of a
+//! function that returns two has that one, on every machine, and one that reads two words of a function that returns one
+//! has any value as the second: so calls through pointers and functions agree without knowing of each other.
 //!
 //! Which register or stack slot an argument gets is decided in `place.rs`, for each platform by its own rules, and
 //! proven by `tests/abi_pairs.rs`.
@@ -50,13 +57,14 @@ use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, types};
 use cranelift_codegen::isa::CallConv;
 use target_lexicon::Architecture;
 
-use crate::btf::{CType, Prototype};
+use crate::btf::Prototype;
+use crate::program::StructResult;
 use parts::{Kind, Part, ResultAbi};
 use place::{Placement, Slot};
 
 pub use call::{Entered, ResultWords};
 pub use parts::AbiError;
-pub(crate) use parts::{parameter_words, result_words, word_count};
+pub(crate) use parts::{LARGEST as LARGEST_STRUCT, parameter_words, result_words, word_count};
 
 /// How many words BPF passes in registers.
 pub const REGISTER_WORDS: usize = 5;
@@ -112,10 +120,10 @@ impl Abi {
         Abi { platform, declared, words, result: ResultAbi::Word(Kind::WORD), variadic: false }
     }
 
-    /// The same function, whose result is of this type: in two words if it has 128 bits, else in one.
-    pub fn returning(self, result: &CType) -> Abi {
-        match result {
-            CType::Int { bytes: 16, .. } => Abi { result: ResultAbi::Pair, ..self },
+    /// The same function, whose result is two words if its type does not say what it is.
+    pub fn returning_two_words(self) -> Abi {
+        match self.result {
+            ResultAbi::Word(Kind::WORD) => Abi { result: ResultAbi::Pair, ..self },
             _ => self,
         }
     }
@@ -135,18 +143,24 @@ impl Abi {
         Abi { variadic: true, ..self }
     }
 
-    /// A function of this prototype.
+    /// A function of this prototype; `structs` says where BPF code has a struct of up to 16 bytes that it returns.
     ///
     /// # Errors
     ///
     /// [`AbiError`] for a type that cannot cross the border.
-    pub fn new(platform: Platform, prototype: &Prototype) -> Result<Abi, AbiError> {
-        let result = parts::result(platform, &prototype.result)?;
+    pub fn new(platform: Platform, prototype: &Prototype, structs: StructResult) -> Result<Abi, AbiError> {
+        let result = parts::result(platform, &prototype.result, structs)?;
         let mut declared = Placement::new(platform);
         match result {
             ResultAbi::Memory => declared.result(Slot::Result),
             ResultAbi::PairInMemory => declared.result(Slot::PairResult),
-            ResultAbi::Nothing | ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::Registers { .. } => {}
+            ResultAbi::WordsInMemory { size: 1.. } => declared.result(Slot::WordsResult),
+            ResultAbi::Nothing
+            | ResultAbi::Word(_)
+            | ResultAbi::Pair
+            | ResultAbi::Parts { .. }
+            | ResultAbi::WordsInMemory { .. }
+            | ResultAbi::Registers { .. } => {}
         }
         let mut words = result.words();
         for parameter in &prototype.parameters {
@@ -172,7 +186,7 @@ impl Abi {
     pub fn signature(&self, words: usize) -> Signature {
         let mut signature = Signature::new(self.platform.call_conv);
         signature.params.extend(self.slots(words).into_iter().map(|slot| match slot {
-            Slot::Result => AbiParam::special(WORD, ArgumentPurpose::StructReturn),
+            Slot::Result | Slot::WordsResult => AbiParam::special(WORD, ArgumentPurpose::StructReturn),
             slot => AbiParam::new(slot.ty()),
         }));
         signature.returns.extend(self.result_kinds().map(|kind| AbiParam::new(kind.ty())));
@@ -185,16 +199,19 @@ impl Abi {
             ResultAbi::Nothing | ResultAbi::Registers { .. } | ResultAbi::Memory => 0,
             ResultAbi::Word(_) => 1,
             ResultAbi::Pair | ResultAbi::PairInMemory => 2,
+            ResultAbi::Parts { size, .. } | ResultAbi::WordsInMemory { size } => size.div_ceil(8) as usize,
         }
     }
 
     /// The native results.
     fn result_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
         let (kinds, parts): (&[Kind], &[Part]) = match &self.result {
-            ResultAbi::Nothing | ResultAbi::Memory | ResultAbi::PairInMemory => (&[], &[]),
+            ResultAbi::Nothing | ResultAbi::Memory | ResultAbi::PairInMemory | ResultAbi::WordsInMemory { .. } => {
+                (&[], &[])
+            }
             ResultAbi::Word(kind) => (std::slice::from_ref(kind), &[]),
             ResultAbi::Pair => (&[Kind::WORD; 2], &[]),
-            ResultAbi::Registers { parts, .. } => (&[], parts),
+            ResultAbi::Registers { parts, .. } | ResultAbi::Parts { parts, .. } => (&[], parts),
         };
         kinds.iter().copied().chain(parts.iter().map(|part| part.kind))
     }
@@ -202,9 +219,11 @@ impl Abi {
     /// Whether the words go as they are, so that a caller that knows nothing of the type can call it.
     pub fn is_plain(&self) -> bool {
         let result = match &self.result {
-            ResultAbi::Nothing | ResultAbi::Memory => true,
+            ResultAbi::Nothing | ResultAbi::Memory | ResultAbi::Pair => true,
             ResultAbi::Word(kind) => !kind.is_float(),
-            ResultAbi::Pair | ResultAbi::PairInMemory | ResultAbi::Registers { .. } => false,
+            ResultAbi::Parts { parts, .. } => parts.iter().enumerate().all(|(index, part)| part.is_word(index)),
+            ResultAbi::WordsInMemory { size } => *size == 0,
+            ResultAbi::PairInMemory | ResultAbi::Registers { .. } => false,
         };
         // What follows a word that is not passed, padding of a struct, would come one place later.
         let is_whole = !self.variadic || self.declared.slots().len() == self.words;

@@ -25,6 +25,7 @@ use target_lexicon::Architecture;
 
 use super::Platform;
 use crate::btf::{Aggregate, CType, Prototype};
+use crate::program::StructResult;
 
 /// A C type that cannot cross the border.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +43,8 @@ pub enum AbiError {
     },
 }
 
-/// The largest struct that is an argument in BPF.
-const LARGEST: u32 = 16;
+/// The largest struct that is an argument in BPF, or a result in registers.
+pub const LARGEST: u32 = 16;
 
 /// One native value that has bytes of BPF's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,11 @@ impl Part {
         Part { word, byte: 0, kind, member: false }
     }
 
+    /// Whether it is the whole word of this number, as an integer.
+    pub fn is_word(self, number: usize) -> bool {
+        self.word == number && self.byte == 0 && !self.member && !self.kind.is_float()
+    }
+
     /// The bit of the word that it starts at.
     pub fn shift(self) -> i64 {
         i64::from(self.byte) * 8
@@ -149,10 +155,22 @@ pub(super) enum ResultAbi {
     /// In r0; where there is no result too. BTF knows no C++ references, and says `void` for a function that
     /// returns one.
     Word(Kind),
-    /// In r0 and r2: `__int128`. Natively in two registers.
+    /// In r0 and r2: `__int128`, or what nothing says the type of. Natively in two registers.
     Pair,
-    /// In r0 and r2. Natively through a pointer.
+    /// In r0 and r2: `__int128`. Natively through a pointer.
     PairInMemory,
+    /// A struct in r0, and r2 from 9 bytes on. Natively in these registers.
+    Parts {
+        /// Bytes.
+        size: u32,
+        /// The registers; words count from the start of the struct.
+        parts: Vec<Part>,
+    },
+    /// A struct in r0, and r2 from 9 bytes on. Natively through a pointer, of so many bytes.
+    WordsInMemory {
+        /// Bytes.
+        size: u32,
+    },
     /// BPF: through a pointer in the first word. Natively: in these registers.
     Registers {
         /// Bytes.
@@ -168,7 +186,12 @@ impl ResultAbi {
     /// How many words of arguments it takes.
     pub fn words(&self) -> usize {
         match self {
-            ResultAbi::Nothing | ResultAbi::Word(_) | ResultAbi::Pair | ResultAbi::PairInMemory => 0,
+            ResultAbi::Nothing
+            | ResultAbi::Word(_)
+            | ResultAbi::Pair
+            | ResultAbi::PairInMemory
+            | ResultAbi::Parts { .. }
+            | ResultAbi::WordsInMemory { .. } => 0,
             ResultAbi::Registers { .. } | ResultAbi::Memory => 1,
         }
     }
@@ -212,14 +235,21 @@ pub(super) fn passed(platform: Platform, aggregate: &Aggregate, word: usize) -> 
     })
 }
 
-/// How a result of this type comes back.
-pub(super) fn result(platform: Platform, ty: &CType) -> Result<ResultAbi, AbiError> {
+/// How a result of this type comes back; `structs` says where BPF code has one of up to 16 bytes.
+pub(super) fn result(platform: Platform, ty: &CType, structs: StructResult) -> Result<ResultAbi, AbiError> {
     Ok(match ty {
         CType::Int { bytes: 16, .. } if platform.is_windows && platform.architecture == Architecture::X86_64 => {
             return Err(unsupported(platform, ty));
         }
         CType::Int { bytes: 16, .. } if platform.architecture == Architecture::S390x => ResultAbi::PairInMemory,
         CType::Int { bytes: 16, .. } => ResultAbi::Pair,
+        CType::Aggregate(aggregate) if structs == StructResult::Registers && aggregate.size <= LARGEST => {
+            let size = aggregate.size;
+            match registers(platform, aggregate) {
+                Some(parts) if platform.architecture != Architecture::S390x => ResultAbi::Parts { size, parts },
+                _ => ResultAbi::WordsInMemory { size },
+            }
+        }
         CType::Aggregate(_) if platform.architecture == Architecture::S390x => ResultAbi::Memory,
         CType::Aggregate(aggregate) => match registers(platform, aggregate) {
             Some(parts) => ResultAbi::Registers { size: aggregate.size, parts },

@@ -28,6 +28,8 @@ pub(super) enum Slot {
     Result,
     /// The address of an `__int128` result, which BPF has in registers.
     PairResult,
+    /// The address of a struct result, which BPF has in registers.
+    WordsResult,
     /// Bytes of words.
     Part(Part),
     /// The address of a copy of a struct, or of an `__int128`.
@@ -48,7 +50,7 @@ impl Slot {
     pub fn ty(self) -> Type {
         match self {
             Slot::Part(part) => part.kind.ty(),
-            Slot::Result | Slot::PairResult | Slot::Reference { .. } | Slot::Padding => WORD,
+            Slot::Result | Slot::PairResult | Slot::WordsResult | Slot::Reference { .. } | Slot::Padding => WORD,
             Slot::FloatPadding => types::F64,
         }
     }

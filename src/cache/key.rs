@@ -41,8 +41,19 @@ fn settings(isa: &dyn TargetIsa) -> String {
 }
 
 fn hash_program(program: &Program, hash: &mut Hashed) {
-    let Program { endianness, files: _, code, functions, data, symbols, imports, maps, warnings: _ } = program;
-    (endianness, functions, symbols, maps).hash(hash);
+    let Program {
+        endianness,
+        files: _,
+        struct_results,
+        code,
+        functions,
+        data,
+        symbols,
+        imports,
+        maps,
+        warnings: _,
+    } = program;
+    (endianness, functions, symbols, maps, struct_results).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, bytes, relocations, list_calls, lines: _ }) in code.iter() {
         (name, bytes, relocations, list_calls).hash(hash);

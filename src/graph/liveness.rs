@@ -1,7 +1,7 @@
-//! Which registers a function reads before it writes them, and which calls leave an r0 that is read.
+//! Which registers a function reads before it writes them, and which registers are live after instructions.
 //!
-//! In: blocks. Out: the registers live at entry, the own functions whose results are read, by the usual backward data flow over sets of registers: each set
-//! only grows, so each block is looked at no more than eleven times.
+//! In: blocks. Out: the registers live at entry, and after each instruction, by the usual backward data flow over sets of
+//! registers: each set only grows, so each block is looked at no more than eleven times.
 //!
 //! A call reads as many argument registers as its prototype has parameters, and leaves r1 to r5 without a value. A
 //! call whose prototype does not say how many it reads, or of a function of the program, counts as reading all five, or
@@ -86,6 +86,8 @@ pub(super) enum Calls<'a> {
     ReadAll,
     /// What its prototype names: what the function reads for certain.
     ReadNamed,
+    /// What is said here of functions of the program, and of others what their prototypes name.
+    SurelyKnown(&'a IdVec<FunctionId, RegSet>),
     /// What is known here of functions of the program, and of others every argument register.
     Known(&'a IdVec<FunctionId, Option<RegSet>>),
 }
@@ -122,6 +124,7 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSe
             };
             let known = match (calls, instruction.target) {
                 (Calls::Known(reads), Some(Target::Function(function))) => reads[function],
+                (Calls::SurelyKnown(reads), Some(Target::Function(function))) => Some(reads[function]),
                 _ => None,
             };
             let passed = || RegSet::of(Reg::arguments().take(argument_count(program, instruction, calls)));
@@ -148,7 +151,7 @@ fn argument_count(program: &Program, instruction: &Instruction, calls: Calls<'_>
     let named = prototype.map_or(0, |prototype| crate::abi::word_count(prototype).min(Reg::arguments().len()));
     match prototype {
         Some(prototype) if !prototype.variadic => named,
-        _ if matches!(calls, Calls::ReadNamed) => named,
+        _ if matches!(calls, Calls::ReadNamed | Calls::SurelyKnown(_)) => named,
         _ => Reg::arguments().len(),
     }
 }
@@ -159,14 +162,17 @@ pub(super) struct Code<'a> {
     pub program: &'a Program,
     pub instructions: &'a [Instruction],
     pub blocks: &'a [Block],
-    /// Whether `exit` reads r0, since somebody looks at it then.
-    pub has_result: bool,
+    /// What `exit` reads, since somebody looks at it then: of r0 and r2.
+    pub returned: RegSet,
+    /// Whether nothing else reads anything: what is live then reaches an `exit`.
+    pub ends_only: bool,
 }
 
 impl Code<'_> {
     fn read(self, instruction: &Instruction, calls: Calls<'_>) -> RegSet {
         match instruction.insn {
-            Insn::Exit if !self.has_result => RegSet::EMPTY,
+            Insn::Exit => self.returned,
+            _ if self.ends_only => RegSet::EMPTY,
             _ => read(self.program, instruction, calls),
         }
     }
@@ -177,23 +183,15 @@ pub(super) fn at_entry(code: Code<'_>, calls: Calls<'_>) -> RegSet {
     live(code, calls).first().map(|(live_in, _)| *live_in).unwrap_or_default()
 }
 
-/// The functions of the program that the code calls, and whose result it then reads; some more than once.
-pub(super) fn results_read(code: Code<'_>) -> Vec<FunctionId> {
-    // What calls read is not r0, but for the address of one through it.
-    let calls = Calls::ReadNamed;
-    let mut found = Vec::new();
+/// Calls `visit` with each instruction, last ones of a block first, and the registers live after it.
+pub(super) fn each(code: Code<'_>, calls: Calls<'_>, mut visit: impl FnMut(&Instruction, RegSet)) {
     for (block, (_, live_out)) in code.blocks.iter().zip(live(code, calls)) {
         let mut live = live_out;
         for instruction in code.instructions[block.start..block.end].iter().rev() {
-            if let (Insn::Call(_), Some(Target::Function(function))) = (instruction.insn, instruction.target)
-                && live.contains(Reg::R0)
-            {
-                found.push(function);
-            }
+            visit(instruction, live);
             live = live.minus(written(instruction.insn)).union(code.read(instruction, calls));
         }
     }
-    found
 }
 
 /// The registers live at the start and at the end of each block.

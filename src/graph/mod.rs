@@ -8,7 +8,7 @@
 //! | instructions with what they refer to | `resolve.rs` |
 //! | basic blocks, edges, reachability | `blocks.rs` |
 //! | registers live at entry | `liveness.rs`; seen through calls: `parameters.rs` |
-//! | functions whose result nobody reads | `results.rs` |
+//! | which of r0 and r2 a function returns, and where calls read r2 | `results.rs`, `second.rs` |
 //! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
 //! | where a jump through a register can go | `labels.rs`; what its register holds: `label_values.rs` |
@@ -27,13 +27,14 @@ mod liveness;
 mod parameters;
 mod resolve;
 mod results;
+mod second;
 
 use crate::abi::{REGISTER_WORDS, word_count};
 use crate::decode::DecodeError;
 use crate::decode::insn::{Insn, Reg};
-use crate::program::{CodeSectionId, FunctionId, Place, Program, Target};
+use crate::program::{CodeSectionId, FunctionId, Place, Program, StructResult, Target};
 
-pub use calls::{CallGraph, own_calls};
+pub use calls::{CallGraph, never_returns, own_calls};
 pub use frame::Frame;
 pub use label_numbers::LabelNumbers;
 pub use labels::{JumpTarget, LabelIndex, RegisterJump, jump_table_entries};
@@ -63,8 +64,15 @@ pub struct Graph {
     pub live_in: RegSet,
     /// Registers that it reads for certain before it writes them.
     pub surely_read: RegSet,
-    /// Whether somebody may read r0 after it: yes, until [`find_results`] has looked at its callers.
-    pub has_result: bool,
+    /// What of r0 and r2 somebody may read after it: r0, until [`find_results`] has looked at its callers.
+    pub returned: RegSet,
+    /// Byte offsets of calls of what is no function of the program after which r2 is read, in order.
+    pub second_results: Vec<u64>,
+    /// Byte offsets of calls after which a struct that the callee returns is taken from registers, in order; at others,
+    /// the first argument is its address.
+    pub struct_results: Vec<u64>,
+    /// Where a struct that it returns goes, if it has one of up to 16 bytes.
+    pub struct_result: StructResult,
     /// What it needs below r10.
     pub frame: Frame,
     /// How many arguments it reads from the stack (`r11 + 8 * n`).
@@ -252,7 +260,8 @@ impl Graph {
         let mut refused = Vec::new();
         let mut instructions = resolve::instructions(program, function, unverified, &mut refused)?;
         let (mut blocks, adds_to_labels) = blocks::find(program, labels, function, &instructions)?;
-        let code = Code { program, instructions: &instructions, blocks: &blocks, has_result: true };
+        let returned = RegSet::EMPTY.with(Reg::R0);
+        let code = Code { program, instructions: &instructions, blocks: &blocks, returned, ends_only: false };
         let live_in = |calls| liveness::at_entry(code, calls);
         let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
         let mut frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
@@ -274,7 +283,10 @@ impl Graph {
             blocks,
             live_in,
             surely_read,
-            has_result: true,
+            returned,
+            second_results: Vec::new(),
+            struct_results: Vec::new(),
+            struct_result: StructResult::default(),
             frame,
             stack_parameters,
             adds_to_labels,
@@ -294,7 +306,10 @@ impl Graph {
             blocks: Vec::new(),
             live_in: parameters,
             surely_read: RegSet::default(),
-            has_result: true,
+            returned: RegSet::EMPTY.with(Reg::R0),
+            second_results: Vec::new(),
+            struct_results: Vec::new(),
+            struct_result: StructResult::default(),
             frame: Frame::default(),
             stack_parameters: 0,
             adds_to_labels: false,
@@ -303,7 +318,18 @@ impl Graph {
     }
 
     fn code<'a>(&'a self, program: &'a Program) -> Code<'a> {
-        Code { program, instructions: &self.instructions, blocks: &self.blocks, has_result: self.has_result }
+        let (instructions, blocks, returned) = (&self.instructions, &self.blocks, self.returned);
+        Code { program, instructions, blocks, returned, ends_only: false }
+    }
+
+    /// Whether somebody may read r0 after it.
+    pub fn has_result(&self) -> bool {
+        self.returned.contains(Reg::R0)
+    }
+
+    /// Whether somebody may read r2 after it: its result has two words.
+    pub fn has_second(&self) -> bool {
+        self.returned.contains(Reg::R2)
     }
 
     /// How many edges there are between its blocks, about: what the work of a code generator goes with.

@@ -327,7 +327,10 @@ impl<'a> Flow<'a> {
                 effects.is_compared |= operands.iter().any(|operand| operand.is_address);
             }
             Insn::JumpRegister { reg } => leave(effects, state[reg.index()]),
-            Insn::Exit => effects.is_compared |= state[Reg::R0.index()].is_address,
+            Insn::Exit => {
+                let second = state[Reg::R2.index()].is_address && self.graph.has_second();
+                effects.is_compared |= state[Reg::R0.index()].is_address || second;
+            }
             Insn::Jump { .. } | Insn::MayGoto { .. } => {}
         }
     }

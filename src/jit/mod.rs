@@ -53,7 +53,7 @@ use observers::{Observation, observe};
 
 pub use linker::{Linker, LinkerError};
 pub use module::{FunctionError, Module, TypedFunction};
-pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue};
+pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
 pub use resolve::{MismatchedSymbol, MissingSymbol, Unresolved};
 
 /// Why a program cannot be loaded.

@@ -256,7 +256,7 @@ impl Module {
                 let declared = declared.declare(name);
                 return Err(FunctionError::Type { name: name.to_owned(), declared, wanted: wanted() });
             }
-            None if signature.has_float() => {
+            None if signature.needs_type() => {
                 return Err(FunctionError::Untyped { name: name.to_owned(), wanted: wanted() });
             }
             _ => {}

@@ -18,6 +18,8 @@ pub enum NativeType {
     Float(u8),
     /// A pointer.
     Pointer,
+    /// A struct of two words, [`Words`].
+    Words,
 }
 
 impl fmt::Display for NativeType {
@@ -28,6 +30,7 @@ impl fmt::Display for NativeType {
             NativeType::Float(4) => f.write_str("float"),
             NativeType::Float(_) => f.write_str("double"),
             NativeType::Pointer => f.write_str("void *"),
+            NativeType::Words => f.write_str("struct words"),
         }
     }
 }
@@ -42,6 +45,10 @@ impl NativeType {
             (NativeType::Int(1), CType::Bool) => true,
             (NativeType::Int(8) | NativeType::Pointer, CType::Pointer(_)) => true,
             (NativeType::Pointer, CType::Int { bytes: 8, .. }) => true,
+            (NativeType::Words, CType::Aggregate(aggregate)) => {
+                let is_whole = |ty: &CType| !matches!(ty, CType::Float { .. });
+                (9..=16).contains(&aggregate.size) && aggregate.scalars.iter().all(|(_, ty)| is_whole(ty))
+            }
             (NativeType::Float(bytes), CType::Float { bytes: declared }) => bytes == *declared,
             _ => false,
         }
@@ -90,10 +97,27 @@ impl NativeSignature {
         format!("{}{space}{name}({})", self.result, parameters.join(", "))
     }
 
-    /// Whether it takes or returns a floating-point number.
-    pub(super) fn has_float(&self) -> bool {
-        self.parameters.iter().chain([&self.result]).any(|ty| matches!(ty, NativeType::Float(_)))
+    /// Whether it takes or returns what is passed otherwise than words are: a floating-point number, and what has two
+    /// words where the platform has that in memory.
+    pub(super) fn needs_type(&self) -> bool {
+        let in_memory = cfg!(any(target_arch = "s390x", windows));
+        self.parameters.iter().chain([&self.result]).any(|ty| match ty {
+            NativeType::Float(_) => true,
+            NativeType::Words | NativeType::Int(16) => in_memory,
+            NativeType::Void | NativeType::Int(_) | NativeType::Pointer => false,
+        })
     }
+}
+
+/// Two words: a C struct of 9 to 16 bytes without floating-point numbers, and what functions without a type return in r0
+/// and r2, as those of Rust's own convention do (`&str`: address and length; `Option<u64>`: 0 or 1, and the number).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Words {
+    /// The first 8 bytes, r0.
+    pub first: u64,
+    /// The others, r2.
+    pub second: u64,
 }
 
 /// A Rust type that a C function takes or returns.
@@ -126,6 +150,9 @@ native_values! {
     i32 => NativeType::Int(4);
     u64 => NativeType::Int(8);
     i64 => NativeType::Int(8);
+    u128 => NativeType::Int(16);
+    i128 => NativeType::Int(16);
+    Words => NativeType::Words;
     usize => NativeType::Int(size_of::<usize>() as u8);
     isize => NativeType::Int(size_of::<isize>() as u8);
     f32 => NativeType::Float(4);

@@ -165,7 +165,7 @@ fn mismatch(linker: &Linker, import: &Import) -> Option<MismatchedSymbol> {
     let fits = match declared {
         Some(declared) => registered.answers(declared),
         // Words go in integer registers.
-        None => !registered.has_float(),
+        None => !registered.needs_type(),
     };
     (!fits).then(|| MismatchedSymbol {
         name: import.name.clone(),

@@ -7,13 +7,13 @@
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
-//! | `callx r` | the address in the register: five words in, one out; by its type where the address is of a known function with floats or structs |
+//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by its type where the address is of a known function with floats or structs |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
 //! ([`super::memory_calls`]).
 //!
-//! A call leaves its result in r0 and 0 in r1 to r5.
+//! A call leaves its result in r0, the second word of one that has two in r2, and 0 in the others of r1 to r5.
 //!
 //! A call whose result is returned at once is a call and a return: Cranelift's `return_call` is for functions of its own
 //! convention (`CallConv::Tail`) on both sides, and functions here have C's, which native code calls them by. What calls
@@ -133,9 +133,19 @@ impl Lifter<'_, '_> {
     }
 
     fn call_with_registers(&mut self, callee: &super::Callee) -> ResultWords {
-        let count = callee.abi.words(self.stack_argument_count());
-        let words = self.argument_words(count);
-        self.call_function(callee, &words)
+        let in_registers = callee.in_registers.as_deref().filter(|_| self.is_at(&self.graph.struct_results));
+        let abi = in_registers.unwrap_or(&callee.abi);
+        let words = self.argument_words(abi.words(self.stack_argument_count()));
+        if abi.returned_words() == 1 && callee.replaceable && self.is_at(&self.graph.second_results) {
+            // Of a symbol whose result nothing says.
+            return self.call_by(callee, &abi.clone().returning_two_words(), &words);
+        }
+        self.call_by(callee, abi, &words)
+    }
+
+    /// Whether the instruction is at one of these offsets, which are in order.
+    fn is_at(&self, offsets: &[u64]) -> bool {
+        offsets.binary_search(&self.at.offset).is_ok()
     }
 
     /// Calls a function with these words. It may be the program's own of that name and take others: then what is
@@ -147,11 +157,16 @@ impl Lifter<'_, '_> {
         while words.len() < count {
             words.push(self.builder.ins().iconst(WORD, 0));
         }
-        let reference = self.function_reference(callee, callee.abi.signature(count));
-        let arguments = callee.abi.arguments(self.builder, &words);
+        self.call_by(callee, &callee.abi, &words)
+    }
+
+    /// Calls a function with the words that `abi` takes.
+    fn call_by(&mut self, callee: &super::Callee, abi: &Abi, words: &[Value]) -> ResultWords {
+        let reference = self.function_reference(callee, abi.signature(words.len()));
+        let arguments = abi.arguments(self.builder, words);
         let call = self.builder.ins().call(reference, &arguments.values);
         let results = self.builder.inst_results(call).to_vec();
-        callee.abi.result(self.builder, &results, &words, &arguments)
+        abi.result(self.builder, &results, words, &arguments)
     }
 
     /// Traps; what follows is unreachable, and gets a value to work with.
@@ -181,12 +196,12 @@ impl Lifter<'_, '_> {
         result
     }
 
-    /// Calls an address: nothing says what it takes, so all words go and one comes back. Functions whose type is
+    /// Calls an address: nothing says what it takes, so all words go, and as many come back as are read. Functions whose type is
     /// known, whose address is taken, and whose words do not go as they are, are told apart by their address.
     fn call_address(&mut self, address: Value) -> ResultWords {
         let special = &self.declarations.special;
         if special.is_empty() {
-            return one(self.call_any(address));
+            return self.call_any(address);
         }
         let done = self.builder.create_block();
         let [first, second] = [0; 2].map(|_| self.builder.append_block_param(done, WORD));
@@ -200,7 +215,7 @@ impl Lifter<'_, '_> {
             self.jump_with(done, result.unwrap_or_default());
             self.builder.switch_to_block(next);
         }
-        let result = one(self.call_any(address));
+        let result = self.call_any(address);
         self.jump_with(done, result);
         self.builder.switch_to_block(done);
         ResultWords { first: Some(first), second: Some(second) }
@@ -212,14 +227,18 @@ impl Lifter<'_, '_> {
         self.builder.ins().jump(block, &words.map(Into::into));
     }
 
-    /// Calls an address with all words.
-    fn call_any(&mut self, address: Value) -> Value {
-        let abi = Abi::unknown(self.declarations.platform);
+    /// Calls an address with all words; as one that returns two where the second one is read.
+    fn call_any(&mut self, address: Value) -> ResultWords {
+        let abi = match Abi::unknown(self.declarations.platform) {
+            abi if self.is_at(&self.graph.second_results) => abi.returning_two_words(),
+            abi => abi,
+        };
         let words = self.argument_words(abi.words(self.stack_argument_count()));
         let signature = self.builder.import_signature(abi.signature(words.len()));
         let arguments = abi.arguments(self.builder, &words);
         let call = self.builder.ins().call_indirect(signature, address, &arguments.values);
-        self.builder.inst_results(call)[0]
+        let results = self.builder.inst_results(call).to_vec();
+        abi.result(self.builder, &results, &words, &arguments)
     }
 
     /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.

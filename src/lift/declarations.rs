@@ -26,6 +26,8 @@ pub struct Callee {
     pub id: FuncId,
     /// How calls of it cross the border.
     pub abi: Abi,
+    /// The same, where the caller has the struct in registers that it returns ([`crate::graph::Graph::struct_results`]).
+    pub in_registers: Option<Box<Abi>>,
     /// Defined by this link, so a direct call reaches it.
     pub colocated: bool,
     /// Another definition may take its place: it is undefined here, or weak in an object.

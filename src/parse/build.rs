@@ -87,6 +87,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
     Ok(Program {
         endianness: Endianness::Little,
         files: IdVec::from_iter([file.to_owned()]),
+        struct_results: IdVec::from_iter([None]),
         code: IdVec::from_iter([text]),
         functions,
         data: IdVec::new(),
@@ -300,6 +301,7 @@ impl<'data> Builder<'_, 'data> {
         Ok(Program {
             endianness: self.objects.first().map_or(Endianness::Little, relocations::endianness),
             files: self.objects.iter().map(|object| object.name.clone()).collect(),
+            struct_results: self.objects.iter().map(|_| None).collect(),
             code: self.layout.code,
             functions,
             data: self.layout.data,

@@ -45,6 +45,8 @@ pub struct Program {
     pub endianness: Endianness,
     /// Names of the objects, as given (`lib.a(member.o)` for a member of an archive): for errors and line tables.
     pub files: IdVec<FileId, String>,
+    /// How each object returns structs of up to 16 bytes, where its compiler's version says it.
+    pub struct_results: IdVec<FileId, Option<StructResult>>,
     /// Executable sections.
     pub code: IdVec<CodeSectionId, CodeSection>,
     /// Functions, ordered by file, section and start.
@@ -59,6 +61,16 @@ pub struct Program {
     pub maps: Vec<Map>,
     /// What was noticed and does not stop translation.
     pub warnings: Vec<String>,
+}
+
+/// How BPF code returns a struct or union of up to 16 bytes: compilers have changed that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StructResult {
+    /// The caller passes the address of the result as the first argument.
+    #[default]
+    Pointer,
+    /// In r0, and r2 from 9 bytes on.
+    Registers,
 }
 
 /// One executable section of one object.

@@ -23,3 +23,4 @@ mod outputs;
 mod label_differences;
 mod replaceable;
 mod running;
+mod two_words;

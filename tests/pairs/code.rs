@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the word `w` of a call, `w` < 5 | r1 to r5 |
 //! | a later one | `*(u64 *)(r11 - 8 * (w - 4))` in the caller, `*(u64 *)(r11 + 8 * (w - 4))` in the callee |
-//! | a struct result | through the pointer in the first word |
+//! | a struct result | through the pointer in the first word; of up to 16 bytes, by clang from version 23 on: r0, r2 |
 //! | a result of `__int128` | r0, r2 |
 //!
 //! The code is as strict as BPF compilers may be. A callee takes `bool`, `char` and `short` to be extended to 64 bits
@@ -131,7 +131,7 @@ impl Code {
     }
 
     fn callee(&mut self, batch: &Batch, number: usize, prototype: &Prototype) {
-        let by_pointer = matches!(prototype.result.ty, Type::Struct(_));
+        let by_pointer = batch.is_by_pointer(prototype.result.ty);
         let mut expected: Vec<Option<Word>> = if by_pointer { vec![None] } else { Vec::new() };
         for value in &prototype.parameters {
             let strict = |word: Word| match value.ty {
@@ -162,12 +162,12 @@ impl Code {
         let result = words(&batch.structs, &prototype.result, self.big_endian);
         match prototype.result.ty {
             Type::Void => {}
-            Type::Scalar(_) => {
+            ty if !batch.is_by_pointer(ty) => {
                 for (register, word) in [0, 2].into_iter().zip(result) {
                     self.load_imm(register, word.with(garbage));
                 }
             }
-            Type::Struct(_) => {
+            _ => {
                 self.load(8, 1, 10, place(0));
                 for (offset, piece) in self.pieces(batch, &prototype.result) {
                     self.load_imm(2, piece.word.with(garbage));
@@ -183,7 +183,7 @@ impl Code {
         let name = format!("n{number}");
         for (is_direct, what) in [(true, 1000), (false, 2000)] {
             let mut passed: Vec<Option<u64>> = Vec::new();
-            if let Type::Struct(_) = prototype.result.ty {
+            if batch.is_by_pointer(prototype.result.ty) {
                 passed.push(None);
                 self.load_imm(1, CANARY);
                 self.store(8, 10, RESULT + batch.structs.size(prototype.result.ty) as i16, 1);
@@ -225,7 +225,7 @@ impl Code {
     fn check_result(&mut self, batch: &Batch, number: usize, what: usize, result: &Value) {
         match result.ty {
             Type::Void => {}
-            Type::Scalar(_) => {
+            ty if !batch.is_by_pointer(ty) => {
                 self.insn(0xbf, 6, 0, 0, 0);
                 self.insn(0xbf, 7, 2, 0, 0);
                 let words = words(&batch.structs, result, self.big_endian);
@@ -234,7 +234,7 @@ impl Code {
                     self.check(number, what + index, word);
                 }
             }
-            Type::Struct(_) => {
+            _ => {
                 for (index, (offset, piece)) in self.pieces(batch, result).into_iter().enumerate() {
                     self.load(piece.size, 1, 10, RESULT + offset);
                     self.check(number, what + index, piece.word);

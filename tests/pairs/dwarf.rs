@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use gimli::write::{AttributeValue, DwarfUnit, EndianVec, Sections, UnitEntryId};
-use gimli::{DW_AT_byte_size, DW_AT_count, DW_AT_data_member_location, DW_AT_encoding, DW_AT_name, DW_AT_type};
+use gimli::{
+    DW_AT_byte_size, DW_AT_count, DW_AT_data_member_location, DW_AT_encoding, DW_AT_name, DW_AT_producer,
+    DW_AT_type,
+};
 use gimli::{
     DW_TAG_array_type, DW_TAG_base_type, DW_TAG_enumeration_type, DW_TAG_member, DW_TAG_pointer_type,
     DW_TAG_structure_type, DW_TAG_subprogram, DW_TAG_subrange_type, DW_TAG_union_type,
@@ -18,6 +21,9 @@ use super::types::{Scalar, Type};
 pub fn sections(batch: &Batch, big_endian: bool) -> Vec<(&'static str, Vec<u8>)> {
     let encoding = Encoding { format: Format::Dwarf32, version: 5, address_size: 8 };
     let mut writer = Writer { batch, dwarf: DwarfUnit::new(encoding), known: HashMap::new() };
+    let producer = if batch.structs_in_registers { "clang version 23.1.0" } else { "clang version 22.1.8" };
+    let root = writer.dwarf.unit.root();
+    writer.set(root, DW_AT_producer, AttributeValue::String(producer.into()));
     for (number, prototype) in batch.prototypes.iter().enumerate() {
         if prototype.tail.is_none() && is_in_dwarf(number, prototype) {
             let ty = writer.of(prototype.result.ty);

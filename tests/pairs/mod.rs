@@ -87,7 +87,14 @@ pub struct BpfCompiler {
 /// What clang can do for BPF before LLVM 23.
 pub fn ability_of_clang(machine: &str) -> Ability {
     let variadic_doubles = machine == "riscv64";
-    Ability { words: 5, parameters: 5, wide_results: false, wide_parameters: true, variadic_doubles }
+    Ability {
+        words: 5,
+        parameters: 5,
+        wide_results: false,
+        wide_parameters: true,
+        variadic_doubles,
+        structs_in_registers: false,
+    }
 }
 
 /// Whether clang can define it for BPF before LLVM 23: no struct results, no `...`.
@@ -118,7 +125,19 @@ pub fn check_compiled(machine: &Machine, batch: &Batch, compilers: &[BpfCompiler
 /// What LLVM 23 can do.
 pub fn ability_of_llvm23(machine: &str) -> Ability {
     let variadic_doubles = machine == "riscv64";
-    Ability { words: 16, parameters: 12, wide_results: true, wide_parameters: true, variadic_doubles }
+    Ability {
+        words: 16,
+        parameters: 12,
+        wide_results: true,
+        wide_parameters: true,
+        variadic_doubles,
+        structs_in_registers: false,
+    }
+}
+
+/// What clang can do from version 23 on.
+pub fn ability_of_clang23(machine: &str) -> Ability {
+    Ability { structs_in_registers: true, ..ability_of_llvm23(machine) }
 }
 
 /// Makes the BPF object of a batch as LLVM 23 would, and tries it with each native side.

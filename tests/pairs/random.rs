@@ -56,6 +56,16 @@ pub struct Batch {
     pub seed: u64,
     pub structs: Structs,
     pub prototypes: Vec<Prototype>,
+    /// The BPF side returns structs of up to 16 bytes in registers.
+    pub structs_in_registers: bool,
+}
+
+impl Batch {
+    /// Whether the BPF side returns this type through a pointer.
+    pub fn is_by_pointer(&self, result: Type) -> bool {
+        let fits = self.structs_in_registers && self.structs.size(result) <= 16;
+        matches!(result, Type::Struct(_)) && !fits
+    }
 }
 
 /// What the BPF side of a batch can do.
@@ -71,6 +81,8 @@ pub struct Ability {
     pub wide_parameters: bool,
     /// A `double` goes through a `...` as an integer of 64 bits does.
     pub variadic_doubles: bool,
+    /// Structs of up to 16 bytes are returned in registers.
+    pub structs_in_registers: bool,
 }
 
 /// The structs that every batch has, as members: one letter each, `c` `s` `i` `l` `f` `d`, a digit for an array.
@@ -108,7 +120,7 @@ pub fn batch(seed: u64, count: usize, ability: Ability) -> Batch {
         }
     }
     let prototypes = (0..count).map(|_| prototype(&mut random, &structs, ability)).collect();
-    Batch { seed, structs, prototypes }
+    Batch { seed, structs, prototypes, structs_in_registers: ability.structs_in_registers }
 }
 
 /// For riscv64, clang takes a pointer for an integer where it is beside a float, and gcc does not.

@@ -143,6 +143,23 @@ pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator])
     }
 }
 
+/// Runs a program of a seed, given as text, on translators.
+pub fn check_text(value: u64, text: &str, memory: [u8; MEMORY], translators: &[Translator]) {
+    let code = assemble(text).unwrap_or_else(|error| panic!("seed {value}: {error}\n{text}"));
+    if let Err(fault) = interpret(&code, memory) {
+        panic!("seed {value}: the program is not valid: {fault:?}\n{text}");
+    }
+    for translator in translators {
+        let name = format!("seed {value}, {}", translator.name);
+        if let Some(error) = translator.difference(&name, text, memory) {
+            let (name, memory) = (&translator.name, hex::encode(&memory));
+            panic!(
+                "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1, {name}: {error}\nmemory {memory}\n{text}"
+            );
+        }
+    }
+}
+
 /// The smallest program found that still fails, and how.
 pub fn shrink(
     mut program: Random,

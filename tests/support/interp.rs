@@ -7,7 +7,8 @@
 //! here, so that a misreading of the specification has to be made twice to go unseen. It checks no field that an
 //! instruction does not use: legal programs come in.
 //!
-//! Registers that a call clobbers, and those that a callee has no right to read, hold [`POISON`] afterwards. All
+//! Registers that a call clobbers, and those that a callee has no right to read, hold [`POISON`] afterwards. A callee
+//! in the program leaves r2 as it is, which may be the second word of its result. All
 //! memory is in bounded regions: the argument, and a frame for each active function.
 
 mod alu;
@@ -331,7 +332,8 @@ impl Machine<'_> {
 
     fn leave(&mut self) -> Option<i64> {
         let caller = self.callers.pop()?;
-        self.r[1..=5].fill(POISON);
+        self.r[1] = POISON;
+        self.r[3..=5].fill(POISON);
         self.r[6..=9].copy_from_slice(&caller.saved);
         self.r[10] = caller.frame_pointer;
         self.may_goto = caller.may_goto;

@@ -16,6 +16,7 @@ pub mod large;
 pub mod machines;
 pub mod parallel;
 pub mod random;
+pub mod two_words;
 
 use std::io::Write;
 

@@ -3,12 +3,14 @@
 //! name, or of its name.
 //!
 //! In: the objects, and the program with its types from BTF. Out: `prototype` of functions and imports, with a struct
-//! as its result. Only structs and unions are taken: what else BTF leaves out (C++ references) is one word.
+//! as its result. Only structs and unions are taken: what else BTF leaves out (C++ references) is one word. And
+//! `struct_results` of the program: where the compiler's version says that such structs are.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `mod` | sections, units, the entries that matter |
 //! | `types` | entries to [`CType`] |
+//! | `producer` | the compiler's version |
 //!
 //! Rules:
 //! - DWARF is a help and not a part of the program: what is damaged, or not known here, says nothing.
@@ -16,6 +18,7 @@
 //! - The work is in proportion to the sections: attributes are counted, since they may take no bytes, and so are
 //!   tables of abbreviations, since units may share them.
 
+mod producer;
 mod types;
 
 use std::borrow::Cow;
@@ -23,14 +26,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use gimli::{
-    Abbreviations, Attribute, AttributeValue, DebugAbbrev, DebugInfo, DebugLineStr, DebugStr, DebugStrOffsets,
-    DebugStrOffsetsBase, DwTag, EndianSlice, RunTimeEndian, UnitHeader,
+    Abbreviations, Attribute, AttributeValue, DebugAbbrev, DebugInfo, DebugInfoUnitHeadersIter, DebugLineStr,
+    DebugStr, DebugStrOffsets, DebugStrOffsetsBase, DwTag, EndianSlice, RunTimeEndian, UnitHeader,
 };
 use object::Endianness;
 
 use super::object::{Object, RawRelocation};
+use crate::abi::LARGEST_STRUCT;
 use crate::btf::{CType, Prototype};
-use crate::program::{FileId, Id, Program};
+use crate::program::{FileId, Id, Program, StructResult};
 
 type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
@@ -78,6 +82,22 @@ pub(super) fn add(objects: &[Object<'_>], program: &mut Program) {
             import.prototype = returning(prototype, result);
         }
     }
+    for file in files_with_structs(program) {
+        program.struct_results[file] =
+            objects.get(file.index()).and_then(Sections::new).and_then(|sections| sections.struct_result());
+    }
+}
+
+/// The objects that have functions, or call some, which return structs of up to 16 bytes.
+fn files_with_structs(program: &Program) -> BTreeSet<FileId> {
+    let returns_struct = |prototype: &Option<Arc<Prototype>>| {
+        let result = prototype.as_ref().map(|prototype| &prototype.result);
+        matches!(result, Some(CType::Aggregate(aggregate)) if aggregate.size <= LARGEST_STRUCT)
+    };
+    let functions = program.functions.iter().filter(|(_, function)| returns_struct(&function.prototype));
+    let functions = functions.map(|(_, function)| program.code[function.section].file);
+    let imports = program.imports.iter().filter(|(_, import)| returns_struct(&import.prototype));
+    functions.chain(imports.flat_map(|(_, import)| import.files.iter().copied())).collect()
 }
 
 /// The sections of one object, relocated.
@@ -102,6 +122,28 @@ impl<'a> Sections<'a> {
 
     /// The structs that functions of these names return.
     fn results(&self, wanted: &BTreeSet<String>) -> BTreeMap<String, CType> {
+        let (mut reader, mut units) = self.reader(wanted);
+        while let Ok(Some(header)) = units.next() {
+            // A unit that is damaged ends early; the next one starts where its header says.
+            let _ = reader.unit(&header);
+        }
+        reader.found.into_iter().filter_map(|(name, ty)| Some((name, ty?))).collect()
+    }
+
+    /// Where structs of up to 16 bytes are returned, if the producers of all units say the same.
+    fn struct_result(&self) -> Option<StructResult> {
+        let none = BTreeSet::new();
+        let (mut reader, mut units) = self.reader(&none);
+        let first = reader.producer(&units.next().ok()??)?;
+        while let Ok(Some(header)) = units.next() {
+            if reader.producer(&header) != Some(first) {
+                return None;
+            }
+        }
+        Some(first)
+    }
+
+    fn reader<'w>(&'w self, wanted: &'w BTreeSet<String>) -> (Reader<'w, 'w>, DebugInfoUnitHeadersIter<Slice<'w>>) {
         let [info, abbreviations, strings, offsets, line_strings] = &self.data;
         let info = DebugInfo::new(info, self.endian);
         let texts = Texts {
@@ -109,7 +151,7 @@ impl<'a> Sections<'a> {
             line_strings: DebugLineStr::new(line_strings, self.endian),
             offsets: DebugStrOffsets::from(EndianSlice::new(offsets, self.endian)),
         };
-        let mut reader = Reader {
+        let reader = Reader {
             texts,
             abbreviations: DebugAbbrev::new(abbreviations, self.endian),
             abbreviation_bytes: abbreviations.len(),
@@ -119,12 +161,7 @@ impl<'a> Sections<'a> {
             wanted,
             found: BTreeMap::new(),
         };
-        let mut units = info.units();
-        while let Ok(Some(header)) = units.next() {
-            // A unit that is damaged ends early; the next one starts where its header says.
-            let _ = reader.unit(&header);
-        }
-        reader.found.into_iter().filter_map(|(name, ty)| Some((name, ty?))).collect()
+        (reader, info.units())
     }
 }
 

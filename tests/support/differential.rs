@@ -83,13 +83,34 @@ pub fn seeds(test: &str, programs: u64) -> impl Iterator<Item = u64> {
     (0..count).map(move |number| first.wrapping_add(number))
 }
 
-/// The program of a seed, and what it runs on; and the seed, for what else is to be chosen.
-fn program(value: u64) -> (Seed, Random, [u8; MEMORY]) {
+/// The program of a seed, and the seed, for what else is to be chosen.
+fn program(value: u64) -> (Seed, Random) {
     let mut seed = Seed::new(value);
     // The sizes are of both kinds: many small programs, some large ones.
     let most = if seed.below(8) == 0 { 200 } else { 30 };
     let size = 1 + seed.below(most);
     let program = Random::new(&mut seed, size);
+    (seed, program)
+}
+
+/// What a program runs on.
+fn memory(seed: &mut Seed) -> [u8; MEMORY] {
+    let mut memory = [0; MEMORY];
+    memory.fill_with(|| seed.next() as u8);
+    memory
+}
+
+/// The program of a seed for another machine; `choose` takes its settings from the seed.
+pub fn sample(value: u64, choose: impl FnOnce(&mut Seed) -> Vec<usize>) -> Sample {
+    let (mut seed, program) = program(value);
+    let memory = memory(&mut seed);
+    let settings = choose(&mut seed);
+    Sample { seed: value, text: program.text(), memories: vec![memory.to_vec()], settings, program: Some(program) }
+}
+
+/// Runs the program of a seed on those translators that `choose` takes from the seed.
+pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
+    let (seed, program) = program(value);
     check_program(value, seed, &program, choose);
 }
 
@@ -107,21 +128,7 @@ fn check_program<'a>(
     program: &Random,
     choose: impl FnOnce(&mut Seed) -> &'a [Translator],
 ) {
-    let mut memory = [0; MEMORY];
-    memory.fill_with(|| seed.next() as u8);
-    (seed, program, memory)
-}
-
-/// The program of a seed for another machine; `choose` takes its settings from the seed.
-pub fn sample(value: u64, choose: impl FnOnce(&mut Seed) -> Vec<usize>) -> Sample {
-    let (mut seed, program, memory) = program(value);
-    let settings = choose(&mut seed);
-    Sample { seed: value, text: program.text(), memories: vec![memory.to_vec()], settings, program: Some(program) }
-}
-
-/// Runs the program of a seed on those translators that `choose` takes from the seed.
-pub fn check<'a>(value: u64, choose: impl FnOnce(&mut Seed) -> &'a [Translator]) {
-    let (mut seed, program, memory) = program(value);
+    let memory = memory(&mut seed);
     let translators = choose(&mut seed);
 
     let text = program.text();

@@ -108,13 +108,7 @@ pub fn run(code: &[u8], memory: &mut [u8], helper: Helper<'_>, fuel: u64) -> Res
 }
 
 /// The same, on a machine of this byte order.
-pub fn run_in(
-    order: Order,
-    code: &[u8],
-    memory: &mut [u8],
-    helper: Helper<'_>,
-    fuel: u64,
-) -> Result<u64, Fault> {
+pub fn run_in(order: Order, code: &[u8], memory: &mut [u8], helper: Helper<'_>, fuel: u64) -> Result<u64, Fault> {
     recorded(order, code, memory, helper, fuel).map(|(r0, _)| r0)
 }
 

@@ -1,4 +1,4 @@
-//! Random programs: the translator's result and memory are the independent interpreter's.
+//! Random programs, and such as compute with addresses of their frames: the translator's result and memory are the independent interpreter's.
 //!
 //! `BPF2NATIVE_RANDOM_SEED` is where to start, by default the clock; `BPF2NATIVE_RANDOM_PROGRAMS` how many programs.
 //! A failure prints the smallest program that still fails, and the seed that leads to it.
@@ -7,7 +7,10 @@ mod support;
 
 use bpf2native::Config;
 use bpf2native::config::OptLevel;
+use support::addresses::Addresses;
 use support::differential::{self, Translator};
+use support::random::Seed;
+use support::{asm, hex};
 
 /// Programs, where the environment says nothing.
 const PROGRAMS: u64 = 3_000;
@@ -22,5 +25,44 @@ fn random_programs() {
             let level = seed.below(3);
             &translators[level..=level]
         });
+    }
+}
+
+/// Programs of frame addresses, where the environment says nothing.
+const ADDRESSES: u64 = 1_500;
+
+/// Each program is translated at all levels: what is taken for an address and what for a number must not show.
+#[test]
+fn frame_addresses() {
+    let translators = [OptLevel::O2, OptLevel::O1, OptLevel::O0]
+        .map(|opt_level| Translator::new(&format!("{opt_level:?}"), Config { opt_level, ..Config::default() }));
+    for value in differential::seeds("frame_addresses", ADDRESSES) {
+        let mut seed = Seed::new(value);
+        let size = 2 + seed.below(30);
+        let program = Addresses::new(&mut seed, size);
+        let memory = program.memory();
+        let text = program.text().expect("what was tried is valid");
+        let code = asm::assemble(&text).unwrap_or_else(|error| panic!("seed {value}: {error}\n{text}"));
+        if let Err(fault) = differential::interpret(&code, memory) {
+            panic!("seed {value}: the program is not valid: {fault:?}\n{text}");
+        }
+        for translator in &translators {
+            let name = format!("seed {value}, {}", translator.name);
+            let differs =
+                |program: &Addresses| program.text().and_then(|text| translator.difference(&name, &text, memory));
+            let Some(mut error) = differs(&program) else { continue };
+            let mut smallest = program.clone();
+            loop {
+                let failing = |smaller: Addresses| differs(&smaller).map(|error| (smaller, error));
+                let Some(next) = smallest.smaller().find_map(failing) else { break };
+                (smallest, error) = next;
+            }
+            panic!(
+                "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1, {}: {error}\nmemory {}\n{}",
+                translator.name,
+                hex::encode(&memory),
+                smallest.text().unwrap_or_default()
+            );
+        }
     }
 }

@@ -12,3 +12,4 @@ mod translated;
 
 mod fixtures;
 mod replaceable;
+mod frames;

@@ -29,9 +29,9 @@ fn random_programs() {
 }
 
 /// Programs of frame addresses, where the environment says nothing.
-const ADDRESSES: u64 = 1_500;
+const ADDRESSES: u64 = 1_000;
 
-/// Each program is translated at all levels: what is taken for an address and what for a number must not show.
+/// What is taken for an address and what for a number must not show; that is found out where code is optimised, mostly.
 #[test]
 fn frame_addresses() {
     let translators = [OptLevel::O2, OptLevel::O1, OptLevel::O0]
@@ -46,7 +46,8 @@ fn frame_addresses() {
         if let Err(fault) = differential::interpret(&code, memory) {
             panic!("seed {value}: the program is not valid: {fault:?}\n{text}");
         }
-        for translator in &translators {
+        let level = [0, 0, 1, 2][seed.below(4)];
+        for translator in &translators[level..=level] {
             let name = format!("seed {value}, {}", translator.name);
             let differs =
                 |program: &Addresses| program.text().and_then(|text| translator.difference(&name, &text, memory));

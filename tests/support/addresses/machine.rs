@@ -172,29 +172,22 @@ impl Machine {
             }
             Op::Store { size, place, src } => {
                 let value = self.value(*src)?;
-                let bytes = self.bytes(*place, *size)?;
-                for (at, byte) in bytes.iter_mut().enumerate() {
-                    *byte = match value {
-                        Value::Sum(sum) if sum.is_number() => Byte::Known(sum.number.to_le_bytes()[at]),
-                        Value::Sum(sum) => Byte::Part(sum, at),
-                        Value::Part { of, at: start, len } if at < len => Byte::Part(of, start + at),
-                        _ => Byte::Opaque,
-                    };
-                }
+                self.put(*place, *size, value)?;
             }
             Op::Exchange { src, place } => {
                 self.aligned(*place)?;
                 let old = loaded(self.bytes(*place, 8)?, false);
-                self.step(&Op::Store { size: 8, place: *place, src: Operand::Reg(*src) }, functions)?;
+                self.put(*place, 8, self.value(Operand::Reg(*src))?)?;
                 self.registers[*src] = old;
             }
             Op::Add { src, place, fetch } => {
                 self.aligned(*place)?;
                 let old = loaded(self.bytes(*place, 8)?, false);
                 let sum = arithmetic("+=", false, old, self.value(Operand::Reg(*src))?);
-                let kept = std::mem::replace(&mut self.registers[*src], sum);
-                self.step(&Op::Store { size: 8, place: *place, src: Operand::Reg(*src) }, functions)?;
-                self.registers[*src] = if *fetch { old } else { kept };
+                self.put(*place, 8, sum)?;
+                if *fetch {
+                    self.registers[*src] = old;
+                }
             }
             Op::If { condition, then, otherwise } => {
                 let way = if self.holds(*condition)? { then } else { otherwise };
@@ -210,6 +203,18 @@ impl Machine {
                 }
             },
             Op::Call { callee } => self.call(*callee, functions)?,
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, place: Place, size: usize, value: Value) -> Outcome {
+        for (at, byte) in self.bytes(place, size)?.iter_mut().enumerate() {
+            *byte = match value {
+                Value::Sum(sum) if sum.is_number() => Byte::Known(sum.number.to_le_bytes()[at]),
+                Value::Sum(sum) => Byte::Part(sum, at),
+                Value::Part { of, at: start, len } if at < len => Byte::Part(of, start + at),
+                _ => Byte::Opaque,
+            };
         }
         Ok(())
     }

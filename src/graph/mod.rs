@@ -11,6 +11,7 @@
 //! | functions whose result nobody reads | `results.rs` |
 //! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
+//! | accesses of the frame whose offsets LLVM cut off | `offsets.rs` |
 //! | where a jump through a register can go | `labels.rs` |
 //!
 //! The rule for control that leaves the function's byte range, by a jump or by falling off its end: it traps. Some
@@ -21,6 +22,7 @@ mod calls;
 mod frame;
 mod labels;
 mod liveness;
+mod offsets;
 mod parameters;
 mod resolve;
 mod results;
@@ -209,6 +211,33 @@ pub enum GraphError {
         /// The largest that is supported.
         limit: u64,
     },
+    /// An access above r10.
+    #[error(
+        "{place}: `{insn}` is above the function's stack frame: LLVM keeps 16 bits of an offset, so in a frame of more \
+         than 32 KiB it is wrong; compile with `-mllvm -bpf-stack-size=32768`, which names such functions, and make \
+         their large variables static, or allocate them"
+    )]
+    AboveFrame {
+        /// Where.
+        place: Box<Place>,
+        /// The instruction's text.
+        insn: String,
+    },
+    /// An access of a frame of more than 64 KiB that may be at several places.
+    #[error(
+        "{place}: `{insn}` may be at several places of the function's stack frame of {size} bytes: LLVM keeps 16 bits \
+         of an offset; compile with `-fstack-size-section`, which says the size, and with \
+         `-mllvm -bpf-stack-size=32768`, which names such functions, and make their large variables static, or \
+         allocate them"
+    )]
+    LargeFrame {
+        /// Where.
+        place: Box<Place>,
+        /// The instruction's text.
+        insn: String,
+        /// Bytes of the frame.
+        size: u64,
+    },
     /// More edges than any compiler makes.
     #[error("{place}: the function's jumps through registers have more than {limit} edges in all")]
     TooManyLabels {
@@ -248,10 +277,22 @@ impl Graph {
         let code = Code { program, instructions: &instructions, blocks: &blocks, has_result: true };
         let live_in = |calls| liveness::at_entry(code, calls);
         let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
-        let mut frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
-        if frame.size > frame::LARGEST {
-            let place = program.place(section, Some(function), program.functions[function].start);
-            let error = GraphError::FrameTooLarge { place, size: frame.size, limit: frame::LARGEST };
+        let of = &program.functions[function];
+        let known = frame::Known { size: of.stack_size, alignment: of.stack_alignment };
+        let mut frame = frame::measure(&instructions, &blocks, known);
+        let place = |offset| program.place(section, Some(function), offset);
+        let error = if frame.size > frame::LARGEST {
+            Some(GraphError::FrameTooLarge { place: place(of.start), size: frame.size, limit: frame::LARGEST })
+        } else if of.stack_size.is_none() {
+            offsets::unclear(&instructions, &blocks, frame.certain).map(|instruction| GraphError::LargeFrame {
+                place: place(instruction.offset),
+                insn: instruction.insn.to_string(),
+                size: frame.certain,
+            })
+        } else {
+            None
+        };
+        if let Some(error) = error {
             if unverified == Unverified::Refuse {
                 return Err(error);
             }

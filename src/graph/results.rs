@@ -70,6 +70,7 @@ mod tests {
             visibility: Visibility::Default,
             address_taken: false,
             stack_size: None,
+            stack_alignment: None,
             prototype: None,
             aliases: Vec::new(),
         }

@@ -226,7 +226,7 @@ impl<'a> Flow<'a> {
     fn step(&mut self, index: usize, state: &mut State, effects: &mut Effects) {
         let instruction = &self.graph.instructions[index];
         let leave = |effects: &mut Effects, value: Range| effects.reach(value, i64::MIN);
-        let access = |base: Range, offset: i16, size: Size, pinned: bool, effects: &mut Effects| {
+        let access = |base: Range, offset: i32, size: Size, pinned: bool, effects: &mut Effects| {
             let at = base.exact_address().map(|at| at.saturating_add(i64::from(offset)));
             match at {
                 Some(at) => effects.accesses.push(ExactAccess { instruction: index, at, size, pinned }),

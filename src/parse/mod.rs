@@ -83,6 +83,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     btf::add(&objects, options.btf.as_ref(), &mut program)?;
     dwarf::add(&objects, &mut program);
     type_aliases(&mut program);
+    dwarf::align_frames(&objects, &mut program);
     Ok(program)
 }
 

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `mod` | sections, units, the entries that matter |
 //! | `types` | entries to [`CType`] |
+//! | `alignment` | alignments of frames |
 //!
 //! Rules:
 //! - DWARF is a help and not a part of the program: what is damaged, or not known here, says nothing.
@@ -16,6 +17,7 @@
 //! - The work is in proportion to the sections: attributes are counted, since they may take no bytes, and so are
 //!   tables of abbreviations, since units may share them.
 
+mod alignment;
 mod types;
 
 use std::borrow::Cow;
@@ -31,6 +33,8 @@ use object::Endianness;
 use super::object::{Object, RawRelocation};
 use crate::btf::{CType, Prototype};
 use crate::program::{FileId, Id, Program};
+
+pub(super) use alignment::add as align_frames;
 
 type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 

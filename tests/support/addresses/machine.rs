@@ -189,6 +189,21 @@ impl Machine {
                     self.registers[*src] = old;
                 }
             }
+            Op::CompareExchange { src, place } => {
+                self.aligned(*place)?;
+                let old = loaded(self.bytes(*place, 8)?, false);
+                let (Value::Sum(held), Value::Sum(expected)) = (old, self.value(Operand::Reg(0))?) else {
+                    return Err(Invalid);
+                };
+                let difference = held.plus(expected, -1);
+                if !difference.is_number() {
+                    return Err(Invalid);
+                }
+                if difference.number == 0 {
+                    self.put(*place, 8, self.value(Operand::Reg(*src))?)?;
+                }
+                self.registers[0] = old;
+            }
             Op::If { condition, then, otherwise } => {
                 let way = if self.holds(*condition)? { then } else { otherwise };
                 self.run(way, functions)?;

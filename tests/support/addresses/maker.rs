@@ -135,7 +135,7 @@ impl Maker<'_> {
             13 => Op::Constant { dst, value: *self.seed.pick(&[0, 1 << 56, 1 << 63, u64::MAX, 100]) },
             14..=16 => {
                 let reg = self.reg_of(machine, |sum| !sum.is_number());
-                Op::Same { reg, scratch: dst, text: *self.seed.pick(&SAME) }
+                Op::Same { reg, scratch: dst, text: SAME[self.seed.below(SAME.len())] }
             }
             17..=19 => {
                 // An address in the frame.

@@ -11,5 +11,5 @@ mod command;
 mod translated;
 
 mod fixtures;
-mod replaceable;
 mod frames;
+mod replaceable;

@@ -1,4 +1,4 @@
-//! Random programs: the translator's result and memory are the independent interpreter's.
+//! Random programs, and such as compute with addresses of their frames: the translator's result and memory are the independent interpreter's.
 //!
 //! `BPF2NATIVE_RANDOM_SEED` is where to start, by default the clock; `BPF2NATIVE_RANDOM_PROGRAMS` how many programs.
 //! A failure prints the smallest program that still fails, and the seed that leads to it.
@@ -7,10 +7,11 @@ mod support;
 
 use bpf2native::Config;
 use bpf2native::config::OptLevel;
+use support::addresses::Addresses;
 use support::differential::{self, Translator};
 use support::engine::cross::machine;
 use support::random::Seed;
-use support::{machines, random, two_words};
+use support::{asm, hex, machines, random, two_words};
 
 /// Programs, where the environment says nothing.
 const PROGRAMS: u64 = 3_000;
@@ -84,5 +85,44 @@ fn random_results_of_two_words() {
         let text = two_words::program(&mut seed);
         let memory = random::memory(&mut seed);
         differential::check_text(value, &text, memory, &translators);
+    }
+}
+
+/// Programs of frame addresses, where the environment says nothing.
+const ADDRESSES: u64 = 1_000;
+
+/// What is taken for an address and what for a number must not show; that is found out where code is optimised, mostly.
+#[test]
+fn random_frame_addresses() {
+    let translators = levels();
+    for value in differential::seeds("frame_addresses", ADDRESSES) {
+        let mut seed = Seed::new(value);
+        let size = 2 + seed.below(30);
+        let program = Addresses::new(&mut seed, size);
+        let memory = program.memory();
+        let text = program.text().expect("what was tried is valid");
+        let code = asm::assemble(&text).unwrap_or_else(|error| panic!("seed {value}: {error}\n{text}"));
+        if let Err(fault) = differential::interpret(&code, memory) {
+            panic!("seed {value}: the program is not valid: {fault:?}\n{text}");
+        }
+        let level = [0, 0, 1, 2][seed.below(4)];
+        for translator in &translators[level..=level] {
+            let name = format!("seed {value}, {}", translator.name);
+            let differs =
+                |program: &Addresses| program.text().and_then(|text| translator.difference(&name, &text, memory));
+            let Some(mut error) = differs(&program) else { continue };
+            let mut smallest = program.clone();
+            loop {
+                let failing = |smaller: Addresses| differs(&smaller).map(|error| (smaller, error));
+                let Some(next) = smallest.smaller().find_map(failing) else { break };
+                (smallest, error) = next;
+            }
+            panic!(
+                "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1, {}: {error}\nmemory {}\n{}",
+                translator.name,
+                hex::encode(&memory),
+                smallest.text().unwrap_or_default()
+            );
+        }
     }
 }

@@ -51,7 +51,7 @@ pub fn build(source: &Path, flavour: Flavour, folder: &Path) -> Result<PathBuf, 
             arguments.push(format!("-mcpu={cpu}"));
             // Frames are native, but not those of the peers, which take v3.
             if cpu == "v4" {
-                arguments.extend(["-mllvm", "-bpf-stack-size=1048576"].map(str::to_owned));
+                arguments.extend(["-mllvm", "-bpf-stack-size=32768"].map(str::to_owned));
             }
             arguments.push("-c".to_owned());
             (clang, arguments, "o")

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `-mcpu=v4` | signed division, sign-extending loads |
 //! | `-fno-builtin` | clang refuses builtins of variable size for BPF; calls stay calls |
-//! | `-bpf-stack-size` | frames are native: 512 bytes are no limit |
+//! | `-bpf-stack-size=32768` | frames are native: 512 bytes are no limit; above this, LLVM cuts offsets off in silence |
 //! | `-fstack-size-section` | says how large frames are |
 //! | `-I`, `-D__<machine>__` | the system's headers for the machine that the program runs on |
 //! | `-isystem` | the folder that has `bpf2native.h` ([`header`]) |
@@ -37,7 +37,7 @@ fn flags(target: &Triple, full: bool) -> Vec<String> {
         ["-target", bpf, "-O2", "-g", "-mcpu=v4", "-fno-builtin", "-U_FORTIFY_SOURCE", "-fstack-size-section"]
             .map(str::to_owned)
             .to_vec();
-    flags.extend(["-mllvm", "-bpf-stack-size=1048576"].map(str::to_owned));
+    flags.extend(["-mllvm", "-bpf-stack-size=32768"].map(str::to_owned));
     if full {
         flags.extend(["-mllvm", "-bpf-allows-libcalls"].map(str::to_owned));
     }

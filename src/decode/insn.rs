@@ -291,8 +291,8 @@ pub enum Insn {
         dst: Reg,
         /// Address.
         base: Reg,
-        /// Added to the address.
-        offset: i16,
+        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        offset: i32,
     },
     /// `*(uN *)(base + offset) = src`
     Store {
@@ -300,8 +300,8 @@ pub enum Insn {
         size: Size,
         /// Address.
         base: Reg,
-        /// Added to the address.
-        offset: i16,
+        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        offset: i32,
         /// Value.
         src: Operand,
     },
@@ -315,8 +315,8 @@ pub enum Insn {
         fetch: bool,
         /// Address.
         base: Reg,
-        /// Added to the address.
-        offset: i16,
+        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        offset: i32,
         /// Right operand.
         src: Reg,
     },
@@ -326,8 +326,8 @@ pub enum Insn {
         width: Width,
         /// Address.
         base: Reg,
-        /// Added to the address.
-        offset: i16,
+        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        offset: i32,
         /// New value, then the old one.
         src: Reg,
     },
@@ -337,8 +337,8 @@ pub enum Insn {
         width: Width,
         /// Address.
         base: Reg,
-        /// Added to the address.
-        offset: i16,
+        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        offset: i32,
         /// New value.
         src: Reg,
     },
@@ -350,8 +350,8 @@ pub enum Insn {
         dst: Reg,
         /// Address.
         base: Reg,
-        /// Added to the address.
-        offset: i16,
+        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        offset: i32,
     },
     /// `store_release(p, src)`
     StoreRelease {
@@ -359,8 +359,8 @@ pub enum Insn {
         size: Size,
         /// Address.
         base: Reg,
-        /// Added to the address.
-        offset: i16,
+        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        offset: i32,
         /// Value.
         src: Reg,
     },

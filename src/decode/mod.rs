@@ -217,7 +217,7 @@ fn load(fields: Fields) -> Result<Insn, DecodeError> {
             _ => Err(fields.wrong("offset", offset, "stack arguments are read at r11 + 8, 16, ...")),
         };
     }
-    Ok(Insn::Load { size, signed, dst, base: fields.src()?, offset })
+    Ok(Insn::Load { size, signed, dst, base: fields.src()?, offset: offset.into() })
 }
 
 fn store(fields: Fields, from_register: bool) -> Result<Insn, DecodeError> {
@@ -240,11 +240,11 @@ fn store(fields: Fields, from_register: bool) -> Result<Insn, DecodeError> {
             _ => Err(fields.wrong("offset", offset, "stack arguments are written at r11 - 8, 16, ...")),
         };
     }
-    Ok(Insn::Store { size, base: fields.dst()?, offset, src })
+    Ok(Insn::Store { size, base: fields.dst()?, offset: offset.into(), src })
 }
 
 fn read_modify_write(fields: Fields) -> Result<Insn, DecodeError> {
-    let (size, offset, imm) = (fields.size(), fields.offset, fields.imm);
+    let (size, offset, imm) = (fields.size(), i32::from(fields.offset), fields.imm);
     if imm == atomic::LOAD_ACQUIRE {
         return Ok(Insn::LoadAcquire { size, dst: fields.result()?, base: fields.src()?, offset });
     }

@@ -43,7 +43,7 @@ impl fmt::Display for SizedOperand {
 }
 
 /// `r1 + 4`, `r10 - 8`.
-struct Address(Reg, i16);
+struct Address(Reg, i32);
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -113,7 +113,7 @@ struct Finder<'a> {
     /// What holds at all labels.
     at_labels: State,
     /// Words on the stack, by their distance from r10.
-    stack: BTreeMap<i16, Value>,
+    stack: BTreeMap<i32, Value>,
     stack_rose: bool,
     bases: Bases,
     jumps: BTreeMap<usize, Value>,
@@ -294,7 +294,7 @@ impl<'a> Finder<'a> {
     }
 
     /// The entry of a table at a byte offset.
-    fn entry(&self, table: DataSectionId, offset: i16) -> Value {
+    fn entry(&self, table: DataSectionId, offset: i32) -> Value {
         let index = usize::try_from(offset).ok().filter(|offset| offset.is_multiple_of(SLOT));
         let entry =
             index.and_then(|offset| jump_table_entries(self.program, &self.program.data[table]).nth(offset / SLOT));

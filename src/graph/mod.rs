@@ -11,6 +11,7 @@
 //! | which of r0 and r2 a function returns, and where calls read r2 | `results.rs`, `second.rs` |
 //! | which functions call which | `calls.rs` |
 //! | the frame's size | `frame.rs` |
+//! | accesses of the frame whose offsets LLVM cut off | `offsets.rs` |
 //! | where a jump through a register can go | `labels.rs`; what its register holds: `label_values.rs` |
 //! | the values that stand for labels | `label_numbers.rs` |
 //!
@@ -24,6 +25,7 @@ mod label_numbers;
 mod label_values;
 mod labels;
 mod liveness;
+mod offsets;
 mod parameters;
 mod resolve;
 mod results;
@@ -223,6 +225,33 @@ pub enum GraphError {
         /// The largest that is supported.
         limit: u64,
     },
+    /// An access above r10.
+    #[error(
+        "{place}: `{insn}` is above the function's stack frame: LLVM keeps 16 bits of an offset, so in a frame of more \
+         than 32 KiB it is wrong; compile with `-mllvm -bpf-stack-size=32768`, which names such functions, and make \
+         their large variables static, or allocate them"
+    )]
+    AboveFrame {
+        /// Where.
+        place: Box<Place>,
+        /// The instruction's text.
+        insn: String,
+    },
+    /// An access of a frame of more than 64 KiB that may be at several places.
+    #[error(
+        "{place}: `{insn}` may be at several places of the function's stack frame of {size} bytes: LLVM keeps 16 bits \
+         of an offset; compile with `-fstack-size-section`, which says the size, and with \
+         `-mllvm -bpf-stack-size=32768`, which names such functions, and make their large variables static, or \
+         allocate them"
+    )]
+    LargeFrame {
+        /// Where.
+        place: Box<Place>,
+        /// The instruction's text.
+        insn: String,
+        /// Bytes of the frame.
+        size: u64,
+    },
     /// More labels than any compiler makes.
     #[error("{place}: the function's jumps through registers have more than {limit} labels in all")]
     TooManyLabels {
@@ -264,10 +293,22 @@ impl Graph {
         let code = Code { program, instructions: &instructions, blocks: &blocks, returned, ends_only: false };
         let live_in = |calls| liveness::at_entry(code, calls);
         let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
-        let mut frame = frame::measure(&instructions, &blocks, program.functions[function].stack_size);
-        if frame.size > frame::LARGEST {
-            let place = program.place(section, Some(function), program.functions[function].start);
-            let error = GraphError::FrameTooLarge { place, size: frame.size, limit: frame::LARGEST };
+        let of = &program.functions[function];
+        let known = frame::Known { size: of.stack_size, alignment: of.stack_alignment };
+        let mut frame = frame::measure(&instructions, &blocks, known);
+        let place = |offset| program.place(section, Some(function), offset);
+        let error = if frame.size > frame::LARGEST {
+            Some(GraphError::FrameTooLarge { place: place(of.start), size: frame.size, limit: frame::LARGEST })
+        } else if of.stack_size.is_none() {
+            offsets::unclear(&instructions, &blocks, frame.certain).map(|instruction| GraphError::LargeFrame {
+                place: place(instruction.offset),
+                insn: instruction.insn.to_string(),
+                size: frame.certain,
+            })
+        } else {
+            None
+        };
+        if let Some(error) = error {
             if unverified == Unverified::Refuse {
                 return Err(error);
             }

@@ -9,8 +9,11 @@
 //! | 64-bit immediate load with a relocation | the relocation's |
 //! | `code_addr` | the function that starts there, or the label |
 //!
+//! An access of the frame gets the offset that was meant ([`offsets`]).
+//!
 //! An instruction that only a verifier refuses ([`Unverified`]) becomes a jump out of the function: that traps.
 
+use super::offsets::{self, Lost};
 use super::{GraphError, Instruction, Unverified};
 use crate::decode::insn::{Callee, Insn, WideImm};
 use crate::decode::{DecodeError, SLOT, decode, opcode};
@@ -53,6 +56,23 @@ pub(super) fn instructions(
                 continue;
             }
         };
+        match offsets::restored(insn, of.stack_size) {
+            Ok(meant) => insn = meant,
+            Err(lost) => {
+                let (place, insn) = (place(offset), insn.to_string());
+                let error = match lost {
+                    Lost::Above => GraphError::AboveFrame { place, insn },
+                    Lost::Several { size } => GraphError::LargeFrame { place, insn, size },
+                };
+                if unverified == Unverified::Refuse {
+                    return Err(error);
+                }
+                refused.push(error);
+                instructions.push(Instruction { offset, insn: OUTSIDE, target: None });
+                offset += SLOT as u64;
+                continue;
+            }
+        }
         let next = offset + (insn.slots() * SLOT) as u64;
         while relocations.next_if(|relocation| relocation.offset < offset).is_some() {}
         let relocation = relocations.next_if(|relocation| relocation.offset < next).map(|found| found.target);

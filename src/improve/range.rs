@@ -1,44 +1,140 @@
-//! What is known of a register's value: an interval, of numbers or of distances from a base address.
+//! What is known of a register's value: intervals, of numbers and of distances from a base address.
 //!
-//! In: the operations of instructions. Out: [`Range`]s that hold every value that the register can have then. The rules:
+//! In: the operations of instructions. Out: [`Range`]s. The lattice: every value that a program computes of a base address
+//! is a multiple of it and a number, as long as it is computed by sums. A range has a part for each multiple.
 //!
-//! - A sum with a base address is one; no other operation is.
-//! - Where two paths meet, a value that is an address on one of them is a range above the lower one.
+//! | part | holds | least | greatest |
+//! |---|---|---|---|
+//! | `number` | 0 times the base: what is the same wherever the base is | none | every number |
+//! | `address` | once the base, by the distance from it | none | every distance |
+//! | `is_other` | any other multiple, and what is not known to be any | no | yes, and then the other parts are the greatest |
+//!
+//! Sound: each value that a register can have then is in one of the parts. Distances and numbers are integers of 64 bits
+//! that did not wrap: where a sum could, its interval is the greatest one. The rules:
+//!
+//! - Parts are added and subtracted each with each: an address less a number is an address, an address less an address a
+//!   number, a number less an address and the sum of two addresses are other multiples, and so is what is computed of these.
+//!   An operation that is no sum makes nothing of an address that is known ([`Range::alu`] is none): there the address
+//!   counts as given away.
+//! - Where two paths meet, each part holds what it held on either.
 //! - **A counter does not wrap**: a value that grows in a loop by at most [`STEP`] each time stays below [`COUNTER`]
-//!   plus that: at one step a nanosecond it takes 2 days to come near 2^60, where the difference would show.
+//!   plus that, or below twice, four times, ... that if it starts above: at one step a nanosecond it takes minutes for
+//!   the longest steps to get there, a week for those of 8, and years to come near 2^60, where the difference would show.
 //! - A value that falls in a loop, or grows faster, is unknown.
 
 use crate::decode::insn::{AluOp, Size, Width};
 
-/// Where a counter ends, for all that matters.
-const COUNTER: i64 = 1 << 56;
+/// Where a counter ends, for all that matters: about 2^52, and no number that a program has for another reason.
+const COUNTER: i64 = (1 << 52) - 0x2e_b1d5_3c97;
+
+/// The largest multiple of that, by a power of two, where one ends that starts with a product of counters.
+const LAST_COUNTER: i64 = COUNTER << 10;
 
 /// The most that a counter may grow by in each round of a loop.
 const STEP: i64 = 1 << 12;
 
-/// An interval of numbers, or of distances from the base address.
+/// How far above an address in an object the same object may reach: no address space is larger.
+const OBJECT: i64 = 1 << 57;
+
+/// All from `low` to `high`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Interval {
+    low: i64,
+    high: i64,
+}
+
+impl Interval {
+    const ALL: Interval = Interval { low: i64::MIN, high: i64::MAX };
+
+    fn hull(self, other: Interval) -> Interval {
+        Interval { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
+    /// What holds both, for what has been seen to change some times.
+    fn widened(self, other: Interval) -> Interval {
+        let low = if other.low < self.low { i64::MIN } else { self.low };
+        let high = if other.high <= self.high { self.high } else { counted(self.high, other.high) };
+        Interval { low, high }
+    }
+
+    fn plus(self, other: Interval) -> Interval {
+        match (self.low.checked_add(other.low), self.high.checked_add(other.high)) {
+            (Some(low), Some(high)) => Interval { low, high },
+            _ => Interval::ALL,
+        }
+    }
+
+    fn minus(self, other: Interval) -> Interval {
+        match (self.low.checked_sub(other.high), self.high.checked_sub(other.low)) {
+            (Some(low), Some(high)) => Interval { low, high },
+            _ => Interval::ALL,
+        }
+    }
+}
+
+/// Where a value ends that was at most `before` and is at most `now`, which is more.
+fn counted(before: i64, now: i64) -> i64 {
+    let mut end = COUNTER;
+    loop {
+        if now <= end {
+            return end;
+        }
+        if now <= end + STEP {
+            // It counts already, or is what a counter was added to.
+            return if before >= end { before } else { now };
+        }
+        if end == LAST_COUNTER {
+            return i64::MAX;
+        }
+        end *= 2;
+    }
+}
+
+/// By `join` where there are both.
+fn joined(
+    left: Option<Interval>,
+    right: Option<Interval>,
+    join: impl Fn(Interval, Interval) -> Interval,
+) -> Option<Interval> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(join(left, right)),
+        _ => left.or(right),
+    }
+}
+
+/// By `operation`, which is of both.
+fn both(
+    left: Option<Interval>,
+    right: Option<Interval>,
+    operation: impl Fn(Interval, Interval) -> Interval,
+) -> Option<Interval> {
+    left.zip(right).map(|(left, right)| operation(left, right))
+}
+
+/// An element of the lattice above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Whether it is one of distances from the base.
-    pub is_address: bool,
-    /// The least.
-    pub low: i64,
-    /// The greatest.
-    pub high: i64,
+    number: Option<Interval>,
+    address: Option<Interval>,
+    is_other: bool,
 }
 
 impl Range {
-    /// Any number that is no address.
+    /// Any number that does not depend on the base.
     pub const ANY: Range = Range::number(i64::MIN, i64::MAX);
+
+    /// Anything, computed of the base in whatever way.
+    pub const UNKNOWN: Range = Range { number: Some(Interval::ALL), address: Some(Interval::ALL), is_other: true };
 
     /// A number from `low` to `high`.
     pub const fn number(low: i64, high: i64) -> Range {
-        Range { is_address: false, low, high }
+        Range { number: Some(Interval { low, high }), address: None, is_other: false }
     }
 
     /// The address at `distance` from the base.
     pub const fn address(distance: i64) -> Range {
-        Range { is_address: true, low: distance, high: distance }
+        let address = Interval { low: distance, high: distance };
+        Range { number: None, address: Some(address), is_other: false }
     }
 
     /// A zero-extended value of this many bits.
@@ -50,78 +146,101 @@ impl Range {
         }
     }
 
+    /// Whether something of the base may be in it.
+    pub const fn may_be_address(self) -> bool {
+        self.address.is_some()
+    }
+
+    /// How far below the base it may be, if it may be an address.
+    pub fn lowest_address(self) -> Option<i64> {
+        self.address.map(|address| address.low)
+    }
+
     /// The distance from the base, where there is one only.
     pub fn exact_address(self) -> Option<i64> {
-        (self.is_address && self.low == self.high).then_some(self.low)
+        match self {
+            Range { number: None, address: Some(Interval { low, high }), .. } if low == high => Some(low),
+            _ => None,
+        }
+    }
+
+    /// Of an address in an object, that and those above it in the object, or no address of the object at all.
+    pub fn and_above(self) -> Range {
+        let above = |address: Interval| Interval { high: address.high.saturating_add(OBJECT), ..address };
+        Range { number: Some(Interval::ALL), address: self.address.map(above), ..self }
     }
 
     /// What holds the values of both.
     pub fn union(self, other: Range) -> Range {
-        let is_address = self.is_address || other.is_address;
-        let (low, high) = match (self.is_address, other.is_address) {
-            // The number is no address of the base's object: only the address's reach matters.
-            (true, false) => (self.low, i64::MAX),
-            (false, true) => (other.low, i64::MAX),
-            _ => (self.low.min(other.low), self.high.max(other.high)),
-        };
-        Range { is_address, low, high }
+        Range {
+            number: joined(self.number, other.number, Interval::hull),
+            address: joined(self.address, other.address, Interval::hull),
+            is_other: self.is_other || other.is_other,
+        }
     }
 
     /// As [`Range::union`], for what has been seen to change some times: what still changes gives up, unless it counts.
     pub fn widened(self, other: Range) -> Range {
-        let union = self.union(other);
-        let low = if union.low < self.low { i64::MIN } else { union.low };
-        let high = match union.high {
-            high if high <= self.high => self.high,
-            high if high <= COUNTER + STEP => COUNTER.max(self.high),
-            _ => i64::MAX,
-        };
-        Range { low, high, ..union }
+        Range {
+            number: joined(self.number, other.number, Interval::widened),
+            address: joined(self.address, other.address, Interval::widened),
+            is_other: self.is_other || other.is_other,
+        }
     }
 
     fn plus(self, other: Range) -> Range {
-        let is_address = self.is_address || other.is_address;
-        match (self.low.checked_add(other.low), self.high.checked_add(other.high)) {
-            _ if self.is_address && other.is_address => Range { is_address, ..Range::ANY },
-            (Some(low), Some(high)) => Range { is_address, low, high },
-            // An unknown number may lead anywhere; one that only has no upper bound leads upwards.
-            (Some(low), None) if is_address => Range { is_address, low, high: i64::MAX },
-            _ => Range { is_address, ..Range::ANY },
+        if self.is_other || other.is_other || (self.may_be_address() && other.may_be_address()) {
+            return Range::UNKNOWN;
+        }
+        let left = both(self.address, other.number, Interval::plus);
+        let right = both(self.number, other.address, Interval::plus);
+        Range {
+            number: both(self.number, other.number, Interval::plus),
+            address: joined(left, right, Interval::hull),
+            is_other: false,
         }
     }
 
     fn minus(self, other: Range) -> Range {
-        match (self.is_address, other.is_address) {
-            (true, true) => Range::ANY,
-            (false, true) => Range { is_address: true, ..Range::ANY },
-            _ => match (other.high.checked_neg(), other.low.checked_neg()) {
-                (Some(low), Some(high)) => self.plus(Range::number(low, high)),
-                _ => Range { is_address: self.is_address, ..Range::ANY },
-            },
+        if self.is_other || other.is_other || (self.number.is_some() && other.may_be_address()) {
+            return Range::UNKNOWN;
+        }
+        let numbers = both(self.number, other.number, Interval::minus);
+        let distances = both(self.address, other.address, Interval::minus);
+        Range {
+            number: joined(numbers, distances, Interval::hull),
+            address: both(self.address, other.number, Interval::minus),
+            is_other: false,
         }
     }
 
-    const fn is_natural(self) -> bool {
-        !self.is_address && self.low >= 0
+    /// The interval of something that is a number.
+    fn as_number(self) -> Option<Interval> {
+        if self.may_be_address() { None } else { self.number }
     }
 
-    fn constant(self) -> Option<i64> {
-        (!self.is_address && self.low == self.high).then_some(self.low)
+    /// Whether it is a number from 0 to `most`.
+    pub fn is_number_up_to(self, most: i64) -> bool {
+        self.as_number().is_some_and(|number| number.low >= 0 && number.high <= most)
+    }
+
+    /// The greatest number, of something that may be a number only.
+    pub fn greatest_number(self) -> i64 {
+        self.as_number().map_or(i64::MAX, |number| number.high)
     }
 
     /// The value of an arithmetic instruction. None if it makes something of an address that is no longer known as one.
     pub fn alu(op: AluOp, width: Width, left: Range, right: Range) -> Option<Range> {
         if width == Width::W32 {
-            let fits = |range: Range| range.is_natural() && range.high <= i64::from(u32::MAX);
-            let part = |range: Range| if fits(range) { range } else { Range::bits(32) };
-            if right.is_address || (left.is_address && op != AluOp::Mov) {
+            let part = |range: Range| if range.is_number_up_to(u32::MAX.into()) { range } else { Range::bits(32) };
+            if right.may_be_address() || (left.may_be_address() && op != AluOp::Mov) {
                 return None;
             }
             let (left, right) = (part(left), part(right));
             // The operations that look at bit 31, or at less of the amount, than the wider ones do.
             let differs = match op {
-                AluOp::Arsh => left.high > i64::from(i32::MAX) || right.high > 31,
-                AluOp::Lsh | AluOp::Rsh => right.high > 31,
+                AluOp::Arsh => !left.is_number_up_to(i32::MAX.into()) || !right.is_number_up_to(31),
+                AluOp::Lsh | AluOp::Rsh => !right.is_number_up_to(31),
                 _ => false,
             };
             return if differs { Some(Range::bits(32)) } else { Range::alu(op, Width::W64, left, right).map(part) };
@@ -130,34 +249,9 @@ impl Range {
             AluOp::Mov => return Some(right),
             AluOp::Add => return Some(left.plus(right)),
             AluOp::Sub => return Some(left.minus(right)),
-            _ if left.is_address || right.is_address => return None,
             _ => {}
         }
-        let amount = right.constant();
-        let natural = left.is_natural() && right.is_natural();
-        Some(match (op, amount) {
-            (AluOp::And, _) if left.is_natural() || right.is_natural() => {
-                let high = |range: Range| if range.is_natural() { range.high } else { i64::MAX };
-                Range::number(0, high(left).min(high(right)))
-            }
-            (AluOp::Or | AluOp::Xor, _) if natural => {
-                let bits = 64 - (left.high | right.high).leading_zeros();
-                Range::bits(bits as u8)
-            }
-            (AluOp::Mul, _) if natural => match left.high.checked_mul(right.high) {
-                Some(high) => Range::number(left.low * right.low, high),
-                None => Range::ANY,
-            },
-            (AluOp::Lsh, Some(by @ 0..=62)) if left.is_natural() && left.high <= i64::MAX >> by => {
-                Range::number(left.low << by, left.high << by)
-            }
-            (AluOp::Rsh, Some(by @ 0..=63)) if left.is_natural() => Range::number(left.low >> by, left.high >> by),
-            (AluOp::Rsh, Some(by @ 1..=63)) => Range::bits(64 - by as u8),
-            (AluOp::Arsh, Some(by @ 0..=63)) => Range::number(left.low >> by, left.high >> by),
-            (AluOp::Div, _) if left.is_natural() && right.is_natural() => Range::number(0, left.high),
-            (AluOp::Mod, Some(by)) if by > 0 => Range::number(0, by - 1),
-            _ => Range::ANY,
-        })
+        Some(arithmetic(op, left.as_number()?, right.as_number()?))
     }
 
     /// The value of a load, or of the sign extension of a part.
@@ -167,5 +261,35 @@ impl Range {
             (_, false) => Range::bits(size.bits()),
             (_, true) => Range::number(-(1 << (size.bits() - 1)), (1 << (size.bits() - 1)) - 1),
         }
+    }
+}
+
+/// The value of an operation on numbers.
+fn arithmetic(op: AluOp, left: Interval, right: Interval) -> Range {
+    let amount = (right.low == right.high).then_some(right.low);
+    let is_natural = |number: Interval| number.low >= 0;
+    let natural = is_natural(left) && is_natural(right);
+    match (op, amount) {
+        (AluOp::And, _) if is_natural(left) || is_natural(right) => {
+            let high = |number: Interval| if is_natural(number) { number.high } else { i64::MAX };
+            Range::number(0, high(left).min(high(right)))
+        }
+        (AluOp::Or | AluOp::Xor, _) if natural => {
+            let bits = 64 - (left.high | right.high).leading_zeros();
+            Range::bits(bits as u8)
+        }
+        (AluOp::Mul, _) if natural => match left.high.checked_mul(right.high) {
+            Some(high) => Range::number(left.low * right.low, high),
+            None => Range::ANY,
+        },
+        (AluOp::Lsh, Some(by @ 0..=62)) if is_natural(left) && left.high <= i64::MAX >> by => {
+            Range::number(left.low << by, left.high << by)
+        }
+        (AluOp::Rsh, Some(by @ 0..=63)) if is_natural(left) => Range::number(left.low >> by, left.high >> by),
+        (AluOp::Rsh, Some(by @ 1..=63)) => Range::bits(64 - by as u8),
+        (AluOp::Arsh, Some(by @ 0..=63)) => Range::number(left.low >> by, left.high >> by),
+        (AluOp::Div, _) if natural => Range::number(0, left.high),
+        (AluOp::Mod, Some(by)) if by > 0 => Range::number(0, by - 1),
+        _ => Range::ANY,
     }
 }

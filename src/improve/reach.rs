@@ -37,7 +37,7 @@ const DEPTH: usize = 3;
 const VISITS: u8 = 4;
 
 /// How often all blocks are looked at again since a slot's range grew, before the analysis gives up.
-const SLOT_ROUNDS: usize = 24;
+const SLOT_ROUNDS: usize = 40;
 
 /// Functions of more edges than this are not looked at: they are so large that they are hardly optimised at all.
 pub(super) const LARGEST: usize = 12_000;
@@ -109,8 +109,8 @@ pub(super) struct Effects {
 
 impl Effects {
     fn reach(&mut self, range: Range, further: i64) {
-        if range.is_address {
-            self.lowest = self.lowest.min(range.low.saturating_add(further.min(0)));
+        if let Some(low) = range.lowest_address() {
+            self.lowest = self.lowest.min(low.saturating_add(further.min(0)));
         }
     }
 }
@@ -226,7 +226,7 @@ impl<'a> Flow<'a> {
     fn step(&mut self, index: usize, state: &mut State, effects: &mut Effects) {
         let instruction = &self.graph.instructions[index];
         let leave = |effects: &mut Effects, value: Range| effects.reach(value, i64::MIN);
-        let access = |base: Range, offset: i16, size: Size, pinned: bool, effects: &mut Effects| {
+        let access = |base: Range, offset: i32, size: Size, pinned: bool, effects: &mut Effects| {
             let at = base.exact_address().map(|at| at.saturating_add(i64::from(offset)));
             match at {
                 Some(at) => effects.accesses.push(ExactAccess { instruction: index, at, size, pinned }),
@@ -261,7 +261,7 @@ impl<'a> Flow<'a> {
                 let value = state[src.index()];
                 leave(effects, value);
                 let part = Range::part(from, true);
-                state[dst.index()] = if !value.is_address && value.low >= 0 && value.high <= part.high {
+                state[dst.index()] = if value.is_number_up_to(part.greatest_number()) {
                     value
                 } else if width == Width::W32 {
                     Range::bits(32)
@@ -324,12 +324,12 @@ impl<'a> Flow<'a> {
             Insn::Call(callee) => self.call(instruction, callee, state, effects),
             Insn::Branch { dst, src, .. } => {
                 let operands = [state[dst.index()], of(src, Width::W64, state)];
-                effects.is_compared |= operands.iter().any(|operand| operand.is_address);
+                effects.is_compared |= operands.iter().any(|operand| operand.may_be_address());
             }
             Insn::JumpRegister { reg } => leave(effects, state[reg.index()]),
             Insn::Exit => {
-                let second = state[Reg::R2.index()].is_address && self.graph.has_second();
-                effects.is_compared |= state[Reg::R0.index()].is_address || second;
+                let second = state[Reg::R2.index()].may_be_address() && self.graph.has_second();
+                effects.is_compared |= state[Reg::R0.index()].may_be_address() || second;
             }
             Insn::Jump { .. } | Insn::MayGoto { .. } => {}
         }
@@ -350,12 +350,12 @@ impl<'a> Flow<'a> {
         let passed: Vec<(Reg, Range)> = Reg::arguments()
             .filter(|&reg| read.contains(reg))
             .map(|reg| (reg, state[reg.index()]))
-            .filter(|(_, value)| value.is_address)
+            .filter(|(_, value)| value.may_be_address())
             .collect();
         if let Callee::Register(reg) = callee {
             effects.reach(state[reg.index()], i64::MIN);
         }
-        let somewhere = Range { is_address: !passed.is_empty(), ..Range::ANY };
+        let somewhere = if passed.is_empty() { Range::ANY } else { Range::UNKNOWN };
         let upwards = match target {
             Some(Target::Import { import: id, addend: 0 }) => {
                 let import = &program.imports[id];
@@ -374,9 +374,7 @@ impl<'a> Flow<'a> {
             effects.reach(value, further);
         }
         let result = match upwards {
-            Some(true) => passed.iter().map(|&(_, value)| value).fold(Range::ANY, |result, value| {
-                if result.is_address { result.union(value) } else { Range { high: i64::MAX, ..value } }
-            }),
+            Some(true) => passed.iter().fold(Range::ANY, |result, (_, value)| result.union(value.and_above())),
             Some(false) => Range::ANY,
             None => somewhere,
         };

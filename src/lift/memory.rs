@@ -26,39 +26,24 @@ use crate::abi::WORD;
 use crate::decode::insn::{AtomicOp, Operand, Reg, Size, Width};
 
 impl Lifter<'_, '_> {
-    /// The address r10 + `offset`.
-    pub(super) fn frame_address(&mut self, offset: i16) -> Value {
-        let Some(slot) = self.frame else {
-            return self.builder.ins().iconst(WORD, i64::from(offset));
-        };
-        let size = self.builder.func.sized_stack_slots[slot].size;
-        let from_start = i64::from(size) + i64::from(offset);
-        match i32::try_from(from_start) {
-            Ok(inside) if (0..=size as i32).contains(&inside) => self.builder.ins().stack_addr(WORD, slot, inside),
-            _ => {
-                let end = self.builder.ins().stack_addr(WORD, slot, size as i32);
-                self.builder.ins().iadd_imm_s(end, i64::from(offset))
-            }
-        }
-    }
-
     /// The address `base + offset`, as an address and an offset that an access folds in.
-    fn place(&mut self, base: Reg, offset: i16) -> (Value, i32) {
-        match base {
-            Reg::FRAME => (self.frame_address(offset), 0),
-            base => (self.get(base), i32::from(offset)),
+    fn place(&mut self, base: Reg, offset: i32) -> (Value, i32) {
+        match (base, self.aligned_end) {
+            (Reg::FRAME, Some(end)) => (end, offset),
+            (Reg::FRAME, None) => (self.frame_address(offset), 0),
+            (base, _) => (self.get(base), offset),
         }
     }
 
     /// The address `base + offset`, as one value.
-    fn address(&mut self, base: Reg, offset: i16) -> Value {
+    fn address(&mut self, base: Reg, offset: i32) -> Value {
         match self.place(base, offset) {
             (address, 0) => address,
             (address, offset) => self.builder.ins().iadd_imm_s(address, i64::from(offset)),
         }
     }
 
-    pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, offset: i16) {
+    pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, offset: i32) {
         if let Some(access) = self.slots.access(self.at.offset) {
             return self.load_slot(access, size, signed, dst);
         }
@@ -77,7 +62,7 @@ impl Lifter<'_, '_> {
         self.set(dst, value);
     }
 
-    pub(super) fn store(&mut self, size: Size, base: Reg, offset: i16, src: Operand) {
+    pub(super) fn store(&mut self, size: Size, base: Reg, offset: i32, src: Operand) {
         if let Some(access) = self.slots.access(self.at.offset) {
             return self.store_slot(access, size, src);
         }
@@ -93,7 +78,7 @@ impl Lifter<'_, '_> {
     }
 
     /// An atomic read-modify-write; the old value.
-    fn read_modify_write(&mut self, op: AtomicRmwOp, width: Width, base: Reg, offset: i16, src: Reg) -> Value {
+    fn read_modify_write(&mut self, op: AtomicRmwOp, width: Width, base: Reg, offset: i32, src: Reg) -> Value {
         let ty = width_type(width);
         let address = self.address(base, offset);
         let value = self.operand_at(Operand::Reg(src), ty);
@@ -101,7 +86,7 @@ impl Lifter<'_, '_> {
         self.word(old, ty)
     }
 
-    pub(super) fn atomic(&mut self, op: AtomicOp, width: Width, fetch: bool, base: Reg, offset: i16, src: Reg) {
+    pub(super) fn atomic(&mut self, op: AtomicOp, width: Width, fetch: bool, base: Reg, offset: i32, src: Reg) {
         let op = match op {
             AtomicOp::Add => AtomicRmwOp::Add,
             AtomicOp::Or => AtomicRmwOp::Or,
@@ -124,13 +109,13 @@ impl Lifter<'_, '_> {
         }
     }
 
-    pub(super) fn exchange(&mut self, width: Width, base: Reg, offset: i16, src: Reg) {
+    pub(super) fn exchange(&mut self, width: Width, base: Reg, offset: i32, src: Reg) {
         let old = self.read_modify_write(AtomicRmwOp::Xchg, width, base, offset, src);
         self.set(src, old);
         self.full_barrier(Some(AtomicRmwOp::Xchg));
     }
 
-    pub(super) fn compare_exchange(&mut self, width: Width, base: Reg, offset: i16, src: Reg) {
+    pub(super) fn compare_exchange(&mut self, width: Width, base: Reg, offset: i32, src: Reg) {
         let ty = width_type(width);
         let address = self.address(base, offset);
         let expected = self.operand_at(Operand::Reg(Reg::R0), ty);
@@ -154,7 +139,7 @@ impl Lifter<'_, '_> {
         self.builder.ins().ireduce(types::I32, low)
     }
 
-    pub(super) fn load_acquire(&mut self, size: Size, dst: Reg, base: Reg, offset: i16) {
+    pub(super) fn load_acquire(&mut self, size: Size, dst: Reg, base: Reg, offset: i32) {
         let ty = size_type(size);
         let address = self.address(base, offset);
         let value = self.builder.ins().atomic_load(ty, MemFlagsData::new(), address);
@@ -162,7 +147,7 @@ impl Lifter<'_, '_> {
         self.set(dst, value);
     }
 
-    pub(super) fn store_release(&mut self, size: Size, base: Reg, offset: i16, src: Reg) {
+    pub(super) fn store_release(&mut self, size: Size, base: Reg, offset: i32, src: Reg) {
         let address = self.address(base, offset);
         let value = self.operand_at(Operand::Reg(src), size_type(size));
         self.builder.ins().atomic_store(MemFlagsData::new(), value, address);

@@ -6,7 +6,7 @@
 //! | BPF | CLIF |
 //! |---|---|
 //! | r0 to r9 | one `i64` variable each; undefined at entry means 0 |
-//! | r10 | `stack_addr` of the end of one explicit stack slot, unless nothing is left in the frame |
+//! | r10 | the end of one explicit stack slot: `frame.rs` |
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
@@ -20,6 +20,7 @@ mod alu;
 pub(crate) mod call;
 mod control;
 mod declarations;
+mod frame;
 pub mod libcalls;
 mod list;
 mod memory;
@@ -29,9 +30,7 @@ mod slots;
 mod switch;
 pub mod variadic;
 
-use cranelift_codegen::ir::{
-    Block, Function, InstBuilder, SourceLoc, StackSlot, StackSlotData, StackSlotKind, UserFuncName, Value,
-};
+use cranelift_codegen::ir::{Block, Function, InstBuilder, SourceLoc, StackSlot, UserFuncName, Value};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use target_lexicon::Architecture;
 
@@ -58,9 +57,6 @@ pub const TRAP_POISONED: u8 = 4;
 
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
-
-/// Bytes that the frame is aligned to.
-const FRAME_ALIGN_LOG2: u8 = 4;
 
 /// A function in CLIF.
 pub struct Lifted {
@@ -208,6 +204,8 @@ struct Lifter<'a, 'f> {
     compared: memory_calls::Compared,
     /// The BPF stack, if the function uses r10.
     frame: Option<StackSlot>,
+    /// Its end, where that is aligned further than native frames are.
+    aligned_end: Option<Value>,
     /// CLIF blocks, by index of BPF block.
     blocks: Vec<Block>,
     /// The function's parameters, and where its result goes.
@@ -236,12 +234,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
-        let frame = (slots.frame_size > 0).then(|| {
-            // The frame's end is aligned too, since its size is.
-            let size = slots.frame_size.next_multiple_of(1 << FRAME_ALIGN_LOG2);
-            let size = u32::try_from(size).expect("the graph phase bounds the frame");
-            builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, FRAME_ALIGN_LOG2))
-        });
+        let frame = frame::slot(declarations, graph, slots.frame_size, builder);
         let at = Instruction { offset: program.functions[graph.function].start, insn: Insn::Exit, target: None };
         Lifter {
             program,
@@ -258,6 +251,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             checks_tables,
             compared: memory_calls::Compared::new(),
             frame,
+            aligned_end: None,
             blocks: Vec::new(),
             entered: Entered::default(),
             outside: None,
@@ -335,6 +329,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.builder.def_var(variable, zero);
         }
         self.enter_slots();
+        self.align_frame();
         let native: Vec<Value> = self.builder.block_params(entry).to_vec();
         let abi = &self.declarations.function(self.graph.function).abi;
         self.entered = abi.enter(self.builder, &native);

@@ -139,6 +139,7 @@ fn function(found: Found, section: CodeSectionId) -> Function {
         visibility: found.visibility,
         address_taken: false,
         stack_size: None,
+        stack_alignment: None,
         prototype: None,
         aliases: found.aliases,
     }

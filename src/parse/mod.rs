@@ -90,6 +90,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     btf::add(&objects, options, &mut program)?;
     dwarf::add(&objects, &mut program);
     type_aliases(&mut program);
+    dwarf::align_frames(&objects, &mut program);
     Ok(program)
 }
 

@@ -186,6 +186,8 @@ pub struct Function {
     pub address_taken: bool,
     /// Bytes of its stack frame, where the compiler says so.
     pub stack_size: Option<u64>,
+    /// What its frame's end is a multiple of, where its compiler may have presumed more than 8 bytes.
+    pub stack_alignment: Option<u64>,
     /// Its C type from BTF. Parameters of a function that is local and not address-taken are not to be trusted:
     /// the compiler may have removed some.
     pub prototype: Option<Arc<Prototype>>,

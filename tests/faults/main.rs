@@ -17,6 +17,7 @@ mod atomics;
 mod constants;
 mod errors;
 mod fixtures;
+mod frames;
 mod label_differences;
 mod messages;
 mod names;

@@ -20,7 +20,7 @@ pub type Outcome = (u64, [u8; MEMORY]);
 
 /// A translator and what to call it in messages.
 pub struct Translator {
-    name: String,
+    pub name: String,
     jit: Jit,
     linker: Linker,
 }
@@ -37,7 +37,7 @@ impl Translator {
     }
 
     /// What is wrong with the translation of a program; `None` when nothing is, or when the program is not a valid one.
-    fn difference(&self, name: &str, text: &str, memory: [u8; MEMORY]) -> Option<String> {
+    pub fn difference(&self, name: &str, text: &str, memory: [u8; MEMORY]) -> Option<String> {
         let code = assemble(text).ok()?;
         let expected = interpret(&code, memory).ok()?;
         match self.run(name, &code, memory) {

@@ -1,6 +1,7 @@
 //! What the tests of the instruction set share.
 #![allow(dead_code, reason = "each test uses its part of it")]
 
+pub mod addresses;
 pub mod asm;
 #[cfg(target_os = "linux")]
 pub mod bpf;

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `mod` | sections, units, the entries that matter |
 //! | `types` | entries to [`CType`] |
+//! | `alignment` | alignments of frames |
 //! | `producer` | the compiler's version |
 //!
 //! Rules:
@@ -18,6 +19,7 @@
 //! - The work is in proportion to the sections: attributes are counted, since they may take no bytes, and so are
 //!   tables of abbreviations, since units may share them.
 
+mod alignment;
 mod producer;
 mod types;
 
@@ -35,6 +37,8 @@ use super::object::{Object, RawRelocation};
 use crate::abi::LARGEST_STRUCT;
 use crate::btf::{CType, Prototype};
 use crate::program::{FileId, Id, Program, StructResult};
+
+pub(super) use alignment::add as align_frames;
 
 type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 

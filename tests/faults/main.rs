@@ -25,3 +25,5 @@ mod outputs;
 mod replaceable;
 mod running;
 mod two_words;
+mod native;
+mod types;

@@ -21,6 +21,7 @@ pub(crate) mod call;
 mod control;
 mod declarations;
 mod frame;
+pub mod formats;
 pub mod libcalls;
 mod list;
 mod memory;

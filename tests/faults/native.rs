@@ -28,7 +28,7 @@ impl Machine {
     }
 
     fn compiler(&self) -> String {
-        if self.is_native { "c++".to_owned() } else { format!("{}-linux-gnu-gcc", self.name) }
+        if self.is_native { "cc".to_owned() } else { format!("{}-linux-gnu-gcc", self.name) }
     }
 
     /// Whether its tools are installed; if not, says so, and fails where `CI` is set.
@@ -56,7 +56,10 @@ impl Machine {
         let (_, error) = check(folder.path(), &arguments, 0);
         assert_eq!(error, "", "{}", self.name);
         let program = folder.path().join("program");
-        let mut compile = Command::new(self.compiler());
+        // There is no cross compiler for C++.
+        let is_cpp = natives.iter().any(|name| name.ends_with(".cpp"));
+        let compiler = if is_cpp && self.is_native { "c++".to_owned() } else { self.compiler() };
+        let mut compile = Command::new(compiler);
         compile.current_dir(folder.path()).args(["-O1", "-w", "-o"]).arg(&program);
         compile.args(natives.iter().map(|name| fixture(name))).args(["translated.o", "-lm"]);
         let (status, _, error) = run(&mut compile);

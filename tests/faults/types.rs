@@ -1,9 +1,7 @@
 //! What an object says of types, and is not to be believed to the letter: functions of one unmangled name, vectors that
 //! look like arrays, `long double`, complex numbers, other symbols for libc's functions.
 
-use std::path::Path;
-
-use crate::command::{command, fixture, run};
+use crate::command::{command, run};
 use crate::native::machines;
 use crate::translated::{executable, in_memory, object, prints};
 
@@ -31,7 +29,6 @@ fn undefined_functions_have_no_type_of_the_program_s_own() {
 /// With the functions that BTF has several of by one name, and those of which it leaves out a reference.
 #[test]
 fn functions_are_found_by_their_mangled_names() {
-    // There is no cross compiler for C++.
     let native = machines(false).into_iter().filter(|machine| machine.name() == "x86_64");
     for machine in native {
         for level in LEVELS {
@@ -39,6 +36,15 @@ fn functions_are_found_by_their_mangled_names() {
             assert_eq!(out, "5 21\n1.875\n2.75\n-1.625\n3.5\n4.5\n", "{level}");
         }
     }
+}
+
+/// Then two functions of one name cannot be told apart, and that is said.
+#[test]
+fn without_dwarf_what_is_not_known_warns() {
+    let warnings = warnings(&["mangled.nodwarf.o"]);
+    let several = "`level` cannot be called natively: BTF has several functions of this name";
+    assert!(warnings.contains(several), "{warnings}");
+    assert_eq!(warnings.lines().count(), 1, "{warnings}");
 }
 
 /// By the messages that a linker's names are shown with, the table of libc and the header of glibc agree.

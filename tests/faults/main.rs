@@ -16,6 +16,7 @@ mod accesses;
 mod atomics;
 mod constants;
 mod errors;
+mod exported;
 mod fixtures;
 mod frames;
 mod label_differences;

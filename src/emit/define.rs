@@ -112,7 +112,10 @@ fn describe(program: &Program, declarations: &Declarations, data: &DataSection) 
         let at = relocation.offset as u32;
         let (symbol, addend) = match relocation.target {
             Target::Function(function) => {
-                let id = declarations.function(function).id;
+                // What runs before and after `main` is the object's own.
+                let runs = matches!(data.kind, DataKind::Constructors(_) | DataKind::Destructors(_));
+                let callee = if runs { declarations.function(function) } else { declarations.address_of(function) };
+                let id = callee.id;
                 (ModuleRelocTarget::user(FUNCTIONS, id.as_u32()), 0)
             }
             Target::Data { section, offset } => {

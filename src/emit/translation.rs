@@ -3,6 +3,7 @@
 //! In: a program and a configuration. Out: a [`Translation`].
 
 use cranelift_object::{ObjectBuilder, ObjectModule};
+use target_lexicon::BinaryFormat;
 
 use super::{EmitError, check_endianness, synthetic};
 use crate::cache;
@@ -90,7 +91,10 @@ pub fn declared(
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
     let (selection, declarations) = time(isas.times(), Phase::Declare, || -> Result<_, EmitError> {
-        let selection = select(program, graphs, entry.roots().as_deref(), Resolution::of_object(program));
+        let is_library = purpose == Purpose::SharedLibrary && config.target.binary_format == BinaryFormat::Elf;
+        let resolution =
+            if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
+        let selection = select(program, graphs, entry.roots().as_deref(), resolution);
         let selection = selection.map_err(CompileError::from)?;
         let platform = isas.platform();
         let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;

@@ -118,7 +118,8 @@ pub enum Target {
         /// Byte offset in it; may lie outside, as C's one-past-the-end and compilers' biased addresses do.
         offset: i64,
     },
-    /// A place relative to a weak data symbol, which a later link may replace: reached by name in objects.
+    /// A place relative to a data symbol that other objects see: where a later link may put another one in its place,
+    /// it is reached by its name ([`crate::resolution`]).
     Symbol {
         /// The symbol.
         symbol: DataSymbolId,
@@ -358,6 +359,19 @@ impl Program {
     /// The function whose first instruction is at `offset` of a code section: where a call without relocation goes.
     pub fn function_at(&self, section: CodeSectionId, offset: u64) -> Option<FunctionId> {
         function_at(self.functions.as_slice(), section, offset)
+    }
+
+    /// The place in data that a target is for certain: no link gives a name another meaning.
+    pub fn data_place(&self, target: Target) -> Option<(DataSectionId, i64)> {
+        match target {
+            Target::Data { section, offset } => Some((section, offset)),
+            Target::Symbol { symbol, addend } => {
+                let symbol = &self.symbols[symbol];
+                let offset = symbol.offset.cast_signed().wrapping_add(addend);
+                (symbol.binding != Binding::Weak).then_some((symbol.section, offset))
+            }
+            _ => None,
+        }
     }
 
     /// What the relocation of the instruction at `offset` resolves to.

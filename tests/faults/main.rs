@@ -20,6 +20,7 @@ mod exported;
 mod fixtures;
 mod frames;
 mod label_differences;
+mod linking;
 mod messages;
 mod names;
 mod native;

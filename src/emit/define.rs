@@ -9,7 +9,7 @@
 //!
 //! Entries of jump tables are labels.
 
-use cranelift_module::{DataDescription, Module, ModuleRelocTarget};
+use cranelift_module::{DataDescription, Init, Module, ModuleRelocTarget};
 use target_lexicon::BinaryFormat;
 
 use super::EmitError;
@@ -18,7 +18,7 @@ use crate::config::Placement;
 use crate::decode::SLOT;
 use crate::graph::jump_table_entries;
 use crate::lift::{AddressTable, DATA, Declarations, FUNCTIONS, Imported, Outside};
-use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
+use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target, names};
 
 /// Defines everything: functions first, then read-only data, then writable data.
 ///
@@ -55,9 +55,14 @@ pub fn define(
             }
             let mut description = describe(program, declarations, data);
             if placement == Placement::Object
-                && let Some(section) = native_section(data, format)
+                && let Some(section) = native_section(program, data, format)
             {
                 description.set_custom_section(&section);
+                description.set_used(data.retained && format == BinaryFormat::Elf);
+                if let Contents::Zeros(size) = data.contents {
+                    // Sections of these names have bytes.
+                    description.init = Init::Bytes { contents: vec![0; size as usize].into_boxed_slice() };
+                }
             }
             module
                 .define_data(declared.id, &description)
@@ -67,8 +72,11 @@ pub fn define(
     Ok(())
 }
 
-/// The section that the system's linker or loader knows, for data that it runs.
-fn native_section(data: &DataSection, format: BinaryFormat) -> Option<String> {
+/// The most zero bytes that an object has for the sake of a section's name.
+const MOST_ZEROS: u64 = 1 << 20;
+
+/// The section that the system's linker or loader knows, for data that it runs, or the one that the program chose.
+fn native_section(program: &Program, data: &DataSection, format: BinaryFormat) -> Option<String> {
     let (elf, macho, coff, priority) = match data.kind {
         DataKind::Constructors(priority) => {
             (".init_array", "__DATA,__mod_init_func,mod_init_funcs", ".CRT$XCU", priority)
@@ -76,7 +84,17 @@ fn native_section(data: &DataSection, format: BinaryFormat) -> Option<String> {
         DataKind::Destructors(priority) => {
             (".fini_array", "__DATA,__mod_term_func,mod_term_funcs", ".CRT$XTU", priority)
         }
-        DataKind::Data | DataKind::ReadOnly | DataKind::JumpTable(_) => return None,
+        DataKind::JumpTable(_) => return None,
+        DataKind::Data | DataKind::ReadOnly => {
+            let in_group = data.group.is_some_and(|group| program.groups[group].is_comdat);
+            let is_small = !matches!(data.contents, Contents::Zeros(size) if size > MOST_ZEROS);
+            let is_own = format == BinaryFormat::Elf && is_small && (in_group || data.keeps_name());
+            let name = names::raw(&data.name);
+            return is_own.then(|| match name.strip_prefix(".bss") {
+                Some(rest) => format!(".data{rest}"),
+                None => name.into_owned(),
+            });
+        }
     };
     Some(match (format, priority) {
         (BinaryFormat::Macho, _) => macho.to_owned(),

@@ -5,7 +5,7 @@
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use target_lexicon::BinaryFormat;
 
-use super::{EmitError, check_endianness, synthetic};
+use super::{EmitError, check_endianness, groups, synthetic};
 use crate::cache;
 use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement};
@@ -77,7 +77,9 @@ pub fn declared(
     let isas = Isas::new(config, Placement::Object)?;
     let pool = compile::thread_pool(config.threads)?;
     let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
-    let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
+    let mut builder = builder.map_err(|error| EmitError::Write(error.to_string()))?;
+    builder.per_function_section(groups::has_groups(program, &config.target));
+    let mut module = ObjectModule::new(builder);
     let unverified = match purpose {
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,

@@ -19,12 +19,14 @@ mod id;
 mod list_call;
 pub mod names;
 pub mod prefix;
+mod sections;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, Id, IdVec, ImportId};
+pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
 pub use list_call::{ListCall, ListForm};
+pub use sections::{Edge, Group, edge};
 
 use crate::btf::Prototype;
 
@@ -57,6 +59,8 @@ pub struct Program {
     pub symbols: IdVec<DataSymbolId, DataSymbol>,
     /// Undefined symbols, each name once.
     pub imports: IdVec<ImportId, Import>,
+    /// Groups that sections belong to.
+    pub groups: IdVec<GroupId, Group>,
     /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.
     pub maps: Vec<Map>,
     /// What was noticed and does not stop translation.
@@ -80,6 +84,8 @@ pub struct CodeSection {
     pub file: FileId,
     /// Its name, such as `.text` or `xdp`.
     pub name: String,
+    /// The group that it is a member of.
+    pub group: Option<GroupId>,
     /// The instructions, as in the object; a multiple of 8 bytes.
     pub bytes: Vec<u8>,
     /// What the relocations of this section resolve to, sorted by `offset`, at most one for an instruction.
@@ -203,6 +209,9 @@ impl Function {
     }
 }
 
+/// The name of what COMMON symbols become.
+pub(crate) const COMMON: &str = "COMMON";
+
 /// What a data section is for, which decides the native section that it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataKind {
@@ -225,6 +234,10 @@ pub struct DataSection {
     pub file: FileId,
     /// Its name, such as `.rodata.str1.1`.
     pub name: String,
+    /// The group that it is a member of.
+    pub group: Option<GroupId>,
+    /// It stays in the program though nothing refers to it (`SHF_GNU_RETAIN`).
+    pub retained: bool,
     /// What it is for.
     pub kind: DataKind,
     /// Alignment in bytes, a power of two, at least 1.

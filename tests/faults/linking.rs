@@ -185,3 +185,62 @@ fn what_the_linker_says_is_shown() {
     assert!(error.contains("warning: the linker says:\nit is no good"), "{error}");
     assert!(folder.path().join("lib.so").exists());
 }
+
+/// Objects by these flags are linked by libbpf, and what comes out is translated.
+#[test]
+fn bpftool_links_objects_by_its_flags() {
+    let tools = ["bpftool", "clang-22"];
+    if let Some(missing) = tools.into_iter().find(|tool| Command::new(tool).arg("--version").output().is_err()) {
+        assert!(std::env::var_os("CI").is_none(), "`{missing}` is not installed");
+        eprintln!("left out: `{missing}` is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (flags, _) = check(folder.path(), &["cflags", "--bpftool", "--header-dir", "."], 0);
+    for (definition, output) in [("-DNAME=first", "first.o"), ("-DNAME=second -DMAIN -DPLAIN", "second.o")] {
+        let mut clang = Command::new("clang-22");
+        clang.current_dir(folder.path()).args(flags.split_whitespace()).args(definition.split(' '));
+        let (status, _, error) = run(clang.args(["-c", &source("licensed.c"), "-o", output]));
+        assert_eq!(status, 0, "{error}");
+    }
+    let mut linker = Command::new("bpftool");
+    let (status, _, error) =
+        run(linker.current_dir(folder.path()).args(["gen", "object", "all.o", "first.o", "second.o"]));
+    assert_eq!(status, 0, "{error}");
+    for inputs in [&["all.o"][..], &["first.o", "second.o"]] {
+        assert_eq!(run(&mut command(folder.path(), &[&["run"], inputs].concat())).0, 0, "{inputs:?}");
+    }
+}
+
+/// Linkers have nothing to warn of in any object: as shared libraries, where undefined symbols may stay. The index of frame
+/// tables (`.eh_frame_hdr`) is there, which linkers leave out where they cannot read what it is of.
+#[test]
+fn no_linker_warns_of_any_fixture() {
+    let mut found = Vec::new();
+    for folder in ["obj/clang22-v4", "obj/clang19-v1-O0", "obj/gcc", "unwind", "faults"] {
+        let entries = std::fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
+        found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "o")));
+    }
+    found.sort();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut linked, mut linked_with) = (0, Vec::new());
+    for (path, linker) in found.iter().zip(linkers().into_iter().cycle()) {
+        let name = path.to_str().unwrap();
+        let uses = format!("-fuse-ld={linker}");
+        let arguments = ["--shared", "-O0", name, "-o", "lib.so", "--link-arg", STRICT, "--link-arg", &uses];
+        let (status, _, error) = run(&mut command(folder.path(), &arguments));
+        // Some are for other machines, and some are refused.
+        if status != 0 && !error.contains("failed (") {
+            continue;
+        }
+        assert!(status == 0 && !error.contains("the linker says"), "{name} {linker}\n{error}");
+        let bytes = std::fs::read(folder.path().join("lib.so")).unwrap();
+        let file = object::File::parse(&*bytes).unwrap();
+        assert!(file.section_by_name(".eh_frame_hdr").is_some(), "{name} {linker}");
+        linked += 1;
+        linked_with.push(linker);
+    }
+    linked_with.sort_unstable();
+    linked_with.dedup();
+    assert!(linked > 100 && linked_with.len() == linkers().len(), "{linked} {linked_with:?}");
+}

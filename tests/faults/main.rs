@@ -25,6 +25,7 @@ mod messages;
 mod names;
 mod native;
 mod outputs;
+mod profiles;
 mod replaceable;
 mod running;
 mod two_words;

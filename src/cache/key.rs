@@ -50,6 +50,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         data,
         symbols,
         imports,
+        attached: _,
         groups,
         maps,
         warnings: _,

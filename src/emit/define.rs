@@ -12,7 +12,7 @@
 use cranelift_module::{DataDescription, Init, Module, ModuleRelocTarget};
 use target_lexicon::BinaryFormat;
 
-use super::EmitError;
+use super::{EmitError, profile};
 use crate::compile::CompiledFunction;
 use crate::config::Placement;
 use crate::decode::SLOT;
@@ -53,7 +53,7 @@ pub fn define(
             if crate::declare::is_writable(data.kind) != writable {
                 continue;
             }
-            let mut description = describe(program, declarations, data);
+            let mut description = describe(program, declarations, data, placement);
             if placement == Placement::Object
                 && let Some(section) = native_section(program, data, format)
             {
@@ -121,12 +121,20 @@ fn describe_addresses(table: &AddressTable) -> DataDescription {
     description
 }
 
-fn describe(program: &Program, declarations: &Declarations, data: &DataSection) -> DataDescription {
+fn describe(
+    program: &Program,
+    declarations: &Declarations,
+    data: &DataSection,
+    placement: Placement,
+) -> DataDescription {
     let mut description = DataDescription::new();
     description.set_align(data.align);
     // Offsets are checked when relocations are read: they lie inside the section, which is smaller than 4 GiB.
     let mut numbers = Vec::new();
     for relocation in &data.relocations {
+        if placement == Placement::Object && profile::is_distance(data, relocation) {
+            continue;
+        }
         let at = relocation.offset as u32;
         let (symbol, addend) = match relocation.target {
             Target::Function(function) => {

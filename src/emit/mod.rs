@@ -5,6 +5,7 @@
 //! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
 //! | `translation.rs` | machine code for an object |
 //! | `object.rs` | an object file |
+//! | `profile.rs` | what profile runtimes and llvm-cov look for in it |
 //! | `groups.rs` | groups of sections in it |
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
 //! | `debug.rs` | DWARF line tables |
@@ -15,6 +16,7 @@ pub(crate) mod debug;
 mod define;
 mod groups;
 mod object;
+mod profile;
 mod relocate;
 mod synthetic;
 mod translation;

@@ -22,7 +22,7 @@ use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SymbolFlags, SymbolKind, SymbolScope};
 
 use super::translation::{Purpose, Translation, translate};
-use super::{EmitError, debug, define, groups, unwind};
+use super::{EmitError, debug, define, groups, profile, unwind};
 use crate::compile::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
 use crate::entry::EntryPoints;
@@ -63,6 +63,7 @@ fn write(
         *flags &= !object::macho::MH_SUBSECTIONS_VIA_SYMBOLS;
     }
     add_symbols(program, &declarations, &functions, &entry, &mut product);
+    profile::write(program, &declarations, &mut product)?;
     groups::write(program, &declarations, &functions, &mut product);
     unwind::write(&functions, &*isas.main, &mut product)?;
     if config.debug {

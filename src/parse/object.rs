@@ -13,7 +13,7 @@ use object::{Endianness, U32};
 use super::error::ParseError;
 use super::{dwarf, stack_sizes};
 use crate::program::names;
-use crate::program::{Binding, ListCall, Visibility};
+use crate::program::{Attached, Binding, ListCall, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
@@ -318,7 +318,7 @@ impl<'data> Reader<'data> {
 
 /// Sections that are no part of the program and are read.
 fn is_read(name: &str) -> bool {
-    matches!(name, ".jumptables" | ".BTF" | ".BTF.ext" | stack_sizes::SECTION)
+    Attached::NAMES.contains(&name) || matches!(name, ".jumptables" | ".BTF" | ".BTF.ext" | stack_sizes::SECTION)
 }
 
 fn convert<'data>(

@@ -23,8 +23,8 @@ use super::merge::Globals;
 use super::object::{Object, Section, SymbolHome};
 use crate::program::names;
 use crate::program::{
-    COMMON, CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Group, GroupId, Id,
-    IdVec,
+    Attached, COMMON, CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Group,
+    GroupId, Id, IdVec,
 };
 
 /// The greatest alignment that a native section can be trusted with.
@@ -211,6 +211,21 @@ impl Layout {
         })?;
         Ok(())
     }
+}
+
+/// The sections that tools read in a file.
+pub(super) fn attached(objects: &[Object<'_>], globals: &Globals<'_>) -> Vec<Attached> {
+    let mut attached = Vec::new();
+    for (object_index, object) in objects.iter().enumerate() {
+        for (index, section) in object.sections.iter().enumerate() {
+            let is_kept = !section.is_of_program() && !globals.is_section_discarded(object_index, index);
+            if is_kept && Attached::NAMES.contains(&section.name) {
+                let align = if section.align.is_power_of_two() { section.align.min(MAX_ALIGN) } else { 1 };
+                attached.push(Attached { name: section.name.to_owned(), align, bytes: section.data.to_vec() });
+            }
+        }
+    }
+    attached
 }
 
 /// Refuses what has no native counterpart here.

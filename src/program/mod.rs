@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
 pub use list_call::{ListCall, ListForm};
-pub use sections::{Edge, Group, edge};
+pub use sections::{Attached, Edge, Group, edge};
 
 use crate::btf::Prototype;
 
@@ -59,6 +59,8 @@ pub struct Program {
     pub symbols: IdVec<DataSymbolId, DataSymbol>,
     /// Undefined symbols, each name once.
     pub imports: IdVec<ImportId, Import>,
+    /// Sections that tools read in a file and no program.
+    pub attached: Vec<Attached>,
     /// Groups that sections belong to.
     pub groups: IdVec<GroupId, Group>,
     /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.

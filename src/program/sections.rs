@@ -14,6 +14,22 @@ pub struct Group {
     pub is_comdat: bool,
 }
 
+/// A section that is not loaded: what coverage tools look for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Attached {
+    /// Its name.
+    pub name: String,
+    /// Its alignment.
+    pub align: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Attached {
+    /// The names of such sections: of LLVM's maps of source code for counters.
+    pub const NAMES: [&'static str; 2] = ["__llvm_covfun", "__llvm_covmap"];
+}
+
 /// An end of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {

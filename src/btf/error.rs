@@ -48,7 +48,8 @@ pub enum BtfError {
         /// The offset in the string table.
         offset: u32,
     },
-    /// A type of a kind that the format does not have; its length is unknown, so nothing after it can be read.
+    /// A type of a kind that neither we nor the section's layout know; its length is unknown, so nothing after it can be
+    /// read.
     #[error("type {id} at {offset:#x} has the unknown kind `{kind}`")]
     Kind {
         /// The type.

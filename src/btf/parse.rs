@@ -181,7 +181,8 @@ impl Btf {
                 | Kind::Enum64(_)
                 | Kind::Forward { .. }
                 | Kind::DataSection { .. }
-                | Kind::Float { .. } => {}
+                | Kind::Float { .. }
+                | Kind::Unknown { .. } => {}
             }
         }
         for member in &self.members {

@@ -92,3 +92,57 @@ fn prefixes_of_paths_are_mapped() {
     assert!(listing(&["--map-prefix", ".=/src"]).contains("; /src/names.c:"));
     check(folder.path(), &["--emit", "asm", "x.o", "--map-prefix", "nothing"], 2);
 }
+
+/// Types that go on from others are of no use without those, in each command that takes types.
+#[test]
+fn split_types_are_asked_for_their_base() {
+    use object::{Object, ObjectSection};
+
+    let folder = folder();
+    let object = fs::read(fixture("btf/core_target.o")).unwrap();
+    let file = object::File::parse(&*object).unwrap();
+    let base = file.section_by_name(".BTF").unwrap().data().unwrap();
+    let length = u32::from_le_bytes(base[20..24].try_into().unwrap());
+    // A float, whose name is the only string.
+    let words = [24, 0, 12, 12, 6, length, 16 << 24, 4].map(u32::to_le_bytes).concat();
+    let split = [&[0x9f, 0xeb, 1, 0][..], &words, b"split\0"].concat();
+    fs::write(folder.path().join("split"), split).unwrap();
+    fs::write(folder.path().join("base"), base).unwrap();
+    for from in ["core.o", "core_target.o"] {
+        fs::copy(fixture("btf").join(from), folder.path().join(from)).unwrap();
+    }
+    let types = ["--btf", "split", "--btf-base"];
+    for (words, failure) in [
+        (&["inspect", "core.o"][..], 1),
+        (&["-c", "core.o", "-o", "native.o"], 1),
+        (&["report", "core.o"], 2),
+        (&["diff", "core.o", "x.o"], 2),
+    ] {
+        let with = |types: &[&'static str]| [words, types].concat();
+        let (_, error) = check(folder.path(), &with(&types[..2]), failure);
+        let reason = "`split` is split BTF, whose types go on from those of another: add --btf-base FILE \
+                      (for a kernel module's, /sys/kernel/btf/vmlinux)";
+        assert!(error.contains(reason), "{words:?}: {error}");
+        let done = if words[0] == "diff" { 1 } else { 0 };
+        check(folder.path(), &with(&[&types[..], &["base"]].concat()), done);
+        check(folder.path(), &with(&[&types[..], &["core_target.o"]].concat()), done);
+        check(folder.path(), &with(&["--btf-base", "base"]), 2);
+        let (_, error) = check(folder.path(), &with(&["--btf", "base", "--btf-base", "base"]), failure);
+        assert!(error.contains("`base` is not split BTF: leave --btf-base out"), "{words:?}: {error}");
+        let (_, error) = check(folder.path(), &with(&[&types[..], &["x.o"]].concat()), failure);
+        assert!(error.contains("`split` does not go on from `x.o`"), "{words:?}: {error}");
+    }
+    // The types are an input, and what a report says of its options counts both.
+    let (_, error) = check(folder.path(), &[&["-c", "core.o", "-o", "base"], &types[..], &["base"]].concat(), 2);
+    assert!(error.contains("`base` is an input"), "{error}");
+    let depfile = ["-c", "core.o", "-o", "native.o", "--depfile", "native.d"];
+    check(folder.path(), &[&depfile, &types[..], &["base"]].concat(), 0);
+    let rule = fs::read_to_string(folder.path().join("native.d")).unwrap();
+    assert!(rule.starts_with("native.o: core.o split base\n"), "{rule}");
+    let options = |types: &[&str]| {
+        let (out, _) = check(folder.path(), &[&["report", "core.o", "--format", "json"], types].concat(), 0);
+        out.lines().find(|line| line.contains("\"btf\"")).map(str::to_owned)
+    };
+    assert_ne!(options(&["--btf", "base"]), options(&["--btf", "split", "--btf-base", "base"]));
+    assert_eq!(fs::read(folder.path().join("base")).unwrap(), base);
+}

@@ -14,23 +14,23 @@ use super::types::{
     Type, TypeId, TypedName,
 };
 use super::{Btf, BtfError};
+use crate::program::Endianness;
 
 const TYPES: &str = "a type";
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Btf, BtfError> {
+/// Reads a section; with a base, the types and strings of split BTF are added to the base's.
+pub(super) fn parse(bytes: &[u8], base: Option<&Btf>) -> Result<Btf, BtfError> {
     let header = Header::read(bytes, ".BTF")?;
     let (start, types) = header.part(8, "the type section")?;
     let (_, strings) = header.part(16, "the string section")?;
-    let mut btf = Btf {
-        endianness: header.reader.endianness,
-        strings: Strings::new(strings)?,
-        types: vec![Type { name: Name(0), kind: Kind::Void }],
-        members: Vec::new(),
-        enumerators: Vec::new(),
-        parameters: Vec::new(),
-        entries: Vec::new(),
-        symbols: Vec::new(),
-        sections: Vec::new(),
+    let mut btf = match base {
+        None => Btf::empty(header.reader.endianness, Strings::new(strings)?),
+        Some(base) if base.endianness != header.reader.endianness => return Err(BtfError::BaseByteOrder),
+        Some(base) => {
+            let mut btf = base.clone();
+            btf.strings.extend(strings)?;
+            btf
+        }
     };
     // Up to the end of the types only: what a type adds must not reach into the strings.
     let end = start + types.len();
@@ -111,6 +111,21 @@ impl Cursor<'_> {
 }
 
 impl Btf {
+    /// `void` and no more.
+    fn empty(endianness: Endianness, strings: Strings) -> Btf {
+        Btf {
+            endianness,
+            strings,
+            types: vec![Type { name: Name(0), kind: Kind::Void }],
+            members: Vec::new(),
+            enumerators: Vec::new(),
+            parameters: Vec::new(),
+            entries: Vec::new(),
+            symbols: Vec::new(),
+            sections: Vec::new(),
+        }
+    }
+
     fn read_type(&mut self, cursor: &mut Cursor<'_>) -> Result<(), BtfError> {
         let offset = cursor.offset;
         let id = TypeId(u32::try_from(self.types.len()).expect("a section is shorter than 4 GiB"));

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::command::{check, fixture};
+use crate::command::{check, command, fixture, run};
+use crate::translated::object;
 
 /// A folder with two objects.
 fn folder() -> tempfile::TempDir {
@@ -145,4 +146,31 @@ fn split_types_are_asked_for_their_base() {
     };
     assert_ne!(options(&["--btf", "base"]), options(&["--btf", "split", "--btf-base", "base"]));
     assert_eq!(fs::read(folder.path().join("base")).unwrap(), base);
+}
+
+/// Code that runs on into the next function, as assembly may: it is not joined, and nobody should be surprised.
+#[test]
+fn running_off_a_functions_end_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let object = object("runs-off.o");
+    let expected = [
+        "at 0x8, function `plain`: control runs off the function's end, into `branch`, and traps there",
+        "at 0x28, function `branch`: control runs off the function's end, into `jump`, and traps there",
+        "at 0x38, function `jump`: `goto -7` leads out of the function, to 0x8, and traps",
+    ];
+    let (_, linked) = check(folder.path(), &[&object, "-o", "program"], 0);
+    let (_, compiled) = check(folder.path(), &["-c", &object, "-o", "program.o"], 0);
+    let (_, shown) = check(folder.path(), &["--emit", "asm", &object], 0);
+    let (status, _, in_memory) = run(&mut command(folder.path(), &["run", &object]));
+    assert_eq!(status, 0, "{in_memory}");
+    for error in [linked, compiled, shown, in_memory] {
+        let warnings: Vec<&str> = error.lines().collect();
+        assert_eq!(warnings.len(), expected.len(), "{error}");
+        for (warning, expected) in warnings.iter().zip(expected) {
+            assert!(warning.starts_with("bpf2native: warning: "), "{warning}");
+            assert!(warning.contains(&format!("runs-off.o: section `.text` {expected}")), "{warning}");
+        }
+    }
+    let (_, error) = check(folder.path(), &["-c", &object, "-o", "program.o", "-O0"], 0);
+    assert_eq!(error.lines().count(), expected.len());
 }

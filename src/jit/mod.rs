@@ -43,7 +43,7 @@ use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement, TargetError};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
-use crate::graph::Unverified;
+use crate::graph::{self, Unverified};
 use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
 use crate::select::select;
@@ -193,6 +193,7 @@ impl Jit {
         let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));
         let selection = selection.map_err(CompileError::from)?;
         warnings.extend(types::without_form(program, &selection));
+        warnings.extend(graph::runs_out(program, &selection.graphs));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;

@@ -174,3 +174,40 @@ fn running_off_a_functions_end_is_a_warning() {
     let (_, error) = check(folder.path(), &["-c", &object, "-o", "program.o", "-O0"], 0);
     assert_eq!(error.lines().count(), expected.len());
 }
+
+/// Each undefined symbol once, with who refers to it, whoever finds out: the linker, or the loader in memory.
+#[test]
+fn undefined_symbols_name_those_who_refer_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["undefined.o", "undefined.other.o"] {
+        fs::copy(object(name), folder.path().join(name)).unwrap();
+    }
+    let expected = [
+        "`nowhere_called`, which undefined.other.o (function `other`) refers to",
+        "`nowhere_data`, which undefined.o (function `main`, ./undefined.c:21) refers to",
+        "`nowhere_from_both`, which undefined.o (function `main`, ./undefined.c:22), undefined.o (function `inner`, \
+         ./undefined.c:16), undefined.other.o (function `other`) refers to",
+        "`nowhere_pointed`, which undefined.o (section `.data`) refers to",
+    ];
+    let symbols = |error: &str| {
+        let mut lines: Vec<String> =
+            error.lines().filter_map(|line| line.strip_prefix("  ").map(str::to_owned)).collect();
+        lines.sort();
+        lines
+    };
+    let objects = ["undefined.o", "undefined.other.o"];
+    let link = |options: &[&str]| check(folder.path(), &[&objects, &["-o", "program"][..], options].concat(), 1).1;
+    let error = link(&[]);
+    assert_eq!(symbols(&error), expected, "{error}");
+    assert!(error.starts_with("bpf2native: error: 4 undefined symbols:\n"), "{error}");
+    assert!(error.ends_with("\ngive the objects that define them, or name their library with `-l`\n"), "{error}");
+    let (status, _, in_memory) = run(&mut command(folder.path(), &[&["run"][..], &objects].concat()));
+    assert_eq!((status, symbols(&in_memory)), (1, symbols(&error)), "{in_memory}");
+    // What else is wrong is in the linker's words.
+    let other = link(&["-l", "no-such-library"]);
+    assert!(other.contains("cannot find -lno-such-library"), "{other}");
+    let unknown = link(&["--link-arg=-Wl,--undefined=nowhere_at_all,--require-defined=nowhere_at_all"]);
+    assert!(unknown.contains("nowhere_at_all"), "{unknown}");
+    assert_eq!(symbols(&unknown), expected, "{unknown}");
+    assert!(!folder.path().join("program").exists());
+}

@@ -71,7 +71,10 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             (None, _) => write(&output, &object)?,
             (Some(artifact), Output::File(path)) => {
                 let options = link_options(arguments);
-                timing.phase(Phase::Link, || aot::link(&object, &config.target, artifact, &options, path))?;
+                let roots = if emit == Emit::Exe { EntryPoints::of(&program).roots() } else { None };
+                timing
+                    .phase(Phase::Link, || aot::link(&object, &config.target, artifact, &options, path))
+                    .map_err(|error| error.explained(&program, roots.as_deref()))?;
             }
             (Some(_), Output::Standard) => {
                 return Err(Usage("an executable or a shared library cannot go to standard output").into());

@@ -54,7 +54,9 @@ use observers::{Observation, observe};
 pub use linker::{Linker, LinkerError};
 pub use module::{FunctionError, Module, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
-pub use resolve::{MismatchedSymbol, MissingSymbol, Unresolved};
+pub use resolve::{MismatchedSymbol, Unresolved};
+
+pub use crate::undefined::MissingSymbol;
 
 /// Why a program cannot be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -10,13 +10,22 @@
 //! | `-z noexecstack`, `-z relro`, `-z now` | nothing is writable and executable; tables are protected once relocated |
 //! | `-lm`, as needed | libm is where C programs expect it to be |
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::files::Pending;
 use target_lexicon::{Architecture, BinaryFormat, Triple};
+
+use crate::compile;
+use crate::files::Pending;
+use crate::graph::Unverified;
+use crate::program::{FunctionId, Program};
+use crate::resolution::Resolution;
+use crate::select::select;
+use crate::undefined::{self, MissingSymbol};
 
 /// What to link into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +74,15 @@ pub enum LinkError {
         #[source]
         source: std::io::Error,
     },
-    /// The linker failed. For undefined symbols, its words name them.
+    /// Nothing defines some symbols that the program refers to.
+    #[error("{}", Described { missing, output })]
+    Undefined {
+        /// Each of them once.
+        missing: Vec<MissingSymbol>,
+        /// What else the linker printed.
+        output: String,
+    },
+    /// The linker failed, for another reason.
     #[error("`{linker}` failed ({status}):\n{output}")]
     Failed {
         /// Its name.
@@ -75,6 +92,68 @@ pub enum LinkError {
         /// What it printed.
         output: String,
     },
+}
+
+/// Undefined symbols, as a text.
+struct Described<'a> {
+    missing: &'a [MissingSymbol],
+    output: &'a str,
+}
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        undefined::write_all(f, self.missing)?;
+        write!(f, "\ngive the objects that define them, or name their library with `-l`")?;
+        if self.output.is_empty() { Ok(()) } else { write!(f, "\n{}", self.output) }
+    }
+}
+
+impl LinkError {
+    /// In place of the linker's words for undefined symbols of the program, who refers to them; `roots` is what the
+    /// object was made for. Its other words stay.
+    #[must_use]
+    pub fn explained(self, program: &Program, roots: Option<&[FunctionId]>) -> LinkError {
+        let LinkError::Failed { output, .. } = &self else { return self };
+        let graphs = compile::each_graph(program, Unverified::Trap);
+        let Ok(selection) = select(program, graphs, roots, Resolution::of_object(program)) else { return self };
+        let imports = program.imports.iter();
+        let imports = imports.map(|(id, import)| (undefined::linked_name(program, &selection, id), import.kconfig));
+        let runtime = selection.runtime.keys().map(|name| (name.as_str(), false));
+        let known: BTreeMap<&str, bool> = imports.chain(runtime).collect();
+        let mut names: Vec<&str> = Vec::new();
+        let mut others = Vec::new();
+        for line in output.lines() {
+            let is_undefined = line.contains("undefined");
+            let name = line.split(|c: char| !is_of_name(c)).rev().find_map(|word| known.get_key_value(word));
+            match name {
+                Some((&name, _)) if is_undefined => names.push(name),
+                _ if WHERE.iter().any(|part| line.contains(part)) => {}
+                _ => others.push(line),
+            }
+        }
+        let all: BTreeSet<&str> = names.iter().copied().collect();
+        if all.is_empty() {
+            return self;
+        }
+        let mut users = undefined::users(program, &selection, &all);
+        let mut seen = BTreeSet::new();
+        names.retain(|&name| seen.insert(name));
+        let missing = names.into_iter().map(|name| MissingSymbol {
+            name: name.to_owned(),
+            users: users.remove(name).unwrap_or_default(),
+            kconfig: known[name],
+            forbidden: false,
+        });
+        LinkError::Undefined { missing: missing.collect(), output: others.join("\n") }
+    }
+}
+
+/// Parts of lines of GNU ld, lld and mold that say where another line's symbol is, and of gcc's that linking has failed.
+const WHERE: [&str; 3] = [": in function ", ">>> ", "collect2: "];
+
+/// Whether symbols of C, C++ and Rust have this character.
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '$' | '.' | '@')
 }
 
 /// The C compiler that links for a target.
@@ -109,6 +188,8 @@ pub fn link(
 
     let linker = options.linker.clone().unwrap_or_else(|| default_linker(target));
     let mut command = Command::new(&linker);
+    // Names as they are, and words that are known.
+    command.env("COLLECT_NO_DEMANGLE", "1").env("LC_ALL", "C");
     match artifact {
         Artifact::Executable => command.arg("-pie"),
         Artifact::SharedLibrary => command.arg("-shared"),

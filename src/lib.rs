@@ -109,6 +109,7 @@ pub mod report;
 pub mod resolution;
 pub mod select;
 pub mod times;
+pub mod undefined;
 
 pub use cache::Cache;
 pub use config::Config;

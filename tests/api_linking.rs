@@ -67,7 +67,7 @@ fn a_name_is_registered_once_unless_shadowing_is_allowed() {
 #[test]
 fn an_allow_list_has_nothing_of_libc() {
     let expected = format!(
-        "1 undefined symbol:\n  `strlen`, which {} (function `length`) refers to (this process has it, and the linker \
+        "1 undefined symbol:\n  `strlen`, which {} (function `length`, ./linking.c:14) refers to (this process has it, and the linker \
          leaves the process out)\nregister them, give the objects that define them, or name their library with `-l`",
         fixture("api/linking.o").display()
     );
@@ -114,10 +114,10 @@ fn one_error_names_all_undefined_symbols_and_who_refers_to_them() {
     let program = program("api/missing.o");
     let expected = format!(
         "4 undefined symbols:\n  \
-         `missing_data`, which {object} (function `first`) refers to\n  \
-         `missing_one`, which {object} (function `first`), {object} (function `second`) refers to\n  \
+         `missing_data`, which {object} (function `first`, ./missing.c:14) refers to\n  \
+         `missing_one`, which {object} (function `first`, ./missing.c:14), {object} (function `second`, ./missing.c:19) refers to\n  \
          `missing_two`, which {object} (section `.rodata`) refers to\n  \
-         `bpf_get_prandom_u32`, which {object} (function `third`) refers to\n\
+         `bpf_get_prandom_u32`, which {object} (function `third`, ./missing.c:24) refers to\n\
          register them, give the objects that define them, or name their library with `-l`"
     );
     let message = refusal(&program, &Linker::new());

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::fs;
 
 use bpf2native::btf::core::{CoreError, Relocator, Warning, WarningReason};
-use bpf2native::btf::{Btf, BtfExt, CoreRelocation};
+use bpf2native::btf::{Btf, BtfError, BtfExt, CoreRelocation};
 use object::{Object, ObjectSection};
 
 const SECTION: &str = "raw_tp/x";
@@ -177,4 +177,82 @@ fn the_running_kernel_is_a_target() {
     assert!(kernel.types().count() > 10_000 && kernel.symbols().count() > 1_000);
     let relocated = relocate("core.o", &kernel).unwrap();
     assert!(relocated.warnings.iter().any(|warning| warning.relocation.ends_with("enum state::GONE")));
+}
+
+/// Types that go on from those of a base, as a kernel module's do: `struct gone { int added; int x; }`, whose name is
+/// the only new string.
+fn split(base: &[u8]) -> Vec<u8> {
+    let word = |offset: usize| u32::from_le_bytes(base[offset..offset + 4].try_into().unwrap());
+    let strings = &base[24 + word(16) as usize..][..word(20) as usize];
+    let at = |name: &str| {
+        let name = format!("\0{name}\0");
+        strings.windows(name.len()).position(|window| window == name.as_bytes()).unwrap() as u32 + 1
+    };
+    let whole = Btf::parse(base).unwrap();
+    let int = whole.types().find(|(_, ty)| whole.name(ty.name) == "int").unwrap().0;
+    let types = [strings.len() as u32, 4 << 24 | 2, 8, at("added"), int.0, 0, at("x"), int.0, 32];
+    let header = [24, 0, 36, 36, 5];
+    let words = header.iter().chain(&types).flat_map(|word: &u32| word.to_le_bytes());
+    [0x9f, 0xeb, 1, 0].into_iter().chain(words).chain(*b"gone\0").collect()
+}
+
+#[test]
+fn split_types_go_on_from_their_base() {
+    let base = section(&read("core_target.o"), ".BTF");
+    let (whole, split) = (Btf::parse(&base).unwrap(), split(&base));
+    let both = Btf::parse_split(&split, &whole).unwrap();
+    let (last, ty) = both.types().last().unwrap();
+    assert_eq!((both.text(last), both.types().count()), ("struct gone".to_owned(), whole.types().count() + 1));
+    let names: Vec<&str> =
+        both.members(ty.kind.composite().unwrap()).iter().map(|member| both.name(member.name)).collect();
+    assert_eq!(names, ["added", "x"]);
+    assert_eq!(both.symbols().count(), whole.symbols().count());
+    assert!(both.variable("all").is_some());
+
+    let warnings = |target: &Btf| {
+        let warnings = relocate("core.o", target).unwrap().warnings;
+        warnings.into_iter().map(|warning| warning.relocation.to_string()).collect::<Vec<_>>()
+    };
+    let (without, with) = (warnings(&whole), warnings(&both));
+    assert!(without.iter().any(|relocation| relocation.contains("struct gone.x")), "{without:?}");
+    assert!(!with.iter().any(|relocation| relocation.contains("struct gone.x")), "{with:?}");
+    assert_eq!(with.len() + 1, without.len());
+}
+
+#[test]
+fn split_types_want_their_base() {
+    let base = section(&read("core_target.o"), ".BTF");
+    let (whole, split) = (Btf::parse(&base).unwrap(), split(&base));
+    let error = |result: Result<Btf, BtfError>| result.unwrap_err().to_string();
+    assert_eq!(
+        error(Btf::parse(&split)),
+        "the types go on from those of another BTF: this is split BTF, without its base"
+    );
+    assert_eq!(
+        error(Btf::parse_split(&base, &whole)),
+        "the types do not go on from those of another BTF: there is no base to it"
+    );
+    let big = Btf::parse(&section(&read("core_target.be.o"), ".BTF")).unwrap();
+    assert_eq!(error(Btf::parse_split(&split, &big)), "the base is in the other byte order");
+    // Another base has not so many strings.
+    let other = Btf::parse(&section(&read("plain.gcc.o"), ".BTF")).unwrap();
+    assert!(error(Btf::parse_split(&split, &other)).starts_with("no string begins at"));
+    // Cut off, at each byte.
+    for length in 0..split.len() {
+        assert!(Btf::parse_split(&split[..length], &whole).is_err(), "{length}");
+    }
+}
+
+/// The modules of the kernel that runs, if it has any.
+#[test]
+fn kernel_modules_go_on_from_the_kernel() {
+    let Ok(files) = fs::read_dir("/sys/kernel/btf") else { return };
+    let Ok(kernel) = fs::read("/sys/kernel/btf/vmlinux") else { return };
+    let kernel = Btf::parse(&kernel).unwrap();
+    for file in files.map(|file| file.unwrap()).filter(|file| file.file_name() != "vmlinux").take(5) {
+        let bytes = fs::read(file.path()).unwrap();
+        assert!(matches!(Btf::parse(&bytes), Err(BtfError::NeedsBase)), "{file:?}");
+        let module = Btf::parse_split(&bytes, &kernel).unwrap();
+        assert!(module.types().count() > kernel.types().count(), "{file:?}");
+    }
 }

@@ -262,7 +262,7 @@ fn raw_type(btf: &Btf, ty: &Type, out: &mut String) {
             let component = component.map_or(-1, i64::from);
             write!(out, " type_id={} component_idx={component}", ty.0).unwrap();
         }
-        Kind::Void => {}
+        Kind::Void | Kind::Unknown { .. } => {}
     }
 }
 
@@ -288,5 +288,6 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Float { .. } => "FLOAT",
         Kind::DeclTag { .. } => "DECL_TAG",
         Kind::TypeTag(_) => "TYPE_TAG",
+        Kind::Unknown { .. } => "UNKNOWN",
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use bpf2native::btf::core::Relocator;
-use bpf2native::btf::{Btf, BtfExt, Prototypes};
+use bpf2native::btf::{Btf, BtfExt, Kind, Prototypes, TypeId};
 use object::{Object, ObjectSection};
 use proptest::prelude::*;
 
@@ -76,6 +76,20 @@ proptest! {
     }
 
     #[test]
+    fn random_layouts_do_no_harm(
+        types in prop::collection::vec(word(), 0..100),
+        layout in prop::collection::vec(any::<u8>(), 0..160),
+        lie in prop_oneof![9 => Just(0), 1 => any::<u32>()],
+    ) {
+        let mut bytes = with_layout(&types, b"\0a\0long\0", &layout);
+        exercise(&bytes, &[]);
+        // And one that is not where the header says.
+        let offset = u32::from_le_bytes(bytes[24..28].try_into().unwrap()) ^ lie;
+        bytes[24..28].copy_from_slice(&offset.to_le_bytes());
+        exercise(&bytes, &[]);
+    }
+
+    #[test]
     fn random_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         exercise(&bytes, &bytes);
         let mut bytes = bytes;
@@ -95,6 +109,14 @@ fn raw(types: &[u32], strings: &[u8]) -> Vec<u8> {
     let header = [24, 0, length, length, strings.len() as u32];
     let words = header.into_iter().chain(types.iter().copied()).flat_map(u32::to_le_bytes);
     [0x9f, 0xeb, 1, 0].into_iter().chain(words).chain(strings.iter().copied()).collect()
+}
+
+/// The same, with a header of 32 bytes, and the lengths of the kinds behind the strings.
+fn with_layout(types: &[u32], strings: &[u8], layout: &[u8]) -> Vec<u8> {
+    let (length, names) = (4 * types.len() as u32, strings.len() as u32);
+    let header = [32, 0, length, length, names, length + names, layout.len() as u32];
+    let words = header.into_iter().chain(types.iter().copied()).flat_map(u32::to_le_bytes);
+    [0x9f, 0xeb, 1, 0].into_iter().chain(words).chain(strings.iter().chain(layout).copied()).collect()
 }
 
 const INT: u32 = 1 << 24;
@@ -154,4 +176,74 @@ fn hostile_types_cost_no_more_than_their_length() {
         assert!(btf.symbols().count() <= 20_000);
         assert!(start.elapsed() < Duration::from_secs(20), "{case} took {:?}", start.elapsed());
     }
+}
+
+/// The lengths of kinds 0 to 127, of which only these add something: (kind, of one, of each of the vlen).
+fn layout(lengths: &[(usize, u8, u8)]) -> Vec<u8> {
+    let mut layout = vec![0; 4 * 128];
+    for &(kind, one, each) in lengths {
+        layout[4 * kind] = one;
+        layout[4 * kind + 1] = each;
+    }
+    layout
+}
+
+/// Kinds that were not thought of yet, among others; the layout says how long they are.
+#[test]
+fn unknown_kinds_are_skipped_by_the_layout() {
+    const UNKNOWN: u32 = 100 << 24;
+    // [1] int, [2] of kind 100: a word, and three of 5 bytes with one byte to fill; [3] of kind 127: nothing, though its
+    // number of parts is the largest; [4] [2] *, [5] f([1]), [6] f([2]), [7] f([4]), [8] to [10] functions.
+    let mut types = vec![1, INT, 4, 32 | 1 << 24];
+    types.extend([5, UNKNOWN | 3, 0xffff_fff0, 7, u32::MAX, u32::MAX, u32::MAX, u32::MAX]);
+    types.extend([0, 127 << 24 | 0xff_ffff, 0, 0, PTR, 2]);
+    for parameter in [1, 2, 4] {
+        types.extend([0, FUNC_PROTO | 1, 1, 0, parameter]);
+    }
+    types.extend([1, FUNC | 1, 5, 5, FUNC | 1, 6, 7, FUNC | 1, 7]);
+    let names = b"\0int\0g\0h\0";
+    let bytes = with_layout(&types, names, &layout(&[(100, 1, 5)]));
+    let short = Btf::parse(&bytes).unwrap_err();
+    assert!(short.to_string().contains("type"), "of 20 bytes, 16 are said to be there: {short}");
+
+    let bytes = with_layout(&types, names, &layout(&[(100, 5, 5)]));
+    let btf = Btf::parse(&bytes).unwrap();
+    exercise(&bytes, &[]);
+    let kinds: Vec<Kind> = btf.types().map(|(_, ty)| ty.kind).collect();
+    assert_eq!((kinds.len(), kinds[1], kinds[2]), (10, Kind::Unknown { kind: 100 }, Kind::Unknown { kind: 127 }));
+    let declared = |name| btf.prototype(btf.function(name).unwrap().id).map(|prototype| prototype.declare(name));
+    assert_eq!(declared("int").unwrap(), "int int(int)");
+    assert_eq!(declared("h").unwrap(), "int h(g *)");
+    let error = declared("g").unwrap_err().to_string();
+    assert_eq!(error, "type [2] (`g`) cannot be a parameter or a result");
+    assert_eq!(btf.size_of(TypeId(2)).unwrap(), None);
+
+    // A layout that ends before the kind, or that is not there, does not know it.
+    for layout in [&layout(&[])[..400], &[]] {
+        let error = Btf::parse(&with_layout(&types, names, layout)).unwrap_err().to_string();
+        assert_eq!(error, "type [2] at 0x30 has the unknown kind `100`");
+    }
+    // Entries are of four bytes, in the section.
+    let odd = Btf::parse(&with_layout(&types, names, &layout(&[(100, 5, 5)])[..511])).unwrap_err();
+    assert_eq!(odd.to_string(), "the layout's length has the impossible value 0x1ff");
+    let cut = Btf::parse(&bytes[..bytes.len() - 4]).unwrap_err();
+    assert!(cut.to_string().contains("the layout section"), "{cut}");
+}
+
+/// More parts than 16 bits count; and as many as 24 bits do, of which there are none.
+#[test]
+fn numbers_of_parts_have_24_bits() {
+    let count = 70_000;
+    let mut types = vec![0, INT, 4, 32, 0, 6 << 24 | count, 4];
+    types.extend((0..count).flat_map(|value| [1, value]));
+    let btf = Btf::parse(&raw(&types, b"\0a\0")).unwrap();
+    let all = btf.get(TypeId(2)).unwrap().kind.any_enum().unwrap();
+    assert_eq!(btf.enumerators(all).len(), count as usize);
+    assert_eq!(btf.enumerators(all).last().unwrap().value, u64::from(count) - 1);
+    let start = Instant::now();
+    let none = Btf::parse(&raw(&[0, STRUCT | 0xff_ffff, 4], b"\0")).unwrap_err();
+    assert!(none.to_string().contains("cut off"), "{none}");
+    let none = with_layout(&[0, 99 << 24 | 0xff_ffff, 4], b"\0", &layout(&[(99, 255, 255)]));
+    assert!(Btf::parse(&none).unwrap_err().to_string().contains("cut off"));
+    assert!(start.elapsed() < Duration::from_secs(1));
 }

@@ -42,13 +42,30 @@ pub enum BtfError {
     /// The string table does not begin and end with a NUL byte.
     #[error("the string table does not begin and end with a NUL byte")]
     StringTable,
+    /// Split BTF where a whole is wanted: its types and strings are counted on from a base's.
+    #[error("the types go on from those of another BTF: this is split BTF, without its base")]
+    NeedsBase,
+    /// BTF with a base that is a whole.
+    #[error("the types do not go on from those of another BTF: there is no base to it")]
+    NoBase,
+    /// Split BTF in another byte order than its base.
+    #[error("the base is in the other byte order")]
+    BaseByteOrder,
+    /// A kernel module's file whose BTF goes on from a summary of the kernel's types in the same file. The kernel puts
+    /// its own types in their place when it loads the module.
+    #[error(
+        "the types go on from those of its section `.BTF.base`, which only the kernel can resolve: load the module, \
+         and take /sys/kernel/btf/MODULE with the base /sys/kernel/btf/vmlinux"
+    )]
+    DistilledBase,
     /// A reference to a string that is not there: outside the table, or into the middle of a string.
     #[error("no string begins at {offset:#x} of the string table")]
     String {
         /// The offset in the string table.
         offset: u32,
     },
-    /// A type of a kind that the format does not have; its length is unknown, so nothing after it can be read.
+    /// A type of a kind that neither we nor the section's layout know; its length is unknown, so nothing after it can be
+    /// read.
     #[error("type {id} at {offset:#x} has the unknown kind `{kind}`")]
     Kind {
         /// The type.

@@ -94,9 +94,19 @@ impl Btf {
     ///
     /// # Errors
     ///
-    /// If the section is cut off, has a kind of type that is unknown, or refers to what it does not have.
+    /// If the section is cut off, has a kind of type whose length is not known, or refers to what it does not have.
     pub fn parse(bytes: &[u8]) -> Result<Btf, BtfError> {
-        parse::parse(bytes)
+        parse::parse(bytes, None)
+    }
+
+    /// Reads split BTF, as a kernel module has it: the numbers of its types and the offsets of its strings go on from
+    /// those of `base`. What comes out has the types of both.
+    ///
+    /// # Errors
+    ///
+    /// As [`Btf::parse`]; [`BtfError::NoBase`] for BTF that is a whole, [`BtfError::BaseByteOrder`].
+    pub fn parse_split(bytes: &[u8], base: &Btf) -> Result<Btf, BtfError> {
+        parse::parse(bytes, Some(base))
     }
 
     /// Reads a file that is a raw `.BTF` section (as `/sys/kernel/btf/vmlinux` is) or an ELF file with one.
@@ -105,13 +115,25 @@ impl Btf {
     ///
     /// If the file is neither, or for the same reasons as [`Btf::parse`].
     pub fn from_file_bytes(bytes: &[u8]) -> Result<Btf, BtfError> {
-        match Btf::parse(bytes) {
+        Btf::from_file_bytes_on(bytes, None)
+    }
+
+    /// As [`Btf::from_file_bytes`]; with a base, of split BTF, as [`Btf::parse_split`].
+    ///
+    /// # Errors
+    ///
+    /// As both of these; [`BtfError::DistilledBase`] for the file of a module that is not of one kernel.
+    pub fn from_file_bytes_on(bytes: &[u8], base: Option<&Btf>) -> Result<Btf, BtfError> {
+        match parse::parse(bytes, base) {
             Err(BtfError::Magic { .. }) => {}
             other => return other,
         }
         let file = object::File::parse(bytes).map_err(BtfError::File)?;
         let section = file.section_by_name(".BTF").ok_or(BtfError::NoSection)?;
-        Btf::parse(section.data().map_err(BtfError::File)?)
+        if file.section_by_name(".BTF.base").is_some() {
+            return Err(BtfError::DistilledBase);
+        }
+        parse::parse(section.data().map_err(BtfError::File)?, base)
     }
 
     /// The byte order that the section is in.

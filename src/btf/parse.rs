@@ -2,6 +2,10 @@
 //!
 //! Every type is three words (name, info, size or type) and what its kind adds. Names and references to types are
 //! checked here, so that later phases can follow them; what is only odd (a size that no C type has) is kept.
+//!
+//! A type of a kind that is not known here is as long as the section's layout says (`struct btf_layout` of the kernel's
+//! `include/uapi/linux/btf.h`, since 2026); without one it is an error. Kinds that are known are as long as they always
+//! are, whatever the layout says of them.
 
 use super::reader::{Header, Reader};
 use super::strings::Strings;
@@ -10,28 +14,28 @@ use super::types::{
     Type, TypeId, TypedName,
 };
 use super::{Btf, BtfError};
+use crate::program::Endianness;
 
 const TYPES: &str = "a type";
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Btf, BtfError> {
+/// Reads a section; with a base, the types and strings of split BTF are added to the base's.
+pub(super) fn parse(bytes: &[u8], base: Option<&Btf>) -> Result<Btf, BtfError> {
     let header = Header::read(bytes, ".BTF")?;
     let (start, types) = header.part(8, "the type section")?;
     let (_, strings) = header.part(16, "the string section")?;
-    let mut btf = Btf {
-        endianness: header.reader.endianness,
-        strings: Strings::new(strings)?,
-        types: vec![Type { name: Name(0), kind: Kind::Void }],
-        members: Vec::new(),
-        enumerators: Vec::new(),
-        parameters: Vec::new(),
-        entries: Vec::new(),
-        symbols: Vec::new(),
-        sections: Vec::new(),
+    let mut btf = match base {
+        None => Btf::empty(header.reader.endianness, Strings::new(strings)?),
+        Some(base) if base.endianness != header.reader.endianness => return Err(BtfError::BaseByteOrder),
+        Some(base) => {
+            let mut btf = base.clone();
+            btf.strings.extend(strings)?;
+            btf
+        }
     };
     // Up to the end of the types only: what a type adds must not reach into the strings.
     let end = start + types.len();
-    let mut cursor =
-        Cursor { reader: Reader { bytes: &bytes[..end], endianness: header.reader.endianness }, offset: start };
+    let reader = Reader { bytes: &bytes[..end], endianness: header.reader.endianness };
+    let mut cursor = Cursor { reader, offset: start, layout: Layout::read(&header)? };
     while cursor.offset < end {
         btf.read_type(&mut cursor)?;
     }
@@ -45,6 +49,33 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Btf, BtfError> {
 struct Cursor<'a> {
     reader: Reader<'a>,
     offset: usize,
+    layout: Layout<'a>,
+}
+
+/// What types of each kind add to the three words: two bytes, how much once and how much for each of their parts, and
+/// two of flags, of which none matters here. Empty in sections that do not say.
+struct Layout<'a>(&'a [[u8; 4]]);
+
+impl<'a> Layout<'a> {
+    /// Where a header that has a layout says where it is; the layout's length is behind that.
+    const FIELD: usize = 24;
+
+    fn read(header: &Header<'a>) -> Result<Self, BtfError> {
+        if header.length < Self::FIELD + 8 {
+            return Ok(Layout(&[]));
+        }
+        let (_, bytes) = header.part(Self::FIELD, "the layout section")?;
+        match bytes.as_chunks() {
+            (entries, []) => Ok(Layout(entries)),
+            _ => Err(BtfError::Header { what: "the layout's length", value: bytes.len() as u32 }),
+        }
+    }
+
+    /// How many bytes a type of this kind and with so many parts adds.
+    fn added(&self, kind: u8, count: u32) -> Option<usize> {
+        let &[once, each, ..] = self.0.get(usize::from(kind))?;
+        Some(usize::from(once) + usize::from(each) * count as usize)
+    }
 }
 
 impl Cursor<'_> {
@@ -52,6 +83,16 @@ impl Cursor<'_> {
         let words = self.reader.words(self.offset, TYPES)?;
         self.offset += 4 * N;
         Ok(words)
+    }
+
+    /// Leaves out so many bytes.
+    fn skip(&mut self, length: usize) -> Result<(), BtfError> {
+        let end = self.offset.saturating_add(length);
+        if end > self.reader.bytes.len() {
+            return Err(BtfError::Truncated { what: TYPES, offset: self.offset });
+        }
+        self.offset = end;
+        Ok(())
     }
 
     /// `count` times `N` words, each made a `T` and appended to `all`.
@@ -70,12 +111,27 @@ impl Cursor<'_> {
 }
 
 impl Btf {
+    /// `void` and no more.
+    fn empty(endianness: Endianness, strings: Strings) -> Btf {
+        Btf {
+            endianness,
+            strings,
+            types: vec![Type { name: Name(0), kind: Kind::Void }],
+            members: Vec::new(),
+            enumerators: Vec::new(),
+            parameters: Vec::new(),
+            entries: Vec::new(),
+            symbols: Vec::new(),
+            sections: Vec::new(),
+        }
+    }
+
     fn read_type(&mut self, cursor: &mut Cursor<'_>) -> Result<(), BtfError> {
         let offset = cursor.offset;
         let id = TypeId(u32::try_from(self.types.len()).expect("a section is shorter than 4 GiB"));
         let [name, info, word] = cursor.words()?;
-        // info: bits 0..16 the number of parts, 24..29 the kind, 31 the kind's flag.
-        let (count, kind, flag) = (info & 0xffff, (info >> 24) as u8 & 0x1f, info >> 31 != 0);
+        // info: bits 0..24 the number of parts, 24..31 the kind, 31 the kind's flag.
+        let (count, kind, flag) = (info & 0xff_ffff, (info >> 24) as u8 & 0x7f, info >> 31 != 0);
         let ty = TypeId(word);
         let kind = match kind {
             1 => Kind::Int(int(word, cursor.words()?)),
@@ -130,7 +186,11 @@ impl Btf {
                 let enumerators = cursor.list(&mut self.enumerators, count, value)?;
                 Kind::Enum64(Enum { bytes: word, signed: flag, enumerators })
             }
-            _ => return Err(BtfError::Kind { id, offset, kind }),
+            _ => {
+                let added = cursor.layout.added(kind, count).filter(|_| kind != 0);
+                cursor.skip(added.ok_or(BtfError::Kind { id, offset, kind })?)?;
+                Kind::Unknown { kind }
+            }
         };
         self.types.push(Type { name: Name(name), kind });
         Ok(())
@@ -181,7 +241,8 @@ impl Btf {
                 | Kind::Enum64(_)
                 | Kind::Forward { .. }
                 | Kind::DataSection { .. }
-                | Kind::Float { .. } => {}
+                | Kind::Float { .. }
+                | Kind::Unknown { .. } => {}
             }
         }
         for member in &self.members {

@@ -15,13 +15,37 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    /// Takes the table over. Bytes that are not UTF-8 (source text in an older encoding)
-    /// become `?`, and so do those of characters that a terminal obeys, but for tabs.
+    /// A table that is whole: the first string is empty.
     pub(super) fn new(bytes: &[u8]) -> Result<Self, BtfError> {
-        if bytes.first() != Some(&0) || bytes.last() != Some(&0) {
+        match bytes {
+            [0, ..] => {}
+            // The strings of split BTF have no empty one in front, and may be none.
+            [.., 0] | [] => return Err(BtfError::NeedsBase),
+            _ => return Err(BtfError::StringTable),
+        }
+        let mut strings = Strings { text: String::new(), ends: Vec::new() };
+        strings.append(bytes)?;
+        Ok(strings)
+    }
+
+    /// Puts the strings of split BTF behind those of its base, from which they are counted.
+    pub(super) fn extend(&mut self, bytes: &[u8]) -> Result<(), BtfError> {
+        match bytes {
+            [0, ..] => Err(BtfError::NoBase),
+            [] => Ok(()),
+            bytes => self.append(bytes),
+        }
+    }
+
+    /// Adds to the table. Bytes that are not UTF-8 (source text in an older encoding)
+    /// become `?`, and so do those of characters that a terminal obeys, but for tabs.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), BtfError> {
+        if bytes.last() != Some(&0) {
             return Err(BtfError::StringTable);
         }
-        let mut text = String::with_capacity(bytes.len());
+        let Strings { text, ends } = self;
+        let start = text.len();
+        text.reserve(bytes.len());
         for chunk in bytes.utf8_chunks() {
             let mut valid = chunk.valid();
             while let Some(at) = valid.find(|c| is_unprintable(c) && c != '\0' && c != '\t') {
@@ -33,8 +57,9 @@ impl Strings {
             text.push_str(valid);
             text.extend(chunk.invalid().iter().map(|_| '?'));
         }
-        let ends = (0..).zip(text.bytes()).filter(|&(_, byte)| byte == 0).map(|(offset, _)| offset).collect();
-        Ok(Strings { text, ends })
+        let zeros = (start..).zip(text[start..].bytes()).filter(|&(_, byte)| byte == 0);
+        ends.extend(zeros.map(|(offset, _)| offset as u32));
+        Ok(())
     }
 
     /// The string that begins at `offset`.

@@ -106,6 +106,11 @@ pub enum Kind {
     },
     /// `TYPE_TAG`, on this type.
     TypeTag(TypeId),
+    /// A kind that is not known here, whose length the section says: nothing can be made of it.
+    Unknown {
+        /// `BTF_KIND_*`.
+        kind: u8,
+    },
 }
 
 impl Kind {

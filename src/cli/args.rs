@@ -12,6 +12,7 @@ use target_lexicon::Triple;
 use super::diff::DiffArguments;
 use super::golden::GoldenArguments;
 use super::report::ReportArguments;
+use super::types::Types;
 
 /// Translates BPF objects into native code.
 ///
@@ -49,9 +50,8 @@ pub struct Inputs {
     /// BPF objects and archives
     #[arg(value_name = "OBJECT")]
     pub objects: Vec<PathBuf>,
-    /// Apply CO-RE relocations for the types in this BTF (raw, or in an ELF file)
-    #[arg(long, value_name = "FILE")]
-    pub btf: Option<PathBuf>,
+    #[command(flatten)]
+    pub types: Types,
     /// Begin paths of source files with NEW instead of OLD, in line tables and listings
     #[arg(long, value_name = "OLD=NEW")]
     pub map_prefix: Vec<PrefixMap>,

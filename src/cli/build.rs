@@ -11,7 +11,7 @@ use bpf2native::entry::EntryPoints;
 use bpf2native::listing;
 use bpf2native::times::Phase;
 
-use super::args::{Build, Emit};
+use super::args::{Build, Emit, Inputs};
 use super::timing::Timing;
 use super::{Usage, outputs, print, read, warn};
 
@@ -71,8 +71,10 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             (None, _) => write(&output, &object)?,
             (Some(artifact), Output::File(path)) => {
                 let options = link_options(arguments);
-                let link = || aot::link(&object, &config.target, artifact, &options, path);
-                let said = timing.phase(Phase::Link, link)?;
+                let roots = if emit == Emit::Exe { EntryPoints::of(&program).roots() } else { None };
+                let said = timing
+                    .phase(Phase::Link, || aot::link(&object, &config.target, artifact, &options, path))
+                    .map_err(|error| error.explained(&program, roots.as_deref()))?;
                 if !said.is_empty() {
                     warn(&[format!("the linker says:\n{said}")]);
                 }
@@ -83,7 +85,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
         }
     }
     if let (Some(depfile), Output::File(path)) = (&arguments.depfile, &output) {
-        write_depfile(depfile, path, &arguments.inputs.objects)?;
+        write_depfile(depfile, path, &arguments.inputs)?;
     }
     timing.print();
     Ok(())
@@ -102,7 +104,7 @@ fn check_outputs(arguments: &Build, output: &Output) -> anyhow::Result<()> {
         outputs.push(path);
     }
     let linked = arguments.link_arguments.iter().map(Path::new);
-    let inputs = arguments.inputs.objects.iter().chain(&arguments.inputs.btf).map(PathBuf::as_path);
+    let inputs = arguments.inputs.objects.iter().map(PathBuf::as_path).chain(arguments.inputs.types.paths());
     outputs::check(&outputs, inputs.chain(linked))
 }
 
@@ -148,10 +150,11 @@ fn link_options(arguments: &Build) -> LinkOptions {
 }
 
 /// Writes a rule as `cc -MD` does, with an empty rule for each input so that a removed one stops no build.
-fn write_depfile(depfile: &Path, output: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+fn write_depfile(depfile: &Path, output: &Path, inputs: &Inputs) -> anyhow::Result<()> {
     let escape =
         |path: &Path| path.display().to_string().replace('$', "$$").replace('#', "\\#").replace(' ', "\\ ");
-    let inputs: Vec<String> = inputs.iter().map(|input| escape(input)).collect();
+    let inputs = inputs.objects.iter().map(PathBuf::as_path).chain(inputs.types.paths());
+    let inputs: Vec<String> = inputs.map(escape).collect();
     let mut text = format!("{}: {}\n", escape(output), inputs.join(" "));
     for input in &inputs {
         text.push_str(&format!("\n{input}:\n"));

@@ -11,7 +11,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::args::Generation;
 use super::progress::Progress;
-use super::report::{Selection, check_names, parse, read_btf};
+use super::report::{Selection, check_names, parse};
+use super::types::Types;
 use super::{Usage, outputs, warn};
 
 /// The columns of a table, if none are named.
@@ -68,9 +69,8 @@ pub struct DiffArguments {
     /// Write to this file; `-` is standard output
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Apply CO-RE relocations for the types in this BTF (raw, or in an ELF file)
-    #[arg(long, value_name = "FILE")]
-    pub btf: Option<PathBuf>,
+    #[command(flatten)]
+    pub types: Types,
     #[command(flatten)]
     pub generation: Generation,
 }
@@ -135,8 +135,9 @@ fn generation(option: &str, words: &str) -> anyhow::Result<Generation> {
 }
 
 pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
-    let optional = [&arguments.new, &arguments.against, &arguments.btf].into_iter().flatten();
+    let optional = [&arguments.new, &arguments.against].into_iter().flatten();
     let inputs = std::iter::once(&arguments.old).chain(optional).map(PathBuf::as_path);
+    let inputs = inputs.chain(arguments.types.paths());
     outputs::check(outputs::file(arguments.output.as_ref()).as_slice(), inputs)?;
     let columns = arguments.selection.stats(COLUMNS, false)?;
     let want = match (arguments.show, arguments.format) {
@@ -196,7 +197,7 @@ fn text(arguments: &DiffArguments, diff: &Diff, columns: &[compare::Stat]) -> St
 }
 
 fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
-    let btf = read_btf(arguments.btf.as_ref())?;
+    let btf = arguments.types.read()?;
     if let Some(against) = &arguments.against {
         let inputs = Inputs::find(std::slice::from_ref(&arguments.old))?;
         let setting = Setting { config: arguments.generation.config(), btf };

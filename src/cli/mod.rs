@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod run;
 mod timing;
+mod types;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,7 +20,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bpf2native::Program;
-use bpf2native::btf::Btf;
 use bpf2native::config::Pass;
 use bpf2native::parse::{self, Input, Options};
 use bpf2native::program::names;
@@ -128,11 +128,7 @@ fn read(inputs: &Inputs) -> anyhow::Result<Program> {
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
     let mut options = Options::default();
     options.prefixes.clone_from(&inputs.map_prefix);
-    if let Some(path) = &inputs.btf {
-        let bytes = outputs::read(path)?;
-        let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;
-        options.btf = Some(btf);
-    }
+    options.btf = inputs.types.read()?.map(|(btf, _)| btf);
     let program = parse::parse(&objects, &options)?;
     warn(&program.warnings);
     Ok(program)

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use bpf2native::btf::Btf;
 use bpf2native::compare::{self, DiffRow, State};
 use bpf2native::config::Config;
@@ -12,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::Generation;
 use super::progress::Progress;
+use super::types::Types;
 use super::{Usage, WrongOptions, outputs, warn};
 
 /// The columns of a table, if none are named.
@@ -41,9 +41,8 @@ pub struct ReportArguments {
     pub format: Option<ReportFormat>,
     #[command(flatten)]
     pub selection: Selection,
-    /// Apply CO-RE relocations for the types in this BTF (raw, or in an ELF file)
-    #[arg(long, value_name = "FILE")]
-    pub btf: Option<PathBuf>,
+    #[command(flatten)]
+    pub types: Types,
     #[command(flatten)]
     pub generation: Generation,
 }
@@ -115,14 +114,6 @@ pub fn check_names(option: &str, unmatched: Option<&str>) -> anyhow::Result<()> 
     }
 }
 
-/// Types for CO-RE relocations, with the bytes that they were read from.
-pub fn read_btf(path: Option<&PathBuf>) -> anyhow::Result<Option<(Btf, Vec<u8>)>> {
-    let Some(path) = path else { return Ok(None) };
-    let bytes = outputs::read(path)?;
-    let btf = Btf::from_file_bytes(&bytes).with_context(|| format!("`{}` has no BTF", path.display()))?;
-    Ok(Some((btf, bytes)))
-}
-
 /// Makes a report of objects.
 pub fn of_objects(
     inputs: &Inputs,
@@ -136,7 +127,7 @@ pub fn of_objects(
 }
 
 pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
-    let inputs = arguments.inputs.iter().chain(&arguments.btf).map(PathBuf::as_path);
+    let inputs = arguments.inputs.iter().map(PathBuf::as_path).chain(arguments.types.paths());
     outputs::check(outputs::file(arguments.output.as_ref()).as_slice(), inputs)?;
     let default = if arguments.output.is_some() { ReportFormat::Json } else { ReportFormat::Table };
     let format = arguments.format.unwrap_or(default);
@@ -154,7 +145,7 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
         }
         let wants_texts = arguments.texts || format == ReportFormat::Html;
         let want = if wants_texts { Want::Texts } else { Want::Numbers };
-        let btf = read_btf(arguments.btf.as_ref())?;
+        let btf = arguments.types.read()?;
         let made = of_objects(&inputs, &arguments.generation.config(), btf.as_ref(), want)?;
         report::Report { shard: arguments.shard, ..made }
     };

@@ -11,7 +11,7 @@ use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement};
 use crate::declare::declare;
 use crate::entry::EntryPoints;
-use crate::graph::Unverified;
+use crate::graph::{self, Unverified};
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::resolution::Resolution;
@@ -98,6 +98,7 @@ pub fn declared(
             if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
         let selection = select(program, graphs, entry.roots().as_deref(), resolution);
         let selection = selection.map_err(CompileError::from)?;
+        warnings.extend(graph::runs_out(program, &selection.graphs));
         let platform = isas.platform();
         let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
         Ok((selection, declarations))

@@ -10,16 +10,18 @@
 //! | registers live at entry | `liveness.rs`; seen through calls: `parameters.rs` |
 //! | which of r0 and r2 a function returns, and where calls read r2 | `results.rs`, `second.rs` |
 //! | which functions call which | `calls.rs` |
+//! | warnings of control that leaves a function | `ends.rs` |
 //! | the frame's size | `frame.rs` |
 //! | accesses of the frame whose offsets LLVM cut off | `offsets.rs` |
 //! | where a jump through a register can go | `labels.rs`; what its register holds: `label_values.rs` |
 //! | the values that stand for labels | `label_numbers.rs` |
 //!
 //! The rule for control that leaves the function's byte range, by a jump or by falling off its end: it traps. Some
-//! compilers emit such code where it is unreachable (LLVM issue 208984), so it is no error.
+//! compilers emit such code where it is unreachable (LLVM issue 208984), so it is no error; other such code is a warning.
 
 mod blocks;
 mod calls;
+mod ends;
 mod frame;
 mod label_numbers;
 mod label_values;
@@ -37,6 +39,7 @@ use crate::decode::insn::{Insn, Reg};
 use crate::program::{CodeSectionId, FunctionId, Place, Program, StructResult, Target};
 
 pub use calls::{CallGraph, never_returns, own_calls};
+pub use ends::runs_out;
 pub use frame::Frame;
 pub use label_numbers::LabelNumbers;
 pub use labels::{JumpTarget, LabelIndex, RegisterJump, jump_table_entries};

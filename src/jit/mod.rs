@@ -44,7 +44,7 @@ use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement, TargetError};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
-use crate::graph::Unverified;
+use crate::graph::{self, Unverified};
 use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
 use crate::select::select;
@@ -55,7 +55,9 @@ use observers::{Observation, observe};
 pub use linker::{Linker, LinkerError};
 pub use module::{FunctionError, Module, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
-pub use resolve::{MismatchedSymbol, MissingSymbol, Unresolved};
+pub use resolve::{MismatchedSymbol, Unresolved};
+
+pub use crate::undefined::MissingSymbol;
 
 /// Why a program cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -195,6 +197,7 @@ impl Jit {
         let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));
         let selection = selection.map_err(CompileError::from)?;
         warnings.extend(types::without_form(program, &selection));
+        warnings.extend(graph::runs_out(program, &selection.graphs));
         let handle = Handle::new();
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;

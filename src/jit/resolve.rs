@@ -9,12 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Linker;
-use crate::lift::{call, libcalls};
-use crate::program::{Import, ImportId, Program, Target};
+use crate::lift::libcalls;
+use crate::program::{Import, Program};
 use crate::select::{Selection, Usage};
-
-/// How many of those who refer to a symbol an error names.
-const MOST_USERS: usize = 4;
+use crate::undefined::{self, MissingSymbol};
 
 /// Symbols of a program that nothing defines, or that are registered with another type.
 #[derive(Debug)]
@@ -24,20 +22,6 @@ pub struct Unresolved {
     pub missing: Vec<MissingSymbol>,
     /// Those with another type.
     pub mismatched: Vec<MismatchedSymbol>,
-}
-
-/// A symbol that nothing defines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MissingSymbol {
-    /// Its name.
-    pub name: String,
-    /// Who refers to it: functions and data sections, with their objects.
-    pub users: Vec<String>,
-    /// It is a value of the kernel's configuration.
-    pub kconfig: bool,
-    /// The process has it, but the linker was told to leave the process out.
-    pub forbidden: bool,
 }
 
 /// A symbol that is registered with another type than the program declares.
@@ -58,20 +42,7 @@ impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         if !self.missing.is_empty() {
-            let plural = if self.missing.len() == 1 { "" } else { "s" };
-            write!(f, "{} undefined symbol{plural}:", self.missing.len())?;
-            for MissingSymbol { name, users, kconfig, forbidden } in &self.missing {
-                write!(f, "\n  `{name}`, which {} refers to", list(users))?;
-                if *kconfig {
-                    write!(
-                        f,
-                        " (of `.kconfig`: a value of the kernel's configuration, to be defined as a variable)"
-                    )?;
-                }
-                if *forbidden {
-                    write!(f, " (this process has it, and the linker leaves the process out)")?;
-                }
-            }
+            undefined::write_all(f, &self.missing)?;
             write!(f, "\nregister them, give the objects that define them, or name their library with `-l`")?;
             separator = "\n";
         }
@@ -93,16 +64,6 @@ impl fmt::Display for Unresolved {
     }
 }
 
-/// The first few, and how many more.
-fn list(users: &[String]) -> String {
-    let shown = users.len().min(MOST_USERS);
-    let mut text = users[..shown].join(", ");
-    if users.len() > shown {
-        text.push_str(&format!(" and {} more", users.len() - shown));
-    }
-    text
-}
-
 /// The address of every undefined symbol of `program`; `warnings` gets what is registered in vain.
 ///
 /// # Errors
@@ -116,8 +77,9 @@ pub(super) fn resolve(
 ) -> Result<BTreeMap<String, usize>, Unresolved> {
     let mut resolved = BTreeMap::new();
     let mut unresolved = Unresolved { missing: Vec::new(), mismatched: Vec::new() };
-    let mut missing = |name: &str, users, kconfig| {
+    let mut missing = |name: &str, kconfig| {
         let forbidden = linker.forbids(name);
+        let users = Vec::new();
         unresolved.missing.push(MissingSymbol { name: name.to_owned(), users, kconfig, forbidden });
     };
     for (id, import) in program.imports.iter() {
@@ -127,7 +89,7 @@ pub(super) fn resolve(
             continue;
         }
         // Libc's functions of `long double` are called by another name.
-        let name = selection.resolution.facts(id).double_form.unwrap_or(&import.name);
+        let name = undefined::linked_name(program, selection, id);
         match linker.find(name) {
             Some(address) => {
                 unresolved.mismatched.extend(mismatch(linker, import));
@@ -136,7 +98,7 @@ pub(super) fn resolve(
             None if import.weak => {
                 resolved.insert(name.to_owned(), 0);
             }
-            None => missing(name, users(program, selection, id), import.kconfig),
+            None => missing(name, import.kconfig),
         }
     }
     for name in selection.runtime.keys() {
@@ -147,8 +109,13 @@ pub(super) fn resolve(
             Some(address) => {
                 resolved.insert(name.clone(), address);
             }
-            None => missing(name, runtime_users(program, selection, name), false),
+            None => missing(name, false),
         }
+    }
+    let names: BTreeSet<String> = unresolved.missing.iter().map(|symbol| symbol.name.clone()).collect();
+    let mut users = undefined::users(program, selection, &names.iter().map(String::as_str).collect());
+    for symbol in &mut unresolved.missing {
+        symbol.users = users.remove(symbol.name.as_str()).unwrap_or_default();
     }
     for (name, _) in linker.registered() {
         let is_data = || program.symbols.iter().any(|(_, symbol)| symbol.name == name);
@@ -174,39 +141,4 @@ fn mismatch(linker: &Linker, import: &Import) -> Option<MismatchedSymbol> {
         declared: declared.map(|declared| declared.declare(&import.name)),
         registered: registered.declare(&import.name),
     })
-}
-
-/// The functions and data sections that refer to an import.
-fn users(program: &Program, selection: &Selection, id: ImportId) -> Vec<String> {
-    let is_it = |target: Target| matches!(target, Target::Import { import, .. } if import == id);
-    let mut users: Vec<String> = functions(program, selection, |instruction| instruction.target.is_some_and(is_it));
-    for (data_id, data) in program.data.iter() {
-        if selection.data[data_id] && data.relocations.iter().any(|relocation| is_it(relocation.target)) {
-            users.push(format!("{} (section `{}`)", program.files[data.file], data.name));
-        }
-    }
-    users
-}
-
-/// The functions that call a symbol by number.
-fn runtime_users(program: &Program, selection: &Selection, name: &str) -> Vec<String> {
-    functions(program, selection, |instruction| {
-        instruction.target.is_none() && call::runtime_symbols(instruction.insn).iter().any(|symbol| symbol == name)
-    })
-}
-
-/// The functions with such an instruction.
-fn functions(
-    program: &Program,
-    selection: &Selection,
-    is_it: impl Fn(&crate::graph::Instruction) -> bool,
-) -> Vec<String> {
-    let graphs = selection.graphs.iter().filter(|graph| graph.instructions.iter().any(&is_it));
-    let places = graphs.map(|graph| {
-        let start = program.functions[graph.function].start;
-        let place = program.place(graph.section, Some(graph.function), start);
-        format!("{} (function `{}`)", place.file, place.function.as_deref().unwrap_or_default())
-    });
-    let mut seen = BTreeSet::new();
-    places.filter(|place| seen.insert(place.clone())).collect()
 }

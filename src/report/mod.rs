@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `schema` | 1; another number is another form, which is refused |
 //! | `tool` | the name and version of what made it |
-//! | `options` | `target` (a triple), `cpu` (and features: `haswell,-avx2`), `opt` (`0` to `2`), `passes` (names of `-Z`, if not those of the level), `btf` (SHA-256 of the types for CO-RE) |
+//! | `options` | `target` (a triple), `cpu` (and features: `haswell,-avx2`), `opt` (`0` to `2`), `passes` (names of `-Z`, if not those of the level), `btf` (SHA-256 of the types for CO-RE, with those of their base) |
 //! | `shard` | `{"part": 3, "of": 8}`: only these of the files |
 //! | `files[]` | `name`, `sha256`; `error` where the file cannot be read as a BPF object |
 //! | `functions[]` | by file, in the order of the file |

@@ -88,11 +88,14 @@ pub(super) fn load(kind: u32, code: &[u8]) -> Result<OwnedFd, String> {
         return Ok(program);
     }
     let log = CStr::from_bytes_until_nul(&log).unwrap_or_default().to_string_lossy();
-    let last = log.lines().rfind(|line| {
-        let line = line.trim();
-        !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time")
-    });
-    Err(last.map_or_else(|| refused.to_string(), |line| line.trim().to_owned()))
+    Err(last_line(&log).unwrap_or_else(|| refused.to_string()))
+}
+
+/// Why a verifier's log ends.
+pub(super) fn last_line(log: &str) -> Option<String> {
+    let is_reason =
+        |line: &&str| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time");
+    log.lines().map(str::trim).rfind(is_reason).map(str::to_owned)
 }
 
 /// The native code of a program's functions, in their order.

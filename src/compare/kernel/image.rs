@@ -8,13 +8,13 @@
 //! | address of a map | `src_reg` 1, and the map's descriptor |
 //! | address of a variable | `src_reg` 2, the descriptor of its section's map, and the offset |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsRawFd;
 
 use super::maps::{Address, Maps};
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
-use crate::graph::Graph;
+use crate::graph::{Graph, Instruction};
 use crate::program::{FunctionId, Program, Target};
 
 const PSEUDO_CALL: u8 = 1;
@@ -27,6 +27,34 @@ pub(super) struct Image {
     pub code: Vec<u8>,
     /// Its functions, in order.
     pub functions: Vec<FunctionId>,
+    /// Whether it has addresses of functions.
+    pub has_callbacks: bool,
+}
+
+/// The functions that `entry` reaches, in libbpf's order: each behind the one whose instruction first names it.
+pub(super) fn in_libbpfs_order(
+    program: &Program,
+    graphs: &BTreeMap<FunctionId, Graph>,
+    entry: FunctionId,
+) -> Vec<FunctionId> {
+    let named = |id: FunctionId| {
+        let instructions = graphs.get(&id).map(|graph| graph.instructions.as_slice()).unwrap_or_default();
+        instructions.iter().filter_map(|instruction| instruction.target?.function(program))
+    };
+    let mut functions = vec![entry];
+    let mut seen = BTreeSet::from([entry]);
+    let mut open = vec![named(entry)];
+    while let Some(last) = open.last_mut() {
+        match last.next() {
+            Some(id) if seen.insert(id) => {
+                functions.push(id);
+                open.push(named(id));
+            }
+            Some(_) => {}
+            None => drop(open.pop()),
+        }
+    }
+    functions
 }
 
 /// Puts together what `entry` reaches. The error says what the kernel cannot have.
@@ -58,7 +86,12 @@ pub(super) fn image(
     for &id in &functions {
         append(program, &graphs[&id], maps, &starts, &mut code)?;
     }
-    Ok(Image { code, functions })
+    let is_callback = |instruction: &Instruction| {
+        !matches!(instruction.insn, Insn::Call(_))
+            && instruction.target.is_some_and(|target| target.function(program).is_some())
+    };
+    let has_callbacks = functions.iter().any(|id| graphs[id].instructions.iter().any(is_callback));
+    Ok(Image { code, functions, has_callbacks })
 }
 
 fn append(
@@ -86,6 +119,9 @@ fn append(
             Target::Symbol { symbol, addend } => {
                 let symbol = &program.symbols[symbol];
                 (symbol.section, (symbol.offset as i64).wrapping_add(addend))
+            }
+            Target::Import { import, .. } if program.imports[import].kconfig => {
+                return Err(format!("`{}` is of the kernel's configuration", program.imports[import].name));
             }
             Target::Import { import, .. } => {
                 return Err(format!("the kernel has no `{}`", program.imports[import].name));

@@ -8,18 +8,24 @@
 //! says which type of program it is; in a section that says nothing it is a traffic classifier. Maps are made as the
 //! object declares them. CO-RE relocations are applied only with `--btf`.
 //!
+//! What the loader here does not know, or the kernel does not take from it, libbpf loads, where it is installed (for the
+//! running kernel's types). Where it is not, the row says that it was this loader, and not the kernel, that gave up.
+//!
 //! | file | what |
 //! |---|---|
 //! | `image.rs` | a program as the kernel takes it |
 //! | `maps.rs` | maps |
 //! | `bpf.rs` | bpf(2) |
+//! | `libbpf.rs` | libbpf, for what cannot be loaded so |
 
 mod bpf;
 mod image;
+mod libbpf;
 mod maps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use libbpf::Libbpf;
 use target_lexicon::Triple;
 
 use super::{CompareError, Diff, Setting, Side, sides};
@@ -104,8 +110,9 @@ pub fn kernel(
         ))
     })?;
     let mut theirs = Vec::new();
+    let libbpf = Libbpf::find();
     for object in &inputs.objects {
-        theirs.extend(of_object(object, setting, want)?);
+        theirs.extend(of_object(object, setting, want, libbpf.as_ref())?);
     }
     let ours = report::make(inputs, &setting.config, setting.types(), want, progress)?;
     let known: BTreeSet<(&str, &str)> =
@@ -114,8 +121,14 @@ pub fn kernel(
         ours.functions.iter().cloned().partition(|row| known.contains(&(row.file.as_str(), row.function.as_str())));
     let mut notes = Vec::new();
     for row in &theirs {
-        if let Status::Failed(reason) = &row.status {
-            notes.push(format!("the kernel refuses `{}` of `{}`: {reason}", row.function, row.file));
+        match &row.status {
+            Status::Failed(reason) if reason.starts_with(OWN_LOADER) => {
+                notes.push(format!("the kernel was not asked for `{}` of `{}`: {reason}", row.function, row.file));
+            }
+            Status::Failed(reason) => {
+                notes.push(format!("the kernel refuses `{}` of `{}`: {reason}", row.function, row.file));
+            }
+            Status::Ok => {}
         }
     }
     if !others.is_empty() {
@@ -138,15 +151,46 @@ fn release() -> String {
     format!("Linux {}", release.trim()).trim_end().to_owned()
 }
 
+/// How the reason begins where it is not the kernel's.
+const OWN_LOADER: &str = "bpf2native's own loader does not load it";
+
+/// Who does not load a program, and why.
+enum Refused {
+    Loader(String),
+    Kernel(String),
+}
+
+/// The functions of a program, and their code.
+type Loaded = (Vec<FunctionId>, Vec<Vec<u8>>);
+
+impl Refused {
+    fn reason(self, libbpf: Option<&Libbpf>) -> String {
+        match (self, libbpf) {
+            (Refused::Kernel(reason), _) => reason,
+            (Refused::Loader(reason), None) => {
+                format!("{OWN_LOADER} ({reason}); install libbpf (libbpf1), which may")
+            }
+            (Refused::Loader(reason), Some(_)) => {
+                format!("{OWN_LOADER} ({reason}), and libbpf does not take it for a program")
+            }
+        }
+    }
+}
+
 /// Loads the programs of an object.
-fn of_object(object: &Object, setting: &Setting, want: Want) -> Result<Vec<Row>, CompareError> {
+fn of_object(
+    object: &Object,
+    setting: &Setting,
+    want: Want,
+    libbpf: Option<&Libbpf>,
+) -> Result<Vec<Row>, CompareError> {
     let bytes = object.read()?;
     // Without BTF, only maps of the old form can be made.
     let btf = Btf::from_file_bytes(&bytes).ok();
     let options =
         parse::Options { btf: setting.btf.as_ref().map(|(btf, _)| btf.clone()), ..parse::Options::default() };
     // What cannot be read is in the report of the other side.
-    let Ok(program) = parse::parse(&[Input { name: object.name.clone(), bytes }], &options) else {
+    let Ok(program) = parse::parse(&[Input { name: object.name.clone(), bytes: bytes.clone() }], &options) else {
         return Ok(Vec::new());
     };
     let is_big = cfg!(target_endian = "big");
@@ -162,19 +206,21 @@ fn of_object(object: &Object, setting: &Setting, want: Want) -> Result<Vec<Row>,
     let names = report::unique_names(&program);
     for entry in entries(&program, &graphs) {
         let new = |id: FunctionId, status| Row::new(&object.name, &names[&id], status);
-        let loaded = program_type(&program.code[program.functions[entry].section].name)
-            .and_then(|kind| Ok((kind, image::image(&program, &graphs, &mut maps, entry)?)))
-            .and_then(|(kind, image)| Ok((bpf::jited(&bpf::load(kind, &image.code)?)?, image)));
+        let loaded = own(&program, &graphs, &mut maps, entry).or_else(|refused| {
+            let by_libbpf = libbpf.and_then(|libbpf| libbpf.load(&bytes, &program.functions[entry].name));
+            let loaded = by_libbpf.ok_or_else(|| refused.reason(libbpf))?;
+            Ok((image::in_libbpfs_order(&program, &graphs, entry), bpf::jited(&loaded?)?))
+        });
         match loaded {
-            Ok((code, image)) if code.len() == image.functions.len() => {
-                for (&id, code) in image.functions.iter().zip(&code) {
+            Ok((functions, code)) if code.len() == functions.len() => {
+                for (&id, code) in functions.iter().zip(&code) {
                     let function = Foreign { code, data: &[], relocations: &[] };
                     let row = new(id, Status::Ok).with(measure::foreign(&disassembler, &function, want));
                     rows.insert(id, row);
                 }
             }
-            Ok((code, image)) => {
-                let (there, here) = (code.len(), image.functions.len());
+            Ok((functions, code)) => {
+                let (there, here) = (code.len(), functions.len());
                 let reason = format!("it has {there} functions there, and {here} here");
                 rows.entry(entry).or_insert_with(|| new(entry, Status::Failed(reason)));
             }
@@ -184,6 +230,23 @@ fn of_object(object: &Object, setting: &Setting, want: Want) -> Result<Vec<Row>,
         }
     }
     Ok(rows.into_values().collect())
+}
+
+/// Loads a program as [`image`] makes it.
+fn own(
+    program: &Program,
+    graphs: &BTreeMap<FunctionId, Graph>,
+    maps: &mut maps::Maps<'_>,
+    entry: FunctionId,
+) -> Result<Loaded, Refused> {
+    let kind = program_type(&program.code[program.functions[entry].section].name).map_err(Refused::Loader)?;
+    let image = image::image(program, graphs, maps, entry).map_err(Refused::Loader)?;
+    let loaded = bpf::load(kind, &image.code).map_err(|reason| match image.has_callbacks {
+        // The kernel wants the types of all functions then, which libbpf gives it.
+        true => Refused::Loader(format!("a program with callbacks wants BTF: {reason}")),
+        false => Refused::Kernel(reason),
+    })?;
+    Ok((image.functions, bpf::jited(&loaded).map_err(Refused::Kernel)?))
 }
 
 /// The functions that are programs.

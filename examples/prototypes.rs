@@ -21,11 +21,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Kind::Variable { ty, .. } = btf.get(symbol.id)?.kind else { continue };
         let Kind::Pointer(function) = btf.resolve(ty)?.1.kind else { continue };
         match prototypes.get(function) {
+            Ok(prototype) if has_long_double(&prototype) => eprintln!("{name} is left out: it has a `long double`"),
             Ok(prototype) => println!("{name}\t{}", line(&prototype)),
             Err(error) => eprintln!("{name} is left out: {error}"),
         }
     }
     Ok(())
+}
+
+fn has_long_double(prototype: &Prototype) -> bool {
+    let mut parameters = prototype.parameters.iter().map(|parameter| &parameter.ty);
+    prototype.result.has_long_double() || parameters.any(CType::has_long_double)
 }
 
 fn line(prototype: &Prototype) -> String {
@@ -42,6 +48,7 @@ fn spelled(ty: &CType) -> String {
         CType::Bool => "b".to_owned(),
         CType::Int { bytes, signed } => format!("{}{bytes}", if *signed { 'i' } else { 'u' }),
         CType::Float { bytes } => format!("f{bytes}"),
+        CType::LongDouble => "f8".to_owned(),
         CType::Pointer(text) => format!("*{text}"),
         CType::Aggregate(aggregate) => {
             let scalars = aggregate.scalars.iter().map(|(offset, ty)| format!(";{offset} {}", spelled(ty)));

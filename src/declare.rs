@@ -7,7 +7,7 @@
 //! | a function, a data section | anonymous; objects name it when they are finished | directly |
 //! | a weak function or weak data, for an object | preemptible, by its name: a later link may replace it | by name |
 //! | a compiler-runtime function that is only called | not at all: it is lifted inline | |
-//! | an import | imported by its name, preemptible when weak | by name |
+//! | an import | imported by its name, preemptible when weak; libc's functions of `long double` by that of another ([`long_double`]) | by name |
 //! | a helper, a kfunc by number, a function of the platform | imported by the symbol's name | by name |
 //!
 //! Where objects have an [`AddressTable`] (see [`has_address_table`]), calls by name are relative (the linker adds what
@@ -19,7 +19,8 @@ use cranelift_codegen::ir::Signature;
 use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
-use crate::abi::{Abi, AbiError, LARGEST_STRUCT, Platform, REGISTER_WORDS, word_count};
+use crate::abi::libc::NLDBL;
+use crate::abi::{Abi, AbiError, LARGEST_STRUCT, Platform, REGISTER_WORDS, long_double, word_count};
 use crate::btf::{CType, Prototype};
 use crate::config::{Placement, has_address_table};
 use crate::decode::insn::{Callee as BpfCallee, Insn};
@@ -222,6 +223,9 @@ impl Declarer<'_> {
         };
         let raw = if is_replaceable { raw.taking_more() } else { raw };
         let name = &function.name;
+        if function.is_reachable_from_native() {
+            self.warn_of_long_double(name, function.prototype.as_deref());
+        }
         match &function.prototype {
             // LLVM 23 declares a function that returns a struct as returning nothing, and the pointer is not counted.
             Some(prototype)
@@ -248,6 +252,14 @@ impl Declarer<'_> {
                 if is_open { abi.returning_two_words() } else { abi }
             }
             _ => raw,
+        }
+    }
+
+    fn warn_of_long_double(&mut self, name: &str, prototype: Option<&Prototype>) {
+        if let Some((prototype, what)) =
+            prototype.and_then(|prototype| Some((prototype, long_double::fault(prototype)?)))
+        {
+            self.warnings.push(format!("`{name}` is declared as `{}`: {what}", prototype.declare(name)));
         }
     }
 
@@ -299,9 +311,14 @@ impl Declarer<'_> {
         let in_registers = prototype.filter(returns_struct);
         let in_registers = in_registers.map(|prototype| new(prototype, StructResult::Registers)).transpose()?;
         let signature = abi.signature(abi.words(0));
-        let callee = self.callee_by_name(&import.name, abi, linkage, &signature)?;
-        let c_function = self.resolution.facts(id).memory;
-        Ok(Imported::Function(Callee { c_function, in_registers: in_registers.map(Box::new), ..callee }))
+        let facts = self.resolution.facts(id);
+        let name = facts.double_form.unwrap_or(&import.name);
+        if facts.double_form.is_none() && !facts.is_registered && !name.starts_with(NLDBL) {
+            self.warn_of_long_double(name, import.prototype.as_deref());
+        }
+        let callee = self.callee_by_name(name, abi, linkage, &signature)?;
+        let (c_function, in_registers) = (facts.memory, in_registers.map(Box::new));
+        Ok(Imported::Function(Callee { c_function, in_registers, ..callee }))
     }
 
     fn callee_by_name(

@@ -13,6 +13,7 @@ use crate::abi::libc::VForm;
 use crate::decode::insn::Insn;
 use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results};
 use crate::lift::call;
+use crate::lift::formats;
 use crate::lift::variadic;
 use crate::program::{Binding, DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
 use crate::resolution::Resolution;
@@ -57,7 +58,7 @@ pub fn select(
     let Some(roots) = roots else {
         return Ok(select_all(program, graphs.into_iter().collect::<Result<_, _>>()?, resolution));
     };
-    let (functions, data) = reachable(program, &graphs, roots, &resolution);
+    let (functions, data) = reachable(program, &graphs, roots, &resolution, formats::has_formats(program));
     let selected = program.functions.ids().zip(graphs).filter(|(function, _)| functions[*function]);
     let graphs = selected.map(|(_, graph)| graph).collect::<Result<Vec<Graph>, GraphError>>()?;
     Ok(uses(program, graphs, data, resolution))
@@ -81,6 +82,11 @@ fn uses(
     let mut runtime = BTreeMap::new();
     for function in graphs.iter().flat_map(|graph| v_forms(program, &resolution, graph)) {
         runtime.insert(function.name.to_owned(), function.fixed + 1);
+    }
+    if formats::has_formats(program) {
+        for name in graphs.iter().flat_map(|graph| formats::runtime_symbols(program, &resolution, graph)) {
+            runtime.insert(name.to_owned(), 1);
+        }
     }
     for instruction in graphs.iter().flat_map(|graph| &graph.instructions) {
         match (instruction.insn, instruction.target) {
@@ -151,6 +157,7 @@ fn reachable(
     graphs: &[Result<Graph, GraphError>],
     roots: &[FunctionId],
     resolution: &Resolution,
+    has_formats: bool,
 ) -> (IdVec<FunctionId, bool>, IdVec<DataSectionId, bool>) {
     let graph_of: BTreeMap<FunctionId, &Graph> =
         graphs.iter().flatten().map(|graph| (graph.function, graph)).collect();
@@ -171,6 +178,10 @@ fn reachable(
                 // What is called without being named, the program may define itself.
                 let mut called: Vec<String> =
                     v_forms(program, resolution, graph).map(|function| function.name.to_owned()).collect();
+                if has_formats {
+                    let symbols = formats::runtime_symbols(program, resolution, graph);
+                    called.extend(symbols.into_iter().map(str::to_owned));
+                }
                 for instruction in &graph.instructions {
                     match instruction.target {
                         Some(target) => pending.extend(node(program, target)),

@@ -11,6 +11,8 @@
 //! | with a scalar that is not aligned | on the stack | as others | as others | as others |
 //! | as a result that does not fit | through a pointer | the same, in x8 | the same | every one |
 //!
+//! A complex number is a struct of its two parts; on s390x it goes by the address of a copy, whatever its size.
+//!
 //! A struct of more than 16 bytes is never an argument: BPF compilers refuse it. Windows on x86-64 passes 1, 2, 4 and 8
 //! bytes as an integer, others by the address of a copy.
 //!
@@ -203,7 +205,7 @@ pub(crate) fn parameter_words(ty: &CType) -> usize {
         CType::Void => 0,
         CType::Int { bytes: 16, .. } => 2,
         CType::Aggregate(aggregate) => (aggregate.size as usize).div_ceil(8),
-        CType::Bool | CType::Int { .. } | CType::Float { .. } | CType::Pointer(_) => 1,
+        CType::Bool | CType::Int { .. } | CType::Float { .. } | CType::LongDouble | CType::Pointer(_) => 1,
     }
 }
 
@@ -266,7 +268,7 @@ pub(super) fn scalar(ty: &CType) -> Option<Kind> {
         CType::Bool => Kind::Int { bits: 8, signed: false },
         CType::Int { bytes, signed } => Kind::Int { bits: bytes.saturating_mul(8).min(64), signed: *signed },
         CType::Float { bytes: 4 } => Kind::F32,
-        CType::Float { .. } => Kind::F64,
+        CType::Float { .. } | CType::LongDouble => Kind::F64,
         CType::Pointer(_) => Kind::WORD,
     })
 }
@@ -285,6 +287,8 @@ fn registers(platform: Platform, aggregate: &Aggregate) -> Option<Vec<Part>> {
         Architecture::X86_64 if !platform.is_windows => eightbytes(aggregate),
         Architecture::Aarch64(_) => Some(words.map(Part::word).collect()),
         Architecture::Riscv64(_) => Some(flattened(aggregate).unwrap_or_else(|| words.map(Part::word).collect())),
+        // Complex numbers always by the address of a copy (ELF ABI 1.2.2.3).
+        Architecture::S390x if aggregate.is_complex => None,
         // s390x; Windows has the same sizes, and no floats.
         _ if matches!(aggregate.size, 1 | 2 | 4 | 8) => {
             let float = (architecture == Architecture::S390x).then(|| single_float(aggregate)).flatten();
@@ -320,7 +324,7 @@ fn eightbytes(aggregate: &Aggregate) -> Option<Vec<Part>> {
         let mut scalars = aggregate.scalars.iter().filter(in_word).peekable();
         // Nothing but padding is not passed.
         scalars.peek()?;
-        let floats = scalars.all(|(_, ty)| matches!(ty, CType::Float { .. }));
+        let floats = scalars.all(|(_, ty)| matches!(ty, CType::Float { .. } | CType::LongDouble));
         Some(Part::scalar(word, if floats { Kind::F64 } else { Kind::WORD }))
     };
     Some((0..(aggregate.size as usize).div_ceil(8)).filter_map(class).collect())
@@ -349,7 +353,7 @@ fn scalar_size(ty: &CType) -> u32 {
     match ty {
         CType::Int { bytes, .. } | CType::Float { bytes } => u32::from(*bytes).max(1),
         CType::Bool | CType::Void => 1,
-        CType::Pointer(_) => 8,
+        CType::Pointer(_) | CType::LongDouble => 8,
         CType::Aggregate(aggregate) => aggregate.size.max(1),
     }
 }

@@ -61,6 +61,7 @@ impl CType {
             CType::Int { signed: false, .. } => "unsigned __int128",
             CType::Float { bytes: 4 } => "float",
             CType::Float { .. } => "double",
+            CType::LongDouble => "long double",
             CType::Pointer(pointee) => return declare(pointee, "*"),
             CType::Aggregate(aggregate) => return aggregate.name.clone(),
         };

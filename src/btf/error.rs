@@ -75,6 +75,14 @@ pub enum BtfError {
         /// What it looks like.
         text: String,
     },
+    /// A parameter or a result that is an array, which no function of C has: so it is a vector.
+    #[error("`{text}` by value, type {id}, is a vector, which BPF passes in another way than native code")]
+    Vector {
+        /// The type.
+        id: TypeId,
+        /// What it looks like.
+        text: String,
+    },
     /// A function of more parameters than [`super::MAX_PARAMETERS`].
     #[error("function type {id} has {count} parameters")]
     TooManyParameters {

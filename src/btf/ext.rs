@@ -101,6 +101,11 @@ impl BtfExt {
         find(&self.functions, section)
     }
 
+    /// All functions that start somewhere, as their `FUNC`s.
+    pub fn defined(&self) -> impl Iterator<Item = TypeId> + '_ {
+        self.functions.iter().flat_map(|section| &section.records).map(|function| function.ty)
+    }
+
     /// Source lines of the code section of this name.
     pub fn lines(&self, section: &str) -> &[Line] {
         find(&self.lines, section)

@@ -35,6 +35,7 @@ use object::{Object, ObjectSection};
 pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelocation, FunctionInfo, SectionRecords};
 pub use prototype::{Aggregate, CType, Parameter, Prototype};
+pub(crate) use prototypes::LONG_DOUBLE;
 pub use prototypes::{MAX_AGGREGATE, MAX_PARAMETERS, Prototypes};
 pub use types::{
     Array, Composite, Enum, Enumerator, FunctionPrototype, Int, Kind, Linkage, Member, Name, SectionEntry, Span,

@@ -35,6 +35,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Btf, BtfError> {
     while cursor.offset < end {
         btf.read_type(&mut cursor)?;
     }
+    btf.leave_out_garbage();
     btf.check()?;
     btf.index();
     Ok(btf)
@@ -133,6 +134,19 @@ impl Btf {
         };
         self.types.push(Type { name: Name(name), kind });
         Ok(())
+    }
+
+    /// An array whose elements have a type that BTF does not know (a complex number) has what was on LLVM's stack for
+    /// its number (`BTFDebug::visitArrayType`): what there is not, is `void`.
+    fn leave_out_garbage(&mut self) {
+        let count = self.types.len();
+        for ty in &mut self.types {
+            if let Kind::Array(array) = &mut ty.kind
+                && array.element.0 as usize >= count
+            {
+                array.element = TypeId::VOID;
+            }
+        }
     }
 
     /// Checks every name and every reference to a type.

@@ -1,12 +1,13 @@
 //! From BTF to [`Prototype`]: what a calling convention needs to know of a function.
 //!
-//! Typedefs, `const`, `volatile` and `restrict` are looked through; an enum is its integer; an array or a function as
-//! a parameter is a pointer, as in C. What a pointer points to is kept as text, and that is cut where it is long.
+//! Typedefs, `const`, `volatile` and `restrict` are looked through; an enum is its integer; a function as a parameter is
+//! a pointer, as in C. What a pointer points to is kept as text, and that is cut where it is long. An array is no
+//! parameter in C, whose compilers have made it a pointer: what is one in BTF is a vector, or an array by value in Rust.
 //!
 //! | BTF | becomes |
 //! |---|---|
 //! | INT, ENUM, ENUM64 of 1, 2, 4, 8, 16 bytes | [`CType::Int`], [`CType::Bool`] |
-//! | FLOAT of 4 or 8 bytes | [`CType::Float`] |
+//! | FLOAT of 4 or 8 bytes | [`CType::Float`]; [`CType::LongDouble`] by its name |
 //! | PTR | [`CType::Pointer`] |
 //! | STRUCT, UNION | [`CType::Aggregate`], with its scalars up to [`MAX_AGGREGATE`] bytes |
 //! | last parameter of type 0 | [`Prototype::variadic`] |
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use super::prototype::{Aggregate, CType, Parameter, Prototype};
 use super::text::cut;
-use super::types::{Composite, FunctionPrototype, Kind, Member, TypeId};
+use super::types::{Composite, FunctionPrototype, Kind, Member, Type, TypeId};
 use super::{Btf, BtfError, MAX_NESTING};
 
 /// The most parameters of a function: twice what C requires a compiler to take.
@@ -26,6 +27,9 @@ pub const MAX_PARAMETERS: usize = 255;
 /// The largest struct, in bytes, that is taken apart into scalars: every calling convention passes larger ones in
 /// memory.
 pub const MAX_AGGREGATE: u32 = 64;
+
+/// The name of the FLOAT that is not what native code has by that name.
+pub(crate) const LONG_DOUBLE: &str = "long double";
 
 /// The most steps of taking a struct apart: nested unions could ask for any number.
 const MAX_STEPS: usize = 1024;
@@ -84,7 +88,7 @@ impl<'a> Prototypes<'a> {
         Ok(Prototype { parameters, variadic, result: self.ctype(function.result)? })
     }
 
-    /// The C type of a value of this type; of an array or a function, the pointer that it decays to.
+    /// The C type of a value of this type; of a function, the pointer that it decays to.
     ///
     /// # Errors
     ///
@@ -93,10 +97,10 @@ impl<'a> Prototypes<'a> {
         let (of, ty) = self.btf.resolve(id)?;
         Ok(match ty.kind {
             Kind::Pointer(pointee) => CType::Pointer(self.text(pointee)),
-            Kind::Array(array) => CType::Pointer(self.text(array.element)),
+            Kind::Array(_) => return Err(BtfError::Vector { id, text: self.btf.text(id) }),
             Kind::FunctionPrototype(_) => CType::Pointer(self.text(of)),
             Kind::Struct(composite) | Kind::Union(composite) => CType::Aggregate(self.aggregate(of, composite)?),
-            kind => scalar(kind).ok_or_else(|| self.not_passable(id))?,
+            _ => scalar(self.btf, ty).ok_or_else(|| self.not_passable(id))?,
         })
     }
 
@@ -125,23 +129,25 @@ impl<'a> Prototypes<'a> {
         let Flat { mut scalars, has_union, has_array, .. } = flat;
         scalars.sort_by_key(|(offset, _)| *offset);
         let name = self.btf.text(id);
-        let aggregate = Arc::new(Aggregate { name, size: composite.bytes, scalars, has_union, has_array });
+        let size = composite.bytes;
+        let aggregate = Arc::new(Aggregate { name, size, scalars, has_union, has_array, is_complex: false });
         self.aggregates.insert(id, Arc::clone(&aggregate));
         Ok(aggregate)
     }
 }
 
 /// `void`, integers and floats.
-fn scalar(kind: Kind) -> Option<CType> {
+fn scalar(btf: &Btf, ty: &Type) -> Option<CType> {
     let int = |bytes: u32, signed| {
         let bytes = u8::try_from(bytes).ok().filter(|bytes| matches!(bytes, 1 | 2 | 4 | 8 | 16))?;
         Some(CType::Int { bytes, signed })
     };
-    match kind {
+    match ty.kind {
         Kind::Void => Some(CType::Void),
         Kind::Int(int) if int.boolean && int.bytes == 1 => Some(CType::Bool),
         Kind::Int(of) => int(of.bytes, of.signed),
         Kind::Enum(all) | Kind::Enum64(all) => int(all.bytes, all.signed),
+        Kind::Float { bytes: 8 } if btf.name(ty.name) == LONG_DOUBLE => Some(CType::LongDouble),
         Kind::Float { bytes: bytes @ (4 | 8) } => Some(CType::Float { bytes: bytes as u8 }),
         _ => None,
     }
@@ -201,7 +207,7 @@ impl Flat<'_, '_> {
                 self.push(offset, ty);
                 Ok(())
             }
-            kind => match scalar(kind) {
+            _ => match scalar(self.of.btf, ty) {
                 Some(CType::Void) | None => Err(self.of.not_passable(id)),
                 Some(ty) => {
                     self.push(offset, ty);
@@ -215,11 +221,12 @@ impl Flat<'_, '_> {
     fn bit_field(&mut self, member: &Member, base: u64, size: u32) -> Result<(), BtfError> {
         self.steps = self.steps.checked_sub(1).ok_or(BtfError::Nesting(self.root))?;
         let (_, ty) = self.of.btf.resolve(member.ty)?;
-        if let Some(CType::Bool) = scalar(ty.kind) {
-            self.push(base + u64::from(member.bit_offset / 8), CType::Bool);
+        let scalar = scalar(self.of.btf, ty);
+        if let Some(CType::Bool) = scalar {
+            self.push_bit_field(base + u64::from(member.bit_offset / 8), CType::Bool);
             return Ok(());
         }
-        let signed = matches!(scalar(ty.kind), Some(CType::Int { signed: true, .. }));
+        let signed = matches!(scalar, Some(CType::Int { signed: true, .. }));
         let first = u64::from(member.bit_offset);
         let last = first + u64::from(member.bit_size) - 1;
         let container = [1u8, 2, 4, 8].into_iter().find(|&bytes| {
@@ -229,7 +236,7 @@ impl Flat<'_, '_> {
         match container {
             Some(bytes) => {
                 let unit = 8 * u64::from(bytes);
-                self.push(base + first / unit * u64::from(bytes), CType::Int { bytes, signed });
+                self.push_bit_field(base + first / unit * u64::from(bytes), CType::Int { bytes, signed });
             }
             None => {
                 for byte in first / 8..=last / 8 {
@@ -238,6 +245,14 @@ impl Flat<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Each is a member of its own, as riscv64 counts them, though others may be in the same integer.
+    fn push_bit_field(&mut self, offset: u64, ty: CType) {
+        match u32::try_from(offset) {
+            Ok(offset) if offset < MAX_AGGREGATE && !self.has_union => self.scalars.push((offset, ty)),
+            _ => self.push(offset, ty),
+        }
     }
 
     /// What two members of a union have in common is said once. A member past the end of the struct, which only

@@ -68,6 +68,7 @@ fn import_line(program: &Program, import: &Import) -> String {
         Some(prototype) => {
             let source = match import.prototype_from {
                 PrototypeSource::Table => "from the table of libc",
+                PrototypeSource::Dwarf => "from DWARF",
                 PrototypeSource::Btf | PrototypeSource::None => "from BTF",
             };
             format!("{} ({source})", prototype.declare(&import.name))

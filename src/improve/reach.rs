@@ -360,7 +360,10 @@ impl<'a> Flow<'a> {
             Some(Target::Import { import: id, addend: 0 }) => {
                 let import = &program.imports[id];
                 let result = import.prototype.as_ref().map(|prototype| &prototype.result);
-                let is_pointer = !matches!(result, Some(CType::Int { .. } | CType::Void | CType::Float { .. }));
+                let is_pointer = !matches!(
+                    result,
+                    Some(CType::Int { .. } | CType::Void | CType::Float { .. } | CType::LongDouble)
+                );
                 self.reaches.resolution.facts(id).upwards.then_some(is_pointer)
             }
             _ => None,

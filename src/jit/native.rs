@@ -50,6 +50,8 @@ impl NativeType {
                 (9..=16).contains(&aggregate.size) && aggregate.scalars.iter().all(|(_, ty)| is_whole(ty))
             }
             (NativeType::Float(bytes), CType::Float { bytes: declared }) => bytes == *declared,
+            // Which is one for who registers it.
+            (NativeType::Float(8), CType::LongDouble) => true,
             _ => false,
         }
     }

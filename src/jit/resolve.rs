@@ -126,15 +126,17 @@ pub(super) fn resolve(
         if usage == Usage::default() || is_inline || import.alias_of.is_some() {
             continue;
         }
-        match linker.find(&import.name) {
+        // Libc's functions of `long double` are called by another name.
+        let name = selection.resolution.facts(id).double_form.unwrap_or(&import.name);
+        match linker.find(name) {
             Some(address) => {
                 unresolved.mismatched.extend(mismatch(linker, import));
-                resolved.insert(import.name.clone(), address);
+                resolved.insert(name.to_owned(), address);
             }
             None if import.weak => {
-                resolved.insert(import.name.clone(), 0);
+                resolved.insert(name.to_owned(), 0);
             }
-            None => missing(&import.name, users(program, selection, id), import.kconfig),
+            None => missing(name, users(program, selection, id), import.kconfig),
         }
     }
     for name in selection.runtime.keys() {

@@ -183,6 +183,13 @@ impl Lifter<'_, '_> {
             let address = self.target_address(target);
             self.builder.ins().trapz(address, trap_code(TRAP_NO_CALLEE));
         }
+        let copy = self.change_format();
+        let result = self.call_import_with_format(callee);
+        self.free_format(copy);
+        result
+    }
+
+    fn call_import_with_format(&mut self, callee: &super::Callee) -> ResultWords {
         if let Some(function) = variadic::needed(self.program, self.resolution, self.before, &self.at) {
             let words = self.argument_words(callee.abi.words(self.stack_argument_count()));
             return self.call_v_form(function, &words);

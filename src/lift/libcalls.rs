@@ -16,7 +16,7 @@
 //! | `__multi3` | `imul`, `umulhi` |
 //! | `__{,u}{div,mod}{si,di}3` | `sdiv`, `udiv`, `srem`, `urem`, guarded as BPF's own |
 //! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
-//! | `__{,u}{div,mod}ti3`, `__fix{df,sf}ti`, `__floatti{df,sf}`, `__powi{df,sf}2`, ... | a call, with the type given here |
+//! | `__{,u}{div,mod}ti3`, `__fix{df,sf}ti`, `__floatti{df,sf}`, `__powi{df,sf}2`, `__{mul,div}{dc,sc}3`, ... | a call, with the type given here |
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
@@ -179,6 +179,9 @@ pub fn prototype(name: &str) -> Option<Prototype> {
         "__floatuntisf" => (vec![int(16, false)], f32),
         "__powidf2" => (vec![f64.clone(), int(4, true)], f64),
         "__powisf2" => (vec![f32.clone(), int(4, true)], f32),
+        // Two complex numbers, in their parts.
+        "__muldc3" | "__divdc3" => (vec![f64.clone(); 4], CType::complex(f64)),
+        "__mulsc3" | "__divsc3" => (vec![f32.clone(); 4], CType::complex(f32)),
         _ => return None,
     };
     let parameters = parameters.into_iter().map(|ty| Parameter { name: None, ty }).collect();

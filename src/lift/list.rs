@@ -117,7 +117,15 @@ impl Lifter<'_, '_> {
         let (fixed, variable) = words.split_at(fixed.min(words.len()));
         let mut passed = fixed.to_vec();
         passed.push(self.va_list(variable));
+        let copy = match self.at.target {
+            Some(Target::Import { import, .. }) => {
+                self.change_format_of_words(&self.program.imports[import].name, &mut passed)
+            }
+            _ => None,
+        };
         let callee = self.at.target.and_then(|target| declarations.callee(target));
-        callee.map(|callee| self.call_function(callee, &passed)).unwrap_or_default()
+        let result = callee.map(|callee| self.call_function(callee, &passed)).unwrap_or_default();
+        self.free_format(copy);
+        result
     }
 }

@@ -20,6 +20,7 @@ mod alu;
 pub(crate) mod call;
 mod control;
 mod declarations;
+pub mod formats;
 mod frame;
 pub mod libcalls;
 mod list;

@@ -14,8 +14,8 @@
 //! | find functions | `functions`, `instruction` | names and byte ranges |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
-//! | add types and lines | `btf` | prototypes, source lines |
-//! | add what BTF leaves out | `dwarf` | struct results |
+//! | read types, add lines | `btf` | types of each object, source lines |
+//! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
 //!
 //! Architecture invariants:
 //! - No input makes it panic, hang, or take memory out of proportion: everything is linear, or n log n, in the files.
@@ -32,8 +32,10 @@ mod input;
 mod instruction;
 mod jump_tables;
 mod kconfig;
+mod mangled;
 mod merge;
 mod object;
+mod prototypes;
 mod relocations;
 mod sections;
 mod stack_sizes;
@@ -87,8 +89,9 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     let mut objects = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects)?;
-    btf::add(&objects, options, &mut program)?;
-    dwarf::add(&objects, &mut program);
+    let types = btf::add(&objects, options, &mut program)?;
+    prototypes::add(&objects, &types, &mut program);
+    dwarf::add_struct_results(&objects, &mut program);
     type_aliases(&mut program);
     dwarf::align_frames(&objects, &mut program);
     Ok(program)

@@ -301,6 +301,8 @@ pub struct Import {
 pub enum PrototypeSource {
     /// The BTF of an object.
     Btf,
+    /// The DWARF of an object, where BTF has the type of another function of the same unmangled name, or none.
+    Dwarf,
     /// The table of libc's and libm's functions, [`crate::abi::libc`].
     Table,
     /// Nothing says it.

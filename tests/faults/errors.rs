@@ -125,10 +125,11 @@ fn measured(
     functions: &[(String, Vec<u8>)],
     order: Order,
     config: &Config,
+    threads: usize,
 ) -> Option<Vec<(String, Result<String, String>)>> {
     let functions: Vec<(&str, &[u8])> = functions.iter().map(|(name, code)| (name.as_str(), &code[..])).collect();
     let program = Program::from_bytes("damaged.o", &elf::object_in(order, &functions)).ok()?;
-    let pool = compile::thread_pool(1).unwrap();
+    let pool = compile::thread_pool(threads).unwrap();
     let all = pool.install(|| measure::program(&program, config, Want::Texts)).ok()?;
     let of = |function: measure::Function| {
         let name = program.functions[function.id].name.clone();
@@ -159,16 +160,19 @@ fn random_functions_that_are_damaged_fail_alone() {
                 )
             })
             .collect();
-        let whole = measured(&functions, order, &config).unwrap_or_else(|| panic!("{again}: nothing is measured"));
-        let mut damaged = functions.clone();
+        let mut damaged = functions;
         let mut is_damaged = [false; 8];
         for _ in 0..1 + seed.below(5) {
             let index = seed.below(8);
             damage(&mut seed, &mut damaged[index].1);
             is_damaged[index] = true;
         }
-        let result = catch_unwind(AssertUnwindSafe(|| measured(&damaged, order, &config)));
-        let Some(result) = result.unwrap_or_else(|_| panic!("{again}: a panic")) else { continue };
+        let measure = |threads| {
+            let result = catch_unwind(AssertUnwindSafe(|| measured(&damaged, order, &config, threads)));
+            result.unwrap_or_else(|_| panic!("{again}: a panic"))
+        };
+        // One thread reuses what it has for one function after the other; many threads have a function each.
+        let (Some(result), Some(apart)) = (measure(1), measure(damaged.len())) else { continue };
         for (name, result) in &result {
             if let Err(error) = result {
                 failures += 1;
@@ -176,8 +180,8 @@ fn random_functions_that_are_damaged_fail_alone() {
             }
             let index = name.strip_prefix("function_").and_then(|number| number.parse::<usize>().ok());
             if index.is_some_and(|index| !is_damaged[index]) {
-                let before = &whole.iter().find(|(other, _)| other == name).unwrap().1;
-                assert_eq!(result, before, "{again}: {name}");
+                let alone = &apart.iter().find(|(other, _)| other == name).unwrap().1;
+                assert_eq!(result, alone, "{again}: {name}");
             }
         }
     }

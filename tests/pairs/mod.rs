@@ -92,6 +92,7 @@ pub fn ability_of_clang(machine: &str) -> Ability {
         parameters: 5,
         wide_results: false,
         wide_parameters: true,
+        bit_fields: true,
         variadic_doubles,
         structs_in_registers: false,
     }
@@ -130,6 +131,7 @@ pub fn ability_of_llvm23(machine: &str) -> Ability {
         parameters: 12,
         wide_results: true,
         wide_parameters: true,
+        bit_fields: false,
         variadic_doubles,
         structs_in_registers: false,
     }

@@ -79,6 +79,8 @@ pub struct Ability {
     pub wide_results: bool,
     /// A parameter of `__int128`.
     pub wide_parameters: bool,
+    /// Structs have bit-fields.
+    pub bit_fields: bool,
     /// A `double` goes through a `...` as an integer of 64 bits does.
     pub variadic_doubles: bool,
     /// Structs of up to 16 bytes are returned in registers.
@@ -111,8 +113,16 @@ const SCALARS: [Scalar; 13] = [
 pub fn batch(seed: u64, count: usize, ability: Ability) -> Batch {
     let mut random = Random::new(seed);
     let mut structs = Structs(FIXED.iter().map(|text| fixed(text)).collect());
+    if ability.bit_fields {
+        // Two members beside a float, in one byte.
+        for (text, bits) in [("fii", [0, 3, 5]), ("dcc", [0, 3, 5]), ("iif", [3, 5, 0])] {
+            let mut new = fixed(text);
+            new.members.iter_mut().zip(bits).for_each(|(member, bits)| member.bits = bits);
+            structs.0.push(new);
+        }
+    }
     for _ in 0..40 {
-        let new = structure(&mut random, &structs);
+        let new = structure(&mut random, &structs, ability.bit_fields);
         structs.0.push(new);
         let ty = Type::Struct(structs.0.len() - 1);
         if !(1..=40).contains(&structs.size(ty)) || is_disputed(&structs, ty) {
@@ -146,12 +156,12 @@ fn fixed(text: &str) -> Struct {
                 continue;
             }
         };
-        members.push(Member { ty: Type::Scalar(scalar), count: 0 });
+        members.push(Member { ty: Type::Scalar(scalar), count: 0, bits: 0 });
     }
     Struct { members, ..Struct::default() }
 }
 
-fn structure(random: &mut Random, structs: &Structs) -> Struct {
+fn structure(random: &mut Random, structs: &Structs, bit_fields: bool) -> Struct {
     let is_union = random.percent(15);
     let count = 1 + random.below(4);
     let member = |random: &mut Random| {
@@ -165,10 +175,21 @@ fn structure(random: &mut Random, structs: &Structs) -> Struct {
             4 => Type::Scalar(Scalar::Double),
             _ => Type::Scalar(random.pick(&SCALARS)),
         };
-        Member { ty, count: if random.percent(20) { 1 + random.below(3) } else { 0 } }
+        Member { ty, count: if random.percent(20) { 1 + random.below(3) } else { 0 }, bits: 0 }
     };
-    let members = (0..count).map(|_| member(random)).collect();
-    let packed = random.percent(12);
+    let mut members: Vec<Member> = (0..count).map(|_| member(random)).collect();
+    if bit_fields && random.percent(30) {
+        for member in &mut members {
+            let Type::Scalar(scalar) = member.ty else { continue };
+            let is_integer = matches!(scalar, Scalar::Bool | Scalar::Int { .. });
+            if is_integer && random.percent(80) {
+                let most = if scalar == Scalar::Bool { 1 } else { 8 * scalar.size() };
+                *member = Member { count: 0, bits: 1 + random.below(most), ..*member };
+            }
+        }
+    }
+    let has_bit_fields = members.iter().any(|member| member.bits > 0);
+    let packed = !has_bit_fields && random.percent(12);
     let mut new = Struct { members, is_union, packed, aligned: false };
     // Where no padding shows it, BTF does not tell that a struct is aligned.
     new.aligned = !packed && random.percent(10) && !structs.size_of(&new).is_multiple_of(16);
@@ -235,7 +256,20 @@ fn structure_type(random: &mut Random, structs: &Structs, most: usize, words: us
 
 fn value(random: &mut Random, structs: &Structs, ty: Type) -> Value {
     let leaves = structs.leaves(ty);
-    Value { ty, bits: leaves.iter().map(|leaf| scalar(random, leaf.scalar)).collect() }
+    let bits = leaves.iter().map(|leaf| {
+        let bits = scalar(random, leaf.scalar);
+        let unused = 128 - leaf.bits as u32;
+        match (leaf.bits, leaf.scalar.is_signed()) {
+            (0, _) => bits,
+            // As wide as its type.
+            (_, true) => {
+                let wide = ((bits << unused).cast_signed() >> unused).cast_unsigned();
+                wide & (u128::MAX >> (128 - 8 * leaf.scalar.size()))
+            }
+            (_, false) => bits << unused >> unused,
+        }
+    });
+    Value { ty, bits: bits.collect() }
 }
 
 /// The bits of a scalar: often at an end of its range. No infinity: LLVM makes a comparison with its bits into a

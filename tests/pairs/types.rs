@@ -24,11 +24,12 @@ pub enum Type {
     Struct(usize),
 }
 
-/// A member: `count` is 0 for one that is no array.
+/// A member: `count` is 0 for one that is no array, `bits` for one that is no bit-field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     pub ty: Type,
     pub count: usize,
+    pub bits: usize,
 }
 
 /// A struct or a union.
@@ -48,6 +49,8 @@ pub struct Leaf {
     pub path: String,
     pub offset: usize,
     pub scalar: Scalar,
+    /// Of a bit-field; else 0.
+    pub bits: usize,
 }
 
 /// The structs of a batch; one may hold those before it.
@@ -148,35 +151,46 @@ impl Structs {
     }
 
     fn layout_of(&self, of: &Struct) -> (Vec<usize>, usize) {
+        // In bits.
         let (mut offsets, mut end, mut size) = (Vec::new(), 0usize, 0);
         for member in &of.members {
             let align = if of.packed { 1 } else { self.align(member.ty) };
-            let offset = if of.is_union { 0 } else { end.next_multiple_of(align) };
-            end = offset + self.size(member.ty) * member.count.max(1);
+            let unit = 8 * self.size(member.ty);
+            let start = if of.is_union { 0 } else { end };
+            if member.bits > 0 {
+                // Inside one unit of its type, wherever that has room.
+                let is_split = start / unit != (start + member.bits - 1) / unit;
+                let start = if is_split { start.next_multiple_of(unit) } else { start };
+                end = start + member.bits;
+                offsets.push(start / unit * unit / 8);
+            } else {
+                let offset = start.div_ceil(8).next_multiple_of(align);
+                end = 8 * offset + unit * member.count.max(1);
+                offsets.push(offset);
+            }
             size = size.max(end);
-            offsets.push(offset);
         }
-        (offsets, size.next_multiple_of(self.align_of(of)))
+        (offsets, size.div_ceil(8).next_multiple_of(self.align_of(of)))
     }
 
     /// The scalars of a value; of a union, those of its first member.
     pub fn leaves(&self, ty: Type) -> Vec<Leaf> {
         let mut leaves = Vec::new();
-        self.add_leaves(ty, String::new(), 0, false, &mut leaves);
+        self.add_leaves(ty, String::new(), 0, 0, false, &mut leaves);
         leaves
     }
 
     /// The same with those of all members of a union.
     pub fn all_leaves(&self, ty: Type) -> Vec<Leaf> {
         let mut leaves = Vec::new();
-        self.add_leaves(ty, String::new(), 0, true, &mut leaves);
+        self.add_leaves(ty, String::new(), 0, 0, true, &mut leaves);
         leaves
     }
 
-    fn add_leaves(&self, ty: Type, path: String, offset: usize, all: bool, leaves: &mut Vec<Leaf>) {
+    fn add_leaves(&self, ty: Type, path: String, offset: usize, bits: usize, all: bool, leaves: &mut Vec<Leaf>) {
         match ty {
             Type::Void => {}
-            Type::Scalar(scalar) => leaves.push(Leaf { path, offset, scalar }),
+            Type::Scalar(scalar) => leaves.push(Leaf { path, offset, scalar, bits }),
             Type::Struct(index) => {
                 let (offsets, _) = self.layout(index);
                 let visible = if self.0[index].is_union && !all { 1 } else { usize::MAX };
@@ -187,7 +201,7 @@ impl Structs {
                             path += &format!("[{element}]");
                         }
                         let at = offset + at + element * self.size(member.ty);
-                        self.add_leaves(member.ty, path, at, all, leaves);
+                        self.add_leaves(member.ty, path, at, member.bits, all, leaves);
                     }
                 }
             }
@@ -208,6 +222,9 @@ impl Structs {
                 text += &format!("{} f{number}", self.name(member.ty));
                 if member.count > 0 {
                     text += &format!("[{}]", member.count);
+                }
+                if member.bits > 0 {
+                    text += &format!(" : {}", member.bits);
                 }
                 text += "; ";
             }

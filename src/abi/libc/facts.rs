@@ -10,6 +10,7 @@
 //! | it may return twice | `twice` | registers are kept in memory around it, and no code moves |
 //! | it reaches nothing below its pointers, and keeps none | `upwards` | frame slots below such a pointer are values |
 //! | it has a form with a `va_list` | `v=NAME` | calls with doubles that BPF passes as words |
+//! | it has a form for `double` ([`long_double`]) | | calls with a `long double` of BPF |
 //! | a few bytes are done in place | `copy`, `fill`, `compare` | loads and stores in place of the call |
 //!
 //! With C11 7.1.3 a program cannot define functions of these names itself. Programs for hosts of their own do, and so:
@@ -25,7 +26,8 @@
 //! return only says where code lies.
 
 use super::agree::{has_same_parameters, is_same_type};
-use super::{columns, find, is_same_call, prototype};
+use super::{TABLE, columns, find, is_same_call, prototype};
+use crate::abi::long_double;
 use crate::btf::Prototype;
 use crate::program::{Import, PrototypeSource};
 
@@ -54,6 +56,12 @@ pub struct Facts {
     pub upwards: bool,
     /// Its form with a `va_list`.
     pub v_form: Option<VForm>,
+    /// It is libc's, by all that is known.
+    pub is_libc: bool,
+    /// Who loads the program has registered it.
+    pub is_registered: bool,
+    /// Its form for `double`, of a function of `long double`.
+    pub double_form: Option<&'static str>,
     /// It may be done in place.
     pub memory: Option<MemoryCall>,
 }
@@ -81,14 +89,23 @@ pub enum MemoryCall {
 impl Facts {
     /// What may be believed of an undefined symbol. `definer` says who defines a name.
     pub fn of(import: &Import, definer: impl Fn(&str) -> Definer) -> Facts {
-        let Some(facts) = table(&import.name) else { return Facts::default() };
-        let Some(libc) = prototype(&import.name) else { return Facts::default() };
+        let Some(libc) = prototype(&import.name) else {
+            // Of a type of its own, that only matters for a `long double`.
+            let is_asked = import.prototype.as_deref().and_then(long_double::fault).is_some();
+            let is_registered = is_asked && definer(&import.name) == Definer::Embedder;
+            return Facts { is_registered, ..Facts::default() };
+        };
+        let facts = table(&import.name).unwrap_or_default();
         let declared = match import.prototype_from {
-            PrototypeSource::Btf => import.prototype.as_deref(),
+            PrototypeSource::Btf | PrototypeSource::Dwarf => import.prototype.as_deref(),
             PrototypeSource::Table | PrototypeSource::None => None,
         };
         let by_name = Facts { returns_twice: facts.returns_twice, ..Facts::default() };
         let defined_by = definer(&import.name);
+        let is_libc = matches!(defined_by, Definer::Libc | Definer::Link)
+            && declared.is_none_or(|declared| is_same_call(declared, &libc));
+        let double_form = long_double::form(&import.name).filter(|_| is_libc);
+        let is_registered = defined_by == Definer::Embedder;
         let same_result = |declared: &Prototype| is_same_type(&declared.result, &libc.result);
         let found = match (defined_by, declared) {
             (Definer::Libc, None) => facts,
@@ -110,13 +127,19 @@ impl Facts {
             (Definer::Libc | Definer::Link, Some(_)) => by_name,
         };
         // One that may be missing is called, and traps.
-        Facts { memory: found.memory.filter(|_| !import.weak), ..found }
+        let memory = found.memory.filter(|_| !import.weak);
+        Facts { is_libc, is_registered, double_form, memory, ..found }
     }
+}
+
+/// The form with a `va_list` of libc's function of this name.
+pub(crate) fn v_form(name: &str) -> Option<VForm> {
+    table(name)?.v_form
 }
 
 /// The facts of the line of `name`.
 fn table(name: &str) -> Option<Facts> {
-    let (types, facts) = columns(find(name)?);
+    let (types, facts) = columns(find(TABLE, name)?);
     // The result and the dots are none of them.
     let fixed = types.split('\t').count().saturating_sub(2);
     read(facts?, fixed)

@@ -2,8 +2,10 @@
 //!
 //! In: a name. Out: its [`Prototype`], from `libc.txt`, which `tools/prototypes.sh` makes of the system's headers, for
 //! objects that do not say it. The types are those that the LP64 Linux targets have in common. Functions with
-//! `long double` are not in it. What else is known of a function is in the last column, written by hand: [`Facts`] says
-//! what, and when it may be believed.
+//! `long double` are not in it: they are like their forms for `double` ([`super::long_double`]). s390x's headers give what
+//! prints or reads numbers another symbol where `long double` has 64 bits, with `__nldbl_` before it, and the same type.
+//! What else is known of a function is in the last column, written by hand: [`Facts`] says what, and when it may be
+//! believed.
 //!
 //! A line is a name, the result, the parameters, and facts, if there are any, with tabs between; the lines are sorted by
 //! name.
@@ -13,7 +15,7 @@
 //! | `v`, `b` | `void`, `_Bool` |
 //! | `i4`, `u8`, `f8` | a signed or unsigned integer, a floating-point number, of so many bytes |
 //! | `*const char` | a pointer to that |
-//! | `struct in_addr=4;0 u4` | a struct of 4 bytes, with its scalars by offset |
+//! | `struct in_addr=4;0 u4` | a struct of 4 bytes, with its scalars by offset; `_Complex double` as one |
 //! | `...` after the parameters | a variadic function |
 //! | `:upwards copy` at the end | facts (`facts.rs`) |
 
@@ -22,15 +24,29 @@ mod facts;
 
 use std::sync::Arc;
 
+use super::long_double;
 use crate::btf::{Aggregate, CType, Parameter, Prototype};
 
+pub(crate) use facts::v_form;
 pub use facts::{Definer, Facts, MemoryCall, VForm};
 
 const TABLE: &str = include_str!("libc.txt");
 
+/// What the symbols of s390x start with that take a `long double` to have 64 bits.
+pub(crate) const NLDBL: &str = "__nldbl_";
+
 /// The prototype of a function of libc or libm.
 pub fn prototype(name: &str) -> Option<Prototype> {
-    read(columns(find(name)?).0)
+    let plain = name.strip_prefix(NLDBL).unwrap_or(name);
+    if let Some(line) = find(TABLE, plain) {
+        return read(columns(line).0);
+    }
+    let mut prototype = read(columns(find(TABLE, long_double::form(name)?)?).0)?;
+    let types = prototype.parameters.iter_mut().map(|parameter| &mut parameter.ty).chain([&mut prototype.result]);
+    for ty in types.filter(|ty| **ty == CType::Float { bytes: 8 }) {
+        *ty = CType::LongDouble;
+    }
+    Some(prototype)
 }
 
 /// The types and the facts of a line.
@@ -39,13 +55,13 @@ fn columns(line: &'static str) -> (&'static str, Option<&'static str>) {
 }
 
 /// The line of `name` without it: a binary search over the text, which is sorted.
-fn find(name: &str) -> Option<&'static str> {
-    let (mut low, mut high) = (0, TABLE.len());
+pub(super) fn find(table: &'static str, name: &str) -> Option<&'static str> {
+    let (mut low, mut high) = (0, table.len());
     while low < high {
         let middle = low + (high - low) / 2;
-        let start = TABLE[..middle].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = TABLE[middle..].find('\n').map_or(TABLE.len(), |length| middle + length);
-        let (found, types) = TABLE[start..end].split_once('\t')?;
+        let start = table[..middle].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = table[middle..].find('\n').map_or(table.len(), |length| middle + length);
+        let (found, types) = table[start..end].split_once('\t')?;
         match name.cmp(found) {
             std::cmp::Ordering::Equal => return Some(types),
             std::cmp::Ordering::Less => high = start,
@@ -80,7 +96,8 @@ fn ctype(text: &str) -> Option<CType> {
         let scalars = parts.map(scalar).collect::<Option<_>>()?;
         // The table has none with arrays.
         let (has_union, has_array) = (name.starts_with("union "), false);
-        let aggregate = Aggregate { name: name.to_owned(), size, scalars, has_union, has_array };
+        let is_complex = name.starts_with("_Complex ");
+        let aggregate = Aggregate { name: name.to_owned(), size, scalars, has_union, has_array, is_complex };
         return Some(CType::Aggregate(Arc::new(aggregate)));
     }
     let (kind, bytes) = text.split_at_checked(1)?;
@@ -117,8 +134,27 @@ fn is_same_class(one: &CType, other: &CType) -> bool {
                 && one.scalars.len() == other.scalars.len()
                 && one.scalars.iter().zip(&other.scalars).all(same)
         }
-        (CType::Float { bytes }, CType::Float { bytes: other }) => bytes == other,
+        (CType::Aggregate(union), CType::Pointer(_)) | (CType::Pointer(_), CType::Aggregate(union)) => {
+            is_pointers(union)
+        }
+        (one, other) if float_bytes(one).is_some() => float_bytes(one) == float_bytes(other),
         (one, other) => integer_bytes(one).is_some_and(|bytes| integer_bytes(other) == Some(bytes)),
+    }
+}
+
+/// A union of pointers, as `connect` takes a transparent one: it is passed as a pointer is, on all machines.
+fn is_pointers(union: &Aggregate) -> bool {
+    union.has_union
+        && union.size == 8
+        && !union.scalars.is_empty()
+        && union.scalars.iter().all(|(offset, ty)| *offset == 0 && matches!(ty, CType::Pointer(_)))
+}
+
+fn float_bytes(ty: &CType) -> Option<u8> {
+    match ty {
+        CType::Float { bytes } => Some(*bytes),
+        CType::LongDouble => Some(8),
+        _ => None,
     }
 }
 
@@ -127,7 +163,7 @@ fn integer_bytes(ty: &CType) -> Option<u8> {
         CType::Bool => Some(1),
         CType::Int { bytes, .. } => Some(*bytes),
         CType::Pointer(_) => Some(8),
-        CType::Void | CType::Float { .. } | CType::Aggregate(_) => None,
+        CType::Void | CType::Float { .. } | CType::LongDouble | CType::Aggregate(_) => None,
     }
 }
 
@@ -141,7 +177,7 @@ mod tests {
         for line in TABLE.lines() {
             let (name, types) = line.split_once('\t').expect(line);
             assert!(last < name, "`{name}` is not sorted");
-            assert_eq!(find(name), Some(types));
+            assert_eq!(find(TABLE, name), Some(types));
             let (types, facts) = columns(types);
             assert!(read(types).is_some(), "{line}");
             assert!(facts.is_none_or(|facts| super::facts::read(facts, 0).is_some()), "{line}");
@@ -162,6 +198,11 @@ mod tests {
             ("__isoc99_sscanf", "int __isoc99_sscanf(const char *, const char *, ...)"),
             ("inet_ntoa", "char *inet_ntoa(struct in_addr)"),
             ("__errno_location", "int *__errno_location(void)"),
+            ("cexp", "_Complex double cexp(_Complex double)"),
+            ("cabsf", "float cabsf(_Complex float)"),
+            ("ldexpl", "long double ldexpl(long double, int)"),
+            ("__nldbl_printf", "int __nldbl_printf(const char *, ...)"),
+            ("__nldbl___isoc99_sscanf", "int __nldbl___isoc99_sscanf(const char *, const char *, ...)"),
         ] {
             assert_eq!(prototype(name).expect(name).declare(name), expected);
         }

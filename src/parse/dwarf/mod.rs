@@ -1,10 +1,8 @@
-//! What functions return, by DWARF, where BTF does not say it: for a function that returns a struct, LLVM 23's BTF says
-//! `void`. Then the object's own `.debug_info` (of `-g`) is asked for a `DW_TAG_subprogram` of the function's linkage
-//! name, or of its name.
+//! The types of functions, by DWARF, where BTF does not say them or cannot be believed: the object's own `.debug_info`
+//! (of `-g`) is asked for a `DW_TAG_subprogram` of the function's linkage name, or of its name.
 //!
-//! In: the objects, and the program with its types from BTF. Out: `prototype` of functions and imports, with a struct
-//! as its result. Only structs and unions are taken: what else BTF leaves out (C++ references) is one word. And
-//! `struct_results` of the program: where the compiler's version says that such structs are.
+//! In: the objects, and names of functions. Out: for each name that is found, what it is said to be. What of that is
+//! taken is decided in [`super::prototypes`]. And `struct_results` of the program (`producer`).
 //!
 //! | file | owns |
 //! |---|---|
@@ -15,13 +13,15 @@
 //!
 //! Rules:
 //! - DWARF is a help and not a part of the program: what is damaged, or not known here, says nothing.
-//! - Two functions of one name that return different types say nothing of it.
+//! - Two functions of one name of different types say nothing of it.
 //! - The work is in proportion to the sections: attributes are counted, since they may take no bytes, and so are
 //!   tables of abbreviations, since units may share them.
 
 mod alignment;
 mod producer;
 mod types;
+
+pub(super) use producer::add_struct_results;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,9 +34,8 @@ use gimli::{
 use object::Endianness;
 
 use super::object::{Object, RawRelocation};
-use crate::abi::LARGEST_STRUCT;
 use crate::btf::{CType, Prototype};
-use crate::program::{FileId, Id, Program, StructResult};
+use crate::program::{FileId, Id};
 
 pub(super) use alignment::add as align_frames;
 
@@ -49,59 +48,41 @@ pub(super) const SECTIONS: [&str; 5] =
 /// Bytes of abbreviations that are read for one object, at most.
 const MOST_ABBREVIATIONS: usize = 64 << 20;
 
-/// Adds to `program`, which was made of `objects` and has its types from BTF.
-pub(super) fn add(objects: &[Object<'_>], program: &mut Program) {
-    let is_open = |prototype: &Option<Arc<Prototype>>| {
-        prototype.as_ref().is_some_and(|prototype| prototype.result == CType::Void)
-    };
-    let mut wanted: BTreeMap<FileId, BTreeSet<String>> = BTreeMap::new();
-    for (_, function) in program.functions.iter().filter(|(_, function)| is_open(&function.prototype)) {
-        let file = program.code[function.section].file;
-        wanted.entry(file).or_default().insert(function.name.clone());
-    }
-    for (_, import) in program.imports.iter().filter(|(_, import)| is_open(&import.prototype)) {
-        for &file in &import.files {
-            wanted.entry(file).or_default().insert(import.name.clone());
+/// Names of functions, of each object.
+pub(super) type Names = BTreeMap<FileId, BTreeSet<String>>;
+
+/// What DWARF says of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Described {
+    /// What it returns; none for a type that is not known here.
+    pub(super) result: Option<CType>,
+    /// Its whole type; none if a part of it is not known here.
+    pub(super) prototype: Option<Prototype>,
+    /// A vector is passed by value, or in a struct.
+    pub(super) has_vector: bool,
+}
+
+impl Described {
+    /// What two descriptions of one name have in common.
+    fn agree(self, other: Described) -> Option<Described> {
+        if self == other {
+            return Some(self);
         }
-    }
-    let results = wanted.into_iter().filter_map(|(file, names)| {
-        let results = Sections::new(objects.get(file.index())?)?.results(&names);
-        Some((file, results))
-    });
-    let results: BTreeMap<FileId, BTreeMap<String, CType>> = results.collect();
-    let returning = |prototype: &Prototype, result: &CType| {
-        Some(Arc::new(Prototype { result: result.clone(), ..prototype.clone() }))
-    };
-    for id in program.functions.ids() {
-        let function = &mut program.functions[id];
-        let result = results.get(&program.code[function.section].file).and_then(|of| of.get(&function.name));
-        if let (Some(prototype), Some(result)) = (&function.prototype, result) {
-            function.prototype = returning(prototype, result);
-        }
-    }
-    for id in program.imports.ids() {
-        let import = &mut program.imports[id];
-        let result = import.files.iter().find_map(|file| results.get(file)?.get(&import.name));
-        if let (Some(prototype), Some(result)) = (&import.prototype, result) {
-            import.prototype = returning(prototype, result);
-        }
-    }
-    for file in files_with_structs(program) {
-        program.struct_results[file] =
-            objects.get(file.index()).and_then(Sections::new).and_then(|sections| sections.struct_result());
+        let has_vector = self.has_vector || other.has_vector;
+        (self.result == other.result).then_some(Described { result: self.result, prototype: None, has_vector })
     }
 }
 
-/// The objects that have functions, or call some, which return structs of up to 16 bytes.
-fn files_with_structs(program: &Program) -> BTreeSet<FileId> {
-    let returns_struct = |prototype: &Option<Arc<Prototype>>| {
-        let result = prototype.as_ref().map(|prototype| &prototype.result);
-        matches!(result, Some(CType::Aggregate(aggregate)) if aggregate.size <= LARGEST_STRUCT)
-    };
-    let functions = program.functions.iter().filter(|(_, function)| returns_struct(&function.prototype));
-    let functions = functions.map(|(_, function)| program.code[function.section].file);
-    let imports = program.imports.iter().filter(|(_, import)| returns_struct(&import.prototype));
-    functions.chain(imports.flat_map(|(_, import)| import.files.iter().copied())).collect()
+/// What is known of functions, of each object.
+pub(super) type Descriptions = BTreeMap<FileId, BTreeMap<String, Described>>;
+
+/// What `objects` say of functions of these names.
+pub(super) fn read(objects: &[Object<'_>], wanted: Names) -> Descriptions {
+    let described = wanted.into_iter().filter_map(|(file, names)| {
+        let described = Sections::new(objects.get(file.index())?)?.functions(&names);
+        Some((file, described))
+    });
+    described.collect()
 }
 
 /// The sections of one object, relocated.
@@ -124,27 +105,14 @@ impl<'a> Sections<'a> {
         (!data[0].is_empty()).then_some(Sections { data, endian })
     }
 
-    /// The structs that functions of these names return.
-    fn results(&self, wanted: &BTreeSet<String>) -> BTreeMap<String, CType> {
+    /// The functions of these names.
+    fn functions(&self, wanted: &BTreeSet<String>) -> BTreeMap<String, Described> {
         let (mut reader, mut units) = self.reader(wanted);
         while let Ok(Some(header)) = units.next() {
             // A unit that is damaged ends early; the next one starts where its header says.
             let _ = reader.unit(&header);
         }
         reader.found.into_iter().filter_map(|(name, ty)| Some((name, ty?))).collect()
-    }
-
-    /// Where structs of up to 16 bytes are returned, if the producers of all units say the same.
-    fn struct_result(&self) -> Option<StructResult> {
-        let none = BTreeSet::new();
-        let (mut reader, mut units) = self.reader(&none);
-        let first = reader.producer(&units.next().ok()??)?;
-        while let Ok(Some(header)) = units.next() {
-            if reader.producer(&header) != Some(first) {
-                return None;
-            }
-        }
-        Some(first)
     }
 
     fn reader<'w>(&'w self, wanted: &'w BTreeSet<String>) -> (Reader<'w, 'w>, DebugInfoUnitHeadersIter<Slice<'w>>) {
@@ -221,6 +189,15 @@ impl Texts<'_> {
 
 type Header<'a> = UnitHeader<Slice<'a>>;
 
+/// A function: places are those of types.
+struct Subprogram {
+    name: String,
+    /// None for `void`.
+    result: Option<usize>,
+    parameters: Vec<Option<usize>>,
+    variadic: bool,
+}
+
 /// An entry that types are made of.
 struct Entry {
     tag: DwTag,
@@ -239,6 +216,8 @@ struct Entry {
     bits: Option<(u64, u64)>,
     /// Of an array's dimension: how many elements.
     count: Option<u64>,
+    /// Of an array: it is a vector.
+    is_vector: bool,
 }
 
 /// Reads the units of an object.
@@ -251,7 +230,7 @@ struct Reader<'a, 'w> {
     attributes_left: usize,
     wanted: &'w BTreeSet<String>,
     /// None for a name with two types.
-    found: BTreeMap<String, Option<CType>>,
+    found: BTreeMap<String, Option<Described>>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -264,13 +243,10 @@ impl<'a> Reader<'a, '_> {
         }
         let entries = self.entries(header, &abbreviations, base)?;
         let mut types = types::Types::new(&entries);
-        for (name, ty) in functions {
-            if let Some(ty @ CType::Aggregate(_)) = types.of(ty) {
-                let found = self.found.entry(name).or_insert_with(|| Some(ty.clone()));
-                if found.as_ref().is_some_and(|found| *found != ty) {
-                    *found = None;
-                }
-            }
+        for function in functions {
+            let described = types.describe(&function);
+            let found = self.found.entry(function.name).or_insert_with(|| Some(described.clone()));
+            *found = found.take().and_then(|found| found.agree(described));
         }
         Some(())
     }
@@ -287,11 +263,13 @@ impl<'a> Reader<'a, '_> {
         Some(table)
     }
 
-    /// The functions of wanted names with the places of what they return, and where the unit's table of strings starts.
-    fn functions(&mut self, header: &Header<'a>, table: &Abbreviations) -> Option<(Vec<(String, usize)>, usize)> {
-        let mut functions = Vec::new();
+    /// The functions of wanted names, and where the unit's table of strings starts.
+    fn functions(&mut self, header: &Header<'a>, table: &Abbreviations) -> Option<(Vec<Subprogram>, usize)> {
+        let mut functions: Vec<Subprogram> = Vec::new();
         let mut base = 0;
-        self.each(header, table, |reader, tag, _, _, attributes| {
+        // The depth of the parameters of the last one.
+        let mut inside = None;
+        self.each(header, table, |reader, tag, depth, _, attributes| {
             if matches!(tag, gimli::DW_TAG_compile_unit | gimli::DW_TAG_partial_unit) {
                 for attribute in attributes {
                     if let AttributeValue::DebugStrOffsetsBase(offset) = attribute.value() {
@@ -299,23 +277,35 @@ impl<'a> Reader<'a, '_> {
                     }
                 }
             }
+            if inside.is_some_and(|inside| depth < inside) {
+                inside = None;
+            }
+            if let (Some(function), true) = (functions.last_mut(), inside == Some(depth)) {
+                match tag {
+                    gimli::DW_TAG_formal_parameter => function.parameters.push(type_of(attributes)),
+                    gimli::DW_TAG_unspecified_parameters => function.variadic = true,
+                    _ => {}
+                }
+            }
             if tag != gimli::DW_TAG_subprogram {
                 return;
             }
-            let (mut name, mut linkage_name, mut ty) = (None, None, None);
+            // What a compiler makes without a word in the source (thunks of C++) is said to have no parameters.
+            let is_artificial = attributes.iter().any(|attribute| attribute.name() == gimli::DW_AT_artificial);
+            let (mut name, mut linkage_name) = (None, None);
             for attribute in attributes {
                 let value = attribute.value();
                 match attribute.name() {
                     gimli::DW_AT_name => name = reader.texts.of(header, base, &value),
                     gimli::DW_AT_linkage_name => linkage_name = reader.texts.of(header, base, &value),
-                    gimli::DW_AT_type => ty = place(&value),
                     _ => {}
                 }
             }
-            if let (Some(name), Some(ty)) = (linkage_name.or(name), ty)
-                && reader.wanted.contains(&name)
-            {
-                functions.push((name, ty));
+            let name = linkage_name.or(name).filter(|name| !is_artificial && reader.wanted.contains(name));
+            if let Some(name) = name {
+                let result = type_of(attributes);
+                functions.push(Subprogram { name, result, parameters: Vec::new(), variadic: false });
+                inside = Some(depth + 1);
             }
         })?;
         Some((functions, base))
@@ -347,8 +337,17 @@ impl<'a> Reader<'a, '_> {
             let Some(abbreviation) = entries.read_abbreviation().ok()? else { continue };
             let tag = abbreviation.tag();
             self.attributes_left = self.attributes_left.checked_sub(abbreviation.attributes().len())?;
-            let unit = matches!(tag, gimli::DW_TAG_compile_unit | gimli::DW_TAG_partial_unit);
-            if unit || tag == gimli::DW_TAG_subprogram || types::is_of_types(tag) {
+            let is_of_functions = matches!(
+                tag,
+                gimli::DW_TAG_compile_unit
+                    | gimli::DW_TAG_partial_unit
+                    | gimli::DW_TAG_subprogram
+                    // It has parameters too, and ends those of a function before it.
+                    | gimli::DW_TAG_subroutine_type
+                    | gimli::DW_TAG_formal_parameter
+                    | gimli::DW_TAG_unspecified_parameters
+            );
+            if is_of_functions || types::is_of_types(tag) {
                 entries.read_attributes(abbreviation.attributes(), &mut attributes).ok()?;
                 visit(self, tag, depth, offset, &attributes);
             } else {
@@ -368,7 +367,8 @@ fn entry(
     text: &dyn Fn(&AttributeValue<Slice<'_>>) -> Option<String>,
 ) -> Entry {
     let (name, ty, size, encoding, count) = (None, None, None, None, None);
-    let mut entry = Entry { tag, depth, offset, name, ty, size, encoding, at: 0, bits: None, count };
+    let (at, bits, is_vector) = (0, None, false);
+    let mut entry = Entry { tag, depth, offset, name, ty, size, encoding, at, bits, count, is_vector };
     let (mut bit_size, mut bit_offset) = (None, None);
     for attribute in attributes {
         let value = attribute.value();
@@ -379,6 +379,7 @@ fn entry(
             gimli::DW_AT_data_member_location => entry.at = value.udata_value().unwrap_or(u64::MAX),
             gimli::DW_AT_bit_size => bit_size = value.udata_value(),
             gimli::DW_AT_data_bit_offset => bit_offset = value.udata_value(),
+            gimli::DW_AT_GNU_vector => entry.is_vector = true,
             gimli::DW_AT_count => entry.count = value.udata_value(),
             gimli::DW_AT_upper_bound => {
                 entry.count = value.udata_value().map(|last| last.saturating_add(1));
@@ -393,6 +394,12 @@ fn entry(
     }
     entry.bits = bit_offset.zip(bit_size);
     entry
+}
+
+/// The place of the type that an entry says.
+fn type_of(attributes: &[Attribute<Slice<'_>>]) -> Option<usize> {
+    let ty = attributes.iter().find(|attribute| attribute.name() == gimli::DW_AT_type)?;
+    place(&ty.value())
 }
 
 /// The place in the unit that a value refers to.

@@ -1,6 +1,7 @@
 //! Where structs of up to 16 bytes are returned, by the version of the compiler that DWARF names (`DW_AT_producer`).
 //!
-//! In: the first entries of an object's units. Out: a [`StructResult`], if all of them say the same.
+//! In: the first entries of an object's units. Out: `struct_results` of the program, for each object with such functions,
+//! if all of its units say the same.
 //!
 //! | producer | structs of up to 16 bytes are returned |
 //! |---|---|
@@ -12,13 +13,55 @@
 //!
 //! It is the front end that decides: clang 22's IR, compiled by LLVM 23, says `clang version 22` and passes a pointer.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use gimli::AttributeValue;
 
-use super::{Header, Reader};
-use crate::program::StructResult;
+use super::{Header, Reader, Sections};
+use crate::abi::LARGEST_STRUCT;
+use crate::btf::{CType, Prototype};
+use crate::parse::object::Object;
+use crate::program::{FileId, Id, Program, StructResult};
 
 /// The first version of clang that returns structs in registers.
 const FIRST_IN_REGISTERS: u32 = 23;
+
+/// Notes in `program`, which was made of `objects` and has its types, where the compiler's version says that functions
+/// return structs of up to 16 bytes.
+pub(in crate::parse) fn add_struct_results(objects: &[Object<'_>], program: &mut Program) {
+    for file in files_with_structs(program) {
+        program.struct_results[file] =
+            objects.get(file.index()).and_then(Sections::new).and_then(|sections| sections.struct_result());
+    }
+}
+
+/// The objects that have functions, or call some, which return structs of up to 16 bytes.
+fn files_with_structs(program: &Program) -> BTreeSet<FileId> {
+    let returns_struct = |prototype: &Option<Arc<Prototype>>| {
+        let result = prototype.as_ref().map(|prototype| &prototype.result);
+        matches!(result, Some(CType::Aggregate(aggregate)) if aggregate.size <= LARGEST_STRUCT)
+    };
+    let functions = program.functions.iter().filter(|(_, function)| returns_struct(&function.prototype));
+    let functions = functions.map(|(_, function)| program.code[function.section].file);
+    let imports = program.imports.iter().filter(|(_, import)| returns_struct(&import.prototype));
+    functions.chain(imports.flat_map(|(_, import)| import.files.iter().copied())).collect()
+}
+
+impl Sections<'_> {
+    /// Where structs of up to 16 bytes are returned, if the producers of all units say the same.
+    fn struct_result(&self) -> Option<StructResult> {
+        let none = BTreeSet::new();
+        let (mut reader, mut units) = self.reader(&none);
+        let first = reader.producer(&units.next().ok()??)?;
+        while let Ok(Some(header)) = units.next() {
+            if reader.producer(&header) != Some(first) {
+                return None;
+            }
+        }
+        Some(first)
+    }
+}
 
 /// What a producer's text says.
 fn by_text(producer: &str) -> Option<StructResult> {

@@ -2,11 +2,12 @@
 //!
 //! | entry | becomes |
 //! |---|---|
-//! | base type | by its encoding and size: `_Bool`, an integer, `float`, `double` |
-//! | enumeration | an integer |
+//! | base type | by its encoding and size: `_Bool`, an integer, `float`, `double`, a complex number |
+//! | enumeration | its integer |
 //! | pointer, reference | a pointer |
 //! | typedef, `const`, `volatile`, `restrict`, `_Atomic` | what it is of |
 //! | struct, class, union | its scalars, arrays and members taken apart |
+//! | a vector, as an array that is said to be one | nothing, and that is noted |
 //! | anything else | nothing: the type is not known |
 
 use std::collections::HashMap;
@@ -14,8 +15,8 @@ use std::sync::Arc;
 
 use gimli::DwTag;
 
-use super::Entry;
-use crate::btf::{Aggregate, CType, MAX_AGGREGATE, MAX_NESTING};
+use super::{Described, Entry, Subprogram};
+use crate::btf::{Aggregate, CType, LONG_DOUBLE, MAX_AGGREGATE, MAX_NESTING, Parameter, Prototype};
 use crate::program::names;
 
 /// The most steps of taking one struct apart.
@@ -62,14 +63,18 @@ pub(super) struct Types<'e> {
     entries: &'e [Entry],
     /// For each entry, those directly below it.
     children: Vec<Vec<usize>>,
-    known: HashMap<usize, Option<CType>>,
+    known: HashMap<usize, Known>,
 }
+
+/// A type, and whether there is a vector in it: then it is not known.
+type Known = (Option<CType>, bool);
 
 /// A struct that is being taken apart.
 struct Flat {
     scalars: Vec<(u32, CType)>,
     has_union: bool,
     has_array: bool,
+    has_vector: bool,
     steps: usize,
 }
 
@@ -92,31 +97,66 @@ impl<'e> Types<'e> {
         Types { entries, children, known: HashMap::new() }
     }
 
+    /// What a function is.
+    pub fn describe(&mut self, function: &Subprogram) -> Described {
+        let mut has_vector = false;
+        let mut of = |place: usize| {
+            let (ty, vector) = self.of(place);
+            has_vector |= vector;
+            ty
+        };
+        let result = function.result.map_or(Some(CType::Void), &mut of);
+        let parameter = |place: &Option<usize>| Some(Parameter { name: None, ty: of((*place)?)? });
+        // All of them, also where one is not known: another may have a vector.
+        let parameters: Vec<Option<Parameter>> = function.parameters.iter().map(parameter).collect();
+        let parameters: Option<Vec<Parameter>> = parameters.into_iter().collect();
+        let prototype = parameters.zip(result.clone()).map(|(parameters, result)| Prototype {
+            parameters,
+            variadic: function.variadic,
+            result,
+        });
+        Described { result, prototype, has_vector }
+    }
+
     /// The type of the entry at this place.
-    pub fn of(&mut self, place: usize) -> Option<CType> {
+    fn of(&mut self, place: usize) -> Known {
         if let Some(known) = self.known.get(&place) {
             return known.clone();
         }
-        let ty = self.make(place);
-        self.known.insert(place, ty.clone());
-        ty
+        let mut flat =
+            Flat { scalars: Vec::new(), has_union: false, has_array: false, has_vector: false, steps: MAX_STEPS };
+        let ty = self.make(place, &mut flat);
+        let known = (ty, flat.has_vector);
+        self.known.insert(place, known.clone());
+        known
     }
 
-    fn make(&self, place: usize) -> Option<CType> {
+    fn make(&self, place: usize, flat: &mut Flat) -> Option<CType> {
         let (index, entry) = self.resolve(place)?;
+        if entry.tag == gimli::DW_TAG_enumeration_type {
+            return self.enumeration(entry);
+        }
+        flat.has_vector |= entry.is_vector;
         if !is_record(entry.tag) {
             return scalar(entry);
         }
         let size = u32::try_from(entry.size?).ok()?;
-        let mut flat = Flat { scalars: Vec::new(), has_union: false, has_array: false, steps: MAX_STEPS };
         if size <= MAX_AGGREGATE {
-            self.record(index, 0, 0, &mut flat)?;
+            self.record(index, 0, 0, flat)?;
         }
-        let Flat { mut scalars, has_union, has_array, .. } = flat;
+        let (mut scalars, has_union, has_array) =
+            (std::mem::take(&mut flat.scalars), flat.has_union, flat.has_array);
         scalars.sort_by_key(|(offset, _)| *offset);
         let keyword = if entry.tag == gimli::DW_TAG_union_type { "union" } else { "struct" };
         let name = format!("{keyword} {}", names::printable(entry.name.as_deref().unwrap_or("(anon)")));
-        Some(CType::Aggregate(Arc::new(Aggregate { name, size, scalars, has_union, has_array })))
+        let is_complex = false;
+        Some(CType::Aggregate(Arc::new(Aggregate { name, size, scalars, has_union, has_array, is_complex })))
+    }
+
+    /// The integer of an enumeration: as its underlying type says, else unsigned.
+    fn enumeration(&self, entry: &Entry) -> Option<CType> {
+        let underlying = entry.ty.and_then(|ty| self.resolve(ty)).and_then(|(_, ty)| scalar(ty));
+        underlying.or_else(|| scalar(entry))
     }
 
     fn entry(&self, place: usize) -> Option<(usize, &'e Entry)> {
@@ -173,9 +213,24 @@ impl<'e> Types<'e> {
         if is_record(entry.tag) {
             return self.record(index, offset, depth, flat);
         }
-        if entry.tag != gimli::DW_TAG_array_type {
-            flat.push(offset, scalar(entry)?);
+        if entry.tag == gimli::DW_TAG_enumeration_type {
+            flat.push(offset, self.enumeration(entry)?);
             return Some(());
+        }
+        if entry.tag != gimli::DW_TAG_array_type {
+            match scalar(entry)? {
+                CType::Aggregate(complex) => {
+                    for (at, part) in &complex.scalars {
+                        flat.push(offset.checked_add(u64::from(*at))?, part.clone());
+                    }
+                }
+                scalar => flat.push(offset, scalar),
+            }
+            return Some(());
+        }
+        if entry.is_vector {
+            flat.has_vector = true;
+            return None;
         }
         flat.has_array = true;
         let count = self.elements(index);
@@ -211,14 +266,16 @@ impl<'e> Types<'e> {
     fn bit_field(&self, member: &Entry, base: u64, first: u64, bits: u64, flat: &mut Flat) -> Option<()> {
         let (_, entry) = self.resolve(member.ty?)?;
         let last = first.checked_add(bits.checked_sub(1)?)?;
-        let signed = matches!(scalar(entry)?, CType::Int { signed: true, .. });
+        let is_enumeration = entry.tag == gimli::DW_TAG_enumeration_type;
+        let ty = if is_enumeration { self.enumeration(entry) } else { scalar(entry) };
+        let signed = matches!(ty?, CType::Int { signed: true, .. });
         match [1u8, 2, 4, 8]
             .into_iter()
             .find(|&bytes| first / (8 * u64::from(bytes)) == last / (8 * u64::from(bytes)))
         {
             Some(bytes) => {
                 let at = first / (8 * u64::from(bytes)) * u64::from(bytes);
-                flat.push(base.checked_add(at)?, CType::Int { bytes, signed });
+                flat.push_bit_field(base.checked_add(at)?, CType::Int { bytes, signed });
             }
             None => {
                 for byte in (first / 8..=last / 8).take(MAX_AGGREGATE as usize) {
@@ -231,6 +288,14 @@ impl<'e> Types<'e> {
 }
 
 impl Flat {
+    /// Each is a member of its own, though others may be in the same integer.
+    fn push_bit_field(&mut self, offset: u64, ty: CType) {
+        match u32::try_from(offset) {
+            Ok(offset) if offset < MAX_AGGREGATE && !self.has_union => self.scalars.push((offset, ty)),
+            _ => self.push(offset, ty),
+        }
+    }
+
     /// What two members of a union have in common is said once.
     fn push(&mut self, offset: u64, ty: CType) {
         let Ok(offset) = u32::try_from(offset) else { return };
@@ -257,7 +322,11 @@ fn scalar(entry: &Entry) -> Option<CType> {
         gimli::DW_ATE_boolean => int(false),
         gimli::DW_ATE_signed | gimli::DW_ATE_signed_char => int(true),
         gimli::DW_ATE_unsigned | gimli::DW_ATE_unsigned_char | gimli::DW_ATE_UTF => int(false),
+        gimli::DW_ATE_float if bytes == 8 && entry.name.as_deref() == Some(LONG_DOUBLE) => Some(CType::LongDouble),
         gimli::DW_ATE_float => matches!(bytes, 4 | 8).then_some(CType::Float { bytes }),
+        gimli::DW_ATE_complex_float => {
+            matches!(bytes, 8 | 16).then(|| CType::complex(CType::Float { bytes: bytes / 2 }))
+        }
         _ => None,
     }
 }

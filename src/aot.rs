@@ -90,7 +90,7 @@ pub fn default_linker(target: &Triple) -> PathBuf {
     PathBuf::from(format!("{machine}-linux-gnu-gcc"))
 }
 
-/// Links an object into `output`.
+/// Links an object into `output`; what the linker says of it, which is nothing where all is well.
 ///
 /// # Errors
 ///
@@ -101,7 +101,7 @@ pub fn link(
     artifact: Artifact,
     options: &LinkOptions,
     output: &Path,
-) -> Result<(), LinkError> {
+) -> Result<String, LinkError> {
     let failed = |source| LinkError::Output { path: output.to_owned(), source };
     let pending = Pending::new(output).map_err(failed)?;
     let mut file = tempfile::Builder::new().suffix(".o").tempfile().map_err(LinkError::Temporary)?;
@@ -126,11 +126,11 @@ pub fn link(
 
     let name = linker.display().to_string();
     let ran = command.output().map_err(|source| LinkError::Start { linker: name.clone(), source })?;
-    if ran.status.success() {
-        return pending.commit().map_err(failed);
-    }
     let text = [ran.stdout, ran.stderr].concat();
     let words = String::from_utf8_lossy(&text).trim_end().replace(&*file.path().to_string_lossy(), "the program");
     let words = words.replace(&*pending.path().to_string_lossy(), &output.to_string_lossy());
+    if ran.status.success() {
+        return pending.commit().map(|()| words).map_err(failed);
+    }
     Err(LinkError::Failed { linker: name, status: ran.status, output: words })
 }

@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | a function, a data section | anonymous; objects name it when they are finished | directly |
 //! | a weak function or weak data, for an object | preemptible, by its name: a later link may replace it | by name |
+//! | exported data of a shared library | the same | by name |
+//! | an exported function of a shared library whose address is taken | as all functions, and imported by its name | calls: directly; its address: by name |
 //! | a compiler-runtime function that is only called | not at all: it is lifted inline | |
 //! | an import | imported by its name, preemptible when weak; libc's functions of `long double` by that of another ([`long_double`]) | by name |
 //! | a helper, a kfunc by number, a function of the platform | imported by the symbol's name | by name |
@@ -27,7 +29,7 @@ use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::{Graph, LabelNumbers};
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
 use crate::program::names;
-use crate::program::{Binding, DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
+use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::program::{StructResult, Target};
 use crate::resolution::Resolution;
 use crate::select::{Selection, Usage};
@@ -104,11 +106,12 @@ pub fn declare(
     let mut symbols = BTreeMap::new();
     if placement == Placement::Object {
         for (id, symbol) in program.symbols.iter() {
-            if symbol.binding == Binding::Weak && selection.data[symbol.section] {
+            if selection.resolution.is_elsewhere(symbol) && selection.data[symbol.section] {
                 symbols.insert(id, declarer.data_by_name(&symbol.name, Linkage::Preemptible)?);
             }
         }
     }
+    let exported = declarer.exported(&functions)?;
     let imports =
         program.imports.iter().map(|(id, import)| declarer.import(id, import, selection.imports[id], &functions));
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
@@ -117,7 +120,7 @@ pub fn declare(
     let addresses = None;
     let labels = LabelNumbers::new(program, &selection.graphs);
     let mut declarations =
-        Declarations { platform, functions, data, symbols, imports, special, runtime, addresses, labels };
+        Declarations { platform, functions, data, symbols, exported, imports, special, runtime, addresses, labels };
     declarations.special = special_callees(program, selection, &declarations);
     check_comparisons(register_calls(selection), declarations.special.len())?;
     if has_table {
@@ -206,6 +209,25 @@ impl Declarer<'_> {
         }
         let id = named(&function.name, self.module.declare_anonymous_function(&signature))?;
         Ok(Callee { id, abi, in_registers: None, colocated: self.is_near, replaceable: false, c_function: None })
+    }
+
+    /// The names of functions whose address is that of their name.
+    fn exported(
+        &mut self,
+        functions: &IdVec<FunctionId, Option<Callee>>,
+    ) -> Result<BTreeMap<FunctionId, Callee>, DeclareError> {
+        let mut exported = BTreeMap::new();
+        for (id, callee) in functions.iter() {
+            let function = &self.program.functions[id];
+            if let Some(callee) = callee
+                && self.resolution.has_other_address(function)
+            {
+                let abi = callee.abi.clone();
+                let signature = abi.signature(abi.words(0));
+                exported.insert(id, self.callee_by_name(&function.name, abi, Linkage::Import, &signature)?);
+            }
+        }
+        Ok(exported)
     }
 
     fn function_abi(&mut self, function: &Function, graph: &Graph) -> Abi {
@@ -350,8 +372,9 @@ impl Declarer<'_> {
             let is_preemptible = self.resolution.is_replaceable(&self.program.functions[id]);
             callee.as_ref().filter(|_| is_preemptible).map(|callee| Outside::Function(callee.id))
         });
+        let exported = declarations.exported.values().map(|callee| Outside::Function(callee.id));
         let symbols = declarations.symbols.values().map(|data| Outside::Data(data.id));
-        let outside: Vec<Outside> = imports.chain(functions).chain(symbols).collect();
+        let outside: Vec<Outside> = imports.chain(functions).chain(exported).chain(symbols).collect();
         if outside.is_empty() {
             return Ok(None);
         }

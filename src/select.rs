@@ -15,7 +15,9 @@ use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results
 use crate::lift::call;
 use crate::lift::formats;
 use crate::lift::variadic;
-use crate::program::{Binding, DataKind, DataSectionId, FunctionId, IdVec, ImportId, Program, Target};
+use crate::program::{
+    Binding, DataKind, DataSection, DataSectionId, FunctionId, GroupId, IdVec, ImportId, Program, Target, edge,
+};
 use crate::resolution::Resolution;
 
 /// What of a program is translated.
@@ -152,6 +154,48 @@ fn node(program: &Program, target: Target) -> Option<Node> {
     }
 }
 
+/// Data that is reached with something else.
+struct Beside {
+    /// For symbols that are the ends of sections: these sections.
+    within: BTreeMap<ImportId, Vec<DataSectionId>>,
+    members: BTreeMap<GroupId, Vec<DataSectionId>>,
+}
+
+impl Beside {
+    fn new(program: &Program) -> Beside {
+        let mut named: BTreeMap<&str, Vec<DataSectionId>> = BTreeMap::new();
+        let mut members: BTreeMap<GroupId, Vec<DataSectionId>> = BTreeMap::new();
+        for (id, data) in program.data.iter() {
+            if data.keeps_name() {
+                named.entry(&data.name).or_default().push(id);
+            }
+            if let Some(group) = data.group {
+                members.entry(group).or_default().push(id);
+            }
+        }
+        let within = program.imports.iter().filter_map(|(id, import)| {
+            let (_, section) = edge(&import.name)?;
+            Some((id, named.get(section)?.clone()))
+        });
+        Beside { within: within.collect(), members }
+    }
+
+    /// What a target reaches.
+    fn nodes(&self, program: &Program, target: Target) -> impl Iterator<Item = Node> {
+        let within = match target {
+            Target::Import { import, .. } => self.within.get(&import),
+            _ => None,
+        };
+        node(program, target).into_iter().chain(within.into_iter().flatten().map(|&id| Node::Data(id)))
+    }
+
+    /// The data of a group, which a linker keeps as a whole.
+    fn members(&self, group: Option<GroupId>) -> impl Iterator<Item = Node> {
+        let members = group.and_then(|group| self.members.get(&group));
+        members.into_iter().flatten().map(|&id| Node::Data(id))
+    }
+}
+
 fn reachable(
     program: &Program,
     graphs: &[Result<Graph, GraphError>],
@@ -170,10 +214,13 @@ fn reachable(
     let mut data: IdVec<DataSectionId, bool> = program.data.ids().map(|_| false).collect();
     let mut pending: Vec<Node> = roots.iter().map(|&function| Node::Function(function)).collect();
     let runs_by_itself = |kind| matches!(kind, DataKind::Constructors(_) | DataKind::Destructors(_));
-    pending.extend(program.data.iter().filter(|(_, data)| runs_by_itself(data.kind)).map(|(id, _)| Node::Data(id)));
+    let stays = |data: &DataSection| runs_by_itself(data.kind) || data.retained;
+    pending.extend(program.data.iter().filter(|(_, data)| stays(data)).map(|(id, _)| Node::Data(id)));
+    let beside = Beside::new(program);
     while let Some(next) = pending.pop() {
         match next {
             Node::Function(id) if !std::mem::replace(&mut functions[id], true) => {
+                pending.extend(beside.members(program.code[program.functions[id].section].group));
                 let Some(graph) = graph_of.get(&id) else { continue };
                 // What is called without being named, the program may define itself.
                 let mut called: Vec<String> =
@@ -184,7 +231,7 @@ fn reachable(
                 }
                 for instruction in &graph.instructions {
                     match instruction.target {
-                        Some(target) => pending.extend(node(program, target)),
+                        Some(target) => pending.extend(beside.nodes(program, target)),
                         None => called.extend(call::runtime_symbols(instruction.insn)),
                     }
                 }
@@ -193,7 +240,8 @@ fn reachable(
             }
             Node::Data(id) if !std::mem::replace(&mut data[id], true) => {
                 let targets = program.data[id].relocations.iter().map(|relocation| relocation.target);
-                pending.extend(targets.filter_map(|target| node(program, target)));
+                pending.extend(targets.flat_map(|target| beside.nodes(program, target)));
+                pending.extend(beside.members(program.data[id].group));
             }
             Node::Function(_) | Node::Data(_) => {}
         }

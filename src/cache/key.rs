@@ -50,17 +50,19 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         data,
         symbols,
         imports,
+        attached: _,
+        groups,
         maps,
         warnings: _,
     } = program;
-    (endianness, functions, symbols, maps, struct_results).hash(hash);
+    (endianness, functions, symbols, maps, struct_results, groups).hash(hash);
     code.len().hash(hash);
-    for (_, CodeSection { file: _, name, bytes, relocations, list_calls, lines: _ }) in code.iter() {
-        (name, bytes, relocations, list_calls).hash(hash);
+    for (_, CodeSection { file: _, name, group, bytes, relocations, list_calls, lines: _ }) in code.iter() {
+        (name, group, bytes, relocations, list_calls).hash(hash);
     }
     data.len().hash(hash);
-    for (_, DataSection { file: _, name, kind, align, contents, relocations }) in data.iter() {
-        (name, kind, align, contents, relocations).hash(hash);
+    for (_, DataSection { file: _, name, group, retained, kind, align, contents, relocations }) in data.iter() {
+        (name, group, retained, kind, align, contents, relocations).hash(hash);
     }
     imports.len().hash(hash);
     for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, files: _, alias_of }) in

@@ -245,6 +245,9 @@ pub struct Cflags {
     /// For a clang of LLVM 23 or later: floats, 128-bit arithmetic and large copies too
     #[arg(long)]
     pub full: bool,
+    /// For objects that `bpftool gen object` links: it refuses the sizes of frames, and all of them are guessed then
+    #[arg(long)]
+    pub bpftool: bool,
     /// Put bpf2native.h into this folder [default: beside the command, or in the user's cache]
     #[arg(long, value_name = "DIR")]
     pub header_dir: Option<PathBuf>,

@@ -71,7 +71,11 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             (None, _) => write(&output, &object)?,
             (Some(artifact), Output::File(path)) => {
                 let options = link_options(arguments);
-                timing.phase(Phase::Link, || aot::link(&object, &config.target, artifact, &options, path))?;
+                let link = || aot::link(&object, &config.target, artifact, &options, path);
+                let said = timing.phase(Phase::Link, link)?;
+                if !said.is_empty() {
+                    warn(&[format!("the linker says:\n{said}")]);
+                }
             }
             (Some(_), Output::Standard) => {
                 return Err(Usage("an executable or a shared library cannot go to standard output").into());

@@ -5,7 +5,7 @@
 //! | `-mcpu=v4` | signed division, sign-extending loads |
 //! | `-fno-builtin` | clang refuses builtins of variable size for BPF; calls stay calls |
 //! | `-bpf-stack-size=32768` | frames are native: 512 bytes are no limit; above this, LLVM cuts offsets off in silence |
-//! | `-fstack-size-section` | says how large frames are |
+//! | `-fstack-size-section` | says how large frames are; not with `--bpftool`, whose linker refuses it |
 //! | `-I`, `-D__<machine>__` | the system's headers for the machine that the program runs on |
 //! | `-isystem` | the folder that has `bpf2native.h` ([`header`]) |
 //! | `-U_FORTIFY_SOURCE` | fortified calls are variadic and take more arguments than BPF passes |
@@ -15,9 +15,15 @@ use target_lexicon::{Architecture, Triple};
 use super::args::Cflags;
 use super::{header, print};
 
+/// Adds a section of relocations to the section of code, which libbpf's linker has no way to follow.
+const STACK_SIZES: &str = "-fstack-size-section";
+
 pub fn cflags(arguments: &Cflags) -> anyhow::Result<()> {
     let target = arguments.target.clone().unwrap_or_else(Triple::host);
     let mut flags = flags(&target, arguments.full);
+    if arguments.bpftool {
+        flags.retain(|flag| flag != STACK_SIZES);
+    }
     if let Some(folder) = header::folder(arguments.header_dir.as_deref())? {
         flags.push(format!("-isystem{}", folder.display()));
     }
@@ -34,7 +40,7 @@ fn flags(target: &Triple, full: bool) -> Vec<String> {
         _ => ("x86_64", &["__x86_64__"], "bpfel"),
     };
     let mut flags: Vec<String> =
-        ["-target", bpf, "-O2", "-g", "-mcpu=v4", "-fno-builtin", "-U_FORTIFY_SOURCE", "-fstack-size-section"]
+        ["-target", bpf, "-O2", "-g", "-mcpu=v4", "-fno-builtin", "-U_FORTIFY_SOURCE", STACK_SIZES]
             .map(str::to_owned)
             .to_vec();
     flags.extend(["-mllvm", "-bpf-stack-size=32768"].map(str::to_owned));

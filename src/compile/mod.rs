@@ -5,6 +5,7 @@
 
 mod extent;
 mod layout;
+mod rows;
 mod unwind;
 
 use std::ops::Range;
@@ -375,6 +376,7 @@ fn assemble(
     if lays_out && isa.triple().architecture == Architecture::X86_64 {
         layout::run(&mut made, end, isa, passes);
     }
+    made.unwind = made.unwind.map(|unwind| unwind.complete(&made.code, isa));
     Ok(made)
 }
 

@@ -9,6 +9,8 @@ use gimli::read::{CallFrameInstruction as Read, CieOrFde, UnwindSection};
 use gimli::write::{Address, CallFrameInstruction, EhFrame, EndianVec, FrameDescriptionEntry, FrameTable};
 use gimli::{BaseAddresses, Register, RunTimeEndian};
 
+use super::rows;
+
 /// How to unwind a function.
 #[derive(Clone)]
 pub enum Unwind {
@@ -108,6 +110,18 @@ impl Unwind {
         }
     }
 
+    /// The same with what Cranelift leaves out, where its form is known.
+    pub(super) fn complete(self, code: &[u8], isa: &dyn TargetIsa) -> Unwind {
+        let told = match self {
+            Unwind::Rows(told) => told,
+            _ => match self.rows(isa) {
+                Some(told) => told,
+                None => return self,
+            },
+        };
+        Unwind::Rows(rows::complete(told, code, isa.triple().architecture))
+    }
+
     /// Whether [`Self::rows`] may have rows.
     pub fn has_rows(&self) -> bool {
         matches!(self, Unwind::Cranelift(UnwindInfo::SystemV(_)) | Unwind::Rows(_))
@@ -115,6 +129,9 @@ impl Unwind {
 
     /// Its rows, if all of them have a form here.
     pub fn rows(&self, isa: &dyn TargetIsa) -> Option<FrameRows> {
+        if let Unwind::Rows(rows) = self {
+            return Some(rows.clone());
+        }
         let mut table = FrameTable::default();
         let mut cie = isa.create_systemv_cie()?;
         cie.fde_address_encoding = gimli::constants::DW_EH_PE_absptr;

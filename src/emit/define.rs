@@ -9,16 +9,16 @@
 //!
 //! Entries of jump tables are labels.
 
-use cranelift_module::{DataDescription, Module, ModuleRelocTarget};
+use cranelift_module::{DataDescription, Init, Module, ModuleRelocTarget};
 use target_lexicon::BinaryFormat;
 
-use super::EmitError;
+use super::{EmitError, profile};
 use crate::compile::CompiledFunction;
 use crate::config::Placement;
 use crate::decode::SLOT;
 use crate::graph::jump_table_entries;
 use crate::lift::{AddressTable, DATA, Declarations, FUNCTIONS, Imported, Outside};
-use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target};
+use crate::program::{Contents, DataKind, DataSection, Endianness, Program, Target, names};
 
 /// Defines everything: functions first, then read-only data, then writable data.
 ///
@@ -53,11 +53,16 @@ pub fn define(
             if crate::declare::is_writable(data.kind) != writable {
                 continue;
             }
-            let mut description = describe(program, declarations, data);
+            let mut description = describe(program, declarations, data, placement);
             if placement == Placement::Object
-                && let Some(section) = native_section(data, format)
+                && let Some(section) = native_section(program, data, format)
             {
                 description.set_custom_section(&section);
+                description.set_used(data.retained && format == BinaryFormat::Elf);
+                if let Contents::Zeros(size) = data.contents {
+                    // Sections of these names have bytes.
+                    description.init = Init::Bytes { contents: vec![0; size as usize].into_boxed_slice() };
+                }
             }
             module
                 .define_data(declared.id, &description)
@@ -67,8 +72,11 @@ pub fn define(
     Ok(())
 }
 
-/// The section that the system's linker or loader knows, for data that it runs.
-fn native_section(data: &DataSection, format: BinaryFormat) -> Option<String> {
+/// The most zero bytes that an object has for the sake of a section's name.
+const MOST_ZEROS: u64 = 1 << 20;
+
+/// The section that the system's linker or loader knows, for data that it runs, or the one that the program chose.
+fn native_section(program: &Program, data: &DataSection, format: BinaryFormat) -> Option<String> {
     let (elf, macho, coff, priority) = match data.kind {
         DataKind::Constructors(priority) => {
             (".init_array", "__DATA,__mod_init_func,mod_init_funcs", ".CRT$XCU", priority)
@@ -76,7 +84,17 @@ fn native_section(data: &DataSection, format: BinaryFormat) -> Option<String> {
         DataKind::Destructors(priority) => {
             (".fini_array", "__DATA,__mod_term_func,mod_term_funcs", ".CRT$XTU", priority)
         }
-        DataKind::Data | DataKind::ReadOnly | DataKind::JumpTable(_) => return None,
+        DataKind::JumpTable(_) => return None,
+        DataKind::Data | DataKind::ReadOnly => {
+            let in_group = data.group.is_some_and(|group| program.groups[group].is_comdat);
+            let is_small = !matches!(data.contents, Contents::Zeros(size) if size > MOST_ZEROS);
+            let is_own = format == BinaryFormat::Elf && is_small && (in_group || data.keeps_name());
+            let name = names::raw(&data.name);
+            return is_own.then(|| match name.strip_prefix(".bss") {
+                Some(rest) => format!(".data{rest}"),
+                None => name.into_owned(),
+            });
+        }
     };
     Some(match (format, priority) {
         (BinaryFormat::Macho, _) => macho.to_owned(),
@@ -103,16 +121,27 @@ fn describe_addresses(table: &AddressTable) -> DataDescription {
     description
 }
 
-fn describe(program: &Program, declarations: &Declarations, data: &DataSection) -> DataDescription {
+fn describe(
+    program: &Program,
+    declarations: &Declarations,
+    data: &DataSection,
+    placement: Placement,
+) -> DataDescription {
     let mut description = DataDescription::new();
     description.set_align(data.align);
     // Offsets are checked when relocations are read: they lie inside the section, which is smaller than 4 GiB.
     let mut numbers = Vec::new();
     for relocation in &data.relocations {
+        if placement == Placement::Object && profile::is_distance(data, relocation) {
+            continue;
+        }
         let at = relocation.offset as u32;
         let (symbol, addend) = match relocation.target {
             Target::Function(function) => {
-                let id = declarations.function(function).id;
+                // What runs before and after `main` is the object's own.
+                let runs = matches!(data.kind, DataKind::Constructors(_) | DataKind::Destructors(_));
+                let callee = if runs { declarations.function(function) } else { declarations.address_of(function) };
+                let id = callee.id;
                 (ModuleRelocTarget::user(FUNCTIONS, id.as_u32()), 0)
             }
             Target::Data { section, offset } => {

@@ -5,6 +5,8 @@
 //! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
 //! | `translation.rs` | machine code for an object |
 //! | `object.rs` | an object file |
+//! | `profile.rs` | what profile runtimes and llvm-cov look for in it |
+//! | `groups.rs` | groups of sections in it |
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
 //! | `debug.rs` | DWARF line tables |
 //! | `relocate.rs` | sections with relocations, as `unwind.rs` and `debug.rs` write them |
@@ -12,7 +14,9 @@
 
 pub(crate) mod debug;
 mod define;
+mod groups;
 mod object;
+mod profile;
 mod relocate;
 mod synthetic;
 mod translation;

@@ -11,6 +11,9 @@
 //! | local function | local |
 //! | global function or data | local, and global of default or hidden visibility |
 //! | weak function or data | weak only: references go through it |
+//!
+//! In a shared library references go through global names of data too, and through those of functions where addresses are
+//! taken.
 
 use std::collections::HashMap;
 
@@ -19,7 +22,7 @@ use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SymbolFlags, SymbolKind, SymbolScope};
 
 use super::translation::{Purpose, Translation, translate};
-use super::{EmitError, debug, define, unwind};
+use super::{EmitError, debug, define, groups, profile, unwind};
 use crate::compile::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
 use crate::entry::EntryPoints;
@@ -60,6 +63,8 @@ fn write(
         *flags &= !object::macho::MH_SUBSECTIONS_VIA_SYMBOLS;
     }
     add_symbols(program, &declarations, &functions, &entry, &mut product);
+    profile::write(program, &declarations, &mut product)?;
+    groups::write(program, &declarations, &functions, &mut product);
     unwind::write(&functions, &*isas.main, &mut product)?;
     if config.debug {
         warnings.extend(debug::missing_lines(program));
@@ -76,8 +81,11 @@ fn add_symbols(
     entry: &EntryPoints,
     product: &mut ObjectProduct,
 ) {
-    // Weak names that code refers to are symbols already.
+    // Names that code refers to are symbols already.
     let mut referred: HashMap<&str, SymbolId> = HashMap::new();
+    for (&id, callee) in &declarations.exported {
+        referred.insert(&program.functions[id].name, product.function_symbol(callee.id));
+    }
     for (id, import) in program.imports.iter().filter(|(_, import)| import.alias_of.is_some()) {
         if let Imported::Function(callee) = &declarations.imports[id] {
             referred.insert(&import.name, product.function_symbol(callee.id));

@@ -16,12 +16,12 @@ pub(super) fn endianness(isa: &dyn TargetIsa) -> RunTimeEndian {
     }
 }
 
-/// A place in an ELF object by its section, where the symbol that stands for it may come to mean another one: what is
-/// said of this code must not be said of what takes its place.
+/// A place in an ELF object by its section: a symbol may come to mean another one, and what is said of this code must not
+/// be said of what takes its place. A linker that leaves out the section knows by it that this is left out, too.
 pub(super) fn fixed_place(object: &mut Object<'_>, symbol: SymbolId, addend: i64) -> (SymbolId, i64) {
     let found = object.symbol(symbol);
     match found.section {
-        SymbolSection::Section(section) if found.weak && object.format() == BinaryFormat::Elf => {
+        SymbolSection::Section(section) if object.format() == BinaryFormat::Elf => {
             let addend = addend.wrapping_add_unsigned(found.value);
             (object.section_symbol(section), addend)
         }

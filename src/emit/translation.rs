@@ -3,8 +3,9 @@
 //! In: a program and a configuration. Out: a [`Translation`].
 
 use cranelift_object::{ObjectBuilder, ObjectModule};
+use target_lexicon::BinaryFormat;
 
-use super::{EmitError, check_endianness, synthetic};
+use super::{EmitError, check_endianness, groups, synthetic};
 use crate::cache;
 use crate::compile::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement};
@@ -76,7 +77,9 @@ pub fn declared(
     let isas = Isas::new(config, Placement::Object)?;
     let pool = compile::thread_pool(config.threads)?;
     let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
-    let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
+    let mut builder = builder.map_err(|error| EmitError::Write(error.to_string()))?;
+    builder.per_function_section(groups::has_groups(program, &config.target));
+    let mut module = ObjectModule::new(builder);
     let unverified = match purpose {
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
@@ -90,7 +93,10 @@ pub fn declared(
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
     let (selection, declarations) = time(isas.times(), Phase::Declare, || -> Result<_, EmitError> {
-        let selection = select(program, graphs, entry.roots().as_deref(), Resolution::of_object(program));
+        let is_library = purpose == Purpose::SharedLibrary && config.target.binary_format == BinaryFormat::Elf;
+        let resolution =
+            if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
+        let selection = select(program, graphs, entry.roots().as_deref(), resolution);
         let selection = selection.map_err(CompileError::from)?;
         let platform = isas.platform();
         let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;

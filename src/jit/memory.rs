@@ -19,6 +19,9 @@ const LARGEST: u64 = 1 << 30;
 /// The largest alignment that the region gives.
 const PAGE: u64 = 4096;
 
+/// Bytes before the first function.
+const LEAD: usize = 16;
+
 /// Room for a jump to a far function, of which aarch64 needs one for each call.
 const VENEER: u64 = 24;
 
@@ -34,6 +37,13 @@ impl Deferred {
         let region = ArenaMemoryProvider::new_with_size(size).map_err(|error| failed(error.to_string()))?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(region);
         Ok(())
+    }
+
+    /// Puts bytes before the first function: code may read what lies before a function to see whether that is one of its
+    /// own kind (`-fsanitize=function`).
+    pub fn lead(&self) -> Result<(), LoadError> {
+        let failed = |error: io::Error| LoadError::Memory { size: LEAD as u64, reason: error.to_string() };
+        self.clone().allocate(LEAD, LEAD as u64, JITMemoryKind::Executable).map(|_| ()).map_err(failed)
     }
 
     fn with<T>(&self, what: impl FnOnce(&mut ArenaMemoryProvider) -> T) -> Option<T> {

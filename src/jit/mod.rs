@@ -17,6 +17,7 @@
 //! | `image.rs`, `gdb.rs` | debuggers, by an ELF image in memory |
 //! | `perf.rs` | `perf`, by a map of names |
 
+mod edges;
 mod frames;
 #[cfg(target_os = "linux")]
 mod gdb;
@@ -181,7 +182,8 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.isas.main.triple())?;
-        let program = &*types::of(program, linker);
+        let program = types::of(program, linker);
+        let program = &*edges::placed(&program);
         let mut warnings = program.warnings.clone();
         if self.observation.lines() {
             warnings.extend(emit::debug::missing_lines(program));
@@ -216,6 +218,7 @@ impl Jit {
 
         time(times, Phase::Emit, || -> Result<(), LoadError> {
             memory.reserve(memory::size(program, &functions)?)?;
+            memory.lead()?;
             emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
             let failed = |error: cranelift_module::ModuleError| EmitError::Define {
                 name: "the program".to_owned(),

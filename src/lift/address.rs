@@ -88,7 +88,7 @@ impl Lifter<'_, '_> {
     pub(super) fn target_address(&mut self, target: Target) -> Value {
         let declarations = self.declarations;
         match target {
-            Target::Function(function) => self.function_address(declarations.function(function)),
+            Target::Function(function) => self.function_address(declarations.address_of(function)),
             Target::Label { section, offset } => {
                 self.builder.ins().iconst(WORD, declarations.labels.value(section, offset) as i64)
             }

@@ -110,8 +110,11 @@ pub struct Declarations {
     pub functions: IdVec<FunctionId, Option<Callee>>,
     /// Data sections; none for one that is not translated.
     pub data: IdVec<DataSectionId, Option<DataReference>>,
-    /// Weak data symbols, which objects reach by name.
+    /// Data symbols that are reached by name ([`crate::resolution::Resolution::is_elsewhere`]).
     pub symbols: BTreeMap<DataSymbolId, DataReference>,
+    /// Functions whose address is that of their name, and the names
+    /// ([`crate::resolution::Resolution::has_other_address`]).
+    pub exported: BTreeMap<FunctionId, Callee>,
     /// Undefined symbols.
     pub imports: IdVec<ImportId, Imported>,
     /// Functions whose address is taken and whose words do not go as they are: floats, structs.
@@ -128,6 +131,11 @@ impl Declarations {
     /// A function that is translated, as all are that translated code refers to.
     pub fn function(&self, id: FunctionId) -> &Callee {
         self.functions[id].as_ref().expect("what translated code refers to is selected")
+    }
+
+    /// What the address of a function is of.
+    pub fn address_of(&self, id: FunctionId) -> &Callee {
+        self.exported.get(&id).unwrap_or_else(|| self.function(id))
     }
 
     /// What a target calls, if it is a function.

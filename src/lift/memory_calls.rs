@@ -31,7 +31,7 @@ use crate::abi::libc::MemoryCall;
 use crate::abi::{Platform, WORD};
 use crate::decode::insn::{self, AluOp, Cond, Insn, Operand, Reg, WideImm, Width};
 use crate::graph::{Instruction, written};
-use crate::program::{Contents, DataKind, Target};
+use crate::program::{Contents, DataKind};
 
 /// The most bytes that are copied or filled in place.
 const MOST: u64 = 64;
@@ -157,11 +157,10 @@ impl<'a> Lifter<'a, '_> {
 
     /// The `size` bytes at the address that the block's instructions have given a register, if nothing writes them.
     fn literal(&self, reg: Reg, size: u64) -> Option<&'a [u8]> {
-        let Instruction { insn: Insn::LoadImm { .. }, target: Some(Target::Data { section, offset }), .. } =
-            *self.writer(reg)?
-        else {
+        let Instruction { insn: Insn::LoadImm { .. }, target: Some(target), .. } = *self.writer(reg)? else {
             return None;
         };
+        let (section, offset) = self.program.data_place(target)?;
         let data = &self.program.data[section];
         let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (data.kind, &data.contents) else { return None };
         let start = u64::try_from(offset).ok()?;

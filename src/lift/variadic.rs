@@ -22,7 +22,7 @@ use crate::abi::libc::VForm;
 use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Instruction, written};
-use crate::program::{Contents, DataKind, ListForm, Program, Target};
+use crate::program::{Contents, DataKind, ListForm, Program};
 use crate::resolution::Resolution;
 
 /// The `v` form that a call needs; `before` are the instructions of its block before it.
@@ -58,7 +58,7 @@ pub(crate) fn needs(
 
 /// The read-only string whose address an instruction loads.
 fn constant_string<'a>(program: &'a Program, instruction: &Instruction) -> Option<&'a [u8]> {
-    let Some(Target::Data { section, offset }) = instruction.target else { return None };
+    let (section, offset) = program.data_place(instruction.target?)?;
     let data = &program.data[section];
     let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (data.kind, &data.contents) else { return None };
     let rest = bytes.get(usize::try_from(offset).ok()?..)?;

@@ -43,6 +43,9 @@ impl<'a> Names<'a> {
             let Some(data) = data else { continue };
             names.insert((1, data.id.as_u32()), Named { name: &program.data[id].name, is_import: false });
         }
+        for (&id, callee) in &declarations.exported {
+            names.insert((0, callee.id.as_u32()), Named { name: &program.functions[id].name, is_import: false });
+        }
         for (&id, data) in &declarations.symbols {
             names.insert((1, data.id.as_u32()), Named { name: &program.symbols[id].name, is_import: false });
         }

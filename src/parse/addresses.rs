@@ -19,7 +19,7 @@ pub(super) enum Address {
     Code { section: CodeSectionId, offset: u64, weak: Option<usize> },
     /// A place in a data section.
     Data { section: DataSectionId, offset: i64 },
-    /// A place relative to what a weak or undefined name means: an index of [`Globals::list`].
+    /// A place relative to what a name means that others see, of data or undefined: an index of [`Globals::list`].
     Global { global: usize, addend: i64 },
     /// A number.
     Absolute(u64),
@@ -46,12 +46,10 @@ impl Symbols<'_, '_> {
         let Some(global) = self.globals.of(at) else { return self.place(at, addend) };
         match self.globals.list[global].definition {
             Definition::None => Ok(Address::Global { global, addend }),
-            Definition::Common { .. } => {
-                let section = self.commons[global].ok_or("has no place")?;
-                Ok(Address::Data { section, offset: addend })
-            }
+            Definition::Common { .. } if self.commons[global].is_some() => Ok(Address::Global { global, addend }),
+            Definition::Common { .. } => Err("has no place".to_owned()),
             Definition::Symbol(chosen, binding) => match self.place(chosen, addend)? {
-                Address::Data { .. } if binding == Binding::Weak => Ok(Address::Global { global, addend }),
+                Address::Data { .. } => Ok(Address::Global { global, addend }),
                 Address::Code { section, offset, .. } if binding == Binding::Weak && addend == 0 => {
                     Ok(Address::Code { section, offset, weak: Some(global) })
                 }

@@ -79,6 +79,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
     let text = CodeSection {
         file: FileId::new(0),
         name: ".text".to_owned(),
+        group: None,
         bytes: bytes.to_vec(),
         relocations: relocated.iter().zip(&taken).map(relocation).collect(),
         list_calls: Vec::new(),
@@ -93,6 +94,8 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         data: IdVec::new(),
         symbols: IdVec::new(),
         imports: IdVec::new(),
+        attached: Vec::new(),
+        groups: IdVec::new(),
         maps: Vec::new(),
         warnings: Vec::new(),
     })
@@ -308,6 +311,8 @@ impl<'data> Builder<'_, 'data> {
             data: self.layout.data,
             symbols,
             imports,
+            attached: sections::attached(self.objects, self.globals),
+            groups: self.layout.groups,
             maps,
             warnings: Vec::new(),
         })

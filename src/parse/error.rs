@@ -102,6 +102,18 @@ pub enum ParseError {
     /// Symbols that more than one object defines.
     #[error("{}", Lines(.0))]
     Duplicates(Vec<Duplicate>),
+    /// Sections of which a program has one, and objects have two.
+    #[error(
+        "section `{section}` of {second} has other contents than that of {first}: a program has one; make them the same"
+    )]
+    Differs {
+        /// The section.
+        section: String,
+        /// The object that comes first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
     /// No files were given.
     #[error("no files; give objects, compiled with `clang -target bpf -c`")]
     NoInput,

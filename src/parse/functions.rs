@@ -11,7 +11,7 @@
 //! - where a call goes;
 //! - at an address that is taken, if it is not in a `STT_FUNC` and the code before does not run or jump into it; else
 //!   it is the label of a computed goto;
-//! - at the section's start, if nothing else begins there.
+//! - at the section's start, if nothing else begins there and no `STT_FUNC` symbol has a size.
 //!
 //! A function without instructions is an alias of the next one, as it is for a linker.
 //!
@@ -133,7 +133,9 @@ fn starts(code: &Code<'_, '_>, extents: &Extents, flow: &Flow) -> Vec<u64> {
     starts.extend(local_calls(code));
     starts.extend(code.called);
     starts.extend(code.taken.iter().filter(|&&start| separate(start)));
-    if code.symbols.first().is_none_or(|symbol| symbol.start > 0 || !symbol.is_function) {
+    // What is before the first of an object's own functions is none: compilers put data there (`-fsanitize=function`).
+    let has_functions = code.symbols.iter().any(|symbol| symbol.is_function && symbol.size > 0);
+    if !has_functions && code.symbols.first().is_none_or(|symbol| symbol.start > 0 || !symbol.is_function) {
         starts.push(0);
     }
     starts.retain(is_start);

@@ -65,6 +65,8 @@ impl JumpTables {
                     table.data = Some(layout.data.push(DataSection {
                         file: FileId::new(object_index),
                         name: table.name.clone(),
+                        group: None,
+                        retained: false,
                         kind: DataKind::JumpTable(owner),
                         align: 8,
                         contents: Contents::Bytes(bytes.to_vec()),

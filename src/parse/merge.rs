@@ -1,7 +1,7 @@
 //! Symbol resolution: which definition each name of each object means.
 //!
 //! In: the objects, in order. Out: [`Globals`]: every name that is seen between objects, once, with its definition; and
-//! the sections that COMDAT groups leave out.
+//! the sections that are left out.
 //!
 //! | definitions of a name | the name means |
 //! |---|---|
@@ -11,16 +11,16 @@
 //! | COMMON ones | one block of the largest size and alignment |
 //! | weak ones | the first |
 //! | none | an import |
-//! | in a COMDAT group whose signature came before | a reference to the kept group's |
+//! | in a section that is left out (`once.rs`) | a reference to the kept one's |
 //!
 //! Jump tables have global symbols, `BPF.JT.<function>.<table>`, with the same names in every object: they count as
 //! local.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::JUMP_TABLES;
 use super::error::{Duplicate, ParseError};
 use super::object::{Object, Symbol, SymbolHome};
+use super::{JUMP_TABLES, once};
 use crate::program::names;
 use crate::program::{Binding, Visibility};
 
@@ -58,14 +58,14 @@ pub(super) struct Globals<'data> {
     pub(super) list: Vec<Global<'data>>,
     /// For each object, for each symbol: its index in `list`, unless it is local.
     by_symbol: Vec<Vec<Option<usize>>>,
-    /// For each object, for each section: a COMDAT group left it out.
+    /// For each object, for each section: another one is kept.
     discarded: Vec<Vec<bool>>,
 }
 
 impl<'data> Globals<'data> {
     /// Resolves all symbols of `objects`.
     pub(super) fn resolve(objects: &[Object<'data>]) -> Result<Self, ParseError> {
-        let mut globals = Self { list: Vec::new(), by_symbol: Vec::new(), discarded: discarded_sections(objects) };
+        let mut globals = Self { list: Vec::new(), by_symbol: Vec::new(), discarded: once::discarded(objects)? };
         let mut by_name = HashMap::new();
         let mut duplicates = Vec::new();
         for (object_index, object) in objects.iter().enumerate() {
@@ -110,7 +110,7 @@ impl<'data> Globals<'data> {
         matches!(global, Some(Definition::Symbol(chosen, _)) if chosen == at)
     }
 
-    /// Whether a COMDAT group left out the section.
+    /// Whether another section is kept in its place.
     pub(super) fn is_section_discarded(&self, object: usize, section: usize) -> bool {
         self.discarded[object][section]
     }
@@ -162,19 +162,4 @@ impl Global<'_> {
 pub(super) fn is_shared(object: &Object<'_>, symbol: &Symbol<'_>) -> bool {
     let table = matches!(symbol.home, SymbolHome::Section(section) if object.sections[section].name == JUMP_TABLES);
     symbol.binding != Binding::Local && !symbol.name.is_empty() && !table
-}
-
-/// The members of groups of which another one was kept.
-fn discarded_sections(objects: &[Object<'_>]) -> Vec<Vec<bool>> {
-    let mut kept = HashSet::new();
-    let discard = |object: &Object<'_>, kept: &mut HashSet<_>| {
-        let mut discarded = vec![false; object.sections.len()];
-        for group in &object.groups {
-            if !kept.insert(group.signature.to_owned()) {
-                group.members.iter().for_each(|&member| discarded[member] = true);
-            }
-        }
-        discarded
-    };
-    objects.iter().map(|object| discard(object, &mut kept)).collect()
 }

@@ -35,6 +35,7 @@ mod kconfig;
 mod mangled;
 mod merge;
 mod object;
+mod once;
 mod prototypes;
 mod relocations;
 mod sections;

@@ -13,7 +13,7 @@ use object::{Endianness, U32};
 use super::error::ParseError;
 use super::{dwarf, stack_sizes};
 use crate::program::names;
-use crate::program::{Binding, ListCall, Visibility};
+use crate::program::{Attached, Binding, ListCall, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
@@ -29,7 +29,7 @@ pub(super) struct Object<'data> {
     pub(super) sections: Vec<Section<'data>>,
     /// By ELF symbol index; the null symbol first.
     pub(super) symbols: Vec<Symbol<'data>>,
-    /// COMDAT groups.
+    /// Groups of sections.
     pub(super) groups: Vec<Group<'data>>,
     /// Names of sections and symbols are in the same section, as LLVM has them.
     pub(super) one_string_table: bool,
@@ -112,9 +112,11 @@ pub(super) struct RawRelocation {
     pub(super) addend: Option<i64>,
 }
 
-/// Sections of which a program has one copy.
+/// Sections that are kept or left out together.
 pub(super) struct Group<'data> {
     pub(super) signature: &'data str,
+    /// A program has one of this signature.
+    pub(super) is_comdat: bool,
     /// Section indices; checked.
     pub(super) members: Vec<usize>,
 }
@@ -288,7 +290,7 @@ impl<'data> Reader<'data> {
         rel.chain(rela).map(check).collect()
     }
 
-    /// The group, if it is a COMDAT one.
+    /// The group that a section lists.
     fn group(
         &mut self,
         endian: Endianness,
@@ -297,9 +299,6 @@ impl<'data> Reader<'data> {
         symbols: &[Symbol<'data>],
     ) -> Result<Option<Group<'data>>, String> {
         let Some((flags, members)) = header.group(endian, self.bytes).map_err(text)? else { return Ok(None) };
-        if flags & elf::GRP_COMDAT == 0 {
-            return Ok(None);
-        }
         self.take(size_of_val(members))?;
         let signature = symbols.get(header.sh_info(endian) as usize).ok_or("a group has no signature")?;
         let signature = match signature.home {
@@ -312,13 +311,14 @@ impl<'data> Reader<'data> {
                 .then_some(member)
                 .ok_or_else(|| format!("group `{}` has no section {member}", names::printable(signature)))
         });
-        Ok(Some(Group { signature, members: members.collect::<Result<_, _>>()? }))
+        let is_comdat = flags & elf::GRP_COMDAT != 0;
+        Ok(Some(Group { signature, is_comdat, members: members.collect::<Result<_, _>>()? }))
     }
 }
 
 /// Sections that are no part of the program and are read.
 fn is_read(name: &str) -> bool {
-    matches!(name, ".jumptables" | ".BTF" | ".BTF.ext" | stack_sizes::SECTION)
+    Attached::NAMES.contains(&name) || matches!(name, ".jumptables" | ".BTF" | ".BTF.ext" | stack_sizes::SECTION)
 }
 
 fn convert<'data>(

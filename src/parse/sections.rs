@@ -23,11 +23,15 @@ use super::merge::Globals;
 use super::object::{Object, Section, SymbolHome};
 use crate::program::names;
 use crate::program::{
-    CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Id, IdVec,
+    Attached, COMMON, CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Group,
+    GroupId, Id, IdVec,
 };
 
 /// The greatest alignment that a native section can be trusted with.
 const MAX_ALIGN: u64 = 64 << 10;
+
+/// A link keeps the section (ELF gABI of 2021).
+const SHF_GNU_RETAIN: u32 = 1 << 21;
 
 /// The most zero bytes that a program may ask for.
 const MAX_ZEROS: u64 = 4 << 30;
@@ -53,6 +57,7 @@ pub(super) struct Layout {
     homes: Vec<Vec<Home>>,
     /// For each code section, its object and ELF section.
     code_origins: Vec<(usize, usize)>,
+    pub(super) groups: IdVec<GroupId, Group>,
     /// Zero bytes so far.
     zeros: u64,
 }
@@ -65,6 +70,7 @@ impl Layout {
             data: IdVec::new(),
             homes: Vec::with_capacity(objects.len()),
             code_origins: Vec::new(),
+            groups: IdVec::new(),
             zeros: 0,
         };
         for (object_index, object) in objects.iter().enumerate() {
@@ -77,6 +83,7 @@ impl Layout {
                         symbol.kind == elf::STT_FUNC && symbol.value == object.sections[section].size;
                 }
             }
+            let group_of = layout.add_groups(object);
             let mut homes = Vec::with_capacity(object.sections.len());
             for (index, section) in object.sections.iter().enumerate() {
                 let home = if globals.is_section_discarded(object_index, index) {
@@ -86,7 +93,7 @@ impl Layout {
                 } else if !section.is_of_program() || (section.size == 0 && !named[index]) {
                     Home::Nowhere
                 } else {
-                    layout.place(object, section, (object_index, index))?
+                    layout.place(object, section, (object_index, index), group_of[index])?
                 };
                 // A function without instructions behind the last one: it gets one.
                 if let (Home::Code(id), true) = (home, ends_empty[index]) {
@@ -97,6 +104,17 @@ impl Layout {
             layout.homes.push(homes);
         }
         Ok(layout)
+    }
+
+    /// The group of each of an object's sections.
+    fn add_groups(&mut self, object: &Object<'_>) -> Vec<Option<GroupId>> {
+        let mut group_of = vec![None; object.sections.len()];
+        for group in &object.groups {
+            let signature = names::owned(group.signature);
+            let id = self.groups.push(Group { signature, is_comdat: group.is_comdat });
+            group.members.iter().for_each(|&member| group_of[member] = Some(id));
+        }
+        group_of
     }
 
     /// Where a section of an object went.
@@ -117,12 +135,14 @@ impl Layout {
         size: u64,
         align: u64,
     ) -> Result<DataSectionId, ParseError> {
-        let what = |what: String| ParseError::Section { file: file.to_owned(), section: "COMMON".to_owned(), what };
+        let what = |what: String| ParseError::Section { file: file.to_owned(), section: COMMON.to_owned(), what };
         let align = checked_align(align).map_err(what)?;
         self.count_zeros(size).map_err(what)?;
         Ok(self.data.push(DataSection {
             file: FileId::new(object),
-            name: "COMMON".to_owned(),
+            name: COMMON.to_owned(),
+            group: None,
+            retained: false,
             kind: DataKind::Data,
             align,
             contents: Contents::Zeros(size),
@@ -136,6 +156,7 @@ impl Layout {
         object: &Object<'_>,
         section: &Section<'_>,
         at: (usize, usize),
+        group: Option<GroupId>,
     ) -> Result<Home, ParseError> {
         let what = |what: String| ParseError::Section {
             file: object.name.clone(),
@@ -158,7 +179,7 @@ impl Layout {
             self.code_origins.push(at);
             let bytes = section.data.to_vec();
             let (relocations, list_calls, lines) = (Vec::new(), Vec::new(), Vec::new());
-            let code = CodeSection { file, name, bytes, relocations, list_calls, lines };
+            let code = CodeSection { file, name, group, bytes, relocations, list_calls, lines };
             return Ok(Home::Code(self.code.push(code)));
         }
         let align = checked_align(section.align).map_err(what)?;
@@ -168,7 +189,16 @@ impl Layout {
         } else {
             Contents::Bytes(section.data.to_vec())
         };
-        let data = DataSection { file, name, kind: data_kind(section), align, contents, relocations: Vec::new() };
+        let data = DataSection {
+            file,
+            name,
+            group,
+            retained: section.has(SHF_GNU_RETAIN),
+            kind: data_kind(section),
+            align,
+            contents,
+            relocations: Vec::new(),
+        };
         Ok(Home::Data(self.data.push(data)))
     }
 
@@ -181,6 +211,21 @@ impl Layout {
         })?;
         Ok(())
     }
+}
+
+/// The sections that tools read in a file.
+pub(super) fn attached(objects: &[Object<'_>], globals: &Globals<'_>) -> Vec<Attached> {
+    let mut attached = Vec::new();
+    for (object_index, object) in objects.iter().enumerate() {
+        for (index, section) in object.sections.iter().enumerate() {
+            let is_kept = !section.is_of_program() && !globals.is_section_discarded(object_index, index);
+            if is_kept && Attached::NAMES.contains(&section.name) {
+                let align = if section.align.is_power_of_two() { section.align.min(MAX_ALIGN) } else { 1 };
+                attached.push(Attached { name: section.name.to_owned(), align, bytes: section.data.to_vec() });
+            }
+        }
+    }
+    attached
 }
 
 /// Refuses what has no native counterpart here.

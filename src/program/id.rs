@@ -49,6 +49,8 @@ ids! {
     DataSymbolId "symbol";
     /// One of [`super::Program::imports`].
     ImportId "import";
+    /// One of [`super::Program::groups`].
+    GroupId "group";
 }
 
 /// A vector indexed by one kind of id.

@@ -19,12 +19,14 @@ mod id;
 mod list_call;
 pub mod names;
 pub mod prefix;
+mod sections;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, Id, IdVec, ImportId};
+pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
 pub use list_call::{ListCall, ListForm};
+pub use sections::{Attached, Edge, Group, edge};
 
 use crate::btf::Prototype;
 
@@ -57,6 +59,10 @@ pub struct Program {
     pub symbols: IdVec<DataSymbolId, DataSymbol>,
     /// Undefined symbols, each name once.
     pub imports: IdVec<ImportId, Import>,
+    /// Sections that tools read in a file and no program.
+    pub attached: Vec<Attached>,
+    /// Groups that sections belong to.
+    pub groups: IdVec<GroupId, Group>,
     /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.
     pub maps: Vec<Map>,
     /// What was noticed and does not stop translation.
@@ -80,6 +86,8 @@ pub struct CodeSection {
     pub file: FileId,
     /// Its name, such as `.text` or `xdp`.
     pub name: String,
+    /// The group that it is a member of.
+    pub group: Option<GroupId>,
     /// The instructions, as in the object; a multiple of 8 bytes.
     pub bytes: Vec<u8>,
     /// What the relocations of this section resolve to, sorted by `offset`, at most one for an instruction.
@@ -118,7 +126,8 @@ pub enum Target {
         /// Byte offset in it; may lie outside, as C's one-past-the-end and compilers' biased addresses do.
         offset: i64,
     },
-    /// A place relative to a weak data symbol, which a later link may replace: reached by name in objects.
+    /// A place relative to a data symbol that other objects see: where a later link may put another one in its place,
+    /// it is reached by its name ([`crate::resolution`]).
     Symbol {
         /// The symbol.
         symbol: DataSymbolId,
@@ -202,6 +211,9 @@ impl Function {
     }
 }
 
+/// The name of what COMMON symbols become.
+pub(crate) const COMMON: &str = "COMMON";
+
 /// What a data section is for, which decides the native section that it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataKind {
@@ -224,6 +236,10 @@ pub struct DataSection {
     pub file: FileId,
     /// Its name, such as `.rodata.str1.1`.
     pub name: String,
+    /// The group that it is a member of.
+    pub group: Option<GroupId>,
+    /// It stays in the program though nothing refers to it (`SHF_GNU_RETAIN`).
+    pub retained: bool,
     /// What it is for.
     pub kind: DataKind,
     /// Alignment in bytes, a power of two, at least 1.
@@ -358,6 +374,19 @@ impl Program {
     /// The function whose first instruction is at `offset` of a code section: where a call without relocation goes.
     pub fn function_at(&self, section: CodeSectionId, offset: u64) -> Option<FunctionId> {
         function_at(self.functions.as_slice(), section, offset)
+    }
+
+    /// The place in data that a target is for certain: no link gives a name another meaning.
+    pub fn data_place(&self, target: Target) -> Option<(DataSectionId, i64)> {
+        match target {
+            Target::Data { section, offset } => Some((section, offset)),
+            Target::Symbol { symbol, addend } => {
+                let symbol = &self.symbols[symbol];
+                let offset = symbol.offset.cast_signed().wrapping_add(addend);
+                (symbol.binding != Binding::Weak).then_some((symbol.section, offset))
+            }
+            _ => None,
+        }
     }
 
     /// What the relocation of the instruction at `offset` resolves to.

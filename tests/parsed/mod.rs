@@ -44,7 +44,10 @@ pub fn target(program: &Program, target: Target) -> String {
         Target::Function(id) => format!("fn {}", program.functions[id].name),
         Target::Label { section, offset } => format!("label {}+{offset:#x}", program.code[section].name),
         Target::Data { section, offset } => format!("data {}{}", program.data[section].name, plus(offset)),
-        Target::Symbol { symbol, addend } => format!("weak {}{}", program.symbols[symbol].name, plus(addend)),
+        Target::Symbol { symbol, addend } => match program.data_place(target) {
+            Some((section, offset)) => format!("data {}{}", program.data[section].name, plus(offset)),
+            None => format!("weak {}{}", program.symbols[symbol].name, plus(addend)),
+        },
         Target::Import { import, addend } => format!("import {}{}", program.imports[import].name, plus(addend)),
         Target::Absolute(number) => format!("number {number:#x}"),
     }

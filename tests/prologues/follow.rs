@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gimli::{BaseAddresses, CfaRule, EhFrame, LittleEndian, RegisterRule, UnwindContext, UnwindSection};
+use gimli::{BaseAddresses, CfaRule, EhFrame, RegisterRule, RunTimeEndian, UnwindContext, UnwindSection};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
 
@@ -142,11 +142,11 @@ impl State {
 }
 
 /// What an unwinder knows from an offset on.
-struct Row {
-    start: u64,
-    end: u64,
-    cfa: (u16, i64),
-    saved: BTreeMap<u16, i64>,
+pub struct Row {
+    pub start: u64,
+    pub end: u64,
+    pub cfa: (u16, i64),
+    pub saved: BTreeMap<u16, i64>,
 }
 
 impl Row {
@@ -168,10 +168,26 @@ impl Row {
 
 /// Follows all functions of an object.
 pub fn object(bytes: &[u8]) -> Result<Seen, String> {
+    let mut seen = Seen::default();
+    for Described { start, code, told } in described(bytes)? {
+        seen.add(function(&code, &told).map_err(|error| format!("the function at {start:#x}: {error}"))?);
+    }
+    Ok(seen)
+}
+
+/// A function, and what unwinders are told of it.
+pub struct Described {
+    pub start: u64,
+    pub code: Vec<u8>,
+    pub told: Vec<Row>,
+}
+
+/// The functions of an object that has rows for each.
+pub fn described(bytes: &[u8]) -> Result<Vec<Described>, String> {
     let file = object::File::parse(bytes).unwrap();
     let has_code = file.section_by_name(".text").is_some_and(|text| text.size() > 0);
     let Some(section) = file.section_by_name(".eh_frame") else {
-        return if has_code { Err("no .eh_frame".to_owned()) } else { Ok(Seen::default()) };
+        return if has_code { Err("no .eh_frame".to_owned()) } else { Ok(Vec::new()) };
     };
     let begins: BTreeMap<u64, (object::SectionIndex, u64)> = section
         .relocations()
@@ -188,9 +204,12 @@ pub fn object(bytes: &[u8]) -> Result<Seen, String> {
             (offset, place)
         })
         .collect();
-    let table = EhFrame::new(section.data().unwrap(), LittleEndian);
+    let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
+    // Return addresses that the processor pushes are no registers.
+    let pushed = (file.architecture() == object::Architecture::X86_64).then_some(16);
+    let table = EhFrame::new(section.data().unwrap(), endian);
     let bases = BaseAddresses::default().set_eh_frame(0);
-    let mut seen = Seen::default();
+    let mut functions = Vec::new();
     let mut entries = table.entries(&bases);
     while let Some(entry) = entries.next().unwrap() {
         let gimli::CieOrFde::Fde(partial) = entry else { continue };
@@ -205,18 +224,18 @@ pub fn object(bytes: &[u8]) -> Result<Seen, String> {
                 return Err("a CFA".to_owned());
             };
             let saved = row.registers().filter_map(|(register, rule)| match rule {
-                RegisterRule::Offset(offset) if register.0 != 16 => Some((register.0, -offset)),
+                RegisterRule::Offset(offset) if Some(register.0) != pushed => Some((register.0, -offset)),
                 _ => None,
             });
-            let from = |address: u64| address - entry.initial_address();
+            let from = |address: u64| address.wrapping_sub(entry.initial_address());
             let (start, end) = (from(row.start_address()), from(row.end_address()));
             told.push(Row { start, end, cfa: (register.0, offset), saved: saved.collect() });
         }
         let data = file.section_by_index(text).unwrap().data().unwrap();
-        let code = &data[start as usize..(start + entry.len()) as usize];
-        seen.add(function(code, &told).map_err(|error| format!("the function at {start:#x}: {error}"))?);
+        let code = data[start as usize..(start + entry.len()) as usize].to_vec();
+        functions.push(Described { start, code, told });
     }
-    Ok(seen)
+    Ok(functions)
 }
 
 /// Follows a function.
@@ -245,7 +264,6 @@ fn function(code: &[u8], told: &[Row]) -> Result<Seen, String> {
         if instruction.is_invalid() {
             return Err(wrong("no instruction".to_owned()));
         }
-        let is_return = instruction.mnemonic() == Mnemonic::Ret;
         let row =
             told.iter().find(|row| (row.start..row.end).contains(&at)).ok_or_else(|| wrong("no row".into()))?;
         let sets = instruction.op0_register();
@@ -254,12 +272,7 @@ fn function(code: &[u8], told: &[Row]) -> Result<Seen, String> {
         if from_stack && sets == Register::R11 {
             return Ok(Seen { probed: 1, ..Seen::default() });
         }
-        // Cranelift says nothing of epilogues, and of a new frame only behind the probes.
-        let is_probed = state.frame.is_some() && row.cfa == (7, 16);
-        let is_epilogue = is_return && row.cfa.0 == 6;
-        if !is_epilogue && !is_probed {
-            row.check(&state).map_err(wrong)?;
-        }
+        row.check(&state).map_err(wrong)?;
         let target = instruction.near_branch_target();
         let is_near = instruction.op0_kind() == OpKind::NearBranch64;
         match instruction.mnemonic() {

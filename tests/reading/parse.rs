@@ -110,8 +110,7 @@ fn binutils() {
         let program = program(&[object]);
         check(
             &functions(&program),
-            ".text+0x0: .text 0x0..0x8 local
-             main: .text 0x8..0x98 global taken
+            "main: .text 0x8..0x98 global taken
              weak_function: .text 0x98..0xa0 weak taken
              local: .text 0xa0..0xa8 local
              other+0x0: other 0x0..0x8 local

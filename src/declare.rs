@@ -340,7 +340,7 @@ impl Declarer<'_> {
         }
         let callee = self.callee_by_name(name, abi, linkage, &signature)?;
         let (c_function, in_registers) = (facts.memory, in_registers.map(Box::new));
-        Ok(Imported::Function(Callee { c_function, in_registers, ..callee }))
+        Ok(Imported::Function(Callee { in_registers, c_function, ..callee }))
     }
 
     fn callee_by_name(

@@ -1,15 +1,12 @@
 //! `report` and `diff`: what they find, and their exit status.
 
-#![allow(clippy::unwrap_used)]
-
-mod command;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use command::{check, command, fixture, run};
 use serde_json::Value;
+
+use crate::command::{check, command, fixture, run};
 
 /// The two versions of `fixtures/compare/shop.c`.
 fn shop() -> [String; 2] {

@@ -3,8 +3,6 @@
 //! `fixtures/btf/core.txt` has the code of each function after that. It is what libbpf 1.1 makes of the same files,
 //! but for `enumerator_unsigned`, which libbpf refuses (it sign-extends where clang does not).
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;

@@ -1,13 +1,10 @@
 //! What `parse` makes of several objects and archives of `fixtures/parse`, of what is none, and of types.
 
-#![allow(clippy::unwrap_used)]
-
-mod parsed;
-
 use bpf2native::Program;
 use bpf2native::btf::Btf;
 use bpf2native::parse::{Input, Options, parse};
-use parsed::{check, code, data, error, functions, names, program};
+
+use crate::parsed::{check, code, data, error, functions, names, program};
 
 /// Weak, COMMON, hidden and undefined names of two objects. The weak function that gave way is no function.
 #[test]

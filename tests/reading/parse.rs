@@ -1,14 +1,11 @@
 //! What `parse` makes of one object of `fixtures/parse`, as text: functions, imports, symbols, relocations.
 
-#![allow(clippy::unwrap_used)]
-
-mod parsed;
-
 use bpf2native::Program;
 use bpf2native::parse::{Input, Options, parse};
 use object::write::{Object, Relocation, StandardSection};
 use object::{Architecture, BinaryFormat, Endianness, RelocationFlags};
-use parsed::{check, code, data, functions, input, names, program};
+
+use crate::parsed::{check, code, data, functions, input, names, program};
 
 /// clang's calls and data of all kinds; the big-endian object is the same program.
 #[test]

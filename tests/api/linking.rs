@@ -1,15 +1,12 @@
 //! What undefined symbols refer to: order, duplicates, allow-lists, weak symbols, and the errors for what is missing
 //! or has another type.
 
-#![allow(clippy::unwrap_used)]
-
-mod native;
-
 use std::ffi::{c_char, c_void};
 
 use bpf2native::jit::LinkerError;
 use bpf2native::{Config, Jit, Linker, LoadError, Program};
-use native::{bpf2native, fixture, load, output, program};
+
+use crate::native::{bpf2native, fixture, load, output, program};
 
 extern "C" fn long_text(_text: *const c_char) -> u64 {
     1_000_000

@@ -1,15 +1,12 @@
 //! When a program's constructors and destructors run.
 
-#![allow(clippy::unwrap_used)]
-
-mod native;
-
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
 use bpf2native::{Linker, Module};
-use native::{load, program};
+
+use crate::native::{load, program};
 
 thread_local! {
     static EVENTS: RefCell<Vec<i32>> = const { RefCell::new(Vec::new()) };

@@ -1,14 +1,11 @@
 //! Calls in both directions: types checked against BTF, narrow parameters, callbacks, errors.
 
-#![allow(clippy::unwrap_used)]
-
-mod native;
-
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bpf2native::jit::FunctionError;
 use bpf2native::{Linker, Module};
-use native::{load, program};
+
+use crate::native::{load, program};
 
 const VERSIONS: [&str; 4] = ["v1", "v2", "v3", "v4"];
 

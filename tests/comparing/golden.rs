@@ -1,12 +1,8 @@
 //! `golden`: what it writes and finds; and the code of the project's own fixtures, which `just bless` accepts.
 
-#![allow(clippy::unwrap_used)]
-
-mod command;
-
 use std::fs;
 
-use command::{check, fixture};
+use crate::command::{self, check, fixture};
 
 #[test]
 fn the_code_of_the_fixtures_is_as_it_was() {

@@ -1,8 +1,6 @@
 //! What is read of real objects: types as `bpftool btf dump file X.o format raw` prints them (`fixtures/btf/*.raw`
 //! is its output), prototypes as C, and the records of `.BTF.ext`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::fmt::Write;
 use std::fs;
 

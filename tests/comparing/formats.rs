@@ -1,14 +1,10 @@
 //! The formats of a comparison, each as `fixtures/compare/expected` has it. They are made of two saved reports, so that
 //! they do not change with the code generator; delete those to have them made again. `just bless` accepts what is new.
 
-#![allow(clippy::unwrap_used)]
-
-mod command;
-
 use std::fs;
 use std::path::PathBuf;
 
-use command::{check, command, fixture, run};
+use crate::command::{check, command, fixture, run};
 
 fn expected() -> PathBuf {
     fixture("compare/expected")

@@ -1,15 +1,12 @@
 //! Memory of loaded programs: never writable and executable, constants protected, all of it gone after drop; and
 //! modules that are used and dropped from other threads.
 
-#![allow(clippy::unwrap_used)]
-
-mod native;
-
 use std::ffi::{CStr, c_char};
 use std::thread;
 
 use bpf2native::{Config, Jit, Linker, Module, TypedFunction};
-use native::{load, program};
+
+use crate::native::{load, program};
 
 fn memory() -> Module {
     load(&program("api/memory.o"), &Linker::new())
@@ -99,10 +96,12 @@ fn programs_load_in_several_threads_at_once() {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
+    use std::process::Command;
 
     use bpf2native::{Config, Jit, Linker};
 
     use super::{memory, next, program};
+    use crate::native::output;
 
     /// The mappings of this process: start, end, permissions.
     fn mappings() -> Vec<(usize, usize, String)> {
@@ -137,8 +136,22 @@ mod linux {
         assert_eq!(permissions(address("zeros")).as_deref(), Some("rw-p"));
     }
 
+    /// Set in the process that has this test to itself.
+    const ALONE: &str = "BPF2NATIVE_MEMORY_TEST";
+
+    /// In a process of its own: other tests of the crate would take memory meanwhile.
     #[test]
     fn memory_is_gone_after_drop() {
+        if std::env::var_os(ALONE).is_some() {
+            return load_and_drop();
+        }
+        let mut alone = Command::new(std::env::current_exe().unwrap());
+        alone.args(["--exact", "memory::linux::memory_is_gone_after_drop"]).env(ALONE, "1");
+        let out = output(&mut alone);
+        assert!(out.contains("1 passed"), "{out}");
+    }
+
+    fn load_and_drop() {
         /// Resident pages of this process.
         fn resident() -> usize {
             let text = fs::read_to_string("/proc/self/statm").unwrap();
@@ -159,7 +172,7 @@ mod linux {
         let (before, mapped) = (resident(), mappings().len());
         load(1000);
         let (after, mapped_after) = (resident(), mappings().len());
-        // A leak of the code's page alone would be 1000 pages. Other tests of this process run meanwhile.
+        // A leak of the code's page alone would be 1000 pages.
         assert!(after < before + 600, "{before} resident pages before, {after} after");
         assert!(mapped_after < mapped + 100, "{mapped} mappings before, {mapped_after} after");
     }

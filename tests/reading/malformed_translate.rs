@@ -1,7 +1,7 @@
 //! Damaged objects, all the way: what the parse phase takes is translated too. An error or a correct object; never a
 //! panic, whatever is in the instructions, the symbols or the relocations.
 //!
-//! `tests/malformed_parse.rs` damages every fixture in many more ways, up to the program.
+//! `malformed_parse.rs` damages every fixture in many more ways, up to the program.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

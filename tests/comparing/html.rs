@@ -5,12 +5,8 @@ use std::path::PathBuf;
 
 use bpf2native::html::{Column, Line, Listing, Listings, Page, Row, Side};
 
-#[path = "native/mod.rs"]
-mod native;
-#[path = "webdriver/mod.rs"]
-mod webdriver;
-
-use webdriver::Browser;
+use crate::native;
+use crate::webdriver::Browser;
 
 /// What would run if it became markup anywhere.
 const HOSTILE: &str = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>\"'&<!--";

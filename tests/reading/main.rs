@@ -1,0 +1,19 @@
+//! What is read of objects, archives, BTF and DWARF: as compilers make them, and damaged.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../parsed/mod.rs"]
+mod parsed;
+#[path = "../support/work.rs"]
+mod work;
+
+mod btf_core;
+mod btf_dump;
+mod dwarf;
+mod malformed_parse;
+mod malformed_translate;
+mod parse;
+mod parse_merge;
+
+#[global_allocator]
+static ALLOCATOR: work::Counting = work::Counting;

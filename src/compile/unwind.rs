@@ -114,7 +114,7 @@ impl Unwind {
     pub(super) fn complete(self, code: &[u8], isa: &dyn TargetIsa) -> Unwind {
         let told = match self {
             Unwind::Rows(told) => told,
-            _ => match self.rows(isa) {
+            Unwind::Cranelift(_) => match self.rows(isa) {
                 Some(told) => told,
                 None => return self,
             },

@@ -1,40 +1,48 @@
 //! The ways that control takes, but from an instruction to the next one.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::items::{Item, Items, Kind};
 
-/// What branches and jump tables lead to, by name, in order.
-pub(super) struct Ways(Vec<u32>);
+/// How many branches and entries of jump tables lead to each item, by its name.
+pub(super) struct Ways(HashMap<u32, u32>);
 
 impl Ways {
     pub(super) fn new(items: &Items, code: &[u8]) -> Ways {
-        let mut ways = Vec::new();
+        let mut ways = Ways(HashMap::new());
         for item in items.iter() {
             match item.kind {
-                Kind::Branch { to, .. } => ways.push(to),
-                Kind::Table => ways.extend(item.entries(code)),
+                Kind::Branch { to, .. } => ways.add(to),
+                Kind::Table => item.entries(code).for_each(|to| ways.add(to)),
                 _ => {}
             }
         }
-        ways.sort_unstable();
-        Ways(ways)
+        ways
     }
 
     /// Whether one of them leads to one of these items.
     pub(super) fn lead_to(&self, items: &[Item]) -> bool {
-        items.iter().any(|item| self.0.binary_search(&item.name).is_ok())
+        items.iter().any(|item| self.0.contains_key(&item.name))
+    }
+
+    fn add(&mut self, name: u32) {
+        *self.0.entry(name).or_default() += 1;
     }
 
     /// Leaves one out.
     pub(super) fn remove(&mut self, name: u32) {
-        if let Ok(index) = self.0.binary_search(&name) {
-            self.0.remove(index);
+        if let Entry::Occupied(mut count) = self.0.entry(name) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
         }
     }
 
     /// Lets one lead elsewhere.
     pub(super) fn replace(&mut self, name: u32, by: u32) {
         self.remove(name);
-        let index = self.0.partition_point(|&to| to < by);
-        self.0.insert(index, by);
+        self.add(by);
     }
 }

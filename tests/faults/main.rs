@@ -17,6 +17,7 @@ mod atomics;
 mod constants;
 mod errors;
 mod exported;
+mod first_label;
 mod fixtures;
 mod frames;
 mod label_differences;

@@ -56,7 +56,7 @@ pub(super) fn find(
         Some(block) => Edge::Block(block),
         None => Edge::Outside,
     };
-    let mut dispatches = Dispatches::new(&jumps, starts.len());
+    let mut dispatches = Dispatches::new(&jumps, starts.len(), program.functions[function].start);
     let mut blocks = Vec::with_capacity(starts.len());
     for (block, &start) in starts.iter().enumerate() {
         let end = starts.get(block + 1).copied().unwrap_or(instructions.len());
@@ -95,6 +95,8 @@ fn first_jumps(jumps: &Jumps) -> impl Iterator<Item = (usize, &LabelSet)> {
 /// neighbouring jumps share a block.
 struct Dispatches<'a> {
     jumps: &'a Jumps,
+    /// The byte offset of the function's first instruction.
+    start: u64,
     /// How many jumps were asked for.
     seen: usize,
     /// The index that the first shared block will have.
@@ -106,7 +108,7 @@ struct Dispatches<'a> {
 }
 
 impl<'a> Dispatches<'a> {
-    fn new(jumps: &'a Jumps, first: usize) -> Self {
+    fn new(jumps: &'a Jumps, first: usize, start: u64) -> Self {
         let mut counts = vec![0; jumps.sets.len()];
         jumps.jumps.iter().for_each(|&(_, set)| counts[set] += 1);
         let size = |(set, count): (&LabelSet, usize)| {
@@ -114,7 +116,7 @@ impl<'a> Dispatches<'a> {
             (count.div_ceil(blocks), 0, 0)
         };
         let groups = jumps.sets.iter().zip(counts).map(size).collect();
-        Dispatches { jumps, seen: 0, first, shared: Vec::new(), groups }
+        Dispatches { jumps, start, seen: 0, first, shared: Vec::new(), groups }
     }
 
     /// The end of the block with the next jump.
@@ -126,8 +128,9 @@ impl<'a> Dispatches<'a> {
             *left -= 1;
             return Ok(Terminator::Goto(Edge::Block(*block)));
         }
-        let LabelSet { relative_to, labels } = &self.jumps.sets[set];
-        let targets = labels.iter().map(|&value| Ok(JumpTarget { value, edge: edge(value)? }));
+        let LabelSet { relative_to, labels, has_address } = &self.jumps.sets[set];
+        let labels = labels.iter().map(|&value| (value, false)).chain(has_address.then_some((self.start, true)));
+        let targets = labels.map(|(value, is_address)| Ok(JumpTarget { value, edge: edge(value)?, is_address }));
         let targets = targets.collect::<Result<_, GraphError>>()?;
         let is_shared = *size > 1;
         let jump = Terminator::Register(RegisterJump { relative_to: *relative_to, targets, is_shared });

@@ -14,6 +14,9 @@
 //! | a label and something | difference of labels | value |
 //! | a jump table's address and something: its entry | position-independent | value - table |
 //!
+//! In data, the address of a label that is a function's first instruction looks as the function's: where data has addresses of
+//! other labels of the function beside it, a jump that loads a label may find it, and leads there.
+//!
 //! Differences that a compiler makes are numbers without relocations, and an object does not say which labels they are
 //! of. So in a function that adds something to a label, a jump may also lead to
 //!
@@ -45,6 +48,8 @@ pub struct LabelIndex {
     by_section: IdVec<CodeSectionId, Vec<u64>>,
     /// Numbers that may be differences of labels, by data section, sorted, each once; found when they are asked for.
     differences: IdVec<DataSectionId, OnceLock<Vec<i64>>>,
+    /// Functions whose address is in data among addresses of their labels.
+    first_labels: BTreeSet<FunctionId>,
 }
 
 /// A jump through a register.
@@ -65,6 +70,8 @@ pub struct JumpTarget {
     pub value: u64,
     /// The block.
     pub edge: Edge,
+    /// The function's first instruction: the register has the function's address.
+    pub is_address: bool,
 }
 
 /// Labels that jumps through registers lead to.
@@ -73,6 +80,8 @@ pub(super) struct LabelSet {
     pub(super) relative_to: Option<DataSectionId>,
     /// Byte offsets, sorted.
     pub(super) labels: Vec<u64>,
+    /// The function's address is one of the values.
+    pub(super) has_address: bool,
 }
 
 /// The jumps through registers of a function.
@@ -102,7 +111,8 @@ impl LabelIndex {
             }
         }
         let by_section = sets.as_slice().iter().map(|set| set.iter().copied().collect()).collect();
-        LabelIndex { by_section, differences: program.data.ids().map(|_| OnceLock::new()).collect() }
+        let differences = program.data.ids().map(|_| OnceLock::new()).collect();
+        LabelIndex { by_section, differences, first_labels: first_labels(program) }
     }
 
     /// The byte offsets of labels, by code section, sorted, each once.
@@ -142,6 +152,29 @@ impl LabelIndex {
     }
 }
 
+/// The functions whose address is in a data section that has addresses of their labels too.
+fn first_labels(program: &Program) -> BTreeSet<FunctionId> {
+    let mut found = BTreeSet::new();
+    for (_, data) in program.data.iter() {
+        let mut labels: Vec<(CodeSectionId, u64)> = Vec::new();
+        labels.extend(data.relocations.iter().filter_map(|relocation| match relocation.target {
+            Target::Label { section, offset } => Some((section, offset)),
+            _ => None,
+        }));
+        if labels.is_empty() {
+            continue;
+        }
+        labels.sort_unstable();
+        found.extend(data.relocations.iter().filter_map(|relocation| {
+            let Target::Function(id) = relocation.target else { return None };
+            let of = &program.functions[id];
+            let first = labels.partition_point(|&label| label < (of.section, of.start));
+            labels.get(first).is_some_and(|&label| label < (of.section, of.end)).then_some(id)
+        }));
+    }
+    found
+}
+
 fn words(bytes: &[u8], endianness: Endianness) -> impl Iterator<Item = u64> + '_ {
     bytes.as_chunks::<8>().0.iter().map(move |&word| match endianness {
         Endianness::Little => u64::from_le_bytes(word),
@@ -171,10 +204,13 @@ pub(super) fn register_jumps(
     let of = &program.functions[function];
     let place = |at: usize| program.place(of.section, Some(function), instructions[at].offset);
     let mut labels: BTreeSet<u64> = index.between(of.section, of.start, of.end).iter().copied().collect();
+    let has_address = index.first_labels.contains(&function);
     let mut values = BTreeMap::new();
     let mut adds_to_labels = false;
     for _ in 0..ROUNDS {
-        let found = label_values::find(program, instructions, &indices(instructions, &labels));
+        let mut known = labels.clone();
+        known.extend(has_address.then_some(of.start));
+        let found = label_values::find(program, instructions, &indices(instructions, &known));
         values = found.jumps.into_iter().collect();
         let is_sum = |value: &Value| matches!(value, Value::FromLabel | Value::Sum);
         adds_to_labels = found.bases.any || !found.bases.labels.is_empty() || values.values().any(is_sum);
@@ -211,7 +247,7 @@ pub(super) fn register_jumps(
                 }
                 None => labels.iter().copied().collect(),
             };
-            jumps.sets.push(LabelSet { relative_to, labels });
+            jumps.sets.push(LabelSet { relative_to, labels, has_address: has_address && relative_to.is_none() });
             jumps.sets.len() - 1
         });
         jumps.jumps.push((position, set));

@@ -19,7 +19,7 @@ use super::{Lifter, TRAP_NO_LABEL};
 use crate::abi::WORD;
 use crate::decode::SLOT;
 use crate::decode::insn::{Cond, Insn, Operand, Reg};
-use crate::graph::{Edge, RegisterJump, Terminator};
+use crate::graph::{Edge, JumpTarget, RegisterJump, Terminator};
 use crate::program::Target;
 
 /// From this many labels on, each gets a block of its own in the table. The SSA construction of `cranelift_frontend`
@@ -126,12 +126,11 @@ impl Lifter<'_, '_> {
         let nowhere = self.builder.create_block();
         self.builder.set_cold_block(nowhere);
         let number = |offset| self.declarations.labels.value(self.graph.section, offset) / SLOT as u64;
-        let numbers: Vec<u64> = jump.targets.iter().map(|target| number(target.value)).collect();
-        let mut targets: Vec<(u64, Block)> = numbers
-            .into_iter()
-            .zip(&jump.targets)
-            .map(|(number, target)| (number, self.edge(target.edge)))
-            .collect();
+        let (addresses, numbered): (Vec<JumpTarget>, Vec<JumpTarget>) =
+            jump.targets.iter().partition(|target| target.is_address);
+        let numbers: Vec<u64> = numbered.iter().map(|target| number(target.value)).collect();
+        let mut targets: Vec<(u64, Block)> =
+            numbers.into_iter().zip(&numbered).map(|(number, target)| (number, self.edge(target.edge))).collect();
         let labels: Vec<Block> = targets.iter().map(|target| target.1).collect();
         let is_large = targets.len() >= LARGE_TABLE;
         if is_large {
@@ -161,6 +160,13 @@ impl Lifter<'_, '_> {
             }
         }
         self.builder.switch_to_block(nowhere);
+        for target in addresses {
+            let address = self.function_address(self.declarations.function(self.graph.function));
+            let is_address = self.builder.ins().icmp(IntCC::Equal, value, address);
+            let (edge, other) = (self.edge(target.edge), self.builder.create_block());
+            self.builder.ins().brif(is_address, edge, &[], other, &[]);
+            self.builder.switch_to_block(other);
+        }
         self.trap(TRAP_NO_LABEL);
     }
 
@@ -187,7 +193,8 @@ impl Lifter<'_, '_> {
                     traps.push(trap);
                     call(self.builder.func, trap)
                 }
-                None => default,
+                // Each has a list of arguments of its own: registers may live on from there.
+                None => call(self.builder.func, nowhere),
             };
             entries.push(entry);
         }

@@ -41,7 +41,7 @@ impl Lifter<'_, '_> {
         })
     }
 
-    fn function_address(&mut self, callee: &Callee) -> Value {
+    pub(super) fn function_address(&mut self, callee: &Callee) -> Value {
         if let Some(address) = self.address_in_table(Outside::Function(callee.id)) {
             return address;
         }

@@ -209,7 +209,7 @@ fn split_types_go_on_from_their_base() {
 
     let warnings = |target: &Btf| {
         let warnings = relocate("core.o", target).unwrap().warnings;
-        warnings.into_iter().map(|warning| warning.relocation.to_string()).collect::<Vec<_>>()
+        warnings.into_iter().map(|warning| warning.relocation.clone()).collect::<Vec<_>>()
     };
     let (without, with) = (warnings(&whole), warnings(&both));
     assert!(without.iter().any(|relocation| relocation.contains("struct gone.x")), "{without:?}");

@@ -1,11 +1,13 @@
 //! Random loops, translated and interpreted: counters of all widths, signs, steps and bounds, also close to where they wrap;
 //! no rounds at all; tests at the top, the bottom and in the middle; fills, copies and arithmetic on each element, also of
-//! areas that overlap.
+//! areas that overlap. Others lie one after the other in an outer loop (`loops/siblings.rs`).
 //!
 //! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "loops/siblings.rs"]
+mod siblings;
 mod support;
 
 use std::fmt::Write;
@@ -240,27 +242,34 @@ fn config(passes: Passes) -> Config {
     Config { passes: Some(passes), threads: 1, ..Config::default() }
 }
 
-#[test]
-fn random_loops_do_what_they_say() {
-    let settings = [
-        ("all", Passes::ALL),
-        ("unroll", Passes::NONE.with(Pass::Unroll)),
-        ("idioms", Passes::NONE.with(Pass::Idioms)),
-        ("none", Passes::NONE),
-    ];
-    let engines = settings.map(|(name, passes)| (name, passes, Jit::new(&config(passes)).unwrap()));
+/// The settings that random loops run with.
+const SETTINGS: [(&str, Passes); 4] = [
+    ("all", Passes::ALL),
+    ("unroll", Passes::NONE.with(Pass::Unroll)),
+    ("idioms", Passes::NONE.with(Pass::Idioms)),
+    ("none", Passes::NONE),
+];
+
+/// Loops, translated with each of the settings and interpreted. Goes out: how many there were; each 16th is handed on.
+fn check(
+    name: &str,
+    count: u64,
+    make: impl Fn(&mut Seed) -> Option<String>,
+    mut each_16th: impl FnMut(&[u8]),
+) -> usize {
+    let engines = SETTINGS.map(|(name, passes)| (name, Jit::new(&config(passes)).unwrap()));
     let linker = engine::jit::linker();
-    let (mut made, mut unrolled, mut widened, mut computed) = (0, 0, 0, 0);
-    for value in differential::seeds("loops", 3000) {
+    let mut made = 0;
+    for value in differential::seeds(name, count) {
         let mut seed = Seed::new(value);
-        let Some(text) = program(&mut seed) else { continue };
+        let Some(text) = make(&mut seed) else { continue };
         let memory = memory(&mut seed);
         let code = asm::assemble(&text).unwrap_or_else(|error| panic!("seed {value}: {error}\n{text}"));
         let mut expected = memory.clone();
         let r0 = interp::run(&code, &mut expected, &|_, _| None, 1 << 20);
         let r0 = r0.unwrap_or_else(|fault| panic!("seed {value}: {fault:?}\n{text}"));
         made += 1;
-        for (name, _, jit) in &engines {
+        for (name, jit) in &engines {
             let mut after = memory.clone();
             let got = engine::jit::run(jit, &linker, "loops", &code, &mut after);
             let same = after == expected;
@@ -272,23 +281,83 @@ fn random_loops_do_what_they_say() {
             );
         }
         if made % 16 == 0 {
-            let clif = |passes| {
-                let program = Program::from_instructions("loops", &code).unwrap();
-                let target = parse_triple("x86_64").unwrap();
-                let config = Config { passes: Some(passes), ..Config::for_target(target) };
-                listing::clif(&program, &config, None, &mut Vec::new()).unwrap()
-            };
-            let values = |passes| clif(passes).lines().filter(|line| line.contains(" = ")).count();
-            unrolled += usize::from(values(settings[1].1) > values(Passes::NONE));
-            let wide = clif(settings[2].1);
-            widened += usize::from(wide.contains("i8x16"));
-            computed += usize::from(["i16x8", "i32x4", "i64x2"].iter().any(|vector| wide.contains(vector)));
+            each_16th(&code);
         }
     }
+    made
+}
+
+/// The CLIF of a program for x86-64, with some passes.
+fn clif(code: &[u8], passes: Passes) -> String {
+    let program = Program::from_instructions("loops", code).unwrap();
+    let target = parse_triple("x86_64").unwrap();
+    let config = Config { passes: Some(passes), ..Config::for_target(target) };
+    listing::clif(&program, &config, None, &mut Vec::new()).unwrap()
+}
+
+/// Whether there are more instructions than with no pass.
+fn is_unrolled(code: &[u8]) -> bool {
+    let values = |passes| clif(code, passes).lines().filter(|line| line.contains(" = ")).count();
+    values(Passes::NONE.with(Pass::Unroll)) > values(Passes::NONE)
+}
+
+#[test]
+fn random_loops_do_what_they_say() {
+    let (mut unrolled, mut widened, mut computed) = (0, 0, 0);
+    let made = check("loops", 3000, program, |code| {
+        unrolled += usize::from(is_unrolled(code));
+        let wide = clif(code, Passes::NONE.with(Pass::Idioms));
+        widened += usize::from(wide.contains("i8x16"));
+        computed += usize::from(["i16x8", "i32x4", "i64x2"].iter().any(|vector| wide.contains(vector)));
+    });
     support::say(&format!(
         "loops: {made} ran; of each 16th, {unrolled} were unrolled, {widened} widened, {computed} computed in vectors\n"
     ));
     assert!(made < 1600 || (unrolled > 0 && widened > 0 && computed > 0), "hardly any of them is changed");
+}
+
+#[test]
+fn random_loops_that_lie_one_after_the_other_in_another_one() {
+    let mut unrolled = 0;
+    let made = check(
+        "loops in a loop",
+        1500,
+        |seed| Some(siblings::program(seed)),
+        |code| unrolled += usize::from(is_unrolled(code)),
+    );
+    support::say(&format!("loops in a loop: {made} ran; of each 16th, {unrolled} were unrolled\n"));
+    assert!(made < 160 || unrolled > 0, "hardly any of them is changed");
+}
+
+/// Counts down twice in an outer loop; the way out of the first loop leads into the second.
+const TWO_IN_ONE: &str = "r4 = *(u64 *)(r1 + 0)\nr5 = *(u64 *)(r1 + 8)\nr2 = *(u64 *)(r1 + 16)\nr0 = 0\nouter:\n\
+    first:\nr4 += -1\nif r4 != 0 goto first\nsecond:\nr5 += -1\nif r5 != 0 goto second\n\
+    r4 = 3\nr5 = 4\nr0 += 1\nr2 += -1\nif r2 != 0 goto outer\nr0 <<= 8\nr0 += r4\nr0 += r5\nexit\n";
+
+#[test]
+fn two_loops_in_one() {
+    let code = asm::assemble(TWO_IN_ONE).unwrap();
+    for (name, passes) in SETTINGS {
+        let mut memory: Vec<u8> = [5_u64, 6, 7].iter().flat_map(|number| number.to_le_bytes()).collect();
+        let jit = Jit::new(&config(passes)).unwrap();
+        let got = engine::jit::run(&jit, &engine::jit::linker(), "loops", &code, &mut memory);
+        assert_eq!(got, Ok(7 << 8 | 7), "-Z {name}");
+    }
+}
+
+/// Loops that are never left: a head with two ways back.
+const ENDLESS: &str = "r3 = *(u64 *)(r1 + 0)\nhead:\nif r3 > 99 goto down\nr3 += 1\ngoto head\n\
+    down:\nr3 += -7\ngoto head\n";
+
+#[test]
+fn endless_loops_of_one_head_are_translated() {
+    let code = asm::assemble(ENDLESS).unwrap();
+    let program = Program::from_instructions("endless", &code).unwrap();
+    for (name, passes) in SETTINGS {
+        let jit = Jit::new(&config(passes)).unwrap();
+        let linker = engine::jit::linker();
+        assert!(jit.load(&program, &linker).is_ok(), "-Z {name}");
+    }
 }
 
 /// Each loop with all passes or with one of those that change it, and with one set of features.
@@ -304,7 +373,10 @@ fn check_machine(name: &str) {
     ]);
     let samples = differential::seeds(&test, EMULATED).filter_map(|value| {
         let mut seed = Seed::new(value);
-        let text = program(&mut seed)?;
+        let text = match value % 4 {
+            0 => siblings::program(&mut seed),
+            _ => program(&mut seed)?,
+        };
         let memories = vec![memory(&mut seed)];
         Some(Sample { seed: value, text, memories, settings: vec![seed.below(settings.len())], program: None })
     });

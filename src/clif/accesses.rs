@@ -18,6 +18,8 @@
 //! the same, which puts in some more. One pass over the blocks; at most [`MOST`] accesses are looked back at, then a sequence
 //! point comes without a look.
 
+use std::rc::Rc;
+
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Opcode};
@@ -38,6 +40,9 @@ struct Access {
     value: Option<u64>,
     is_load: bool,
 }
+
+/// Those that are known; most blocks leave them as they were, so they share them.
+type Accesses = Rc<Vec<Access>>;
 
 impl Access {
     /// Whether Cranelift may merge it with an earlier one.
@@ -61,20 +66,23 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
     let mut numbers = Numbers::new(function);
     let mut wanted: Vec<Inst> = Vec::new();
     // What Cranelift knows at the end of each block, and since when: a number for what made it forget all before.
-    let mut ends: SecondaryMap<Block, Option<(u32, Vec<Access>)>> = SecondaryMap::new();
+    let mut ends: SecondaryMap<Block, Option<(u32, Accesses)>> = SecondaryMap::new();
     let mut last = 0;
     for &block in dominators.cfg_rpo() {
         let mut before = graph.pred_iter(block).filter_map(|way| Some(ends[way.block].as_ref()?.0));
-        let dominator = dominators.idom(block).and_then(|dominator| ends[dominator].clone());
+        let dominator = dominators.idom(block).and_then(|dominator| ends[dominator].as_ref());
         let (mut since, mut now) = match dominator {
-            Some((since, known)) if before.all(|before| before == since) => (since, known),
+            Some((since, known)) if before.all(|before| before == *since) => (*since, Rc::clone(known)),
             _ => {
                 last += 1;
-                (last, Vec::new())
+                (last, Rc::default())
             }
         };
-        let mut forget = |since: &mut u32, now: &mut Vec<Access>| {
-            now.clear();
+        let mut forget = |since: &mut u32, now: &mut Accesses| {
+            match Rc::get_mut(now) {
+                Some(now) => now.clear(),
+                None => *now = Rc::default(),
+            }
             last += 1;
             *since = last;
         };
@@ -107,7 +115,7 @@ pub(super) fn run(function: &mut Function, flow: &mut Flow<'_>) {
             if is_merged || !opcode.can_load() || data.load_store_offset().is_none() {
                 forget(&mut since, &mut now);
             }
-            now.push(access);
+            Rc::make_mut(&mut now).push(access);
         }
         ends[block] = Some((since, now));
     }

@@ -3,7 +3,7 @@
 //! In: a function. Out: its loops with no loop inside, one way back, one branch that leaves, and at most [`BLOCKS`] blocks.
 //!
 //! The rule: a loop's blocks are those that lead to its way back without going through its head; all ways in lead to the
-//! head, and but for the way back no path of blocks comes round to where it was.
+//! head, and but for the way back no path of blocks comes round to where it was. No block is in two of them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -94,13 +94,14 @@ pub(super) fn innermost(function: &Function) -> Vec<Loop> {
             depth
         })
         .collect();
-    // A head with two ways back has two of these.
     let loops = backward.iter().filter_map(|(latch, head, places)| {
         let inner = Loop::new(function, &ways, *latch, *head)?;
         Some(Loop { is_nested: depths[places.start] > 1, ..inner })
     });
-    // What is left in several places is left alone by all passes.
-    loops.filter(|inner| inner.exits.len() == 1).collect()
+    // What is left in several places is left alone by all passes. A head with two ways back has two of these, each of which
+    // is a way into the other: one is taken, since what is done to it makes others of the edges that the other is known by.
+    let mut heads: EntitySet<Block> = EntitySet::with_capacity(function.dfg.num_blocks());
+    loops.filter(|inner| inner.exits.len() == 1 && heads.insert(inner.head())).collect()
 }
 
 /// The branches that lead to each block, once for each of their ways.

@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{Block, BlockArg, Function, InstBuilder, Opcode, Value};
+use cranelift_codegen::ir::{Block, BlockArg, Function, Inst, InstBuilder, Opcode, Value};
 
 use super::affine::Steps;
 use super::copy::{Copies, passed};
@@ -29,16 +29,25 @@ const LARGEST: u64 = 20;
 pub(super) fn run(function: &mut Function, loops: &[&Loop]) {
     let steps_of = |inner: &&Loop| wanted(function, inner);
     let loops: Vec<(&Loop, Steps)> = loops.iter().filter_map(|inner| Some((*inner, steps_of(inner)?))).collect();
-    let ways_out: Vec<Block> = loops.iter().filter_map(|(inner, _)| split(function, inner)).collect();
+    let ways_out: Vec<WayOut> = loops.iter().filter_map(|(inner, _)| split(function, inner)).collect();
     if loops.is_empty() || ways_out.len() < loops.len() {
         return;
     }
     hand_on(function, &loops, &ways_out);
+    // The way out of one loop may be the way into another one, or back to the first of them in an outer one.
+    let moved: HashMap<Inst, Inst> = loops
+        .iter()
+        .zip(&ways_out)
+        .filter_map(|((inner, _), way)| Some((*inner.exits.first()?, way.jump)))
+        .collect();
     for (inner, steps) in &loops {
         let mut copies = Copies::new(function, inner, steps, None);
         let (first, parameters) = unroll::head(&mut copies);
         let (end, parameters) = copies.round(first, &parameters);
-        unroll::enter(copies.function, inner, first);
+        for way in &inner.ways_in {
+            let way = moved.get(way).copied().unwrap_or(*way);
+            unroll::retarget(copies.function, way, inner.head(), first, None);
+        }
         if !inner.exits.contains(&inner.latch) {
             unroll::close(copies.function, inner, end, inner.head(), &parameters);
         }
@@ -63,8 +72,14 @@ fn wanted(function: &Function, inner: &Loop) -> Option<Steps> {
     (2 * cost <= LARGEST && 2 * unroll::delay(function, inner, &steps) <= cost).then_some(steps)
 }
 
+/// The block that a loop is left by, and the jump in it: what leads on in place of the loop's exit.
+struct WayOut {
+    block: Block,
+    jump: Inst,
+}
+
 /// Gives a loop's way out a block of its own.
-fn split(function: &mut Function, inner: &Loop) -> Option<Block> {
+fn split(function: &mut Function, inner: &Loop) -> Option<WayOut> {
     let exit = *inner.exits.first()?;
     let call = {
         let dfg = &function.dfg;
@@ -81,12 +96,12 @@ fn split(function: &mut Function, inner: &Loop) -> Option<Block> {
     unroll::retarget(function, exit, to, block, Some(&[]));
     let location = function.srcloc(exit);
     let mut cursor = FuncCursor::new(function).at_bottom(block).with_srcloc(location);
-    cursor.ins().jump(to, &unroll::block_args(&arguments));
-    Some(block)
+    let jump = cursor.ins().jump(to, &unroll::block_args(&arguments));
+    Some(WayOut { block, jump })
 }
 
 /// Lets what comes after the loops use what their ways out hand on.
-fn hand_on(function: &mut Function, loops: &[(&Loop, Steps)], ways_out: &[Block]) {
+fn hand_on(function: &mut Function, loops: &[(&Loop, Steps)], ways_out: &[WayOut]) {
     function.dfg.resolve_all_aliases();
     let mut homes: HashMap<Value, usize> = HashMap::new();
     let mut inside: HashMap<Block, usize> = HashMap::new();
@@ -111,17 +126,17 @@ fn hand_on(function: &mut Function, loops: &[(&Loop, Steps)], ways_out: &[Block]
                 if let Some(home) = home(value) {
                     *value = *handed.entry(*value).or_insert_with(|| {
                         arguments[home].push((*value).into());
-                        dfg.append_block_param(ways_out[home], dfg.value_type(*value))
+                        dfg.append_block_param(ways_out[home].block, dfg.value_type(*value))
                     });
                 }
             }
             dfg.overwrite_inst_values(inst, values.into_iter());
         }
     }
-    for (((inner, _), &block), arguments) in loops.iter().zip(ways_out).zip(arguments) {
+    for (((inner, _), way), arguments) in loops.iter().zip(ways_out).zip(arguments) {
         let Some(&exit) = inner.exits.first() else { continue };
         for call in dfg.insts[exit].branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables) {
-            if call.block(&dfg.value_lists) == block {
+            if call.block(&dfg.value_lists) == way.block {
                 call.extend(arguments.iter().copied(), &mut dfg.value_lists);
             }
         }

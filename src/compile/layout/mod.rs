@@ -16,7 +16,7 @@
 //! | bytes of `nop` before inner loops | `align.rs` |
 //! | where everything lies, and how long branches are | `place.rs` |
 //! | the bytes, and all that refers to them | `write.rs` |
-//! | whether that is what was there | `check.rs`, `values.rs`, `same.rs`, `follow.rs` |
+//! | whether that is what was there | `check.rs`, `walk.rs`, `side.rs`, `values.rs`, `same.rs`, `follow.rs` |
 //!
 //! The rule: what is code and what is data is known from Cranelift (`../extent.rs`), and each byte is one of them. What moves
 //! is what refers to it: branches, addresses relative to the instruction, jump tables, relocations, locations, entries, unwind
@@ -52,8 +52,10 @@ mod registers;
 mod rotation;
 mod same;
 mod shorten;
+mod side;
 mod tables;
 mod values;
+mod walk;
 mod ways;
 mod wrap;
 mod write;

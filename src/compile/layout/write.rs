@@ -5,6 +5,7 @@
 
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_module::ModuleReloc;
 
 use super::align::Loop;
 use super::items::{Items, Kind};
@@ -50,8 +51,20 @@ pub(super) fn write(
         // There are none of a form that says where instructions end in its own way.
         (None, Some(unwind)) => Told::Offsets(unwind.rows(isa).ok_or(Reason::Unwind)?),
     };
-    let mut made = CompiledFunction { code, ..function.clone() };
-    apply(&mut made, items, &placed, told).ok_or(Reason::Reference)?;
+    let moved = moved(function, items, &placed, told).ok_or(Reason::Reference)?;
+    let mut made = CompiledFunction {
+        id: function.id,
+        function: function.function,
+        code,
+        align: function.align,
+        relocations: moved.relocations,
+        unwind: moved.unwind,
+        locations: placed.locations(items, &function.locations),
+        entries: moved.entries,
+        frame: function.frame.clone(),
+        optimised: function.optimised.clone(),
+        layout: function.layout,
+    };
     if let Some(frame) = frame {
         made.frame.size = frame.size;
     }
@@ -126,8 +139,15 @@ fn fill(code: &mut Vec<u8>, to: CodeOffset, by_nops: bool) {
     }
 }
 
-/// Tells all that refers to the code where things are now; nothing is changed where that cannot be said.
-fn apply(function: &mut CompiledFunction, items: &Items, placed: &Placed, told: Told<'_>) -> Option<()> {
+/// What refers to the code, told where things are now.
+struct Moved {
+    relocations: Vec<ModuleReloc>,
+    entries: Vec<CodeOffset>,
+    unwind: Option<Unwind>,
+}
+
+/// Says where they are; none where that cannot be said.
+fn moved(function: &CompiledFunction, items: &Items, placed: &Placed, told: Told<'_>) -> Option<Moved> {
     let start = |offset: CodeOffset| placed.at(items, offset);
     let end = |offset: CodeOffset| placed.end(items, offset);
     let mut relocations = function.relocations.clone();
@@ -144,7 +164,6 @@ fn apply(function: &mut CompiledFunction, items: &Items, placed: &Placed, told: 
     entries.retain(|&entry| entry < code_end);
     entries.sort_unstable();
     entries.dedup();
-    let locations = placed.locations(items, &function.locations);
     let rows = match told {
         Told::Nothing => None,
         Told::Items(rows) => {
@@ -162,7 +181,5 @@ fn apply(function: &mut CompiledFunction, items: &Items, placed: &Placed, told: 
             Some(rows)
         }
     };
-    function.unwind = rows.map(Unwind::Rows);
-    (function.relocations, function.entries, function.locations) = (relocations, entries, locations);
-    Some(())
+    Some(Moved { relocations, entries, unwind: rows.map(Unwind::Rows) })
 }

@@ -12,7 +12,9 @@ use crate::btf::{CType, Prototype};
 pub enum NativeType {
     /// No value.
     Void,
-    /// An integer, a bool or an enum of this many bytes.
+    /// A `bool`: in Rust, no value but 0 and 1 may be one.
+    Bool,
+    /// An integer or an enum of this many bytes.
     Int(u8),
     /// A floating-point number of this many bytes.
     Float(u8),
@@ -26,6 +28,7 @@ impl fmt::Display for NativeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NativeType::Void => f.write_str("void"),
+            NativeType::Bool => f.write_str("_Bool"),
             NativeType::Int(bytes) => write!(f, "int{}_t", u32::from(*bytes) * 8),
             NativeType::Float(4) => f.write_str("float"),
             NativeType::Float(_) => f.write_str("double"),
@@ -42,7 +45,7 @@ impl NativeType {
         match (self, ty) {
             (NativeType::Void, CType::Void) => true,
             (NativeType::Int(bytes), CType::Int { bytes: declared, .. }) => bytes == *declared,
-            (NativeType::Int(1), CType::Bool) => true,
+            (NativeType::Bool | NativeType::Int(1), CType::Bool) => true,
             (NativeType::Int(8) | NativeType::Pointer, CType::Pointer(_)) => true,
             (NativeType::Pointer, CType::Int { bytes: 8, .. }) => true,
             (NativeType::Words, CType::Aggregate(aggregate)) => {
@@ -106,7 +109,7 @@ impl NativeSignature {
         self.parameters.iter().chain([&self.result]).any(|ty| match ty {
             NativeType::Float(_) => true,
             NativeType::Words | NativeType::Int(16) => in_memory,
-            NativeType::Void | NativeType::Int(_) | NativeType::Pointer => false,
+            NativeType::Void | NativeType::Bool | NativeType::Int(_) | NativeType::Pointer => false,
         })
     }
 }
@@ -143,7 +146,7 @@ macro_rules! native_values {
 
 native_values! {
     () => NativeType::Void;
-    bool => NativeType::Int(1);
+    bool => NativeType::Bool;
     u8 => NativeType::Int(1);
     i8 => NativeType::Int(1);
     u16 => NativeType::Int(2);

@@ -262,13 +262,14 @@ impl<'data> Builder<'_, 'data> {
             }));
         });
         for ((global, section), id) in self.globals.list.iter().zip(commons).zip(&mut of_globals) {
-            if let (Some(section), Definition::Common { size, .. }) = (*section, global.definition) {
+            if let (Some(section), Definition::Common { at, size, .. }) = (*section, global.definition) {
                 *id = Some(symbols.push(DataSymbol {
                     name: names::owned(global.name),
                     section,
                     offset: 0,
                     size,
-                    binding: Binding::Global,
+                    // Values of the kernel's configuration that are not there are weak.
+                    binding: self.objects[at.object].symbols[at.symbol].binding,
                     visibility: global.visibility,
                 }));
             }

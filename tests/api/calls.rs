@@ -225,3 +225,16 @@ fn programs_call_functions_that_they_are_given() {
     call!(module, "keep": (one => *const std::ffi::c_void) -> ());
     assert_eq!(call!(module, "call_kept": (31 => i64) -> i64), 31);
 }
+
+/// A C `unsigned char` may be 2, which is no Rust `bool`.
+#[test]
+fn only_a_bool_is_a_bool() {
+    let module = load(&program("faults/entries.o"), &Linker::new());
+    // SAFETY: the fixture is trusted, and it is not called.
+    unsafe {
+        assert!(module.func::<(*const u8, u64), bool>("a_bool").is_ok());
+        assert!(module.func::<(*const u8, u64), u8>("a_bool").is_ok());
+        let error = module.func::<(*const u8, u64), bool>("a_char").err().unwrap();
+        assert!(error.to_string().contains("_Bool a_char("), "{error}");
+    }
+}

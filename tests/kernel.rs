@@ -102,7 +102,13 @@ fn symbols_are_defined_or_left_to_the_linker() {
                 continue;
             }
             *seen.entry(name).or_default() += 1;
-            let list = if symbol.is_definition() { &mut found.0 } else { &mut found.1 };
+            // A weak reference of COFF is a definition where what is beside it lies in a section.
+            let beside = format!(".weak.{name}.");
+            let is_weak_definition = file.symbols().any(|symbol| {
+                symbol.section_index().is_some() && symbol.name().is_ok_and(|name| name.starts_with(&beside))
+            });
+            let is_defined = symbol.is_definition() || is_weak_definition;
+            let list = if is_defined { &mut found.0 } else { &mut found.1 };
             list.push(name);
         }
         found.0.sort_unstable();

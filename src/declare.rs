@@ -9,7 +9,7 @@
 //! | exported data of a shared library | the same | by name |
 //! | an exported function of a shared library whose address is taken | as all functions, and imported by its name | calls: directly; its address: by name |
 //! | a compiler-runtime function that is only called | not at all: it is lifted inline | |
-//! | an import | imported by its name, preemptible when weak; libc's functions of `long double` by that of another ([`long_double`]) | by name |
+//! | an import | imported by its name, preemptible when weak; libc's functions of `long double` by that of another (`long_double`) | by name |
 //! | a helper, a kfunc by number, a function of the platform | imported by the symbol's name | by name |
 //!
 //! Where objects have an [`AddressTable`] (see [`has_address_table`]), calls by name are relative (the linker adds what

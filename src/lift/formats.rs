@@ -1,6 +1,6 @@
 //! Formats of printf and scanf with `long double`.
 //!
-//! A `long double` of BPF is a `double` (see [`crate::abi::long_double`]): what prints must read 8 bytes for `%Lf`, and
+//! A `long double` of BPF is a `double` (see `abi::long_double`): what prints must read 8 bytes for `%Lf`, and
 //! what scans must store 8. So the function is called with another format, whose `L` is an `l` before a conversion of a
 //! floating-point number: `%lf` is a `double` for both. An `L` before a conversion of an integer, and text, stay.
 //!

@@ -2,7 +2,7 @@
 //!
 //! In: a name. Out: its [`Prototype`], from `libc.txt`, which `tools/prototypes.sh` makes of the system's headers, for
 //! objects that do not say it. The types are those that the LP64 Linux targets have in common. Functions with
-//! `long double` are not in it: they are like their forms for `double` ([`super::long_double`]). s390x's headers give what
+//! `long double` are not in it: they are like their forms for `double` (`abi::long_double`). s390x's headers give what
 //! prints or reads numbers another symbol where `long double` has 64 bits, with `__nldbl_` before it, and the same type.
 //! What else is known of a function is in the last column, written by hand: [`Facts`] says what, and when it may be
 //! believed.

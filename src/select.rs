@@ -78,7 +78,7 @@ fn uses(
     data: IdVec<DataSectionId, bool>,
     resolution: Resolution,
 ) -> Selection {
-    find_results(program, &mut graphs);
+    find_results(program, &resolution, &mut graphs);
     find_parameters(program, &resolution, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
     let mut runtime = BTreeMap::new();

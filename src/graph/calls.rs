@@ -3,35 +3,9 @@
 //! In: the graphs of a program. Out: [`CallGraph`]: the direct calls of own functions, and the groups of functions that
 //! call each other, by Tarjan's algorithm (linear, without recursion).
 
-use super::{Graph, Instruction};
+use super::Graph;
 use crate::decode::insn::Insn;
-use crate::program::{FunctionId, Id, Program, Target};
-
-/// Functions of C, POSIX and compilers' runtimes that do not return.
-const NO_RETURN: [&str; 22] = [
-    "abort",
-    "exit",
-    "_exit",
-    "_Exit",
-    "quick_exit",
-    "err",
-    "errx",
-    "verr",
-    "verrx",
-    "longjmp",
-    "_longjmp",
-    "siglongjmp",
-    "pthread_exit",
-    "thrd_exit",
-    "__assert",
-    "__assert_fail",
-    "__assert_perror_fail",
-    "__stack_chk_fail",
-    "__fortify_fail",
-    "__chk_fail",
-    "__longjmp_chk",
-    "_Unwind_Resume",
-];
+use crate::program::{FunctionId, Id, Target};
 
 /// The direct calls between the functions of a program.
 #[derive(Clone, Debug, Default)]
@@ -74,16 +48,6 @@ pub fn own_calls(graph: &Graph) -> impl Iterator<Item = FunctionId> + '_ {
         (Insn::Call(_), Some(Target::Function(function))) => Some(function),
         _ => None,
     })
-}
-
-/// Whether an instruction calls a function that never returns, by its name.
-pub fn never_returns(program: &Program, instruction: &Instruction) -> bool {
-    match (instruction.insn, instruction.target) {
-        (Insn::Call(_), Some(Target::Import { import, .. })) => {
-            NO_RETURN.contains(&program.imports[import].name.as_str())
-        }
-        _ => false,
-    }
 }
 
 /// The strongly connected components, callees first.

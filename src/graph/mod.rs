@@ -38,7 +38,7 @@ use crate::decode::DecodeError;
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{CodeSectionId, FunctionId, Place, Program, StructResult, Target};
 
-pub use calls::{CallGraph, never_returns, own_calls};
+pub use calls::{CallGraph, own_calls};
 pub use ends::runs_out;
 pub use frame::Frame;
 pub use label_numbers::LabelNumbers;

@@ -28,16 +28,17 @@ use super::liveness::{self, Calls, Code, RegSet};
 use super::second::{self, Open, Second, open_call};
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, IdVec, Program, StructResult, Target};
+use crate::resolution::Resolution;
 
 /// Finds out what functions return.
-pub fn find(program: &Program, graphs: &mut [Graph]) {
-    let facts = Facts::new(program, graphs);
+pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
+    let facts = Facts::new(program, resolution, graphs);
     let mut index_of: IdVec<FunctionId, Option<usize>> = program.functions.ids().map(|_| None).collect();
     let mut pending = Vec::new();
     for (index, graph) in graphs.iter_mut().enumerate() {
         index_of[graph.function] = Some(index);
         graph.returned = facts.read_elsewhere(graph);
-        if calls_open(program, graph) || own_calls(graph).next().is_some() {
+        if calls_open(program, resolution, graph) || own_calls(graph).next().is_some() {
             pending.push(index);
         }
     }
@@ -65,8 +66,8 @@ pub fn find(program: &Program, graphs: &mut [Graph]) {
 }
 
 /// Whether the code calls something that is no function of the program, and whose results may be two words or a struct.
-fn calls_open(program: &Program, graph: &Graph) -> bool {
-    graph.instructions.iter().any(|instruction| open_call(program, instruction).is_some())
+fn calls_open(program: &Program, resolution: &Resolution, graph: &Graph) -> bool {
+    graph.instructions.iter().any(|instruction| open_call(program, resolution, instruction).is_some())
 }
 
 /// What calls in a function's code leave that is read.
@@ -83,6 +84,7 @@ struct Found {
 /// What does not change while results are found.
 struct Facts<'a> {
     program: &'a Program,
+    resolution: &'a Resolution,
     /// Whether functions may return two words.
     second: IdVec<FunctionId, Second>,
     /// What functions read for certain.
@@ -99,9 +101,9 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Looks at each function by itself.
-    fn new(program: &'a Program, graphs: &mut [Graph]) -> Facts<'a> {
+    fn new(program: &'a Program, resolution: &'a Resolution, graphs: &mut [Graph]) -> Facts<'a> {
         let returns = second::returns(program, graphs);
-        let (second, untyped_have_second) = second::find(program, graphs, &returns);
+        let (second, untyped_have_second) = second::find(program, resolution, graphs, &returns);
         let mut surely_read: IdVec<FunctionId, RegSet> = program.functions.ids().map(|_| RegSet::EMPTY).collect();
         let mut may_read: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
         let both = RegSet::of([Reg::R0, Reg::R2]);
@@ -116,7 +118,16 @@ impl<'a> Facts<'a> {
         }
         let pointers_have_second =
             program.functions.iter().any(|(id, function)| function.address_taken && second[id] != Second::Never);
-        Facts { program, second, surely_read, may_read, returns, untyped_have_second, pointers_have_second }
+        Facts {
+            program,
+            resolution,
+            second,
+            surely_read,
+            may_read,
+            returns,
+            untyped_have_second,
+            pointers_have_second,
+        }
     }
 
     /// What of a function's result is read by what is not in the graphs.
@@ -143,7 +154,7 @@ impl<'a> Facts<'a> {
         liveness::each(code, Calls::SurelyKnown(&self.surely_read), |instruction, live| {
             if let (Insn::Call(_), Some(Target::Function(function))) = (instruction.insn, instruction.target) {
                 found.own.push((function, live.minus(live.minus(both))));
-            } else if let Some(open) = open_call(self.program, instruction) {
+            } else if let Some(open) = open_call(self.program, self.resolution, instruction) {
                 if live.contains(Reg::R2) {
                     found.second.push(instruction.offset);
                 }
@@ -161,7 +172,7 @@ impl<'a> Facts<'a> {
         let is_typed = self.program.functions[graph.function].prototype.is_some();
         let may_be_passed = (!is_typed && self.untyped_have_second) || self.pointers_have_second;
         let calls_pair = || own_calls(graph).any(|function| self.second[function] != Second::Never);
-        if calls_pair() || (may_be_passed && calls_open(self.program, graph)) {
+        if calls_pair() || (may_be_passed && calls_open(self.program, self.resolution, graph)) {
             liveness::each(code, Calls::Known(&self.may_read), |instruction, live| {
                 if !live.contains(Reg::R2) {
                     return;
@@ -171,7 +182,10 @@ impl<'a> Facts<'a> {
                         found.own.push((function, both));
                     }
                 } else if may_be_passed
-                    && matches!(open_call(self.program, instruction), Some(Open::Register | Open::Unknown))
+                    && matches!(
+                        open_call(self.program, self.resolution, instruction),
+                        Some(Open::Register | Open::Unknown)
+                    )
                 {
                     found.second.push(instruction.offset);
                 }
@@ -195,6 +209,7 @@ mod tests {
     use crate::decode::insn::Reg;
     use crate::graph::{Graph, LabelIndex, Unverified};
     use crate::program::Program;
+    use crate::resolution::Resolution;
 
     /// What the functions of a program return, in order: instructions as hexadecimal digits.
     fn returned(code: &str) -> Vec<Vec<Reg>> {
@@ -205,7 +220,7 @@ mod tests {
         let labels = LabelIndex::new(&program);
         let graph = |id| Graph::build(&program, &labels, id, Unverified::Refuse).expect("it is right");
         let mut graphs: Vec<Graph> = program.functions.ids().map(graph).collect();
-        find(&program, &mut graphs);
+        find(&program, &Resolution::of_object(&program), &mut graphs);
         let words =
             |graph: &Graph| [Reg::R0, Reg::R2].into_iter().filter(|&reg| graph.returned.contains(reg)).collect();
         graphs.iter().map(words).collect()

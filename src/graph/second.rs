@@ -8,13 +8,14 @@
 //! In objects without types that have such code, or that read r2 after calls, that is not asked for: what is in r2 at the end may be
 //! read for other things as well, or be the second parameter, untouched. C's objects have none of it.
 
-use super::calls::{never_returns, own_calls};
+use super::calls::own_calls;
 use super::liveness::{self, Calls, Code, RegSet};
 use super::{Graph, Instruction, Terminator, written};
 use crate::abi::{LARGEST_STRUCT as LARGEST, word_count};
 use crate::btf::CType;
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::program::{FileId, Function, FunctionId, IdVec, Program, StructResult, Target};
+use crate::resolution::Resolution;
 
 /// Whether a function may return r2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +34,9 @@ pub enum Second {
 const UNREACHABLE: &str = "__bpf_trap";
 
 /// What is called that is no function of the program, if it may return two words or a struct.
-pub fn open_call(program: &Program, instruction: &Instruction) -> Option<Open> {
+pub fn open_call(program: &Program, resolution: &Resolution, instruction: &Instruction) -> Option<Open> {
     let Insn::Call(callee) = instruction.insn else { return None };
-    if never_returns(program, instruction) {
+    if resolution.facts_of(instruction.target).no_return {
         // What follows is other code.
         return None;
     }
@@ -82,6 +83,7 @@ pub fn returns(program: &Program, graphs: &[Graph]) -> IdVec<FunctionId, bool> {
 /// structs go. `returns`: as [`returns`] says.
 pub fn find(
     program: &Program,
+    resolution: &Resolution,
     graphs: &mut [Graph],
     returns: &IdVec<FunctionId, bool>,
 ) -> (IdVec<FunctionId, Second>, bool) {
@@ -105,7 +107,7 @@ pub fn find(
             None => {}
         }
         if is_untyped(graph) || calls_register(graph) {
-            let read = reads_second(program, graph, returns);
+            let read = reads_second(program, resolution, graph, returns);
             uses_two |= is_untyped(graph) && read.is_some();
             pointers_have_two |= read == Some(Open::Register);
         }
@@ -153,7 +155,12 @@ fn calls_register(graph: &Graph) -> bool {
 }
 
 /// Whether the code surely reads r2 after calls: of functions of the program or of others; through registers, if one is so.
-fn reads_second(program: &Program, graph: &Graph, returns: &IdVec<FunctionId, bool>) -> Option<Open> {
+fn reads_second(
+    program: &Program,
+    resolution: &Resolution,
+    graph: &Graph,
+    returns: &IdVec<FunctionId, bool>,
+) -> Option<Open> {
     let mut found = None;
     liveness::each(graph.code(program), Calls::ReadNamed, |instruction, live| {
         if !live.contains(Reg::R2) || found == Some(Open::Register) {
@@ -161,7 +168,7 @@ fn reads_second(program: &Program, graph: &Graph, returns: &IdVec<FunctionId, bo
         }
         match (instruction.insn, instruction.target) {
             (Insn::Call(_), Some(Target::Function(callee))) if returns[callee] => found = Some(Open::Unknown),
-            _ => found = open_call(program, instruction).or(found),
+            _ => found = open_call(program, resolution, instruction).or(found),
         }
     });
     found

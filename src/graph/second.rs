@@ -100,7 +100,7 @@ pub fn find(
         match by_type(function) {
             Some(Second::Struct) if graph.struct_result == StructResult::Pointer => {}
             Some(by_type) => second[graph.function] = by_type,
-            None if makes(program, graph) => {
+            None if makes(program, graph) || ends_in_wide(program, graph) => {
                 made.push(graph.function);
                 uses_two |= is_untyped(graph);
             }
@@ -221,6 +221,21 @@ fn makes(program: &Program, graph: &Graph) -> bool {
     let mut found = false;
     liveness::each(ends(program, graph), Calls::ReadNamed, |instruction, live| {
         found |= live.contains(Reg::R2) && unread.binary_search(&instruction.offset).is_ok();
+    });
+    found
+}
+
+/// Whether r2 at the end may be of a function of 128 bits: by its type, or by its name in the compilers' runtime, where `ti`
+/// is an integer of 16 bytes (`__multi3`, `__fixdfti`; GCC internals, "The GCC low-level runtime library").
+fn ends_in_wide(program: &Program, graph: &Graph) -> bool {
+    let is_runtime = |name: &str| name.starts_with("__") && (name.ends_with("ti") || name.ends_with("ti3"));
+    let mut found = false;
+    each_reaching_end(program, graph, |insn, target| {
+        if let (Insn::Call(_), Some(Target::Import { import, .. })) = (insn, target) {
+            let import = &program.imports[import];
+            let result = import.prototype.as_deref().map(|prototype| &prototype.result);
+            found |= matches!(result, Some(CType::Int { bytes: 16, .. })) || is_runtime(&import.name);
+        }
     });
     found
 }

@@ -21,6 +21,12 @@ fn two_words_in_assembly() {
     prints(&["two_words.o"], TWO_WORDS);
 }
 
+/// What the compilers' runtime returns is handed on, also where no type says so.
+#[test]
+fn products_of_128_bits_are_handed_on() {
+    prints(&["wide_runtime.o"], "10000 20000000001\n");
+}
+
 /// libc's functions, by what the code reads after the calls; and by the version of the compiler.
 #[test]
 fn structs_of_libc_in_registers() {

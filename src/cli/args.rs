@@ -84,7 +84,7 @@ pub struct Generation {
     /// Keep compiled programs in this folder, and use those that are there
     #[arg(long, value_name = "DIR", env = "BPF2NATIVE_CACHE")]
     pub cache: Option<OsString>,
-    /// Threads, at most four for each processor [default: one]
+    /// Threads, no more than four for each processor [default: one for each processor]
     #[arg(short = 'j', value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
 }

@@ -25,7 +25,7 @@ mod store;
 
 use std::path::PathBuf;
 
-use crate::compile::{self, CompileError, CompiledFunction, Keep};
+use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Isas, Placement};
 use crate::lift::Declarations;
 use crate::program::Program;
@@ -63,7 +63,7 @@ pub(crate) struct Purpose {
     pub keep: Keep,
 }
 
-/// [`compile::functions`], through the cache if there is one.
+/// [`codegen::functions`], through the cache if there is one.
 pub(crate) fn functions(
     cache: Option<&Cache>,
     purpose: Purpose,
@@ -73,7 +73,7 @@ pub(crate) fn functions(
     isas: &Isas,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
-    let compile = || compile::functions(program, selection, declarations, isas, purpose.keep);
+    let compile = || codegen::functions(program, selection, declarations, isas, purpose.keep);
     let Some(cache) = cache.filter(|_| purpose.keep == Keep::Code) else { return compile() };
     let key = key::key(program, selection, isas, purpose.placement);
     if let Err(reason) = store::check_folder(&cache.folder) {

@@ -23,12 +23,12 @@ use object::{SymbolFlags, SymbolKind, SymbolScope};
 
 use super::translation::{Purpose, Translation, translate};
 use super::{EmitError, debug, define, groups, profile, unwind};
-use crate::compile::{CompiledFunction, Keep};
+use crate::codegen::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
-use crate::entry::EntryPoints;
 use crate::lift::{Declarations, Imported};
 use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
+use crate::select::entry::EntryPoints;
 use crate::times::{Phase, time};
 
 /// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what

@@ -14,10 +14,10 @@ use cranelift_module::{FuncId, Linkage, Module};
 
 use super::EmitError;
 use crate::abi::{Abi, Platform, WORD, helpers};
-use crate::compile::{self, CompiledFunction};
+use crate::codegen::{self, CompiledFunction};
 use crate::config::Isas;
-use crate::entry::EntryPoints;
 use crate::lift::{Callee, Declarations};
+use crate::select::entry::EntryPoints;
 
 /// The words of C's `main`: the count, the arguments, the environment.
 const MAIN_WORDS: usize = 3;
@@ -139,5 +139,5 @@ fn build(
     builder.ins().return_(&[result]);
     builder.seal_all_blocks();
     builder.finalize(isa.frontend_config());
-    Ok(compile::synthetic(isa, id, function)?)
+    Ok(codegen::synthetic(isa, id, function)?)
 }

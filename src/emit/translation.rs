@@ -7,14 +7,14 @@ use target_lexicon::BinaryFormat;
 
 use super::{EmitError, check_endianness, groups, synthetic};
 use crate::cache;
-use crate::compile::{self, CompileError, CompiledFunction, Keep};
+use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement};
 use crate::declare::declare;
-use crate::entry::EntryPoints;
 use crate::graph::{self, Unverified};
 use crate::lift::Declarations;
 use crate::program::Program;
-use crate::resolution::Resolution;
+use crate::select::entry::EntryPoints;
+use crate::select::resolution::Resolution;
 use crate::select::{Selection, select};
 use crate::times::{Phase, time};
 
@@ -75,7 +75,7 @@ pub fn declared(
 ) -> Result<Declared, EmitError> {
     check_endianness(program, &config.target)?;
     let isas = Isas::new(config, Placement::Object)?;
-    let pool = compile::thread_pool(config.threads)?;
+    let pool = codegen::thread_pool(config.threads)?;
     let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
     let mut builder = builder.map_err(|error| EmitError::Write(error.to_string()))?;
     builder.per_function_section(groups::has_groups(program, &config.target));
@@ -84,7 +84,7 @@ pub fn declared(
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
     };
-    let graphs = || pool.install(|| compile::each_graph(program, unverified));
+    let graphs = || pool.install(|| codegen::each_graph(program, unverified));
     let graphs = time(isas.times(), Phase::Graph, graphs);
     let refused = graphs.iter().flatten().flat_map(|graph| &graph.refused);
     warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));

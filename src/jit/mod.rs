@@ -40,13 +40,13 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 
 use crate::cache::{self, Cache};
-use crate::compile::{self, CompileError, CompiledFunction, Keep};
+use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{Config, Isas, Placement, TargetError};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
 use crate::graph::{self, Unverified};
 use crate::program::{FunctionId, Program};
-use crate::resolution::Resolution;
+use crate::select::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
 use handle::Handle;
@@ -57,7 +57,7 @@ pub use module::{FunctionError, Module, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
 pub use resolve::{MismatchedSymbol, Unresolved};
 
-pub use crate::undefined::MissingSymbol;
+pub use crate::select::undefined::MissingSymbol;
 
 /// Why a program cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +146,7 @@ impl Jit {
             return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
         }
         let isas = Isas::new(config, Placement::Memory)?;
-        let (pool, cache) = (compile::thread_pool(config.threads)?, config.cache.clone());
+        let (pool, cache) = (codegen::thread_pool(config.threads)?, config.cache.clone());
         Ok(Jit { isas, pool, cache, observation: Observation::of(config) })
     }
 
@@ -191,7 +191,7 @@ impl Jit {
             warnings.extend(emit::debug::missing_lines(program));
         }
         let times = self.isas.times();
-        let graphs = || self.pool.install(|| compile::each_graph(program, Unverified::Refuse));
+        let graphs = || self.pool.install(|| codegen::each_graph(program, Unverified::Refuse));
         let graphs = time(times, Phase::Graph, graphs);
         let resolution = Resolution::in_memory(program, |name| linker.definer(name));
         let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));

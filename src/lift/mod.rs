@@ -19,7 +19,6 @@ mod address;
 mod alu;
 pub(crate) mod call;
 mod control;
-mod declarations;
 pub mod formats;
 mod frame;
 pub mod libcalls;
@@ -39,12 +38,14 @@ use crate::abi::{Entered, WORD};
 use crate::config::{Isas, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
-use crate::improve::{Reaches, Shape, Slots};
+use crate::plan::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
-use crate::resolution::Resolution;
+use crate::select::resolution::Resolution;
 use crate::times::{Phase, time};
 
-pub use declarations::{AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside};
+pub use crate::declare::declarations::{
+    AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,
+};
 
 /// The trap of control that leaves a function, or that LLVM says is unreachable.
 pub const TRAP_OUTSIDE: u8 = 1;
@@ -138,15 +139,15 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
     let mut builder = FunctionBuilder::new(&mut function, &mut taken);
     let returns_twice = call::returns_twice(resolution, graph);
     let passes = isas.passes_for(returns_twice);
-    let (slots, shape) = time(isas.times(), Phase::Improve, || {
+    let (slots, shape) = time(isas.times(), Phase::Plan, || {
         let slots =
-            if passes.contains(Pass::FrameSlots) { Slots::find(reaches, graph) } else { Slots::none(graph) };
+            if passes.contains(Pass::StackPromotion) { Slots::find(reaches, graph) } else { Slots::none(graph) };
         let shape = Shape::find(resolution, graph, &slots, passes);
         (slots, shape)
     });
     let memory_calls = passes.contains(Pass::MemoryCalls).then(|| memory_calls::widest(declarations.platform));
     let is_checked_later =
-        passes.contains(Pass::Tables) && declarations.platform.architecture == Architecture::X86_64;
+        passes.contains(Pass::JumpTableBounds) && declarations.platform.architecture == Architecture::X86_64;
     let plans =
         Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten(), checks_tables: !is_checked_later };
     time(isas.times(), Phase::Lift, || {
@@ -171,7 +172,7 @@ fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContex
     function
 }
 
-/// What the improve phase found for a function.
+/// What the plan phase found for a function.
 #[derive(Clone, Copy)]
 struct Plans<'a> {
     slots: &'a Slots,

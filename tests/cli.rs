@@ -102,7 +102,7 @@ fn a_relocatable_object_leaves_undefined_symbols_to_the_linker() {
 fn text_goes_to_standard_output_and_names_things() {
     let folder = tempfile::tempdir().unwrap();
     let wc = wc();
-    for (kind, expected) in [("bpf", "exit"), ("opt", "return"), ("asm", "ret")] {
+    for (kind, expected) in [("bpf", "exit"), ("clif", "return"), ("asm", "ret")] {
         let arguments = ["--emit", kind, "--function", "main", wc.to_str().unwrap()];
         let (out, _) = check(folder.path(), &arguments, 0);
         assert!(out.contains(expected), "{kind}:\n{out}");

@@ -18,7 +18,7 @@ use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use rayon::prelude::*;
 use target_lexicon::Architecture;
 
-use crate::config::{Isas, Pass, Passes, Work};
+use crate::config::{CodeGenerators, Pass, Passes, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
 use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, Lifted, Source};
@@ -163,10 +163,10 @@ pub fn functions(
     program: &Program,
     selection: &Selection,
     declarations: &Declarations,
-    isas: &Isas,
+    generators: &CodeGenerators,
     keep: Keep,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
-    let compiled = each_function(program, selection, declarations, isas, keep, |_, _| ());
+    let compiled = each_function(program, selection, declarations, generators, keep, |_, _| ());
     first_error(compiled.into_iter().map(|result| result.map(|(compiled, ())| compiled)).collect())
 }
 
@@ -176,18 +176,18 @@ pub fn each_function<T: Send>(
     program: &Program,
     selection: &Selection,
     declarations: &Declarations,
-    isas: &Isas,
+    generators: &CodeGenerators,
     keep: Keep,
     look: impl Fn(&Graph, &Function) -> T + Sync,
 ) -> Vec<Result<(CompiledFunction, T), CompileError>> {
-    let times = isas.times();
+    let times = generators.times();
     let reaches = time(times, Phase::Plan, || Reaches::new(program, &selection.resolution, &selection.graphs));
-    let source = Source { program, resolution: &selection.resolution, declarations, isas, reaches: &reaches };
+    let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
     let bodies = Bodies::new(source, &selection.graphs);
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
         let lifted = lifted(source, &bodies, graph, lifting, context)?;
         let seen = look(graph, &lifted.function);
-        let compiled = machine_code(program, declarations, isas, graph, lifted, keep, context)?;
+        let compiled = machine_code(program, declarations, generators, graph, lifted, keep, context)?;
         lifting.reuse(std::mem::replace(&mut context.func, Function::new()));
         Ok((compiled, seen))
     };
@@ -207,10 +207,10 @@ pub fn clif(
     program: &Program,
     selection: &Selection,
     declarations: &Declarations,
-    isas: &Isas,
+    generators: &CodeGenerators,
 ) -> Result<Vec<Function>, CompileError> {
     let reaches = Reaches::new(program, &selection.resolution, &selection.graphs);
-    let source = Source { program, resolution: &selection.resolution, declarations, isas, reaches: &reaches };
+    let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
     let bodies = Bodies::new(source, &selection.graphs);
     let lift = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
         lifted(source, &bodies, graph, lifting, context).map(|lifted| lifted.function)
@@ -227,17 +227,17 @@ fn lifted(
     lifting: &mut LiftContext,
     context: &mut Context,
 ) -> Result<Lifted, CompileError> {
-    let Source { program, isas, .. } = source;
+    let Source { program, generators, .. } = source;
     let mut lifted = lift::lift(source, graph, lifting)?;
     let work = Work::of(&lifted.function, context);
-    let passes = isas.clif_passes_for(&work, lifted.returns_twice);
-    time(isas.times(), Phase::Opt, || {
+    let passes = generators.clif_passes_for(&work, lifted.returns_twice);
+    time(generators.times(), Phase::Opt, || {
         // None was left out for this function.
-        if passes == isas.passes() {
+        if passes == generators.passes() {
             let inlined = bodies.inline(source, graph, &mut lifted.function, context);
             inlined.map_err(|error| codegen_error(program, graph, describe(&error)))?;
         }
-        opt::run(&mut lifted.function, &*isas.main, passes, context);
+        opt::run(&mut lifted.function, &*generators.main, passes, context);
         Ok(lifted)
     })
 }
@@ -275,18 +275,18 @@ fn first_error<T, E: Into<CompileError>>(results: Vec<Result<T, E>>) -> Result<V
 fn machine_code(
     program: &Program,
     declarations: &Declarations,
-    isas: &Isas,
+    generators: &CodeGenerators,
     graph: &Graph,
     lifted: Lifted,
     keep: Keep,
     context: &mut Context,
 ) -> Result<CompiledFunction, CompileError> {
-    let isa = isas.for_function(&Work::of(&lifted.function, context), lifted.returns_twice);
+    let isa = generators.for_function(&Work::of(&lifted.function, context), lifted.returns_twice);
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
-    let passes = isas.passes();
+    let passes = generators.passes();
     let assemble = || assemble(isa, id, lifted.function, keep, passes, context);
-    let compiled = time(isas.times(), Phase::Assemble, assemble).map_err(failed)?;
+    let compiled = time(generators.times(), Phase::Assemble, assemble).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }
 

@@ -55,7 +55,7 @@ fn write(
     translation: Translation,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u8>, EmitError> {
-    let Translation { isas, declarations, functions, mut module, entry, .. } = translation;
+    let Translation { generators, declarations, functions, mut module, entry, .. } = translation;
     define(program, &declarations, &functions, &mut module, Placement::Object)?;
     let mut product = module.finish();
     if let object::FileFlags::MachO { flags } = &mut product.object.flags {
@@ -65,10 +65,10 @@ fn write(
     add_symbols(program, &declarations, &functions, &entry, &mut product);
     profile::write(program, &declarations, &mut product)?;
     groups::write(program, &declarations, &functions, &mut product);
-    unwind::write(&functions, &*isas.main, &mut product)?;
+    unwind::write(&functions, &*generators.main, &mut product)?;
     if config.debug {
         warnings.extend(debug::missing_lines(program));
-        debug::write(program, &functions, &*isas.main, &mut product)?;
+        debug::write(program, &functions, &*generators.main, &mut product)?;
     }
     product.emit().map_err(|error| EmitError::Write(error.to_string()))
 }

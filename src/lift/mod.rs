@@ -35,7 +35,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use target_lexicon::Architecture;
 
 use crate::abi::{Entered, WORD};
-use crate::config::{Isas, Pass};
+use crate::config::{CodeGenerators, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::plan::{Reaches, Shape, Slots};
@@ -122,7 +122,7 @@ pub struct Source<'a> {
     /// What its names are declared as.
     pub declarations: &'a Declarations,
     /// Whom the code is for, and which passes are on.
-    pub isas: &'a Isas,
+    pub generators: &'a CodeGenerators,
     /// How far functions reach below their parameters.
     pub reaches: &'a Reaches<'a>,
 }
@@ -133,13 +133,13 @@ pub struct Source<'a> {
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
 pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
-    let Source { resolution, declarations, isas, reaches, .. } = source;
+    let Source { resolution, declarations, generators, reaches, .. } = source;
     let mut function = declared(declarations, graph, context);
     let mut taken = std::mem::take(&mut context.builder);
     let mut builder = FunctionBuilder::new(&mut function, &mut taken);
     let returns_twice = call::returns_twice(resolution, graph);
-    let passes = isas.passes_for(returns_twice);
-    let (slots, shape) = time(isas.times(), Phase::Plan, || {
+    let passes = generators.passes_for(returns_twice);
+    let (slots, shape) = time(generators.times(), Phase::Plan, || {
         let slots =
             if passes.contains(Pass::StackPromotion) { Slots::find(reaches, graph) } else { Slots::none(graph) };
         let shape = Shape::find(resolution, graph, &slots, passes);
@@ -150,10 +150,10 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
         passes.contains(Pass::JumpTableBounds) && declarations.platform.architecture == Architecture::X86_64;
     let plans =
         Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten(), checks_tables: !is_checked_later };
-    time(isas.times(), Phase::Lift, || {
+    time(generators.times(), Phase::Lift, || {
         Lifter::new(source, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
-        builder.finalize(isas.main.frontend_config());
+        builder.finalize(generators.main.frontend_config());
         Ok(())
     })?;
     context.builder = taken;

@@ -137,9 +137,9 @@ pub fn clif(
     only: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Result<String, ListError> {
-    let Declared { isas, pool, selection, declarations, .. } =
+    let Declared { generators, pool, selection, declarations, .. } =
         declared(program, config, Purpose::Relocatable, "text", warnings)?;
-    let functions = pool.install(|| codegen::clif(program, &selection, &declarations, &isas))?;
+    let functions = pool.install(|| codegen::clif(program, &selection, &declarations, &generators))?;
     let names = Names::new(program, &declarations);
     let mut text = String::new();
     for (graph, function) in selection.graphs.iter().zip(&functions) {

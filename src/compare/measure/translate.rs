@@ -16,7 +16,7 @@ use super::{Measure, Measures};
 use crate::codegen::{self, CompiledFunction, Keep};
 use crate::compare::disasm::{DisasmError, Disassembler};
 use crate::compare::listing::{Names, NativeCode, Origins, TextLine, Texts, bpf_lines, clif_lines};
-use crate::config::{Config, Isas, Placement};
+use crate::config::{CodeGenerators, Config, Placement};
 use crate::declare::{DeclareError, declare};
 use crate::decode::insn::Insn;
 use crate::emit::{EmitError, check_endianness};
@@ -82,7 +82,7 @@ pub struct Function {
 /// [`MeasureError`] when there is something wrong with all of them.
 pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Function>, MeasureError> {
     check_endianness(program, &config.target)?;
-    let isas = Isas::new(config, Placement::Object).map_err(EmitError::from)?;
+    let generators = CodeGenerators::new(config, Placement::Object).map_err(EmitError::from)?;
     let architecture = config.target.architecture;
     Disassembler::new(architecture)?;
     let mut failures: Vec<Option<String>> = vec![None; program.functions.len()];
@@ -99,10 +99,10 @@ pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Fun
         .zip(&failures)
         .map(|(graph, failure)| failure.is_none().then(|| bpf_hash(program, graph)))
         .collect();
-    let (selection, declarations) = declared(program, &isas, graphs, &mut failures)?;
+    let (selection, declarations) = declared(program, &generators, graphs, &mut failures)?;
     let names = Names::new(program, &declarations);
     let look = |graph: &Graph, function: &ir::Function| Clif::new(program, &names, graph, function, want);
-    let compiled = codegen::each_function(program, &selection, &declarations, &isas, Keep::Code, look);
+    let compiled = codegen::each_function(program, &selection, &declarations, &generators, Keep::Code, look);
     let whole = Whole { program, declarations: &declarations, names: &names };
     let measure = |disassembler: &mut Result<Disassembler, DisasmError>, index: usize| {
         if let Some(failure) = &failures[index] {
@@ -121,15 +121,16 @@ pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Fun
 /// Selects and declares all functions. One that uses an import that cannot be called fails, and becomes a trap.
 fn declared(
     program: &Program,
-    isas: &Isas,
+    generators: &CodeGenerators,
     mut graphs: Vec<Graph>,
     failures: &mut [Option<String>],
 ) -> Result<(Selection, Declarations), EmitError> {
     loop {
-        let builder = ObjectBuilder::new(isas.main.clone(), "measure", cranelift_module::default_libcall_names());
+        let builder =
+            ObjectBuilder::new(generators.main.clone(), "measure", cranelift_module::default_libcall_names());
         let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
         let selection = select_all(program, graphs, Resolution::of_object(program));
-        let (platform, placement) = (isas.platform(), Placement::Object);
+        let (platform, placement) = (generators.platform(), Placement::Object);
         match declare(program, &selection, &mut module, platform, placement, &mut Vec::new()) {
             Ok(declarations) => return Ok((selection, declarations)),
             Err(error) => {

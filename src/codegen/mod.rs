@@ -21,9 +21,9 @@ use target_lexicon::Architecture;
 use crate::config::{CodeGenerators, Pass, Passes, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
-use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, Lifted, Source};
+use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, LiftInput, Lifted};
 use crate::opt;
-use crate::plan::Reaches;
+use crate::plan::PointerEffects;
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
 use crate::times::{Phase, Profiled, time};
@@ -181,11 +181,18 @@ pub fn each_function<T: Send>(
     look: impl Fn(&Graph, &Function) -> T + Sync,
 ) -> Vec<Result<(CompiledFunction, T), CompileError>> {
     let times = generators.times();
-    let reaches = time(times, Phase::Plan, || Reaches::new(program, &selection.resolution, &selection.graphs));
-    let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
-    let bodies = Bodies::new(source, &selection.graphs);
+    let pointer_effects =
+        time(times, Phase::Plan, || PointerEffects::new(program, &selection.resolution, &selection.graphs));
+    let input = LiftInput {
+        program,
+        resolution: &selection.resolution,
+        declarations,
+        generators,
+        pointer_effects: &pointer_effects,
+    };
+    let bodies = Bodies::new(input, &selection.graphs);
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
-        let lifted = lifted(source, &bodies, graph, lifting, context)?;
+        let lifted = lifted(input, &bodies, graph, lifting, context)?;
         let seen = look(graph, &lifted.function);
         let compiled = machine_code(program, declarations, generators, graph, lifted, keep, context)?;
         lifting.reuse(std::mem::replace(&mut context.func, Function::new()));
@@ -209,11 +216,17 @@ pub fn clif(
     declarations: &Declarations,
     generators: &CodeGenerators,
 ) -> Result<Vec<Function>, CompileError> {
-    let reaches = Reaches::new(program, &selection.resolution, &selection.graphs);
-    let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
-    let bodies = Bodies::new(source, &selection.graphs);
+    let pointer_effects = PointerEffects::new(program, &selection.resolution, &selection.graphs);
+    let input = LiftInput {
+        program,
+        resolution: &selection.resolution,
+        declarations,
+        generators,
+        pointer_effects: &pointer_effects,
+    };
+    let bodies = Bodies::new(input, &selection.graphs);
     let lift = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
-        lifted(source, &bodies, graph, lifting, context).map(|lifted| lifted.function)
+        lifted(input, &bodies, graph, lifting, context).map(|lifted| lifted.function)
     };
     let contexts = || (LiftContext::default(), Context::new());
     first_error(selection.graphs.par_iter().map_init(contexts, lift).collect())
@@ -221,20 +234,20 @@ pub fn clif(
 
 /// The CLIF of a function, with what it has of others, and faster.
 fn lifted(
-    source: Source<'_>,
+    input: LiftInput<'_>,
     bodies: &Bodies,
     graph: &Graph,
     lifting: &mut LiftContext,
     context: &mut Context,
 ) -> Result<Lifted, CompileError> {
-    let Source { program, generators, .. } = source;
-    let mut lifted = lift::lift(source, graph, lifting)?;
+    let LiftInput { program, generators, .. } = input;
+    let mut lifted = lift::lift(input, graph, lifting)?;
     let work = Work::of(&lifted.function, context);
     let passes = generators.clif_passes_for(&work, lifted.returns_twice);
     time(generators.times(), Phase::Opt, || {
         // None was left out for this function.
         if passes == generators.passes() {
-            let inlined = bodies.inline(source, graph, &mut lifted.function, context);
+            let inlined = bodies.inline(input, graph, &mut lifted.function, context);
             inlined.map_err(|error| codegen_error(program, graph, describe(&error)))?;
         }
         opt::run(&mut lifted.function, &*generators.main, passes, context);

@@ -29,7 +29,7 @@ use rayon::prelude::*;
 use crate::config::Pass;
 use crate::decode::insn::Insn;
 use crate::graph::{CallGraph, Graph, own_calls};
-use crate::lift::{self, LiftContext, Source};
+use crate::lift::{self, LiftContext, LiftInput};
 
 /// The most instructions of a function that is inlined.
 const SMALL: usize = 24;
@@ -55,8 +55,8 @@ pub struct Bodies {
 
 impl Bodies {
     /// Lifts what functions give to their callers.
-    pub fn new(source: Source<'_>, graphs: &[Graph]) -> Bodies {
-        let passes = source.generators.passes();
+    pub fn new(input: LiftInput<'_>, graphs: &[Graph]) -> Bodies {
+        let passes = input.generators.passes();
         if !passes.contains(Pass::Inlining) {
             return Bodies::default();
         }
@@ -65,11 +65,11 @@ impl Bodies {
         calls.callees.iter().flatten().for_each(|&callee| is_called[callee] = true);
         let once = calls.groups.iter().filter(|group| !calls.is_recursive(group)).flatten();
         let graphs = once.filter(|&&index| is_called[index]).map(|&index| &graphs[index]);
-        let is_final = |graph: &&Graph| !source.declarations.function(graph.function).replaceable;
+        let is_final = |graph: &&Graph| !input.declarations.function(graph.function).replaceable;
         let small: Vec<&Graph> = graphs.filter(|graph| is_small(graph)).filter(is_final).collect();
         let lift = |context: &mut LiftContext, graph: &&Graph| {
-            let body = body(source, graph, context)?;
-            Some((source.declarations.function(graph.function).id, body))
+            let body = body(input, graph, context)?;
+            Some((input.declarations.function(graph.function).id, body))
         };
         let bodies = small.par_iter().map_init(LiftContext::default, lift).flatten().collect();
         Bodies { bodies }
@@ -82,12 +82,12 @@ impl Bodies {
     /// Cranelift's, where a function becomes more than it can take.
     pub fn inline(
         &self,
-        source: Source<'_>,
+        input: LiftInput<'_>,
         graph: &Graph,
         function: &mut Function,
         context: &mut Context,
     ) -> CodegenResult<()> {
-        let id = |callee| source.declarations.function(callee).id;
+        let id = |callee| input.declarations.function(callee).id;
         if self.bodies.is_empty() || !own_calls(graph).any(|callee| self.bodies.contains_key(&id(callee))) {
             return Ok(());
         }
@@ -113,8 +113,8 @@ fn is_small(graph: &Graph) -> bool {
 }
 
 /// The CLIF of what a function gives; one that cannot be lifted says so when its own turn comes.
-fn body(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Option<Body> {
-    let mut function = lift::lift(source, graph, context).ok()?.function;
+fn body(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> Option<Body> {
+    let mut function = lift::lift(input, graph, context).ok()?.function;
     let mut cursor = FuncCursor::new(&mut function);
     cursor.next_block()?;
     cursor.goto_first_insertion_point(cursor.current_block()?);

@@ -72,7 +72,7 @@ impl Lifter<'_, '_> {
     pub(super) fn call(&mut self, callee: insn::Callee) -> Result<(), LiftError> {
         let declarations = self.declarations;
         let result = match (callee, self.at.target) {
-            (insn::Callee::List(list), _) => return self.call_list(list),
+            (insn::Callee::Array(list), _) => return self.call_array(list),
             (insn::Callee::Register(reg), _) => {
                 let address = self.get(reg);
                 self.call_address(address)

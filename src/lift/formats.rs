@@ -112,7 +112,7 @@ fn change(
         return None;
     }
     let format = format_of(&program.imports[import].name)?;
-    if matches!(callee, Callee::List(_)) {
+    if matches!(callee, Callee::Array(_)) {
         return Some((format, Change::AtRunTime));
     }
     let reg = Reg::arguments().nth(format.parameter)?;

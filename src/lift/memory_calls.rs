@@ -97,7 +97,7 @@ impl<'a> Lifter<'a, '_> {
     pub(super) fn memory_call(&mut self, call: MemoryCall) -> Option<Value> {
         let widest = self.widest?;
         // Those of `bpf2native.h` have their arguments in memory.
-        if matches!(self.at.insn, Insn::Call(insn::Callee::List(_))) {
+        if matches!(self.at.insn, Insn::Call(insn::Callee::Array(_))) {
             return None;
         }
         let size = self.given(Reg::R3)?;

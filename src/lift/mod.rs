@@ -17,12 +17,12 @@
 
 mod address;
 mod alu;
+mod array_call;
 pub(crate) mod call;
 mod control;
 pub mod formats;
 mod frame;
 pub mod libcalls;
-mod list;
 mod memory;
 pub(crate) mod memory_calls;
 mod select;
@@ -34,11 +34,11 @@ use cranelift_codegen::ir::{Block, Function, InstBuilder, SourceLoc, StackSlot, 
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use target_lexicon::Architecture;
 
-use crate::abi::{Entered, WORD};
+use crate::abi::{EntryValues, WORD};
 use crate::config::{CodeGenerators, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
-use crate::plan::{Reaches, Shape, Slots};
+use crate::plan::{PointerEffects, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
 use crate::select::resolution::Resolution;
 use crate::times::{Phase, time};
@@ -86,7 +86,7 @@ pub enum LiftError {
     },
     /// A call of `bpf2native.h` that the function does not answer.
     #[error("{place}: `{callee}`, called by way of bpf2native.h, {what}")]
-    ListCall {
+    ArrayCall {
         /// Where.
         place: Box<Place>,
         /// The function that is called.
@@ -114,7 +114,7 @@ impl LiftContext {
 
 /// What functions are lifted by: a program, how its names are declared, what is known of it.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+pub struct LiftInput<'a> {
     /// The program.
     pub program: &'a Program,
     /// Who defines what it refers to.
@@ -124,7 +124,7 @@ pub struct Source<'a> {
     /// Whom the code is for, and which passes are on.
     pub generators: &'a CodeGenerators,
     /// How far functions reach below their parameters.
-    pub reaches: &'a Reaches<'a>,
+    pub pointer_effects: &'a PointerEffects<'a>,
 }
 
 /// Lifts a function.
@@ -132,16 +132,19 @@ pub struct Source<'a> {
 /// # Errors
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
-pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
-    let Source { resolution, declarations, generators, reaches, .. } = source;
+pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
+    let LiftInput { resolution, declarations, generators, pointer_effects, .. } = input;
     let mut function = declared(declarations, graph, context);
     let mut taken = std::mem::take(&mut context.builder);
     let mut builder = FunctionBuilder::new(&mut function, &mut taken);
     let returns_twice = call::returns_twice(resolution, graph);
     let passes = generators.passes_for(returns_twice);
     let (slots, shape) = time(generators.times(), Phase::Plan, || {
-        let slots =
-            if passes.contains(Pass::StackPromotion) { Slots::find(reaches, graph) } else { Slots::none(graph) };
+        let slots = if passes.contains(Pass::StackPromotion) {
+            Slots::find(pointer_effects, graph)
+        } else {
+            Slots::none(graph)
+        };
         let shape = Shape::find(resolution, graph, &slots, passes);
         (slots, shape)
     });
@@ -151,7 +154,7 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
     let plans =
         Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten(), checks_tables: !is_checked_later };
     time(generators.times(), Phase::Lift, || {
-        Lifter::new(source, graph, plans, &mut builder).function()?;
+        Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
         builder.finalize(generators.main.frontend_config());
         Ok(())
@@ -211,7 +214,7 @@ struct Lifter<'a, 'f> {
     /// CLIF blocks, by index of BPF block.
     blocks: Vec<Block>,
     /// The function's parameters, and where its result goes.
-    entered: Entered,
+    entered: EntryValues,
     /// Where control goes that leaves the function.
     outside: Option<Block>,
     /// The budget of `may_goto`.
@@ -230,7 +233,7 @@ struct Lifter<'a, 'f> {
 
 impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
-        Source { program, resolution, declarations, .. }: Source<'a>,
+        LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
         graph: &'a Graph,
         Plans { slots, shape, widest, checks_tables }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
@@ -255,7 +258,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             frame,
             aligned_end: None,
             blocks: Vec::new(),
-            entered: Entered::default(),
+            entered: EntryValues::default(),
             outside: None,
             budget: None,
             jump_value: None,

@@ -22,7 +22,7 @@ use crate::abi::libc::VForm;
 use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Instruction, written};
-use crate::program::{Contents, DataKind, ListForm, Program};
+use crate::program::{ArrayForm, Contents, DataKind, Program};
 use crate::select::resolution::Resolution;
 
 /// The `v` form that a call needs; `before` are the instructions of its block before it.
@@ -43,8 +43,8 @@ pub(crate) fn needs(
     call: &Instruction,
 ) -> Option<VForm> {
     let Insn::Call(callee) = call.insn else { return None };
-    if let Callee::List(list) = callee {
-        return (list.form == ListForm::Doubles).then_some(function);
+    if let Callee::Array(list) = callee {
+        return (list.form == ArrayForm::Doubles).then_some(function);
     }
     // Wide formats are not looked into.
     if function.name.contains("wprintf") {

@@ -46,7 +46,7 @@ use target_lexicon::Architecture;
 
 use crate::config::{Pass, Passes};
 
-use ir::analyses::Flow;
+use ir::analyses::Analyses;
 
 /// Runs the passes that are on; `context` is Cranelift's, for reuse.
 pub fn run(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, context: &mut Context) {
@@ -74,31 +74,31 @@ pub fn run(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, context
         scalar::bit_counts::run(function, isa);
     }
     loops::run(function, passes, has_vectors);
-    let mut flow = Flow::new(context);
+    let mut analyses = Analyses::new(context);
     let (order_sums, vectors) = (passes.contains(Pass::Reassociation), passes.contains(Pass::Slp) && has_vectors);
     if order_sums || vectors {
         reassociate::run(function, reassociate::What { order: order_sums, vectors });
     }
     if passes.contains(Pass::SelectToBranch) {
-        branches::select_to_branch::run(function, &mut flow);
+        branches::select_to_branch::run(function, &mut analyses);
     }
     if passes.contains(Pass::BranchMerging) {
-        branches::branch_merging::run(function, &mut flow);
+        branches::branch_merging::run(function, &mut analyses);
     }
     if passes.contains(Pass::PostIncrement) && has_pairs {
-        loops::post_increment::run(function, &mut flow);
+        loops::post_increment::run(function, &mut analyses);
     }
     if passes.contains(Pass::EdgeSplitting) {
-        branches::edge_splitting::run(function, &mut flow);
+        branches::edge_splitting::run(function, &mut analyses);
     }
     if passes.contains(Pass::Anchors) && has_pairs {
-        pressure::anchors::run(function, &mut flow, architecture == Architecture::X86_64);
+        pressure::anchors::run(function, &mut analyses, architecture == Architecture::X86_64);
     }
     if passes.contains(Pass::ArgumentOrder) {
-        pressure::argument_order::run(function, &mut flow);
+        pressure::argument_order::run(function, &mut analyses);
     }
     if passes.contains(Pass::Egraph) {
-        memory::sequence_points::run(function, &mut flow);
+        memory::sequence_points::run(function, &mut analyses);
     }
 }
 

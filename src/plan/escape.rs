@@ -43,7 +43,7 @@ const SLOT_ROUNDS: usize = 40;
 pub(crate) const LARGEST: usize = 12_000;
 
 /// What is known of every parameter of every function: found when it is first asked for.
-pub struct Reaches<'a> {
+pub struct PointerEffects<'a> {
     program: &'a Program,
     resolution: &'a Resolution,
     /// Of those that no link replaces.
@@ -52,20 +52,20 @@ pub struct Reaches<'a> {
     found: IdVec<FunctionId, [[OnceLock<i64>; DEPTH]; 5]>,
 }
 
-impl<'a> Reaches<'a> {
+impl<'a> PointerEffects<'a> {
     /// For a program whose functions, or some of them, have these graphs.
     pub fn new(
         program: &'a Program,
         resolution: &'a Resolution,
         graphs: impl IntoIterator<Item = &'a Graph>,
-    ) -> Reaches<'a> {
+    ) -> PointerEffects<'a> {
         let mut by_function: IdVec<FunctionId, Option<&Graph>> = program.functions.ids().map(|_| None).collect();
         for graph in graphs {
             let is_final = !resolution.is_replaceable(&program.functions[graph.function]);
             by_function[graph.function] = is_final.then_some(graph);
         }
         let found = program.functions.ids().map(|_| Default::default()).collect();
-        Reaches { program, resolution, graphs: by_function, found }
+        PointerEffects { program, resolution, graphs: by_function, found }
     }
 
     /// How far a function reaches below the pointer in `reg`, zero or negative; `i64::MIN` for anywhere.
@@ -135,7 +135,7 @@ type State = [Range; Reg::COUNT];
 
 /// The data flow over one function.
 pub(crate) struct Flow<'a> {
-    reaches: &'a Reaches<'a>,
+    pointer_effects: &'a PointerEffects<'a>,
     graph: &'a Graph,
     rules: &'a SlotRules,
     depth: usize,
@@ -146,19 +146,23 @@ pub(crate) struct Flow<'a> {
 
 impl<'a> Flow<'a> {
     /// What the function does with the address in its frame pointer.
-    pub(crate) fn of_frame(reaches: &'a Reaches<'a>, graph: &'a Graph, rules: &'a SlotRules) -> Option<Effects> {
-        Flow::effects(reaches, graph, Reg::FRAME, rules, DEPTH)
+    pub(crate) fn of_frame(
+        pointer_effects: &'a PointerEffects<'a>,
+        graph: &'a Graph,
+        rules: &'a SlotRules,
+    ) -> Option<Effects> {
+        Flow::effects(pointer_effects, graph, Reg::FRAME, rules, DEPTH)
     }
 
     /// What the function does with the address in `root`; none if that cannot be found out in a bounded time.
     fn effects(
-        reaches: &'a Reaches<'a>,
+        pointer_effects: &'a PointerEffects<'a>,
         graph: &'a Graph,
         root: Reg,
         rules: &'a SlotRules,
         depth: usize,
     ) -> Option<Effects> {
-        let mut flow = Flow { reaches, graph, rules, depth, slots: BTreeMap::new(), slots_changed: false };
+        let mut flow = Flow { pointer_effects, graph, rules, depth, slots: BTreeMap::new(), slots_changed: false };
         let at_start = flow.states(root)?;
         let mut effects = Effects::default();
         for (block, state) in graph.blocks.iter().zip(at_start) {
@@ -336,15 +340,15 @@ impl<'a> Flow<'a> {
     }
 
     fn call(&self, instruction: &Instruction, callee: Callee, state: &mut State, effects: &mut Effects) {
-        let program = self.reaches.program;
+        let program = self.pointer_effects.program;
         let mut read = arguments_read(program, instruction);
         // Those of a list are in memory, and the callee's registers are others than these.
-        let target = instruction.target.filter(|_| !matches!(callee, Callee::List(_)));
+        let target = instruction.target.filter(|_| !matches!(callee, Callee::Array(_)));
         let own = match target {
             Some(Target::Function(function)) => Some(function),
             _ => None,
         };
-        if let Some(graph) = own.and_then(|function| self.reaches.graphs[function]) {
+        if let Some(graph) = own.and_then(|function| self.pointer_effects.graphs[function]) {
             read = read.minus(read.minus(graph.live_in));
         }
         let passed: Vec<(Reg, Range)> = Reg::arguments()
@@ -364,14 +368,14 @@ impl<'a> Flow<'a> {
                     result,
                     Some(CType::Int { .. } | CType::Void | CType::Float { .. } | CType::LongDouble)
                 );
-                self.reaches.resolution.facts(id).upwards.then_some(is_pointer)
+                self.pointer_effects.resolution.facts(id).upwards.then_some(is_pointer)
             }
             _ => None,
         };
         for &(reg, value) in &passed {
             let further = match (own, upwards) {
                 (_, Some(_)) => 0,
-                (Some(function), _) => self.reaches.below_parameter(function, reg, self.depth),
+                (Some(function), _) => self.pointer_effects.below_parameter(function, reg, self.depth),
                 _ => i64::MIN,
             };
             effects.reach(value, further);

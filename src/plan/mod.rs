@@ -20,7 +20,7 @@ mod stack_promotion;
 mod switch_formation;
 
 pub use control_flow::Shape;
-pub use escape::Reaches;
+pub use escape::PointerEffects;
 pub use if_conversion::Select;
 pub use stack_promotion::{Access, Slot, Slots};
 pub use switch_formation::Switch;

@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::escape::{Effects, ExactAccess, Flow, LARGEST, Reaches, SlotRules};
+use super::escape::{Effects, ExactAccess, Flow, LARGEST, PointerEffects, SlotRules};
 use crate::decode::insn::Size;
 use crate::graph::Graph;
 
@@ -67,13 +67,13 @@ impl Slots {
     }
 
     /// Finds the slots of a function.
-    pub fn find(reaches: &Reaches<'_>, graph: &Graph) -> Slots {
+    pub fn find(pointer_effects: &PointerEffects<'_>, graph: &Graph) -> Slots {
         if graph.frame.size == 0 || graph.edges() > LARGEST {
             return Slots::none(graph);
         }
         let mut rules = SlotRules { below: 0, but_for: BTreeSet::new() };
         for _ in 0..ROUNDS {
-            let Some(effects) = Flow::of_frame(reaches, graph, &rules) else { break };
+            let Some(effects) = Flow::of_frame(pointer_effects, graph, &rules) else { break };
             let below = rules.below.min(effects.lowest);
             if below < -(graph.frame.size as i64) {
                 break;

@@ -20,7 +20,7 @@ use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value,
 };
 
-use crate::opt::ir::analyses::Flow;
+use crate::opt::ir::analyses::Analyses;
 use crate::opt::loops::is_pure;
 use crate::opt::memory::byte_provenance::constant;
 
@@ -47,8 +47,8 @@ struct Pair {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
-    let graph = flow.graph(function);
+pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+    let graph = analyses.graph(function);
     let has_one_way = |to: Block| graph.pred_iter(to).nth(1).is_none();
     let found = |block: Block| Some((block, pair(function, block, has_one_way)?.between));
     let found: Vec<(Block, Block)> = function.layout.blocks().filter_map(found).collect();
@@ -61,7 +61,7 @@ pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
             merge(function, &pair);
         }
     }
-    flow.changed();
+    analyses.changed();
 }
 
 /// The test that a block ends with.

@@ -21,7 +21,7 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-use crate::opt::ir::analyses::Flow;
+use crate::opt::ir::analyses::Analyses;
 use crate::opt::memory::byte_provenance::constant;
 
 /// So many constants are rarely all made where they are wanted.
@@ -31,10 +31,10 @@ const CONSTANTS: usize = 2;
 const WAYS_IN: u32 = 64;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
-    let found = edges(function, flow.known(function).loops);
+pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+    let found = edges(function, analyses.control_flow(function).loops);
     if !found.is_empty() {
-        flow.changed();
+        analyses.changed();
     }
     for (branch, edge) in found {
         split(function, branch, edge);

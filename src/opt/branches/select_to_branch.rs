@@ -28,7 +28,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::loop_analysis::{Loop, LoopAnalysis};
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::{Analyses, ControlFlow};
 
 /// How many values are looked at to see where one comes from.
 const BUDGET: usize = 64;
@@ -44,10 +44,10 @@ struct Group {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
-    let groups = groups(function, flow);
+pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+    let groups = groups(function, analyses);
     if !groups.is_empty() {
-        flow.changed();
+        analyses.changed();
     }
     for group in groups {
         branch(function, &group);
@@ -55,7 +55,7 @@ pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
 }
 
 /// The selections that become branches.
-fn groups(function: &Function, flow: &mut Flow<'_>) -> Vec<Group> {
+fn groups(function: &Function, analyses: &mut Analyses<'_>) -> Vec<Group> {
     let dfg = &function.dfg;
     let mut groups: Vec<Group> = Vec::new();
     for block in function.layout.blocks() {
@@ -73,7 +73,7 @@ fn groups(function: &Function, flow: &mut Flow<'_>) -> Vec<Group> {
     if groups.is_empty() {
         return groups;
     }
-    let Known { graph, loops, .. } = flow.known(function);
+    let ControlFlow { graph, loops, .. } = analyses.control_flow(function);
     // The selections by the same comparison in the same loop are likely, or not, together.
     let mut alike: HashMap<(Loop, Comparison), Vec<Inst>> = HashMap::new();
     let key = |group: &Group| {

@@ -1,7 +1,7 @@
 //! What passes ask of a function's control flow, found when one asks and kept until one changes it.
 //!
 //! In: a function. Out: its graph of blocks, dominator tree and loops, which are Cranelift's. The rule: a pass that adds
-//! blocks, or leads an edge elsewhere, says so ([`Flow::changed`]).
+//! blocks, or leads an edge elsewhere, says so ([`Analyses::changed`]).
 
 use cranelift_codegen::Context;
 use cranelift_codegen::dominator_tree::DominatorTree;
@@ -10,7 +10,7 @@ use cranelift_codegen::ir::Function;
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
 /// The control flow of the function that is worked on.
-pub(crate) struct Flow<'c> {
+pub(crate) struct Analyses<'c> {
     graph: &'c mut ControlFlowGraph,
     dominators: &'c mut DominatorTree,
     loops: &'c mut LoopAnalysis,
@@ -18,19 +18,19 @@ pub(crate) struct Flow<'c> {
 
 /// What is known of it.
 #[derive(Clone, Copy)]
-pub(crate) struct Known<'f> {
+pub(crate) struct ControlFlow<'f> {
     pub(crate) graph: &'f ControlFlowGraph,
     pub(crate) dominators: &'f DominatorTree,
     pub(crate) loops: &'f LoopAnalysis,
 }
 
-impl<'c> Flow<'c> {
+impl<'c> Analyses<'c> {
     /// Of a function that nothing is known of, in the memory that a context has for it.
-    pub(crate) fn new(context: &'c mut Context) -> Flow<'c> {
+    pub(crate) fn new(context: &'c mut Context) -> Analyses<'c> {
         let Context { cfg: graph, domtree: dominators, loop_analysis: loops, .. } = context;
-        let mut flow = Flow { graph, dominators, loops };
-        flow.changed();
-        flow
+        let mut analyses = Analyses { graph, dominators, loops };
+        analyses.changed();
+        analyses
     }
 
     /// Blocks or edges are others than before.
@@ -49,7 +49,7 @@ impl<'c> Flow<'c> {
     }
 
     /// All of it.
-    pub(crate) fn known(&mut self, function: &Function) -> Known<'_> {
+    pub(crate) fn control_flow(&mut self, function: &Function) -> ControlFlow<'_> {
         self.graph(function);
         if !self.dominators.is_valid() {
             self.dominators.compute(function, self.graph);
@@ -57,6 +57,6 @@ impl<'c> Flow<'c> {
         if !self.loops.is_valid() {
             self.loops.compute(function, self.graph, self.dominators);
         }
-        Known { graph: self.graph, dominators: self.dominators, loops: self.loops }
+        ControlFlow { graph: self.graph, dominators: self.dominators, loops: self.loops }
     }
 }

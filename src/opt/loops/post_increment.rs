@@ -32,7 +32,7 @@ use cranelift_codegen::ir::{
     types,
 };
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::{Analyses, ControlFlow};
 use crate::opt::ir::memory_accesses::{each_operand, operand};
 use crate::opt::memory::byte_provenance::constant;
 
@@ -61,12 +61,12 @@ const FAR: u64 = 1 << 40;
 const WAYS_IN: usize = 8;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
     let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
     let blocks: Vec<Block> = function.layout.blocks().collect();
     blocks.iter().enumerate().for_each(|(place, &block)| places[block] = place);
     // Blocks and edges stay as they are here.
-    let Known { graph, dominators, .. } = flow.known(function);
+    let ControlFlow { graph, dominators, .. } = analyses.control_flow(function);
     let mut pinned: SecondaryMap<Value, Option<(Block, Value)>> = SecondaryMap::new();
     for &block in &blocks {
         let Some(branch) = function.layout.last_inst(block) else { continue };

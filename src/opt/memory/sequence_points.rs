@@ -24,7 +24,7 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Opcode};
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::{Analyses, ControlFlow};
 use crate::opt::ir::value_numbers::Numbers;
 
 /// How many accesses are looked back at.
@@ -55,14 +55,14 @@ impl Access {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
     let is_access = |inst| accessed(&function.dfg, inst).is_some();
     let insts = |block| function.layout.block_insts(block);
     // A single access has none to be merged with.
     if function.layout.blocks().flat_map(insts).filter(|&inst| is_access(inst)).nth(1).is_none() {
         return;
     }
-    let Known { graph, dominators, .. } = flow.known(function);
+    let ControlFlow { graph, dominators, .. } = analyses.control_flow(function);
     let mut numbers = Numbers::new(function);
     let mut wanted: Vec<Inst> = Vec::new();
     // What Cranelift knows at the end of each block, and since when: a number for what made it forget all before.

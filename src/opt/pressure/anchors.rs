@@ -27,7 +27,7 @@ use cranelift_codegen::entity::packed_option::PackedOption;
 use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::{Analyses, ControlFlow};
 use crate::opt::ir::memory_accesses::{self, each_operand, of_values, source};
 use crate::opt::ir::opaque;
 use crate::opt::memory::byte_provenance::constant;
@@ -52,8 +52,8 @@ struct Uses {
 }
 
 /// Runs the pass. `adds_to_third` says that the processor adds into a third register, and subtracts and shifts in place.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>, adds_to_third: bool) {
-    let Known { dominators, loops, .. } = flow.known(function);
+pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>, adds_to_third: bool) {
+    let ControlFlow { dominators, loops, .. } = analyses.control_flow(function);
     let uses = uses(function, dominators);
     let negated = if adds_to_third { opaque::negated(function, loops) } else { Vec::new() };
     let mut found = wanted(function, dominators, loops, &uses);

@@ -40,7 +40,7 @@ pub mod reassociate;
 pub mod scalar;
 
 use cranelift_codegen::Context;
-use cranelift_codegen::ir::{Endianness, Function};
+use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetIsa;
 use target_lexicon::Architecture;
 
@@ -99,13 +99,5 @@ pub fn run(function: &mut Function, isa: &dyn TargetIsa, passes: Passes, context
     }
     if passes.contains(Pass::Egraph) {
         memory::sequence_points::run(function, &mut analyses);
-    }
-}
-
-/// Where byte `index` of a number of `size` bytes is in memory, from its start.
-fn position(order: Endianness, size: u8, index: u8) -> u8 {
-    match order {
-        Endianness::Little => index,
-        Endianness::Big => size - 1 - index,
     }
 }

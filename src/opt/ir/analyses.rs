@@ -1,7 +1,7 @@
-//! What passes ask of a function's control flow, found when one asks and kept until one changes it.
+//! Control-flow analyses, computed when a pass asks for them and cached until a pass changes what they describe.
 //!
-//! In: a function. Out: its graph of blocks, dominator tree and loops, which are Cranelift's. The rule: a pass that adds
-//! blocks, or leads an edge elsewhere, says so ([`Analyses::changed`]).
+//! In: a function. Out: its predecessors, dominator tree and loops, as Cranelift finds them. The rule: a pass that adds blocks
+//! or retargets edges drops them ([`Analyses::changed`]).
 
 use cranelift_codegen::Context;
 use cranelift_codegen::dominator_tree::DominatorTree;
@@ -9,14 +9,14 @@ use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-/// The control flow of the function that is worked on.
+/// The cached analyses of one function.
 pub(crate) struct Analyses<'c> {
     graph: &'c mut ControlFlowGraph,
     dominators: &'c mut DominatorTree,
     loops: &'c mut LoopAnalysis,
 }
 
-/// What is known of it.
+/// The analyses, all up to date.
 #[derive(Clone, Copy)]
 pub(crate) struct ControlFlow<'f> {
     pub(crate) graph: &'f ControlFlowGraph,
@@ -25,7 +25,7 @@ pub(crate) struct ControlFlow<'f> {
 }
 
 impl<'c> Analyses<'c> {
-    /// Of a function that nothing is known of, in the memory that a context has for it.
+    /// Starts with no analyses, reusing the context's allocations.
     pub(crate) fn new(context: &'c mut Context) -> Analyses<'c> {
         let Context { cfg: graph, domtree: dominators, loop_analysis: loops, .. } = context;
         let mut analyses = Analyses { graph, dominators, loops };
@@ -33,14 +33,14 @@ impl<'c> Analyses<'c> {
         analyses
     }
 
-    /// Blocks or edges are others than before.
+    /// Drops all analyses: blocks or edges have changed.
     pub(crate) fn changed(&mut self) {
         self.graph.clear();
         self.dominators.clear();
         self.loops.clear();
     }
 
-    /// The graph of blocks.
+    /// The predecessors of blocks.
     pub(crate) fn graph(&mut self, function: &Function) -> &ControlFlowGraph {
         if !self.graph.is_valid() {
             self.graph.compute(function);
@@ -48,7 +48,7 @@ impl<'c> Analyses<'c> {
         self.graph
     }
 
-    /// All of it.
+    /// All analyses.
     pub(crate) fn control_flow(&mut self, function: &Function) -> ControlFlow<'_> {
         self.graph(function);
         if !self.dominators.is_valid() {

@@ -199,18 +199,9 @@ impl Combiner<'_> {
     fn replacement(&mut self, inst: Inst, value: Value) -> Option<Replacement> {
         let dfg = &self.function.dfg;
         let opcode = dfg.insts[inst].opcode();
-        if !matches!(
-            opcode,
-            Opcode::Bor
-                | Opcode::Bxor
-                | Opcode::Iadd
-                | Opcode::Band
-                | Opcode::Uextend
-                | Opcode::Ireduce
-                | Opcode::Bswap
-                | Opcode::Ishl
-                | Opcode::Ushr
-        ) {
+        let joins = matches!(opcode, Opcode::Bor | Opcode::Bxor | Opcode::Iadd);
+        let converts = matches!(opcode, Opcode::Uextend | Opcode::Ireduce | Opcode::Bswap);
+        if !(joins || converts || matches!(opcode, Opcode::Band | Opcode::Ishl | Opcode::Ushr)) {
             return None;
         }
         let ty = dfg.value_type(value);
@@ -229,7 +220,7 @@ impl Combiner<'_> {
         }
         type_of(size)?;
         let is_reversed = |index: u8| bytes[usize::from(index)].origin() == Some((origin, size - 1 - index));
-        if matches!(opcode, Opcode::Bor | Opcode::Bxor | Opcode::Iadd) && (0..size).all(is_reversed) {
+        if joins && (0..size).all(is_reversed) {
             return Some(Replacement::Swap { origin, size });
         }
         self.combined(&bytes, size)
@@ -327,8 +318,8 @@ fn apply(
             Replacement::Same(origin) => origin,
             Replacement::Swap { origin, size } => swap(&mut cursor, origin, size, ty),
             Replacement::Loaded { wide, bytes, swapped } => {
-                let Some(word) = extract(&mut cursor, order, &wide_loads[wide], bytes) else { continue };
-                if swapped { swap(&mut cursor, word, bytes.size, ty) } else { resize(&mut cursor, word, ty, false) }
+                let Some(part) = extract(&mut cursor, order, &wide_loads[wide], bytes) else { continue };
+                if swapped { swap(&mut cursor, part, bytes.size, ty) } else { resize(&mut cursor, part, ty, false) }
             }
         };
         replace_inst(function, inst, new);
@@ -348,13 +339,13 @@ fn apply(
             );
             let mut cursor = at(function, access.inst);
             let bytes = ByteRange { at: access.at, size: access.size };
-            let Some(word) = extract(&mut cursor, order, wide, bytes) else { continue };
+            let Some(part) = extract(&mut cursor, order, wide, bytes) else { continue };
             let new = match type_of(access.size) {
                 Some(narrow) if signed => {
-                    let narrow = resize(&mut cursor, word, narrow, false);
+                    let narrow = resize(&mut cursor, part, narrow, false);
                     resize(&mut cursor, narrow, ty, true)
                 }
-                _ => resize(&mut cursor, word, ty, false),
+                _ => resize(&mut cursor, part, ty, false),
             };
             replace_inst(function, access.inst, new);
         }

@@ -64,7 +64,7 @@ pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
     }
     let ControlFlow { graph, dominators, .. } = analyses.control_flow(function);
     let mut numbers = ValueNumbers::new(function);
-    let mut wanted: Vec<Inst> = Vec::new();
+    let mut found: Vec<Inst> = Vec::new();
     // What Cranelift knows at the end of each block, and the number of the last event that made it forget all before.
     let mut at_end: SecondaryMap<Block, Option<(u32, KnownAccesses)>> = SecondaryMap::new();
     let mut last = 0;
@@ -109,7 +109,7 @@ pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
             };
             let is_merged = now.len() == MAX_KNOWN || now.iter().any(|earlier| access.may_merge(earlier));
             if is_merged {
-                wanted.push(inst);
+                found.push(inst);
             }
             // Cranelift forgets what it knows of memory at a store and at an atomic access.
             if is_merged || !opcode.can_load() || data.load_store_offset().is_none() {
@@ -119,7 +119,7 @@ pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
         }
         at_end[block] = Some((since, now));
     }
-    for inst in wanted {
+    for inst in found {
         let location = function.srcloc(inst);
         FuncCursor::new(function).at_inst(inst).with_srcloc(location).ins().sequence_point();
     }

@@ -213,10 +213,10 @@ impl Matcher<'_> {
     fn uncopied(&self, value: Value) -> Value {
         let mut value = self.dfg.resolve_aliases(value);
         for _ in 0..MAX_COPIES {
-            let Some(word) = unary_operand(self.dfg, value, Opcode::Ireduce) else { break };
-            value = match unary_operand(self.dfg, word, Opcode::Uextend) {
+            let Some(wide) = unary_operand(self.dfg, value, Opcode::Ireduce) else { break };
+            value = match unary_operand(self.dfg, wide, Opcode::Uextend) {
                 Some(inner) if self.dfg.value_type(inner) == self.ty => inner,
-                _ => return word,
+                _ => return wide,
             };
         }
         value

@@ -1,6 +1,6 @@
 //! All passes, in the order in which they run: what `-Z help`, `--time`, `--emit clif --after` and `docs/passes.md` show.
 //!
-//! In: the tables that the phases run, [`crate::opt`]'s over CLIF and the steps over machine code, and those of the plans,
+//! In: the tables that the phases run, `opt`'s over CLIF and the steps over machine code, and those of the plans,
 //! which the lift phase follows. Out: [`Row`]s. The rule: nothing is said here that a phase does not do; a test compares the
 //! order with that of [`Pass::ALL`].
 

@@ -24,3 +24,34 @@ pub use escape::PointerEffects;
 pub use if_conversion::Select;
 pub use stack_promotion::{PromotedSlot, PromotedSlots, SlotAccess};
 pub use switch_formation::Switch;
+
+use crate::config::Pass;
+
+/// A plan with a switch.
+pub(crate) struct Plan {
+    /// Its switch.
+    pub(crate) pass: Pass,
+    /// What is planned before it if it is on, and why.
+    pub(crate) after: &'static [(Pass, &'static str)],
+}
+
+/// The plans, in the order in which they are made ([`PromotedSlots::find`], [`ControlFlowPlan::find`]).
+pub(crate) const PLANS: &[Plan] = &[
+    Plan { pass: Pass::StackPromotion, after: &[] },
+    Plan { pass: Pass::JumpThreading, after: &[] },
+    Plan {
+        pass: Pass::IfConversion,
+        after: &[
+            (Pass::StackPromotion, "a load from a promoted slot is cheap, and may be executed on either path"),
+            (Pass::JumpThreading, "both paths lead to where they meet"),
+        ],
+    },
+    Plan {
+        pass: Pass::SwitchFormation,
+        after: &[
+            (Pass::JumpThreading, "the cases lead to their code"),
+            (Pass::IfConversion, "a branch that becomes a select is no part of a tree"),
+        ],
+    },
+    Plan { pass: Pass::ColdBlocks, after: &[] },
+];

@@ -20,9 +20,9 @@ use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Value,
 };
 
-use crate::opt::ir::analyses::Analyses;
 use crate::opt::ir::effects::{is_free, is_pure};
 use crate::opt::ir::operands::constant;
+use crate::opt::pass::PassContext;
 
 /// How many instructions that are not free may lie between the branches, including the second comparison.
 const MAX_BETWEEN: usize = 2;
@@ -47,7 +47,8 @@ struct TestPair {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let analyses = &mut context.analyses;
     let graph = analyses.graph(function);
     let has_one_predecessor = |to: Block| graph.pred_iter(to).nth(1).is_none();
     let found = |block: Block| Some((block, pair(function, block, has_one_predecessor)?.between));

@@ -21,9 +21,9 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-use crate::opt::ir::analyses::Analyses;
 use crate::opt::ir::edges::successors;
 use crate::opt::ir::operands::constant;
+use crate::opt::pass::PassContext;
 
 /// From this many constants on, they are rarely all materialised in the register where they are needed.
 const MIN_CONSTANTS: usize = 2;
@@ -32,7 +32,8 @@ const MIN_CONSTANTS: usize = 2;
 const MAX_PREDECESSORS: u32 = 64;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let analyses = &mut context.analyses;
     let found = edges(function, analyses.control_flow(function).loops);
     if !found.is_empty() {
         analyses.changed();

@@ -28,6 +28,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::loop_analysis::{Loop, LoopAnalysis};
 
 use crate::opt::ir::analyses::{Analyses, ControlFlow};
+use crate::opt::pass::PassContext;
 
 /// How many values are visited to find what one depends on.
 const MAX_VALUES: usize = 64;
@@ -43,7 +44,8 @@ struct SelectGroup {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let analyses = &mut context.analyses;
     let groups = groups(function, analyses);
     if !groups.is_empty() {
         analyses.changed();

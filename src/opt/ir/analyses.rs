@@ -40,6 +40,14 @@ impl<'c> Analyses<'c> {
         self.loops.clear();
     }
 
+    /// Whether the cached analyses, if any, still describe the function.
+    pub(crate) fn describes(&self, function: &Function) -> bool {
+        let now = ControlFlowGraph::with_function(function);
+        let successors = |graph: &ControlFlowGraph, block| graph.succ_iter(block).collect::<Vec<_>>();
+        let is_same = |block| successors(&now, block) == successors(self.graph, block);
+        !self.graph.is_valid() || function.layout.blocks().all(is_same)
+    }
+
     /// The predecessors of blocks.
     pub(crate) fn graph(&mut self, function: &Function) -> &ControlFlowGraph {
         if !self.graph.is_valid() {

@@ -26,15 +26,17 @@ use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
 
 use super::ir::{loop_discovery, zero_high_half};
-use crate::config::{Pass, Passes};
+use crate::config::Pass;
+use crate::opt::pass::PassContext;
 
-/// Runs the passes over loops; `wide` says whether the target has 16-byte vectors that need not be aligned in memory.
-pub(crate) fn run(function: &mut Function, passes: Passes, wide: bool) {
-    let (idioms, unroll) = (passes.contains(Pass::LoopIdioms) && wide, passes.contains(Pass::Unrolling));
-    let loops = if idioms || unroll { loop_discovery::innermost(function) } else { Vec::new() };
+/// Runs the passes over loops.
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let (idioms, unroll) = (context.on.contains(Pass::LoopIdioms), context.on.contains(Pass::Unrolling));
+    let loops = loop_discovery::innermost(function);
     if loops.is_empty() {
         return;
     }
+    context.analyses.changed();
     function.dfg.resolve_all_aliases();
     let mut zero_extended: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
     zero_extended.extend(zero_high_half::zero_extended_parameters(function));

@@ -30,13 +30,15 @@ use cranelift_codegen::ir::{
 };
 
 use super::exit_comparison::{Increment, compare_next};
-use crate::opt::ir::analyses::{Analyses, ControlFlow};
+use crate::opt::ir::analyses::ControlFlow;
 use crate::opt::ir::edges::LayoutOrder;
 use crate::opt::ir::opaque::opaque;
 use crate::opt::ir::operands::{constant, each_operand, unary_operand};
+use crate::opt::pass::PassContext;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let analyses = &mut context.analyses;
     let layout = LayoutOrder::new(function);
     let blocks: Vec<Block> = function.layout.blocks().collect();
     // The pass changes no blocks or edges.

@@ -31,9 +31,11 @@ use cranelift_codegen::ir::{
 };
 
 use super::byte_provenance::{Byte, Bytes, Provenance, byte_offset};
+use crate::config::Need;
 use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::memory_accesses::{self, MemoryAccess};
 use crate::opt::ir::operands::{each_operand, replace_inst, size_of, type_of, value_map};
+use crate::opt::pass::PassContext;
 
 /// A plain load.
 struct Load {
@@ -86,8 +88,9 @@ struct Combiner<'f> {
     roots: Vec<Inst>,
 }
 
-/// Runs the pass; `unaligned` says whether unaligned accesses are fast. If not, no loads are combined.
-pub(crate) fn run(function: &mut Function, order: Endianness, unaligned: bool) {
+/// Runs the pass. Where unaligned accesses may be slow, no loads are combined.
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let (order, unaligned) = (context.facts.endianness, context.facts.has(Need::UnalignedAccess));
     let Some(provenance) = Provenance::of_parameters(function) else { return };
     let mut combiner = Combiner {
         function,

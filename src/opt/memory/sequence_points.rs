@@ -24,8 +24,9 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Opcode};
 
-use crate::opt::ir::analyses::{Analyses, ControlFlow};
+use crate::opt::ir::analyses::ControlFlow;
 use crate::opt::ir::value_numbers::ValueNumbers;
+use crate::opt::pass::PassContext;
 
 /// How many earlier accesses an access is compared with.
 const MAX_KNOWN: usize = 32;
@@ -55,7 +56,8 @@ impl KnownAccess {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let analyses = &mut context.analyses;
     let is_access = |inst| accessed(&function.dfg, inst).is_some();
     let insts = |block| function.layout.block_insts(block);
     // A single access cannot be merged with another.

@@ -23,6 +23,7 @@ use super::byte_provenance::{Byte, Bytes, Provenance, byte_offset};
 use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::memory_accesses::{self, MemoryAccess};
 use crate::opt::ir::operands::{size_of, type_of};
+use crate::opt::pass::PassContext;
 
 /// The most stores that are considered together.
 const MAX_RUN: usize = 16;
@@ -42,7 +43,8 @@ enum Merged {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, order: Endianness) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let order = context.facts.endianness;
     let runs = runs(function);
     if runs.is_empty() {
         return;

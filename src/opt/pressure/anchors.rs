@@ -16,12 +16,14 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{Function, Inst, InstBuilder, types};
 
 use super::{long_blocks, rematerialised, two_address};
-use crate::opt::ir::analyses::{Analyses, ControlFlow};
+use crate::opt::ir::analyses::ControlFlow;
 use crate::opt::ir::opaque::opaque;
 use crate::opt::ir::uses::uses;
+use crate::opt::pass::PassContext;
 
-/// Runs the pass. `adds_to_third` says that the processor adds into a third register, and subtracts and shifts in place.
-pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>, adds_to_third: bool) {
+/// Runs the pass.
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let (analyses, adds_to_third) = (&mut context.analyses, context.facts.adds_to_third);
     let ControlFlow { dominators, loops, .. } = analyses.control_flow(function);
     let uses = uses(function, dominators);
     let (negated, doublings) = match adds_to_third {

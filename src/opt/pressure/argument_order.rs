@@ -17,9 +17,9 @@
 
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, Value, ValueDef};
 
-use crate::opt::ir::analyses::Analyses;
 use crate::opt::ir::edges::LayoutOrder;
 use crate::opt::ir::effects::is_pure;
+use crate::opt::pass::PassContext;
 
 /// Loops that pass more keep some of them in memory, in whatever order.
 const MAX_PARAMETERS: usize = 6;
@@ -31,7 +31,8 @@ const MAX_VISITED: usize = 64;
 type ParameterSet = u32;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, analyses: &mut Analyses<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let analyses = &mut context.analyses;
     // The pass changes no blocks or edges.
     let graph = analyses.graph(function);
     let blocks: Vec<Block> = function.layout.blocks().collect();

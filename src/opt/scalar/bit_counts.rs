@@ -18,10 +18,9 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types,
 };
-use cranelift_codegen::isa::TargetIsa;
-use target_lexicon::Architecture;
 
 use crate::opt::ir::operands::{constant, replace_inst, unary_operand};
+use crate::opt::pass::PassContext;
 
 /// How many zero-extended copies of a 32-bit value are looked through.
 const MAX_COPIES: usize = 8;
@@ -36,7 +35,7 @@ enum Count {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, isa: &dyn TargetIsa) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let mut found = Vec::new();
     for block in function.layout.blocks() {
         let insts = function.layout.block_insts(block);
@@ -45,7 +44,7 @@ pub(crate) fn run(function: &mut Function, isa: &dyn TargetIsa) {
     if found.is_empty() {
         return;
     }
-    if !has_popcnt(isa) {
+    if !context.facts.counts_ones {
         found.retain(|(_, count)| !matches!(count, Count::Ones { .. }));
     }
     for (inst, count) in found {
@@ -77,16 +76,6 @@ pub(crate) fn run(function: &mut Function, isa: &dyn TargetIsa) {
 /// A value of this type, or the low bits of the 64-bit value that stands for it.
 fn reduced_to(cursor: &mut FuncCursor<'_>, value: Value, ty: Type) -> Value {
     if cursor.func.dfg.value_type(value) == ty { value } else { cursor.ins().ireduce(ty, value) }
-}
-
-/// Whether the processor has a population count.
-fn has_popcnt(isa: &dyn TargetIsa) -> bool {
-    let has = |name: &str| isa.isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
-    match isa.triple().architecture {
-        Architecture::X86_64 => has("has_popcnt"),
-        Architecture::Riscv64(_) => has("has_zbb"),
-        _ => true,
-    }
 }
 
 /// Matches values of one type.

@@ -18,9 +18,10 @@ use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Type, Value};
 
 use crate::opt::ir::operands::constant;
 use crate::opt::ir::parameter_values::{ParameterValue, parameter_values};
+use crate::opt::pass::PassContext;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function) {
+pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     let known = parameter_values(function);
     let Some(entry) = function.layout.entry_block() else { return };
     let blocks: Vec<Block> = function.layout.blocks().collect();

@@ -13,12 +13,13 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types};
 
 use crate::opt::ir::operands::{binary_operands, constant, replace_inst, unary};
+use crate::opt::pass::PassContext;
 
 /// How many instructions an amount or an operand is looked through.
 const MAX_LOOK_THROUGH: usize = 8;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function) {
+pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     let mut found = Vec::new();
     for block in function.layout.blocks() {
         for inst in function.layout.block_insts(block) {

@@ -13,7 +13,7 @@ use bpf2native::graph::Unverified;
 use bpf2native::plan::{PointerEffects, PromotedSlots};
 use bpf2native::select::resolution::Resolution;
 use bpf2native::{Config, Program, codegen};
-use support::large::{ControlFlowPlan, SHAPES};
+use support::large::{SHAPES, Shape};
 
 fn translate(object: &[u8], threads: usize) -> Vec<u8> {
     let program = Program::from_bytes("large.o", object).unwrap();
@@ -36,7 +36,7 @@ fn every_shape_can_be_written() {
 /// Small enough for Cranelift's own assertions, which are quadratic.
 #[test]
 fn every_shape_translates() {
-    for ControlFlowPlan { name, make } in SHAPES {
+    for Shape { name, make } in SHAPES {
         let object = translate(&make(2_000), 2);
         let parsed = object::File::parse(&*object).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(
@@ -49,9 +49,7 @@ fn every_shape_translates() {
 
 #[test]
 fn threads_do_not_change_the_object() {
-    for ControlFlowPlan { name, make } in
-        SHAPES.iter().filter(|shape| ["functions", "symbols"].contains(&shape.name))
-    {
+    for Shape { name, make } in SHAPES.iter().filter(|shape| ["functions", "symbols"].contains(&shape.name)) {
         let object = make(4_000);
         let one = translate(&object, 1);
         for threads in [2, 5] {
@@ -65,7 +63,7 @@ fn threads_do_not_change_the_object() {
 #[test]
 fn twice_the_instructions_are_twice_the_clif() {
     let size = std::env::var("BPF2NATIVE_SHAPE_SIZE").map_or(2_000, |size| size.parse().unwrap());
-    for ControlFlowPlan { name, make } in SHAPES {
+    for Shape { name, make } in SHAPES {
         let clif = |instructions| {
             let program = Program::from_bytes("large.o", &make(instructions)).unwrap();
             let config = Config { threads: 1, ..Config::default() };
@@ -89,7 +87,7 @@ fn shortest(mut work: impl FnMut()) -> Duration {
 /// Four times the choices in a loop take the passes over CLIF at most 12 times the time: 16 is quadratic.
 #[test]
 fn passes_over_loops_are_linear() {
-    let Some(ControlFlowPlan { name, make }) = SHAPES.iter().find(|shape| shape.name == "chases") else {
+    let Some(Shape { name, make }) = SHAPES.iter().find(|shape| shape.name == "chases") else {
         panic!("there is no such shape")
     };
     let clif = |object: &[u8]| {
@@ -115,7 +113,7 @@ fn own_phases_are_linear() {
             graphs.iter().for_each(|graph| drop(black_box(PromotedSlots::find(&pointer_effects, graph))));
         })
     };
-    for ControlFlowPlan { name, make } in SHAPES {
+    for Shape { name, make } in SHAPES {
         let (small, large) = (make(3_000), make(24_000));
         let ratios = (0..3).map(|_| phases(&large).as_secs_f64() / phases(&small).as_secs_f64());
         let ratio = ratios.fold(f64::INFINITY, f64::min);

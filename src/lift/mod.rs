@@ -20,8 +20,10 @@ mod alu;
 mod array_call;
 pub(crate) mod call;
 mod control;
+mod error;
 pub mod formats;
 mod frame;
+mod input;
 pub mod libcalls;
 mod memory;
 pub(crate) mod memory_calls;
@@ -31,16 +33,19 @@ mod switch;
 pub mod variadic;
 
 use cranelift_codegen::ir::{Block, Function, InstBuilder, SourceLoc, StackSlot, UserFuncName, Value};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use cranelift_frontend::{FunctionBuilder, Variable};
 
 use crate::abi::{EntryValues, WORD};
-use crate::config::{CodeGenerators, Need, Pass};
+use crate::config::{Need, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
-use crate::plan::{ControlFlowPlan, PointerEffects, PromotedSlots};
-use crate::program::{Endianness, Place, Program};
+use crate::plan::{ControlFlowPlan, PromotedSlots};
+use crate::program::{Endianness, Program};
 use crate::select::resolution::Resolution;
 use crate::times::{Phase, time};
+
+pub use error::LiftError;
+pub use input::{LiftContext, LiftInput};
 
 pub use crate::declare::declarations::{
     AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,
@@ -65,65 +70,6 @@ pub struct Lifted {
     pub function: Function,
     /// It calls a function that may return twice (setjmp): it must be compiled without moving code across calls.
     pub returns_twice: bool,
-}
-
-/// Why a function cannot be lifted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LiftError {
-    /// A call passes fewer arguments than the callee reads from the stack.
-    #[error("{place}: `{callee}` takes {expected} arguments on the stack, and the call passes {passed}")]
-    StackArguments {
-        /// Where.
-        place: Box<Place>,
-        /// The function that is called.
-        callee: String,
-        /// How many it reads.
-        expected: usize,
-        /// How many were stored.
-        passed: usize,
-    },
-    /// A call of `bpf2native.h` that the function does not answer.
-    #[error("{place}: `{callee}`, called by way of bpf2native.h, {what}")]
-    ArrayCall {
-        /// Where.
-        place: Box<Place>,
-        /// The function that is called.
-        callee: String,
-        /// What is wrong.
-        what: &'static str,
-    },
-}
-
-/// Allocations that lifting reuses from one function to the next.
-#[derive(Default)]
-pub struct LiftContext {
-    /// Empty between functions: lifting takes it, and gives it back when the function is finished.
-    builder: FunctionBuilderContext,
-    /// A function that is no longer needed, for its allocations.
-    old: Option<Function>,
-}
-
-impl LiftContext {
-    /// Takes a function whose allocations the next one may reuse.
-    pub fn reuse(&mut self, function: Function) {
-        self.old = Some(function);
-    }
-}
-
-/// What is the same for all functions that are lifted: the program, its declarations, and what is known of it.
-#[derive(Clone, Copy)]
-pub struct LiftInput<'a> {
-    /// The program.
-    pub program: &'a Program,
-    /// Which definition each name resolves to.
-    pub resolution: &'a Resolution,
-    /// What its names are declared as.
-    pub declarations: &'a Declarations,
-    /// The target, and which passes are on.
-    pub generators: &'a CodeGenerators,
-    /// What functions do with pointers that they are given.
-    pub pointer_effects: &'a PointerEffects<'a>,
 }
 
 /// Lifts a function.

@@ -9,11 +9,12 @@
 //!
 //! A function that a link may replace may read more then: a call of one still counts as reading all.
 
-use super::Graph;
 use super::calls::CallGraph;
-use super::liveness::{self, Calls, RegSet};
+use super::liveness::{self, Calls, Code};
+use super::model::Graph;
+use super::registers::RegSet;
 use crate::program::{FunctionId, IdVec, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// How often the functions of a group that call each other are gone through.
 const ROUNDS: usize = 8;
@@ -40,7 +41,7 @@ pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
             is_done = true;
             for &index in group {
                 let graph = &mut graphs[index];
-                let found = liveness::at_entry(graph.code(program), Calls::Known(&reads));
+                let found = liveness::at_entry(Code::of(graph, program), Calls::Known(&reads));
                 graph.live_in = found;
                 if let Some(known) = &mut reads[graph.function] {
                     is_done &= found == *known;

@@ -22,13 +22,14 @@
 //! The smallest solution: to begin with only what others may read is returned. A function is looked at once more when more
 //! of what it returns turns out to be read, twice at most.
 
-use super::Graph;
 use super::calls::own_calls;
-use super::liveness::{self, Calls, Code, RegSet};
+use super::liveness::{self, Calls, Code};
+use super::model::Graph;
+use super::registers::RegSet;
 use super::second::{self, Open, Second, open_call};
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, IdVec, Program, StructResult, Target};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// Finds out what functions return.
 pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
@@ -61,7 +62,7 @@ pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
     }
     for graph in graphs.iter_mut().filter(|graph| graph.has_second()) {
         // What is in r2 at the end may be the second parameter.
-        graph.live_in = liveness::at_entry(graph.code(program), Calls::ReadAll);
+        graph.live_in = liveness::at_entry(Code::of(graph, program), Calls::ReadAll);
     }
 }
 
@@ -113,7 +114,7 @@ impl<'a> Facts<'a> {
             surely_read[graph.function] = arguments(graph.surely_read);
             may_read[graph.function] = Some(arguments(match second[graph.function] {
                 Second::Never => graph.live_in,
-                _ => liveness::at_entry(Code { returned: both, ..graph.code(program) }, Calls::ReadAll),
+                _ => liveness::at_entry(Code { returned: both, ..Code::of(graph, program) }, Calls::ReadAll),
             }));
         }
         let pointers_have_second =
@@ -148,7 +149,7 @@ impl<'a> Facts<'a> {
     fn results_read(&self, graph: &Graph) -> Found {
         let mut found = Found::default();
         let both = RegSet::of([Reg::R0, Reg::R2]);
-        let code = graph.code(self.program);
+        let code = Code::of(graph, self.program);
         let file = self.program.code[graph.section].file;
         let produced = self.program.struct_results[file];
         liveness::each(code, Calls::SurelyKnown(&self.surely_read), |instruction, live| {
@@ -209,7 +210,7 @@ mod tests {
     use crate::decode::insn::Reg;
     use crate::graph::{Graph, LabelIndex, Unverified};
     use crate::program::Program;
-    use crate::select::resolution::Resolution;
+    use crate::resolution::Resolution;
 
     /// What the functions of a program return, in order: instructions as hexadecimal digits.
     fn returned(code: &str) -> Vec<Vec<Reg>> {

@@ -9,13 +9,14 @@
 //! read for other things as well, or be the second parameter, untouched. C's objects have none of it.
 
 use super::calls::own_calls;
-use super::liveness::{self, Calls, Code, RegSet};
-use super::{Graph, Instruction, Terminator, written};
+use super::liveness::{self, Calls, Code, written};
+use super::model::{Graph, Instruction, Terminator};
+use super::registers::RegSet;
 use crate::abi::{LARGEST_STRUCT as LARGEST, word_count};
 use crate::btf::CType;
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::program::{FileId, Function, FunctionId, IdVec, Program, StructResult, Target};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// Whether a function may return r2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +163,7 @@ fn reads_second(
     returns: &IdVec<FunctionId, bool>,
 ) -> Option<Open> {
     let mut found = None;
-    liveness::each(graph.code(program), Calls::ReadNamed, |instruction, live| {
+    liveness::each(Code::of(graph, program), Calls::ReadNamed, |instruction, live| {
         if !live.contains(Reg::R2) || found == Some(Open::Register) {
             return;
         }
@@ -208,7 +209,7 @@ fn makes(program: &Program, graph: &Graph) -> bool {
         !is_access && !matches!(insn, Insn::Call(_) | Insn::LoadPacket { .. }) && written(insn).contains(Reg::R2)
     };
     let mut unread = Vec::new();
-    let code = Code { returned: RegSet::EMPTY.with(Reg::R0), ..graph.code(program) };
+    let code = Code { returned: RegSet::EMPTY.with(Reg::R0), ..Code::of(graph, program) };
     liveness::each(code, Calls::ReadAll, |instruction, live| {
         if writes(instruction.insn) && !live.contains(Reg::R2) {
             unread.push(instruction.offset);
@@ -242,7 +243,7 @@ fn ends_in_wide(program: &Program, graph: &Graph) -> bool {
 
 /// The code as if only the caller read anything: r2.
 fn ends<'a>(program: &'a Program, graph: &'a Graph) -> Code<'a> {
-    Code { returned: RegSet::EMPTY.with(Reg::R2), ends_only: true, ..graph.code(program) }
+    Code { returned: RegSet::EMPTY.with(Reg::R2), ends_only: true, ..Code::of(graph, program) }
 }
 
 /// Calls `visit` with the instructions whose r2 is what it is at the end.

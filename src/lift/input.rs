@@ -7,7 +7,7 @@ use crate::config::CodeGenerators;
 use crate::declare::declarations::Declarations;
 use crate::plan::PointerEffects;
 use crate::program::Program;
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// Allocations that lifting reuses from one function to the next.
 #[derive(Default)]

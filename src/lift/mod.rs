@@ -41,7 +41,7 @@ use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::program::{Endianness, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 
 pub use error::LiftError;

@@ -30,4 +30,5 @@ mod pressure;
 mod reassociate;
 mod scalar;
 
+pub use pipeline::SEQUENCE_POINTS;
 pub(crate) use pipeline::{PIPELINE, Pipeline, verify};

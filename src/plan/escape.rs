@@ -29,7 +29,7 @@ use super::intervals::Range;
 use crate::decode::insn::{Reg, Size};
 use crate::graph::Graph;
 use crate::program::{FunctionId, IdVec, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// How many calls deep a pointer is followed.
 const MAX_CALL_DEPTH: usize = 3;

@@ -7,7 +7,6 @@
 //! the rest of the object calls. Constructors and destructors are always roots.
 
 pub mod entry;
-pub mod resolution;
 pub mod undefined;
 
 use std::collections::BTreeMap;
@@ -22,7 +21,7 @@ use crate::lift::variadic;
 use crate::program::{
     Binding, DataKind, DataSection, DataSectionId, FunctionId, GroupId, IdVec, ImportId, Program, Target, edge,
 };
-use resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// What of a program is translated.
 #[derive(Clone, Debug)]

@@ -46,7 +46,7 @@ pub use labels::{JumpTarget, LabelIndex, RegisterJump, jump_table_entries};
 pub(crate) use liveness::arguments_read;
 use liveness::{Calls, Code};
 pub use liveness::{RegSet, written};
-pub use parameters::find as find_parameters;
+pub use parameters::{find as find_parameters, find_surely_read};
 pub use results::find as find_results;
 
 /// Index of a block in [`Graph::blocks`].
@@ -67,7 +67,8 @@ pub struct Graph {
     /// Registers that the function may read before it writes them: r1 to r5 are its parameters. A call of another
     /// function counts as reading all, until [`find_parameters`] has looked at that.
     pub live_in: RegSet,
-    /// Registers that it reads for certain before it writes them.
+    /// Registers that it reads for certain before it writes them: by an instruction, and, once [`find_surely_read`] has
+    /// looked at its calls, by a function of the program that it passes them on to.
     pub surely_read: RegSet,
     /// What of r0 and r2 somebody may read after it: r0, until [`find_results`] has looked at its callers.
     pub returned: RegSet,

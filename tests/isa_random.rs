@@ -91,6 +91,9 @@ fn random_results_of_two_words() {
 /// Programs of frame addresses, where the environment says nothing.
 const ADDRESSES: u64 = 1_000;
 
+/// The end of the error of a function whose accesses show a frame that no stack has room for.
+const TOO_LARGE: &str = "bytes, more than the 67108864 that are supported";
+
 /// What is taken for an address and what for a number must not show; that is found out where code is optimised, mostly.
 #[test]
 fn random_frame_addresses() {
@@ -108,8 +111,11 @@ fn random_frame_addresses() {
         let level = [0, 0, 1, 2][seed.below(4)];
         for translator in &translators[level..=level] {
             let name = format!("seed {value}, {}", translator.name);
-            let differs =
-                |program: &Addresses| program.text().and_then(|text| translator.difference(&name, &text, memory));
+            let differs = |program: &Addresses| {
+                let error = translator.difference(&name, &program.text()?, memory)?;
+                let is_refused = error.contains(TOO_LARGE) && program.is_past_all_frames();
+                (!is_refused).then_some(error)
+            };
             let Some(mut error) = differs(&program) else { continue };
             let mut smallest = program.clone();
             loop {

@@ -43,7 +43,8 @@ fn pass_up(
     is_known: impl Fn(FunctionId) -> bool,
     read: impl Fn(&mut Graph) -> &mut RegSet,
 ) {
-    let mut callers: IdVec<FunctionId, Vec<(usize, RegSet)>> = program.functions.ids().map(|_| Vec::new()).collect();
+    let mut callers: IdVec<FunctionId, Vec<(usize, RegSet)>> =
+        program.functions.ids().map(|_| Vec::new()).collect();
     for (index, graph) in graphs.iter().enumerate() {
         for (callee, kept) in kept_at_calls(graph).into_iter().filter(|&(callee, _)| is_known(callee)) {
             callers[callee].push((index, kept));

@@ -52,7 +52,8 @@ pub fn program(seed: &mut Seed) -> String {
         Declared { parameters: 1 + seed.below(3), result }
     });
     let functions = functions.collect();
-    let mut writer = Writer { seed, text: String::new(), functions, labels: 0, defined: [false; 10], is_shown: false };
+    let mut writer =
+        Writer { seed, text: String::new(), functions, labels: 0, defined: [false; 10], is_shown: false };
     writer.main();
     for index in 0..count {
         writer.function(index);

@@ -37,7 +37,8 @@ fn either(a: Distances, b: Distances) -> Distances {
 
 impl Walk {
     fn access(&mut self, place: &Place) {
-        self.is_past |= self.registers[place.base].is_some_and(|at| at.saturating_add(place.offset.into()) < -LARGEST);
+        self.is_past |=
+            self.registers[place.base].is_some_and(|at| at.saturating_add(place.offset.into()) < -LARGEST);
     }
 
     fn ops(&mut self, ops: &[Op]) {

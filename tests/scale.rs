@@ -7,11 +7,12 @@ mod support;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
-use bpf2native::improve::{Reaches, Slots};
-use bpf2native::resolution::Resolution;
-use bpf2native::{Config, Program, compile, listing};
+use bpf2native::plan::{Reaches, Slots};
+use bpf2native::select::resolution::Resolution;
+use bpf2native::{Config, Program, codegen};
 use support::large::{SHAPES, Shape};
 
 fn translate(object: &[u8], threads: usize) -> Vec<u8> {
@@ -106,7 +107,7 @@ fn own_phases_are_linear() {
     let phases = |object: &[u8]| {
         shortest(|| {
             let program = Program::from_bytes("large.o", object).unwrap();
-            let graphs = compile::graphs(&program, Unverified::Refuse).unwrap();
+            let graphs = codegen::graphs(&program, Unverified::Refuse).unwrap();
             let resolution = Resolution::of_object(&program);
             let reaches = Reaches::new(&program, &resolution, &graphs);
             graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));

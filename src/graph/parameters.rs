@@ -14,7 +14,7 @@ use super::Graph;
 use super::liveness::{self, Calls, RegSet, written};
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, IdVec, Program, Target};
-use crate::resolution::Resolution;
+use crate::select::resolution::Resolution;
 
 /// Finds out what each function may read: its parameters.
 pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {

@@ -20,7 +20,8 @@ pub fn say(text: &str) {
 }
 
 fn setting(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.into_string().unwrap_or_else(|value| panic!("{name} is {value:?}")))
+    let text = |value: std::ffi::OsString| value.into_string().unwrap_or_else(|_| panic!("{name} is no text"));
+    std::env::var_os(name).map(text)
 }
 
 fn number(name: &str, text: &str) -> u64 {

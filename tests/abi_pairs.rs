@@ -116,21 +116,21 @@ fn check_clang23(machine: &Machine, count: u64) {
 }
 
 #[test]
-fn clang23_on_x86_64() {
+fn random_pairs_by_clang23_on_x86_64() {
     check_clang23(&Machine::native().without("clang-19"), 200);
 }
 
 #[test]
-fn clang23_on_aarch64() {
+fn random_pairs_by_clang23_on_aarch64() {
     check_clang23(&Machine::cross("aarch64"), 150);
 }
 
 #[test]
-fn clang23_on_riscv64() {
+fn random_pairs_by_clang23_on_riscv64() {
     check_clang23(&Machine::cross("riscv64"), 150);
 }
 
 #[test]
-fn clang23_on_s390x() {
+fn random_pairs_by_clang23_on_s390x() {
     check_clang23(&Machine::cross("s390x"), 150);
 }

@@ -345,7 +345,7 @@ impl<'a> Flow<'a> {
             _ => None,
         };
         if let Some(graph) = own.and_then(|function| self.reaches.graphs[function]) {
-            read = read.minus(read.minus(graph.live_in));
+            read = read.intersection(graph.live_in);
         }
         let passed: Vec<(Reg, Range)> = Reg::arguments()
             .filter(|&reg| read.contains(reg))

@@ -54,7 +54,7 @@ use liveness::{Calls, Code};
 pub use model::{
     Block, BlockIndex, Edge, Frame, Graph, Instruction, JumpTarget, RegisterJump, Terminator, Unverified,
 };
-pub use parameters::find as find_parameters;
+pub use parameters::{find as find_parameters, find_surely_read};
 pub use registers::RegSet;
 pub use results::find as find_results;
 

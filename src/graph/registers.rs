@@ -25,7 +25,7 @@ impl RegSet {
         self.0 & 1 << reg.number() != 0
     }
 
-    /// The registers of both.
+    /// The registers of one, the other or both.
     pub const fn union(self, other: RegSet) -> RegSet {
         RegSet(self.0 | other.0)
     }
@@ -33,6 +33,11 @@ impl RegSet {
     /// The registers of this one that are not in the other.
     pub const fn minus(self, other: RegSet) -> RegSet {
         RegSet(self.0 & !other.0)
+    }
+
+    /// The registers that are in both.
+    pub const fn intersection(self, other: RegSet) -> RegSet {
+        RegSet(self.0 & other.0)
     }
 
     /// How many of r1, r2, ... a function with these registers live at entry has as parameters.

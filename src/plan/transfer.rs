@@ -97,7 +97,7 @@ impl EscapeAnalysis<'_> {
             _ => None,
         };
         if let Some(graph) = own.and_then(|function| self.pointer_effects.graphs[function]) {
-            read = read.minus(read.minus(graph.live_in));
+            read = read.intersection(graph.live_in);
         }
         let passed: Vec<(Reg, Range)> = Reg::arguments()
             .filter(|&reg| read.contains(reg))

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::abi::REGISTER_WORDS;
 use crate::abi::libc::VForm;
 use crate::decode::insn::Insn;
-use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results};
+use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results, find_surely_read};
 use crate::lift::call;
 use crate::lift::formats;
 use crate::lift::variadic;
@@ -81,6 +81,7 @@ fn uses(
     data: IdVec<DataSectionId, bool>,
     resolution: Resolution,
 ) -> Selection {
+    find_surely_read(program, &mut graphs);
     find_results(program, &resolution, &mut graphs);
     find_parameters(program, &resolution, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();

@@ -9,8 +9,6 @@ use gimli::read::{CallFrameInstruction as Read, CieOrFde, UnwindSection};
 use gimli::write::{Address, CallFrameInstruction, EhFrame, EndianVec, FrameDescriptionEntry, FrameTable};
 use gimli::{BaseAddresses, Register, RunTimeEndian};
 
-use super::unwind_rows;
-
 /// How to unwind a function.
 #[derive(Clone)]
 pub enum Unwind {
@@ -108,18 +106,6 @@ impl Unwind {
                 Some(entry)
             }
         }
-    }
-
-    /// The same with what Cranelift leaves out, where its form is known.
-    pub(crate) fn complete(self, code: &[u8], isa: &dyn TargetIsa) -> Unwind {
-        let told = match self {
-            Unwind::Rows(told) => told,
-            Unwind::Cranelift(_) => match self.rows(isa) {
-                Some(told) => told,
-                None => return self,
-            },
-        };
-        Unwind::Rows(unwind_rows::complete(told, code, isa.triple().architecture))
     }
 
     /// Whether [`Self::rows`] may have rows.

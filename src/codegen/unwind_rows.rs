@@ -16,9 +16,10 @@
 //! The rule: epilogues are found by their bytes. Rows of an epilogue hold from its first instruction's end to its last
 //! one's, so that bytes that only look like one do no harm: no instruction begins inside of them.
 
+use cranelift_codegen::isa::TargetIsa;
 use target_lexicon::Architecture;
 
-use super::unwind::{FrameRow, FrameRows};
+use super::unwind::{FrameRow, FrameRows, Unwind};
 
 /// Rows, by the offset from which they hold.
 type Rows = Vec<(u32, FrameRow)>;
@@ -45,8 +46,20 @@ struct Frame<'a> {
     size: i32,
 }
 
+/// Completes a function's unwind information, where it has the form of rows.
+pub(super) fn complete(unwind: Unwind, code: &[u8], isa: &dyn TargetIsa) -> Unwind {
+    let rows = match unwind {
+        Unwind::Rows(rows) => rows,
+        Unwind::Cranelift(_) => match unwind.rows(isa) {
+            Some(rows) => rows,
+            None => return unwind,
+        },
+    };
+    Unwind::Rows(complete_rows(rows, code, isa.triple().architecture))
+}
+
 /// Completes the rows of a function.
-pub(crate) fn complete(rows: FrameRows, code: &[u8], architecture: Architecture) -> FrameRows {
+fn complete_rows(rows: FrameRows, code: &[u8], architecture: Architecture) -> FrameRows {
     let machine = match architecture {
         Architecture::X86_64 => Machine { stack: 7, frame: Some(6), link: 16, bias: 8, unit: 1 },
         Architecture::Aarch64(_) => Machine { stack: 31, frame: Some(29), link: 30, bias: 0, unit: 4 },
@@ -266,14 +279,13 @@ impl Frame<'_> {
 mod tests {
     use target_lexicon::{Architecture, Riscv64Architecture};
 
-    use super::complete;
-    use super::{FrameRow, FrameRows};
+    use super::{FrameRow, FrameRows, complete_rows};
 
     #[test]
     fn rows_of_an_epilogue_end_with_it() {
         let code = [0x55, 0x48, 0x89, 0xe5, 0x48, 0x89, 0xec, 0x5d, 0xc3, 0xcc];
         let rows = vec![(1, FrameRow::CfaOffset(16)), (1, FrameRow::Offset(6, -16)), (6, FrameRow::CfaRegister(6))];
-        let completed = complete(FrameRows { length: 10, rows }, &code, Architecture::X86_64);
+        let completed = complete_rows(FrameRows { length: 10, rows }, &code, Architecture::X86_64);
         let expected = [
             (1, FrameRow::CfaOffset(16)),
             (1, FrameRow::Offset(6, -16)),
@@ -291,7 +303,7 @@ mod tests {
         for architecture in [Architecture::S390x, Architecture::Riscv64(Riscv64Architecture::Riscv64gc)] {
             for code in [&[][..], &[0xa7, 0xfb], &[0x83, 0x30, 0x81, 0x00], &[0xeb, 0xef, 0xf0]] {
                 let rows = FrameRows { length: code.len() as u32, rows: Vec::new() };
-                assert!(complete(rows, code, architecture).rows.is_empty());
+                assert!(complete_rows(rows, code, architecture).rows.is_empty());
             }
         }
     }

@@ -46,7 +46,8 @@ mod steps;
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
 
-use crate::codegen::{CompiledFunction, Unwind};
+use crate::codegen::compiled::{CompiledFunction, Reason};
+use crate::codegen::unwind::Unwind;
 use crate::config::{Pass, Passes};
 use check::Check;
 use code::read;
@@ -55,35 +56,6 @@ use steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rota
 
 /// Bytes in a line of the cache: what a function with inner loops is aligned to.
 const LINE: u32 = 64;
-
-/// What became of a function.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Layout {
-    /// The steps that changed something.
-    pub changed: Passes,
-    /// Why it stays as Cranelift made it; none if it does not, or nobody asked.
-    pub kept: Option<Reason>,
-}
-
-/// Why a function stays as Cranelift made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Reason {
-    /// There are bytes that are no known instruction where there should be one.
-    Instruction,
-    /// There are bytes in the code that are neither instructions nor a jump table.
-    Unaccounted,
-    /// There are bytes behind the code that are neither constants nor padding.
-    Constants,
-    /// Something refers to where nothing starts.
-    Reference,
-    /// What unwinders are told has no form here.
-    Unwind,
-    /// What was made is not what was there.
-    Check,
-    /// The function is too entangled for that to be found out.
-    Effort,
-}
 
 /// Lays out a function again, as the passes say that are on; its instructions end at `end`. What does not pass the check
 /// stays as it was; where assertions are on, that is a panic.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cranelift_codegen::ir::{Function, UserExternalNameRef};
 use cranelift_module::ModuleRelocTarget;
 
 use crate::lift::{Declarations, Imported};
@@ -68,8 +69,13 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// A function's CLIF, with names.
+    pub fn clif(&self, function: &Function) -> String {
+        self.replace(&numbered_names(function))
+    }
+
     /// Puts names in the place of the numbers.
-    pub fn replace(&self, text: &str) -> String {
+    fn replace(&self, text: &str) -> String {
         let mut named = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find('u') {
@@ -90,6 +96,26 @@ impl<'a> Names<'a> {
         named.push_str(rest);
         named
     }
+}
+
+/// CLIF with `u<space>:<index>`, which means the same in all functions, in the place of a function's own `userextname<n>`.
+fn numbered_names(function: &Function) -> String {
+    let text = function.to_string();
+    let mut parts = text.split("userextname");
+    let mut numbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let name = part[..digits]
+            .parse()
+            .ok()
+            .and_then(|index| function.params.user_named_funcs().get(UserExternalNameRef::from_u32(index)));
+        match name {
+            Some(name) => numbered.push_str(&format!("u{}:{}", name.namespace, name.index)),
+            None => numbered.push_str(&format!("userextname{}", &part[..digits])),
+        }
+        numbered.push_str(&part[digits..]);
+    }
+    numbered
 }
 
 /// Reads `u<space>:<index>` at the start of `text`: the two numbers and the length.

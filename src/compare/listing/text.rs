@@ -12,8 +12,6 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use cranelift_codegen::ir::Function;
-
 use super::lines::{Origins, Source, TextLine, bpf as bpf_lines, clif as clif_lines};
 use super::names::Names;
 use super::native::NativeCode;
@@ -144,14 +142,10 @@ pub fn clif(
     let mut text = String::new();
     for (graph, function) in selection.graphs.iter().zip(&functions) {
         if is_wanted(program, graph.function, only) {
-            push_clif(&mut text, program, graph, &names.replace(&clif_text(function)));
+            push_clif(&mut text, program, graph, &names.clif(function));
         }
     }
     Ok(text)
-}
-
-fn clif_text(function: &Function) -> String {
-    codegen::numbered_names(function, &function.to_string())
 }
 
 /// The CLIF of a program, or of the function of this name, as Cranelift has optimised it.
@@ -169,11 +163,17 @@ pub fn optimised(
     let names = Names::new(program, &translation.declarations);
     let mut text = String::new();
     for (graph, compiled) in translation.selection.graphs.iter().zip(&translation.functions) {
-        if let (true, Some(clif)) = (is_wanted(program, graph.function, only), &compiled.optimised) {
-            push_clif(&mut text, program, graph, &names.replace(clif));
+        if let (true, Some(function)) = (is_wanted(program, graph.function, only), &compiled.optimised) {
+            push_clif(&mut text, program, graph, &without_marker(&names.clif(function)));
         }
     }
     Ok(text)
+}
+
+/// CLIF without the empty stack slot that marks where the spill slots are ([`CompiledFunction::optimised`]).
+fn without_marker(clif: &str) -> String {
+    let is_marker = |line: &&str| line.trim_start().starts_with("ss") && line.ends_with("= explicit_slot 0");
+    clif.lines().filter(|line| !is_marker(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The native assembly of a program, or of the function of this name.

@@ -193,7 +193,7 @@ impl Clif {
     fn new(program: &Program, names: &Names<'_>, graph: &Graph, function: &ir::Function, want: Want) -> Clif {
         let blocks = function.layout.blocks();
         let instructions = blocks.map(|block| function.layout.block_insts(block).count() as u64).sum();
-        let text = names.replace(&codegen::numbered_names(function, &function.to_string()));
+        let text = names.clif(function);
         let mut hash = Hash::new();
         for line in text.lines() {
             // Where the function is in its section does not matter.

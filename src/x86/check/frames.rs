@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 
 use super::Wrong;
-use crate::codegen::{CompiledFunction, FrameRow, Unwind};
+use crate::codegen::compiled::CompiledFunction;
+use crate::codegen::unwind::{FrameRow, Unwind};
 use crate::x86::code::effects::{Flow, RBP, RSP, SAVED, Set, number};
 use crate::x86::code::pieces::{Item, Items, Kind};
 

@@ -15,13 +15,12 @@ mod walk;
 
 use cranelift_codegen::isa::TargetIsa;
 
-use super::Reason;
 use super::code::pieces::{Item, Items, Kind};
 use super::code::read;
 use super::code::relaxation::Placed;
 use super::code::write::{self, Frame};
 use super::steps::frame;
-use crate::codegen::CompiledFunction;
+use crate::codegen::compiled::{CompiledFunction, Reason};
 use crate::config::Pass;
 use walk::Walk;
 

@@ -4,7 +4,7 @@
 
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
-use crate::codegen::CompiledFunction;
+use crate::codegen::compiled::CompiledFunction;
 use crate::x86::code::pieces::{Item, Items, Kind};
 
 /// One of the two codes.

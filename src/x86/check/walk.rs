@@ -24,7 +24,7 @@ use super::frames;
 use super::same::do_the_same;
 use super::side::{Side, has_one_name};
 use super::values::{self, COUNT, Classes, FLAGS, Move, Names, Values};
-use crate::codegen::CompiledFunction;
+use crate::codegen::compiled::CompiledFunction;
 use crate::x86::code::effects::{ARGUMENTS, Flags, Flow, RBP, RESULTS, RSP, SAVED, Set, Uses};
 use crate::x86::code::pieces::{Item, Items, Kind};
 use crate::x86::steps::frame;

@@ -19,8 +19,7 @@ use iced_x86::{Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactor
 
 use super::effects::Uses;
 use super::pieces::{Item, Items, Kind};
-use crate::codegen::CompiledFunction;
-use crate::x86::Reason;
+use crate::codegen::compiled::{CompiledFunction, Reason};
 use crate::x86::steps::short_encodings;
 
 /// No constant is longer, or has a greater alignment.

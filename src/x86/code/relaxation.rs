@@ -6,7 +6,7 @@
 
 use super::effects::Flow;
 use super::pieces::{Item, Items, Kind};
-use crate::codegen::CodeRange;
+use crate::codegen::compiled::CodeRange;
 use crate::x86::steps::loop_alignment::Loop;
 
 /// Bytes of a branch whose distance is one byte.

@@ -9,9 +9,10 @@ use cranelift_module::ModuleReloc;
 
 use super::pieces::{Items, Kind};
 use super::relaxation::{self, Placed};
-use crate::codegen::{CompiledFunction, FrameRow, FrameRows, Unwind};
+use crate::codegen::compiled::{CompiledFunction, Reason};
+use crate::codegen::unwind::{FrameRow, FrameRows, Unwind};
+use crate::x86::LINE;
 use crate::x86::steps::loop_alignment::Loop;
-use crate::x86::{LINE, Reason};
 
 /// `nop`s of 1 to 9 bytes (Intel's Optimization Reference Manual, 3.5.1.9).
 const NOPS: [&[u8]; 9] = [

@@ -21,7 +21,7 @@ use iced_x86::{Decoder, DecoderOptions, InstructionInfoFactory, Mnemonic, OpKind
 
 use super::short_encodings::Bytes;
 use super::shrink_wrapping::{self, Plan};
-use crate::codegen::FrameRow;
+use crate::codegen::unwind::FrameRow;
 use crate::x86::code::effects::{Flow, RBP, RSP, SAVED, Uses, number};
 use crate::x86::code::pieces::{Item, Items};
 

@@ -1,7 +1,7 @@
 //! The order of basic blocks: what falls through, what jumps, and what is left as it is.
 
 use super::{check, function, join, laid_out};
-use crate::codegen::{CodeRange, CompiledFunction};
+use crate::codegen::compiled::{CodeRange, CompiledFunction};
 use crate::config::Pass;
 
 const RET: &[u8] = &[0xc3];

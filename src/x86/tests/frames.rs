@@ -1,7 +1,8 @@
 //! Prologues and epilogues: what is rewritten, what unwinders are told, and what is left alone.
 
 use super::{check, function, join, laid_out, text};
-use crate::codegen::{CompiledFunction, FrameRow, FrameRows, Unwind};
+use crate::codegen::compiled::CompiledFunction;
+use crate::codegen::unwind::{FrameRow, FrameRows, Unwind};
 use crate::config::Pass;
 
 const ENTER: &[u8] = &[0x55, 0x48, 0x89, 0xe5];

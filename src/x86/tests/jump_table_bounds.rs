@@ -1,7 +1,7 @@
 //! Jump tables: how their indices are checked.
 
 use super::{check, function, join, laid_out, laid_out_to, text};
-use crate::codegen::CompiledFunction;
+use crate::codegen::compiled::CompiledFunction;
 use crate::config::Pass;
 
 /// A jump by a table of two entries, the default, and `ret`s that they lead to; `between` lies before the comparison.

@@ -1,7 +1,7 @@
 //! Loops that go back by their own test, and those that cannot.
 
 use super::{check, function, join, laid_out};
-use crate::codegen::CompiledFunction;
+use crate::codegen::compiled::CompiledFunction;
 use crate::config::Pass;
 
 const NEXT: &[u8] = &[0x48, 0x8d, 0x4f, 0x01]; // lea 1(%rdi), %rcx

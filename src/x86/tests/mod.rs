@@ -12,7 +12,7 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 
 use super::*;
-use crate::codegen::{CodeRange, NativeFrame};
+use crate::codegen::compiled::{CodeRange, Layout, NativeFrame};
 use crate::compare::disasm::{Disassembler, Shape};
 
 /// Code whose blocks start at these places.

@@ -3,9 +3,8 @@
 use cranelift_codegen::isa::TargetIsa;
 
 use super::{function, isa, join, laid_out_to};
-use crate::codegen::CompiledFunction;
+use crate::codegen::compiled::{CompiledFunction, Reason};
 use crate::config::Pass;
-use crate::x86::Reason;
 use crate::x86::check::{Check, Wrong};
 use crate::x86::code::{read, write};
 

@@ -13,7 +13,7 @@ use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
 
-use super::compiled::{CodeRange, CompiledFunction, Keep, Layout, NativeFrame};
+use super::compiled::{CodeRange, CompiledFunction, Keep, NativeFrame, StepOutcome};
 use super::error::CompileError;
 use super::extent::Extent;
 use super::unwind::Unwind;
@@ -73,7 +73,7 @@ pub(super) fn assemble(
             .collect(),
         entries,
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
-        layout: Layout::default(),
+        steps: StepOutcome::default(),
     };
     let has_steps = [
         Pass::JumpTableBounds,

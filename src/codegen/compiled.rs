@@ -1,6 +1,6 @@
-//! What compiling a function gives: its machine code, and what is known of it.
+//! A compiled function: its machine code, and what is known of it.
 //!
-//! In: nothing; these are types that [`super`], the x86-64 steps, the cache and the emitters share. The rule: offsets are
+//! In: nothing; these are the types that the driver, the x86-64 steps, the cache and the emitters share. The rule: offsets are
 //! bytes from the start of the function's code unless they say otherwise.
 
 use std::ops::Range;
@@ -18,20 +18,20 @@ use crate::program::FunctionId;
 pub struct CompiledFunction {
     /// Its id in the module.
     pub id: FuncId,
-    /// Which function of the program; none for one that the translator adds.
+    /// Which function of the program; none for one that this crate adds.
     pub function: Option<FunctionId>,
     /// The machine code, with its constants and jump tables.
     pub code: Vec<u8>,
     /// Alignment in bytes.
     pub align: u64,
-    /// Where addresses go.
+    /// Where addresses are filled in.
     pub relocations: Vec<ModuleReloc>,
     /// How to unwind it.
     pub unwind: Option<Unwind>,
     /// Ranges of code bytes and the byte offset, in the code section, of the instruction they come from.
     pub locations: Vec<CodeRange>,
-    /// Byte offsets where instructions start, in order: of blocks, and of those that may trap. What control does not
-    /// reach from here is data ([`crate::compare::disasm::Shape::Entries`]).
+    /// Byte offsets where instructions start, in order: those of blocks, and those that may trap. What control does not
+    /// reach from them is data ([`crate::compare::disasm::Shape::Entries`]).
     pub entries: Vec<CodeOffset>,
     /// Its stack frame.
     pub frame: NativeFrame,
@@ -40,7 +40,7 @@ pub struct CompiledFunction {
     pub optimised: Option<Box<Function>>,
     /// What the steps over machine code did to it; nothing if it was read from the cache.
     #[doc(hidden)]
-    pub layout: Layout,
+    pub steps: StepOutcome,
 }
 
 /// The stack frame of compiled code, once its prologue has run.
@@ -74,31 +74,31 @@ pub enum Keep {
     Optimised,
 }
 
-/// What became of a function.
+/// What the steps over machine code did to a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Layout {
+pub struct StepOutcome {
     /// The steps that changed something.
     pub changed: Passes,
-    /// Why it stays as Cranelift made it; none if it does not, or nobody asked.
-    pub kept: Option<Reason>,
+    /// Why it stays as Cranelift made it; none if it does not, or no step is on.
+    pub given_up: Option<GivenUp>,
 }
 
-/// Why a function stays as Cranelift made it.
+/// Why the steps left a function as Cranelift made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Reason {
-    /// There are bytes that are no known instruction where there should be one.
+pub enum GivenUp {
+    /// There are bytes where an instruction should be that are none.
     Instruction,
     /// There are bytes in the code that are neither instructions nor a jump table.
     Unaccounted,
     /// There are bytes behind the code that are neither constants nor padding.
     Constants,
-    /// Something refers to where nothing starts.
+    /// Something refers to where no instruction, table or constant starts.
     Reference,
-    /// What unwinders are told has no form here.
+    /// The unwind information has no form here ([`Unwind::rows`]).
     Unwind,
-    /// What was made is not what was there.
+    /// The new code does not do the same.
     Check,
-    /// The function is too entangled for that to be found out.
+    /// The function is too complex for the check.
     Effort,
 }

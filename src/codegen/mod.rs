@@ -36,7 +36,7 @@ use crate::times::{Phase, Profiled, time};
 
 pub use assemble::synthetic;
 use assemble::{assemble, describe};
-pub use compiled::{CodeRange, CompiledFunction, Keep, Layout, NativeFrame, Reason};
+pub use compiled::{CodeRange, CompiledFunction, GivenUp, Keep, NativeFrame, StepOutcome};
 pub use error::CompileError;
 pub use threads::thread_pool;
 pub use unwind::{FrameRow, FrameRows, Unwind};

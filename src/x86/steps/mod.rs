@@ -1,18 +1,17 @@
-//! The steps over machine code, each a change of the order or the encoding of its pieces.
+//! The steps over machine code: each changes the order, the instructions or the frame of a function's fragments.
 //!
 //! | step | file |
 //! |---|---|
-//! | jump-table indices are checked by a branch | `jump_table_bounds.rs` |
+//! | jump-table bounds checks by a branch | `jump_table_bounds.rs` |
 //! | loop rotation | `loop_rotation.rs` |
 //! | block placement | `block_placement.rs` |
-//! | prologues and epilogues without a frame pointer | `frame.rs`; behind early exits: `shrink_wrapping.rs` |
-//! | short encodings | `short_encodings.rs` |
+//! | prologues and epilogues without a frame pointer, shrink wrapping | `frame/` |
 //! | loop alignment | `loop_alignment.rs` |
+//!
+//! Short encodings are chosen when code is read and laid out (`../code/`): they depend on nothing but the instruction.
 
 pub(crate) mod block_placement;
 pub(crate) mod frame;
 pub(crate) mod jump_table_bounds;
 pub(crate) mod loop_alignment;
 pub(crate) mod loop_rotation;
-pub(crate) mod short_encodings;
-pub(crate) mod shrink_wrapping;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bpf2native::compare::diff::{self, Condition, Diff, DiffRow, Given, GivenSide, Setting, State};
-use bpf2native::compare::measure::{Kind, Want};
+use bpf2native::compare::measure::{TextKind, Want};
 use bpf2native::compare::report::{Inputs, Report};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
@@ -101,11 +101,11 @@ pub enum Text {
 
 impl Text {
     /// The library's.
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> TextKind {
         match self {
-            Text::Asm => Kind::Asm,
-            Text::Clif => Kind::Clif,
-            Text::Bpf => Kind::Bpf,
+            Text::Asm => TextKind::Asm,
+            Text::Clif => TextKind::Clif,
+            Text::Bpf => TextKind::Bpf,
         }
     }
 }

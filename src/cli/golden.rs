@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bpf2native::compare::golden::{self, Golden};
-use bpf2native::compare::measure::Kind;
+use bpf2native::compare::measure::TextKind;
 use bpf2native::program::prefix::PrefixMap;
 use clap::Args;
 
@@ -47,8 +47,8 @@ pub fn golden(arguments: &GoldenArguments) -> anyhow::Result<ExitCode> {
         }
         previous.as_ref().ok().cloned()
     } else {
-        let kinds: Vec<Kind> = match &arguments.texts[..] {
-            [] => vec![Kind::Asm],
+        let kinds: Vec<TextKind> = match &arguments.texts[..] {
+            [] => vec![TextKind::Asm],
             texts => texts.iter().map(|text| text.kind()).collect(),
         };
         Some(

@@ -22,7 +22,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{Kind, Measure, Want, sha256};
+use super::measure::{Measure, TextKind, Want, sha256};
 use super::report::{self, Inputs, Progress, ReportError, Row, SCHEMA, Status};
 use crate::config::{self, Config, Cpu, OptLevel, PassChange, Passes};
 use crate::files;
@@ -46,7 +46,7 @@ pub struct Golden {
     /// Optimisations; none where they are those of the level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     passes: Option<Vec<String>>,
-    texts: Vec<Kind>,
+    texts: Vec<TextKind>,
     /// What paths of source files begin with instead of what the compiler recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     prefixes: Vec<String>,
@@ -108,7 +108,12 @@ impl Golden {
     /// # Errors
     ///
     /// [`GoldenError::File`] for an object that is not there.
-    pub fn new(folder: &Path, objects: &[PathBuf], config: &Config, texts: &[Kind]) -> Result<Golden, GoldenError> {
+    pub fn new(
+        folder: &Path,
+        objects: &[PathBuf],
+        config: &Config,
+        texts: &[TextKind],
+    ) -> Result<Golden, GoldenError> {
         fs::create_dir_all(folder).map_err(failed("write", folder))?;
         let folder = folder.canonicalize().map_err(failed("read", folder))?;
         let objects = objects.iter().map(|path| {

@@ -6,7 +6,7 @@ use similar::DiffOp;
 
 use super::{Diff, DiffRow, Side, State, scrub, show};
 use crate::compare::html::{self, Column, Line, Listing, Listings, Page, Run};
-use crate::compare::measure::{Kind, Measure, TextLine, Texts};
+use crate::compare::measure::{Measure, TextKind, TextLine, Texts};
 use crate::compare::report::{Report, Row, Status};
 
 /// Characters of listings in a page. Beyond this, functions have none, those last that differ most.
@@ -144,7 +144,7 @@ fn add_listings<'a>(
 }
 
 fn characters(texts: &Texts) -> usize {
-    Kind::ALL.into_iter().flat_map(|kind| texts.of(kind)).map(|line| line.text.len() + 16).sum()
+    TextKind::ALL.into_iter().flat_map(|kind| texts.of(kind)).map(|line| line.text.len() + 16).sum()
 }
 
 fn listings(a: Option<&Texts>, b: Option<&Texts>) -> Listings {
@@ -152,13 +152,13 @@ fn listings(a: Option<&Texts>, b: Option<&Texts>) -> Listings {
         return Listings { same: true, b: b.map(listing), ..Listings::default() };
     }
     let runs = match (a, b) {
-        (Some(a), Some(b)) => Kind::ALL.into_iter().map(|kind| (kind.name(), runs(kind, a, b))).collect(),
+        (Some(a), Some(b)) => TextKind::ALL.into_iter().map(|kind| (kind.name(), runs(kind, a, b))).collect(),
         _ => BTreeMap::new(),
     };
     Listings { same: false, a: a.map(listing), b: b.map(listing), runs }
 }
 
-fn runs(kind: Kind, a: &Texts, b: &Texts) -> Vec<Run> {
+fn runs(kind: TextKind, a: &Texts, b: &Texts) -> Vec<Run> {
     let operations = show::operations(&scrub::keys(kind, a.of(kind)), &scrub::keys(kind, b.of(kind)));
     let run = |operation: DiffOp| match operation {
         DiffOp::Equal { len, .. } => vec![('=', len)],
@@ -174,7 +174,12 @@ fn listing(texts: &Texts) -> Listing {
     let line = |line: &TextLine| -> Line { (line.text.clone(), index(line.bpf), index(line.source)) };
     let lines = |kind| texts.of(kind).iter().map(line).collect();
     let sources = texts.sources.iter().map(|source| (source.file.clone(), source.line, source.text.clone()));
-    Listing { bpf: lines(Kind::Bpf), clif: lines(Kind::Clif), asm: lines(Kind::Asm), sources: sources.collect() }
+    Listing {
+        bpf: lines(TextKind::Bpf),
+        clif: lines(TextKind::Clif),
+        asm: lines(TextKind::Asm),
+        sources: sources.collect(),
+    }
 }
 
 /// What a measure is, in a few words.

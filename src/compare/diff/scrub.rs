@@ -10,18 +10,18 @@
 
 use std::collections::HashMap;
 
-use crate::compare::measure::{Kind, TextLine};
+use crate::compare::measure::{TextKind, TextLine};
 
 /// What counts of each line.
-pub(crate) fn keys(kind: Kind, lines: &[TextLine]) -> Vec<String> {
+pub(crate) fn keys(kind: TextKind, lines: &[TextLine]) -> Vec<String> {
     let callees = match kind {
-        Kind::Clif => callees(lines),
-        Kind::Bpf | Kind::Asm => HashMap::new(),
+        TextKind::Clif => callees(lines),
+        TextKind::Bpf | TextKind::Asm => HashMap::new(),
     };
     let key = |line: &TextLine| match kind {
-        Kind::Bpf => words(&line.text, bpf),
-        Kind::Clif => words(&line.text, |word, _| clif(word, &callees)),
-        Kind::Asm => words(&line.text, assembly),
+        TextKind::Bpf => words(&line.text, bpf),
+        TextKind::Clif => words(&line.text, |word, _| clif(word, &callees)),
+        TextKind::Asm => words(&line.text, assembly),
     };
     lines.iter().map(key).collect()
 }
@@ -144,7 +144,7 @@ fn register_kind(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn same(kind: Kind, left: &str, right: &str) -> bool {
+    fn same(kind: TextKind, left: &str, right: &str) -> bool {
         let key = |text: &str| keys(kind, &[TextLine { text: text.to_owned(), ..TextLine::default() }]);
         key(left) == key(right)
     }
@@ -159,7 +159,7 @@ mod tests {
             ("addi a0, s3, 4", "addi t2, a7, 4"),
             ("addsd %xmm1, %xmm0", "addsd %xmm5, %xmm7"),
         ] {
-            assert!(same(Kind::Asm, left, right), "{left} {right}");
+            assert!(same(TextKind::Asm, left, right), "{left} {right}");
         }
     }
 
@@ -173,16 +173,16 @@ mod tests {
             ("ldr x0, [x1, #0x20]", "ldr x0, [x1, #0x38]"),
             ("addq $1, %rax", "addq $2, %rax"),
         ] {
-            assert!(!same(Kind::Asm, left, right), "{left} {right}");
+            assert!(!same(TextKind::Asm, left, right), "{left} {right}");
         }
     }
 
     #[test]
     fn values_and_distances_do_not_count() {
-        assert!(same(Kind::Clif, "    v12 = iadd v3, v4", "    v7 = iadd v1, v12"));
-        assert!(same(Kind::Clif, "    brif v1, block2, block3(v4)", "    brif v9, block1, block7(v2)"));
-        assert!(!same(Kind::Clif, "    v1 = iadd_imm v2, 4", "    v1 = iadd_imm v2, 8"));
-        assert!(same(Kind::Bpf, "if r1 > 5 goto +2", "if r1 > 5 goto +7"));
-        assert!(!same(Kind::Bpf, "r1 = 2", "r1 = 3"));
+        assert!(same(TextKind::Clif, "    v12 = iadd v3, v4", "    v7 = iadd v1, v12"));
+        assert!(same(TextKind::Clif, "    brif v1, block2, block3(v4)", "    brif v9, block1, block7(v2)"));
+        assert!(!same(TextKind::Clif, "    v1 = iadd_imm v2, 4", "    v1 = iadd_imm v2, 8"));
+        assert!(same(TextKind::Bpf, "if r1 > 5 goto +2", "if r1 > 5 goto +7"));
+        assert!(!same(TextKind::Bpf, "r1 = 2", "r1 = 3"));
     }
 }

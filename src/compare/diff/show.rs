@@ -9,7 +9,7 @@ use std::fmt::Write;
 use similar::{Algorithm, DiffOp, DiffTag};
 
 use super::{Diff, DiffRow, State, scrub};
-use crate::compare::measure::{Kind, TextLine, Texts};
+use crate::compare::measure::{TextKind, TextLine, Texts};
 use crate::compare::report::Row;
 
 /// Lines around a difference.
@@ -24,7 +24,7 @@ const LARGEST: usize = 20_000;
 
 /// The unified diffs of the functions that differ; those whose text is not known, or is the same in all that counts, are
 /// named.
-pub fn show(diff: &Diff, kind: Kind) -> String {
+pub fn show(diff: &Diff, kind: TextKind) -> String {
     let mut text = String::new();
     for row in diff.rows.iter().filter(|row| row.state != State::Same) {
         text.push_str(&function(diff, row, kind));
@@ -32,7 +32,7 @@ pub fn show(diff: &Diff, kind: Kind) -> String {
     text
 }
 
-fn function(diff: &Diff, row: &DiffRow, kind: Kind) -> String {
+fn function(diff: &Diff, row: &DiffRow, kind: TextKind) -> String {
     let name = |side: &Option<Row>, of: &str| match side {
         Some(row) => format!("{of}: {} ({})", row.function, row.file),
         None => "/dev/null".to_owned(),
@@ -63,7 +63,7 @@ fn function(diff: &Diff, row: &DiffRow, kind: Kind) -> String {
 }
 
 /// The unified diff of two texts; empty if they are the same in all that counts.
-pub fn unified(old: &Texts, new: &Texts, kind: Kind, old_name: &str, new_name: &str) -> String {
+pub fn unified(old: &Texts, new: &Texts, kind: TextKind, old_name: &str, new_name: &str) -> String {
     let (old_lines, new_lines) = (old.of(kind), new.of(kind));
     let (old_keys, new_keys) = (scrub::keys(kind, old_lines), scrub::keys(kind, new_lines));
     let groups = similar::group_diff_ops(operations(&old_keys, &new_keys), CONTEXT);

@@ -1,7 +1,7 @@
 //! Native code read back: the bytes of one function to decoded, classified instructions.
 //!
 //! In: bytes, and what is known of their shape ([`Shape`]). Out: [`Instruction`]s in address order that cover every
-//! byte once; constants, jump tables and what cannot be decoded are [`Kind::Data`]. It never fails on bytes. The same
+//! byte once; constants, jump tables and what cannot be decoded are [`Control::Data`]. It never fails on bytes. The same
 //! bytes give the same text.
 //!
 //! | file | what |
@@ -30,7 +30,7 @@ use target_lexicon::Architecture;
 
 /// What an instruction does to control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum Control {
     /// Control goes on to the next one.
     Plain,
     /// A call.
@@ -47,10 +47,10 @@ pub enum Kind {
     Data,
 }
 
-impl Kind {
+impl Control {
     /// Control does not go on to the next instruction.
     pub fn ends_flow(self) -> bool {
-        matches!(self, Kind::Jump | Kind::Return | Kind::Trap | Kind::Data)
+        matches!(self, Control::Jump | Control::Return | Control::Trap | Control::Data)
     }
 }
 
@@ -92,7 +92,7 @@ pub struct Instruction {
     /// Mnemonic and operands, with one space between them; `.byte ...` for data.
     pub text: String,
     /// What it does to control.
-    pub kind: Kind,
+    pub kind: Control,
     /// Its address operand, if it has one relative to itself.
     pub reference: Option<Reference>,
     /// It reads memory by an explicit operand (`push`, `pop` and `call` do not count).
@@ -136,7 +136,7 @@ impl Instruction {
     /// Where a direct jump or branch goes inside of a function of `size` bytes.
     pub fn branch_target(&self, size: usize) -> Option<u32> {
         match self.kind {
-            Kind::Jump | Kind::Branch => self.target(size),
+            Control::Jump | Control::Branch => self.target(size),
             _ => None,
         }
     }
@@ -199,7 +199,7 @@ impl Machine {
 
 /// What an architecture's file says of an instruction.
 struct Class {
-    kind: Kind,
+    kind: Control,
     reference: Option<Reference>,
     loads: bool,
     stores: bool,
@@ -209,10 +209,10 @@ struct Class {
 impl Class {
     /// Neither control nor memory.
     fn plain() -> Class {
-        Class { kind: Kind::Plain, reference: None, loads: false, stores: false, frame: None }
+        Class { kind: Control::Plain, reference: None, loads: false, stores: false, frame: None }
     }
 
-    fn control(kind: Kind, reference: Option<Reference>) -> Class {
+    fn control(kind: Control, reference: Option<Reference>) -> Class {
         Class { kind, reference, ..Class::plain() }
     }
 }
@@ -248,16 +248,6 @@ impl Disassembler {
         let mut instructions = flow::decode(self, bytes, shape);
         self.drop_unset_frame_pointer(&mut instructions);
         instructions
-    }
-
-    /// What an instruction does.
-    fn classify(&self, text: &str, offset: u32, size: u32) -> Class {
-        match self.machine {
-            Machine::X86 => x86::classify(text, offset, size),
-            Machine::Aarch64 => aarch64::classify(text),
-            Machine::Riscv64 => riscv64::classify(text, offset),
-            Machine::S390x => s390x::classify(text),
-        }
     }
 
     /// The frame pointer's register is any register in functions that do not set it up.

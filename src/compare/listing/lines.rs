@@ -21,7 +21,7 @@ use crate::program::{Program, Target};
 /// Which text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum TextKind {
     /// BPF assembly.
     Bpf,
     /// CLIF, as the lifter makes it.
@@ -30,16 +30,16 @@ pub enum Kind {
     Asm,
 }
 
-impl Kind {
+impl TextKind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Bpf, Kind::Clif, Kind::Asm];
+    pub const ALL: [TextKind; 3] = [TextKind::Bpf, TextKind::Clif, TextKind::Asm];
 
     /// `bpf`, `clif`, `asm`.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Bpf => "bpf",
-            Kind::Clif => "clif",
-            Kind::Asm => "asm",
+            TextKind::Bpf => "bpf",
+            TextKind::Clif => "clif",
+            TextKind::Asm => "asm",
         }
     }
 }
@@ -87,11 +87,11 @@ pub struct Texts {
 
 impl Texts {
     /// One of the three.
-    pub fn of(&self, kind: Kind) -> &[TextLine] {
+    pub fn of(&self, kind: TextKind) -> &[TextLine] {
         match kind {
-            Kind::Bpf => &self.bpf,
-            Kind::Clif => &self.clif,
-            Kind::Asm => &self.asm,
+            TextKind::Bpf => &self.bpf,
+            TextKind::Clif => &self.clif,
+            TextKind::Asm => &self.asm,
         }
     }
 

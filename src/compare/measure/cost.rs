@@ -16,7 +16,7 @@
 //! outer loops; what stays connected without the edges to a loop's first block are the inner ones. A jump through a
 //! register may go to every block that nothing else leads to. Time is linear in the instructions.
 
-use crate::compare::disasm::{Instruction, Kind};
+use crate::compare::disasm::{Control, Instruction};
 
 /// Loops that count.
 const DEPTH: usize = 3;
@@ -39,8 +39,8 @@ pub(crate) fn cycles(instructions: &[Instruction], size: usize, is_outside: impl
 fn cost(instruction: &Instruction) -> u64 {
     let mnemonic = instruction.mnemonic();
     match instruction.kind {
-        Kind::Data => return 0,
-        Kind::Call => return 4,
+        Control::Data => return 0,
+        Control::Call => return 4,
         _ => {}
     }
     let name = mnemonic.rsplit(' ').next().unwrap_or(mnemonic);
@@ -104,7 +104,7 @@ impl Blocks {
             if let Some(target) = target(index) {
                 starts_block[target] = true;
             }
-            let ends_block = instruction.kind == Kind::Branch || instruction.kind.ends_flow();
+            let ends_block = instruction.kind == Control::Branch || instruction.kind.ends_flow();
             if let (true, Some(next)) = (ends_block, starts_block.get_mut(index + 1)) {
                 *next = true;
             }
@@ -134,12 +134,12 @@ impl Blocks {
                 is_reached[successor as usize] = true;
                 successors[block].push(successor);
             }
-            if kind == Kind::Jump && instructions[last].reference.is_none() && !is_outside(last) {
+            if kind == Control::Jump && instructions[last].reference.is_none() && !is_outside(last) {
                 successors[block].push(anywhere);
             }
         }
         let orphans = is_reached.iter().enumerate().filter(|(_, reached)| !**reached);
-        let orphans = orphans.filter(|&(block, _)| instructions[ranges[block].start].kind != Kind::Data);
+        let orphans = orphans.filter(|&(block, _)| instructions[ranges[block].start].kind != Control::Data);
         successors[anywhere as usize] = orphans.map(|(block, _)| block as u32).collect();
         Blocks { ranges, successors }
     }

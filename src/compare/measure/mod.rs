@@ -21,7 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::listing::{Kind, Source, TextLine, Texts};
+pub use super::listing::{Source, TextKind, TextLine, Texts};
 pub use hash::sha256;
 pub use native::{Foreign, ForeignRelocation, foreign};
 pub use translate::{Function, MeasureError, Measured, Want, program};

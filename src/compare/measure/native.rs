@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::hash::Hash;
 use super::{Measure, Measured, Measures, Want, cost};
-use crate::compare::disasm::{Disassembler, FrameBase, Instruction, Kind, Shape};
+use crate::compare::disasm::{Control, Disassembler, FrameBase, Instruction, Shape};
 use crate::compare::listing::{Places, Texts, assembly_lines, relocated};
 
 /// Native code that something else than this translator made.
@@ -72,15 +72,18 @@ pub(crate) fn count(
     let tail_calls = instructions
         .iter()
         .enumerate()
-        .filter(|&(index, instruction)| instruction.kind == Kind::Jump && is_outside(index));
+        .filter(|&(index, instruction)| instruction.kind == Control::Jump && is_outside(index));
     let tail_calls = tail_calls.count() as u64;
     Measures::from([
         (Measure::Bytes, size as u64),
-        (Measure::Insns, of(&|instruction| instruction.kind != Kind::Data)),
+        (Measure::Insns, of(&|instruction| instruction.kind != Control::Data)),
         (Measure::Spills, of(&|instruction| instruction.stores && slots.has(instruction))),
         (Measure::Reloads, of(&|instruction| instruction.loads && slots.has(instruction))),
-        (Measure::Calls, of(&|instruction| instruction.kind == Kind::Call) + tail_calls),
-        (Measure::Branches, of(&|instruction| matches!(instruction.kind, Kind::Jump | Kind::Branch)) - tail_calls),
+        (Measure::Calls, of(&|instruction| instruction.kind == Control::Call) + tail_calls),
+        (
+            Measure::Branches,
+            of(&|instruction| matches!(instruction.kind, Control::Jump | Control::Branch)) - tail_calls,
+        ),
         (Measure::Loads, of(&|instruction| instruction.loads)),
         (Measure::Stores, of(&|instruction| instruction.stores)),
         (Measure::Cycles, cost::cycles(instructions, size, is_outside)),
@@ -116,7 +119,7 @@ pub fn foreign(disassembler: &Disassembler, function: &Foreign<'_>, want: Want) 
 
 /// By how many bytes the first instructions lower the stack pointer, up to the first jump or call.
 fn frame(instructions: &[Instruction]) -> u64 {
-    let first = instructions.iter().take_while(|instruction| instruction.kind == Kind::Plain);
+    let first = instructions.iter().take_while(|instruction| instruction.kind == Control::Plain);
     first.map(|instruction| lowers_stack(&instruction.text)).sum()
 }
 

@@ -72,8 +72,7 @@ fn a_table_behind_all_code_ends_with_its_entries() {
         code.extend_from_slice(&(to - 39).to_le_bytes());
     }
     code.extend_from_slice(&[1, 2, 3, 4]);
-    let made =
-        run_to(function(code.clone(), &[0, 1, 10, 11]), 51, &[Pass::JumpTableBounds, Pass::ShortEncodings]);
+    let made = run_to(function(code.clone(), &[0, 1, 10, 11]), 51, &[Pass::JumpTableBounds, Pass::ShortEncodings]);
     assert!(text(&made).contains("jae 0xa\n"), "{}", text(&made));
     assert_eq!(made.code.last_chunk(), Some(&[1, 2, 3, 4]));
 }

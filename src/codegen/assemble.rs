@@ -11,16 +11,16 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
-use target_lexicon::Architecture;
 
 use super::compiled::{CodeRange, CompiledFunction, Keep, NativeFrame, StepOutcome};
 use super::error::CompileError;
 use super::extent::Extent;
 use super::unwind::Unwind;
 use super::unwind_rows;
-use crate::config::{Pass, Passes};
+use crate::config::{Need, Passes, TargetFacts};
 use crate::lift::DATA;
 use crate::program::Place;
+use crate::times::Times;
 use crate::x86;
 
 /// Compiles a function that the translator adds to the program.
@@ -29,7 +29,7 @@ use crate::x86;
 ///
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
-    assemble(isa, id, function, Keep::Code, Passes::NONE, &mut Context::new()).map_err(|reason| {
+    assemble(isa, id, function, Keep::Code, (Passes::NONE, None), &mut Context::new()).map_err(|reason| {
         let place = Box::new(Place {
             file: "the translator".to_owned(),
             section: ".text".to_owned(),
@@ -46,7 +46,7 @@ pub(super) fn assemble(
     id: FuncId,
     function: Function,
     keep: Keep,
-    passes: Passes,
+    (passes, times): (Passes, Option<&Times>),
     context: &mut Context,
 ) -> Result<CompiledFunction, String> {
     context.clear();
@@ -75,18 +75,9 @@ pub(super) fn assemble(
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
         steps: StepOutcome::default(),
     };
-    let has_steps = [
-        Pass::JumpTableBounds,
-        Pass::BlockPlacement,
-        Pass::Prologues,
-        Pass::LoopRotation,
-        Pass::ShortEncodings,
-        Pass::LoopAlignment,
-    ]
-    .iter()
-    .any(|&pass| passes.contains(pass));
-    if has_steps && isa.triple().architecture == Architecture::X86_64 {
-        x86::run(&mut made, end, isa, passes);
+    let has_steps = x86::STEPS.iter().any(|step| passes.contains(step.pass));
+    if has_steps && TargetFacts::of(isa).has(Need::MachineCodeSteps) {
+        x86::run(&mut made, end, isa, passes, times);
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)

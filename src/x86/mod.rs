@@ -6,12 +6,13 @@
 //!
 //! | what | file |
 //! |---|---|
+//! | the order of the steps | `pipeline.rs` |
 //! | bytes to fragments: instructions, jump tables, constants | `code/read.rs`, `fragments.rs`, `effects.rs` |
 //! | jump-table bounds checks by a branch | `steps/jump_table_bounds.rs` |
 //! | loop rotation | `steps/loop_rotation.rs` |
 //! | block placement | `steps/block_placement.rs`; blocks and edge weights: `code/blocks.rs` |
 //! | prologues and epilogues without a frame pointer, shrink wrapping | `steps/frame/` |
-//! | short encodings of one instruction | `code/short_encodings.rs` |
+//! | short encodings of one instruction | `steps/short_encodings.rs` |
 //! | loop alignment | `steps/loop_alignment.rs`, `code/alignment.rs` |
 //! | branch relaxation, and where everything lies | `code/relaxation.rs` |
 //! | fragments to bytes, and what refers to them | `code/write.rs` |
@@ -41,65 +42,30 @@
 
 mod check;
 mod code;
+mod pipeline;
 mod steps;
 
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
 
-use crate::codegen::compiled::{CompiledFunction, GivenUp};
-use crate::codegen::unwind::Unwind;
-use crate::config::{Pass, Passes};
-use check::Checker;
-use code::{read, write};
-use steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation};
+use crate::codegen::compiled::CompiledFunction;
+use crate::config::Passes;
+use crate::times::Times;
+pub(crate) use pipeline::STEPS;
 
 /// Runs the steps that are on over a function, whose instructions end at `end`. A function that does not pass the check
 /// stays as it was; in debug builds that is a panic.
-pub(crate) fn run(function: &mut CompiledFunction, end: CodeOffset, isa: &dyn TargetIsa, passes: Passes) {
-    match rewritten(function, end, isa, passes) {
-        Ok(made) => *function = made,
-        Err(reason) => function.steps.given_up = Some(reason),
-    }
-}
-
-fn rewritten(
-    function: &CompiledFunction,
+pub(crate) fn run(
+    function: &mut CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
     passes: Passes,
-) -> Result<CompiledFunction, GivenUp> {
-    let shortens = passes.contains(Pass::ShortEncodings);
-    let mut fragments = read::read(function, end, shortens)?;
-    let check = Checker::new(function, &fragments, isa, shortens);
-    let mut changed = Passes::NONE;
-    let mut done = |pass: Pass, has_changed: bool| changed = if has_changed { changed.with(pass) } else { changed };
-    if passes.contains(Pass::JumpTableBounds) {
-        done(Pass::JumpTableBounds, jump_table_bounds::check(&mut fragments, &function.code));
-        check.step(Pass::JumpTableBounds, &fragments, None)?;
+    times: Option<&Times>,
+) {
+    match pipeline::run(function, end, isa, passes, times) {
+        Ok(made) => *function = made,
+        Err(reason) => function.steps.given_up = Some(reason),
     }
-    if passes.contains(Pass::LoopRotation) {
-        done(Pass::LoopRotation, loop_rotation::rotate(&mut fragments, &function.code));
-        check.step(Pass::LoopRotation, &fragments, None)?;
-    }
-    if passes.contains(Pass::BlockPlacement) {
-        let has_changed;
-        (fragments, has_changed) = block_placement::reorder(fragments, &function.entries, &function.code);
-        done(Pass::BlockPlacement, has_changed);
-        check.step(Pass::BlockPlacement, &fragments, None)?;
-    }
-    let mut frame = None;
-    if passes.contains(Pass::Prologues) && function.unwind.as_ref().is_some_and(Unwind::has_rows) {
-        (fragments, frame) = frame::rewrite(fragments, &function.code);
-        done(Pass::Prologues, frame.is_some());
-        check.step(Pass::Prologues, &fragments, frame.as_ref())?;
-    }
-    let loops = if passes.contains(Pass::LoopAlignment) { loop_alignment::loops(&fragments) } else { Vec::new() };
-    done(Pass::LoopAlignment, !loops.is_empty());
-    let (mut made, layout) = write::write(function, &fragments, frame.as_ref(), &loops, isa, shortens)?;
-    done(Pass::ShortEncodings, shortens && layout.size < function.code.len() as CodeOffset);
-    made.steps.changed = changed;
-    check.made(None, &made, &fragments, &layout, frame.is_some())?;
-    Ok(made)
 }
 
 #[cfg(test)]

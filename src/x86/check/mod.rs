@@ -29,7 +29,6 @@ pub(crate) struct Checker<'a> {
     /// Its code, where it is to be walked.
     fragments: Option<Fragments>,
     isa: &'a dyn TargetIsa,
-    shortens: bool,
 }
 
 /// What is wrong.
@@ -50,10 +49,9 @@ impl<'a> Checker<'a> {
         function: &'a CompiledFunction,
         fragments: &Fragments,
         isa: &'a dyn TargetIsa,
-        shortens: bool,
     ) -> Checker<'a> {
         let fragments = cfg!(any(debug_assertions, test)).then(|| fragments.clone());
-        Checker { function, fragments, isa, shortens }
+        Checker { function, fragments, isa }
     }
 
     /// Checks the code after a step, in debug builds.
@@ -62,11 +60,12 @@ impl<'a> Checker<'a> {
         step: Pass,
         fragments: &Fragments,
         frame: Option<&WrittenFrame>,
+        short_branches: bool,
     ) -> Result<(), GivenUp> {
         if self.fragments.is_none() {
             return Ok(());
         }
-        let (made, layout) = write::write(self.function, fragments, frame, &[], self.isa, self.shortens)?;
+        let (made, layout) = write::write(self.function, fragments, frame, &[], self.isa, short_branches)?;
         self.made(Some(step), &made, fragments, &layout, frame.is_some())
     }
 
@@ -83,7 +82,7 @@ impl<'a> Checker<'a> {
             Ok(()) => Ok(()),
             Err(Mismatch::Effort) => Err(GivenUp::Effort),
             Err(wrong) => {
-                let step = step.map_or("align or short", Pass::name);
+                let step = step.map_or("writing", Pass::name);
                 debug_assert!(false, "x86: {step} made other code of function {:?}: {wrong:x?}", made.function);
                 Err(GivenUp::Check)
             }
@@ -100,7 +99,7 @@ impl<'a> Checker<'a> {
     ) -> Result<(), Mismatch> {
         constants_stay(self.function, made, fragments, layout)?;
         let Some(before) = &self.fragments else { return Ok(()) };
-        let after = read::read(made, layout.end_of_code(fragments), false).map_err(Mismatch::Unread)?;
+        let after = read::read(made, layout.end_of_code(fragments)).map_err(Mismatch::Unread)?;
         let frame = if has_frame { CraneliftFrame::read(before, &self.function.code) } else { None };
         if has_frame && frame.is_none() {
             return Err(Mismatch::Frame(0, "there was no such frame"));

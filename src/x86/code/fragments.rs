@@ -120,7 +120,7 @@ pub(crate) fn long_branch(condition: Option<u8>) -> u32 {
 }
 
 /// The fragments of a function, in the order in which they will be written.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Fragments {
     list: Vec<Fragment>,
     labels: Labels,
@@ -151,6 +151,11 @@ impl Fragments {
     pub(crate) fn replace(&mut self, index: usize, by: Fragment) {
         let place = &mut self.list[index];
         *place = Fragment { label: place.label, extent: place.extent, ..by };
+    }
+
+    /// Gives an instruction other bytes that do the same.
+    pub(crate) fn rewrite(&mut self, index: usize, bytes: InstructionBytes) {
+        self.list[index].kind = Kind::Rewritten(bytes);
     }
 
     /// Leaves no bytes of one.

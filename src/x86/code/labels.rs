@@ -9,7 +9,7 @@ use std::ops::Range;
 /// The index of no fragment.
 const NONE: u32 = u32::MAX;
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Labels {
     /// For each byte of the code, the index of the fragment that stands for it, or of the first one behind it.
     by_offset: Vec<u32>,

@@ -3,7 +3,7 @@
 //! | | file |
 //! |---|---|
 //! | the fragments of a function: instructions, jump tables, constants | `fragments.rs`, found by their labels: `labels.rs` |
-//! | the bytes of an instruction; shorter ones that do the same | `bytes.rs`, `short_encodings.rs` |
+//! | the bytes of an instruction | `bytes.rs` |
 //! | bytes to fragments | `read.rs` |
 //! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
 //! | targets of branches | `targets.rs` |
@@ -21,6 +21,5 @@ pub(crate) mod fragments;
 mod labels;
 pub(crate) mod read;
 pub(crate) mod relaxation;
-mod short_encodings;
 pub(crate) mod targets;
 pub(crate) mod write;

@@ -19,7 +19,6 @@ use iced_x86::{Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactor
 
 use super::effects::Effects;
 use super::fragments::{Fragment, Fragments, Kind};
-use super::short_encodings;
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 
 /// The largest size and alignment of a constant.
@@ -28,8 +27,8 @@ const MAX_CONSTANT: u32 = 64;
 /// Bytes of an entry of a jump table.
 const ENTRY: u32 = 4;
 
-/// Reads a function whose instructions end at `end`. With `shortens`, instructions have shorter encodings.
-pub(crate) fn read(function: &CompiledFunction, end: u32, shortens: bool) -> Result<Fragments, GivenUp> {
+/// Reads a function whose instructions end at `end`.
+pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Fragments, GivenUp> {
     let code = &function.code[..];
     let size = u32::try_from(code.len()).map_err(|_| GivenUp::Unaccounted)?;
     let mut starts: Vec<u32> = std::iter::once(0).chain(function.entries.iter().copied()).collect();
@@ -42,7 +41,7 @@ pub(crate) fn read(function: &CompiledFunction, end: u32, shortens: bool) -> Res
     if end > size || starts.last().is_none_or(|&last| last >= end) {
         return Err(GivenUp::Unaccounted);
     }
-    let mut reader = Reader::new(function, end, shortens)?;
+    let mut reader = Reader::new(function, end)?;
     for (index, &start) in starts.iter().enumerate() {
         reader.block(start, starts.get(index + 1).copied().unwrap_or(end))?;
     }
@@ -58,7 +57,6 @@ pub(crate) fn read(function: &CompiledFunction, end: u32, shortens: bool) -> Res
 struct Reader<'a> {
     code: &'a [u8],
     end: u32,
-    shortens: bool,
     /// Where relocations are, in order.
     relocated: Vec<u32>,
     decoder: Decoder<'a>,
@@ -72,7 +70,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(function: &'a CompiledFunction, end: u32, shortens: bool) -> Result<Reader<'a>, GivenUp> {
+    fn new(function: &'a CompiledFunction, end: u32) -> Result<Reader<'a>, GivenUp> {
         let code = &function.code[..];
         let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
         relocated.sort_unstable();
@@ -80,7 +78,6 @@ impl<'a> Reader<'a> {
         Ok(Reader {
             code,
             end,
-            shortens,
             relocated,
             decoder: Decoder::with_ip(64, instructions, 0, DecoderOptions::NONE),
             instruction: Instruction::default(),
@@ -143,7 +140,7 @@ impl<'a> Reader<'a> {
             Kind::Instruction
         } else {
             let displacement = self.decoder.get_constant_offsets(instruction).displacement_offset();
-            kind(instruction, bytes, displacement, self.shortens)?
+            kind(instruction, bytes, displacement)?
         };
         if let Kind::PcRelative { to, .. } = kind
             && to >= self.end
@@ -193,7 +190,7 @@ fn refers_to_fragments(fragments: &Fragments, code: &[u8], end: u32) -> bool {
 }
 
 /// What an instruction without a relocation becomes.
-fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize, shortens: bool) -> Result<Kind, GivenUp> {
+fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<Kind, GivenUp> {
     let is_near = (0..instruction.op_count()).any(|operand| {
         matches!(instruction.op_kind(operand), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
     });
@@ -212,6 +209,5 @@ fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize, shortens: 
         let at = u8::try_from(displacement).map_err(|_| GivenUp::Instruction)?;
         return Ok(Kind::PcRelative { to, at });
     }
-    let short = if shortens { short_encodings::shorten(bytes) } else { None };
-    Ok(short.map_or(Kind::Instruction, Kind::Rewritten))
+    Ok(Kind::Instruction)
 }

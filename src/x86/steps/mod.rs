@@ -6,12 +6,12 @@
 //! | loop rotation | `loop_rotation.rs` |
 //! | block placement | `block_placement.rs` |
 //! | prologues and epilogues without a frame pointer, shrink wrapping | `frame/` |
+//! | short encodings of one instruction | `short_encodings.rs` |
 //! | loop alignment | `loop_alignment.rs` |
-//!
-//! Short encodings are chosen when code is read and laid out (`../code/`): they depend on nothing but the instruction.
 
 pub(crate) mod block_placement;
 pub(crate) mod frame;
 pub(crate) mod jump_table_bounds;
 pub(crate) mod loop_alignment;
 pub(crate) mod loop_rotation;
+pub(crate) mod short_encodings;

@@ -7,6 +7,7 @@ use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::config::Pass;
 use crate::x86::check::{Checker, Mismatch};
 use crate::x86::code::{read, write};
+use crate::x86::steps::short_encodings;
 
 /// test %rdi, %rdi; jne 15; xor constant(%rip), %rax; ret; add $1, %eax; movsd the next constant(%rip), %xmm0; ret; padding;
 /// `ret`s and branches as constants.
@@ -27,7 +28,7 @@ fn constants() -> (CompiledFunction, u32) {
 }
 
 fn reason(function: &CompiledFunction, end: u32) -> Option<GivenUp> {
-    read::read(function, end, true).err()
+    read::read(function, end).err()
 }
 
 #[test]
@@ -78,8 +79,9 @@ fn each_byte_is_accounted_for() {
 /// What the check finds in new code with a byte changed.
 fn wrong(function: &CompiledFunction, end: u32, at: usize, from: u8, to: u8) -> Result<(), Mismatch> {
     let isa: &dyn TargetIsa = &*isa();
-    let fragments = read::read(function, end, true).unwrap();
-    let check = Checker::new(function, &fragments, isa, true);
+    let mut fragments = read::read(function, end).unwrap();
+    let check = Checker::new(function, &fragments, isa);
+    short_encodings::run(&mut fragments, &function.code);
     let (mut made, layout) = write::write(function, &fragments, None, &[], isa, true).unwrap();
     check.compare(&made, &fragments, &layout, false).unwrap();
     assert_eq!(made.code[at], from, "{:02x?}", made.code);

@@ -9,13 +9,27 @@
 //!
 //! Prefixes other than `REX` are left alone.
 
-use super::bytes::InstructionBytes;
+use crate::x86::code::bytes::InstructionBytes;
+use crate::x86::code::fragments::{Fragments, Kind};
 
 /// `REX` with nothing but `W`.
 const REX_W: u8 = 0x48;
 
+/// Gives instructions shorter encodings, unless a relocation is in them.
+pub(crate) fn run(fragments: &mut Fragments, code: &[u8]) {
+    for index in 0..fragments.len() {
+        let fragment = &fragments[index];
+        if matches!(fragment.kind, Kind::Instruction)
+            && !fragment.is_relocated
+            && let Some(short) = fragment.bytes(code).and_then(shorten)
+        {
+            fragments.rewrite(index, short);
+        }
+    }
+}
+
 /// A shorter encoding of one whole instruction, which has no address relative to itself.
-pub(crate) fn shorten(bytes: &[u8]) -> Option<InstructionBytes> {
+fn shorten(bytes: &[u8]) -> Option<InstructionBytes> {
     let rex = usize::from(bytes.first()? & 0xf0 == 0x40);
     let (prefix, rest) = bytes.split_at(rex);
     match rest {

@@ -1,0 +1,145 @@
+//! The steps over machine code, in the order in which they run: the rows of [`STEPS`], and nothing else decides it.
+//!
+//! In: a function as Cranelift made it. Out: the function after all steps that are on, or why it stays as it is. In debug
+//! builds, the code is written and checked after each step, and a failure names the step.
+
+use cranelift_codegen::binemit::CodeOffset;
+use cranelift_codegen::isa::TargetIsa;
+
+use super::check::Checker;
+use super::code::alignment::AlignedLoop;
+use super::code::fragments::Fragments;
+use super::code::read;
+use super::code::write::{self, WrittenFrame};
+use super::steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings};
+use crate::codegen::compiled::{CompiledFunction, GivenUp};
+use crate::codegen::unwind::Unwind;
+use crate::config::{Pass, Passes};
+use crate::times::{Times, time_pass};
+
+/// A step, as a row of the pipeline.
+pub(crate) struct Step {
+    /// Its switch.
+    pub(crate) pass: Pass,
+    /// What runs before it if it is on, and why.
+    pub(crate) after: &'static [(Pass, &'static str)],
+    /// Runs it, and says whether it changed anything.
+    run: fn(&mut Work<'_>) -> bool,
+}
+
+/// The steps, in order.
+pub(crate) const STEPS: &[Step] = &[
+    Step { pass: Pass::ShortEncodings, after: &[], run: short_encodings },
+    Step { pass: Pass::JumpTableBounds, after: &[], run: jump_table_bounds },
+    Step { pass: Pass::LoopRotation, after: &[], run: loop_rotation },
+    Step {
+        pass: Pass::BlockPlacement,
+        after: &[
+            (Pass::JumpTableBounds, "the branch out of a table's bounds is an edge like others"),
+            (Pass::LoopRotation, "where loops go back is settled"),
+        ],
+        run: block_placement,
+    },
+    Step {
+        pass: Pass::Prologues,
+        after: &[(Pass::BlockPlacement, "which exits are early depends on the order of blocks")],
+        run: prologues,
+    },
+    Step {
+        pass: Pass::LoopAlignment,
+        after: &[(Pass::Prologues, "instructions have their final sizes")],
+        run: loop_alignment,
+    },
+];
+
+/// A function while the steps run.
+struct Work<'f> {
+    /// The function as Cranelift made it.
+    function: &'f CompiledFunction,
+    fragments: Fragments,
+    /// Whether branches are short where they reach.
+    short_branches: bool,
+    /// Its new frame, if it has one.
+    frame: Option<WrittenFrame>,
+    /// The loops that are aligned.
+    loops: Vec<AlignedLoop>,
+}
+
+/// Runs the steps that are on; the function's instructions end at `end`.
+pub(super) fn run(
+    function: &CompiledFunction,
+    end: CodeOffset,
+    isa: &dyn TargetIsa,
+    passes: Passes,
+    times: Option<&Times>,
+) -> Result<CompiledFunction, GivenUp> {
+    let fragments = read::read(function, end)?;
+    let checker = Checker::new(function, &fragments, isa);
+    let mut work = Work { function, fragments, short_branches: false, frame: None, loops: Vec::new() };
+    let mut changed = Passes::NONE;
+    for step in STEPS.iter().filter(|step| passes.contains(step.pass)) {
+        if time_pass(times, step.pass, || (step.run)(&mut work)) {
+            changed = changed.with(step.pass);
+        }
+        checker.step(step.pass, &work.fragments, work.frame.as_ref(), work.short_branches)?;
+    }
+    let Work { fragments, short_branches, frame, loops, .. } = work;
+    let (mut made, layout) = write::write(function, &fragments, frame.as_ref(), &loops, isa, short_branches)?;
+    // Whether anything became shorter is known once everything is laid out.
+    if (layout.size as usize) >= function.code.len() {
+        changed = changed.without(Pass::ShortEncodings);
+    }
+    made.steps.changed = changed;
+    checker.made(None, &made, &fragments, &layout, frame.is_some())?;
+    Ok(made)
+}
+
+fn short_encodings(work: &mut Work<'_>) -> bool {
+    work.short_branches = true;
+    short_encodings::run(&mut work.fragments, &work.function.code);
+    true
+}
+
+fn jump_table_bounds(work: &mut Work<'_>) -> bool {
+    jump_table_bounds::check(&mut work.fragments, &work.function.code)
+}
+
+fn loop_rotation(work: &mut Work<'_>) -> bool {
+    loop_rotation::rotate(&mut work.fragments, &work.function.code)
+}
+
+fn block_placement(work: &mut Work<'_>) -> bool {
+    let fragments = std::mem::take(&mut work.fragments);
+    let (fragments, has_changed) = block_placement::reorder(fragments, &work.function.entries, &work.function.code);
+    work.fragments = fragments;
+    has_changed
+}
+
+fn prologues(work: &mut Work<'_>) -> bool {
+    if !work.function.unwind.as_ref().is_some_and(Unwind::has_rows) {
+        return false;
+    }
+    let fragments = std::mem::take(&mut work.fragments);
+    (work.fragments, work.frame) = frame::rewrite(fragments, &work.function.code);
+    work.frame.is_some()
+}
+
+fn loop_alignment(work: &mut Work<'_>) -> bool {
+    work.loops = loop_alignment::loops(&work.fragments);
+    !work.loops.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_run_after_what_they_come_after() {
+        let place = |pass| STEPS.iter().position(|step| step.pass == pass);
+        for (index, step) in STEPS.iter().enumerate() {
+            for &(earlier, why) in step.after {
+                assert!(place(earlier).is_some_and(|place| place < index), "{}: {why}", step.pass.name());
+            }
+        }
+    }
+}

@@ -1,48 +1,16 @@
-//! The command line's words, as clap reads them.
+//! Options that several commands have, and those of the commands that have no file for them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bpf2native::Cache;
+use bpf2native::compare::measure::TextKind;
 use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange};
 use bpf2native::program::prefix::PrefixMap;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use target_lexicon::Triple;
 
-use super::diff::DiffArguments;
-use super::golden::GoldenArguments;
-use super::report::ReportArguments;
 use super::types::Types;
-
-/// Translates BPF objects into native code.
-///
-/// Without a command, translates objects and archives (as `clang -target bpf`, gcc and rustc make them) into an
-/// executable. A call to an undefined symbol is a native call to that symbol.
-#[derive(Parser)]
-#[command(name = "bpf2native", version, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Exit status: 0 done, 1 the work failed, 2 wrong use. `run` passes the program's own.")]
-pub struct Cli {
-    #[command(subcommand)]
-    pub command: Option<Verb>,
-    #[command(flatten)]
-    pub build: Build,
-}
-
-#[derive(Subcommand)]
-pub enum Verb {
-    /// Translate in memory and run; the exit status is the program's
-    Run(Box<Run>),
-    /// Show sections, functions, imports with their prototypes, maps, and what is unresolved
-    Inspect(Inspect),
-    /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o
-    Cflags(Cflags),
-    /// Show or save what the code of each function is like
-    Report(Box<ReportArguments>),
-    /// Compare code generation: two objects, folders, saved reports, settings, or another compiler's code
-    Diff(Box<DiffArguments>),
-    /// Keep the code of functions as text beside the sources, and check that it is the same
-    Golden(Box<GoldenArguments>),
-}
 
 /// What to read.
 #[derive(Args)]
@@ -262,4 +230,26 @@ pub struct Cflags {
     /// Put bpf2native.h into this folder [default: beside the command, or in the user's cache]
     #[arg(long, value_name = "DIR")]
     pub header_dir: Option<PathBuf>,
+}
+
+/// Which text of a function is shown or kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOption {
+    /// Native assembly
+    Asm,
+    /// Cranelift's intermediate language
+    Clif,
+    /// BPF assembly
+    Bpf,
+}
+
+impl TextOption {
+    /// The library's name of it.
+    pub fn kind(self) -> TextKind {
+        match self {
+            TextOption::Asm => TextKind::Asm,
+            TextOption::Clif => TextKind::Clif,
+            TextOption::Bpf => TextKind::Bpf,
+        }
+    }
 }

@@ -15,8 +15,11 @@ use bpf2native::select::entry::EntryPoints;
 use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};
+use super::console::{print, warn};
+use super::errors::{Usage, WrongOptions};
+use super::outputs;
+use super::program::read;
 use super::timing::Timing;
-use super::{Usage, WrongOptions, outputs, print, read, warn};
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let emit = match (arguments.object, arguments.shared, arguments.emit) {

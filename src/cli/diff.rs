@@ -5,15 +5,17 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bpf2native::compare::diff::{self, Condition, Diff, DiffRow, Given, GivenSide, Setting, State};
-use bpf2native::compare::measure::{TextKind, Want};
+use bpf2native::compare::measure::Want;
 use bpf2native::compare::report::{Inputs, Report};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Args, Command, FromArgMatches, Parser, ValueEnum};
 
-use super::args::Generation;
+use super::args::{Generation, TextOption};
+use super::console::warn;
+use super::errors::{Usage, WrongOptions};
+use super::outputs;
 use super::progress::Progress;
-use super::report::{Selection, check_names, parse};
+use super::rows::{RowOptions, check_names, parse};
 use super::types::Types;
-use super::{Usage, outputs, warn};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
@@ -56,13 +58,13 @@ pub struct DiffArguments {
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
-    pub selection: Selection,
+    pub rows: RowOptions,
     /// How to show it
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
     /// Show the unified diff of the functions that differ, instead
     #[arg(long, value_name = "TEXT")]
-    pub show: Option<Text>,
+    pub show: Option<TextOption>,
     /// Exit with 1 only if some row meets this: 'new failure', or a filter such as 'bytes_pct>10'
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true, value_parser = parse::<Condition>)]
     pub fail_on: Vec<Condition>,
@@ -89,27 +91,6 @@ pub enum Format {
     Html,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Text {
-    /// Native assembly
-    Asm,
-    /// Cranelift's intermediate language
-    Clif,
-    /// BPF assembly
-    Bpf,
-}
-
-impl Text {
-    /// The library's.
-    pub fn kind(self) -> TextKind {
-        match self {
-            Text::Asm => TextKind::Asm,
-            Text::Clif => TextKind::Clif,
-            Text::Bpf => TextKind::Bpf,
-        }
-    }
-}
-
 /// Options of one side.
 #[derive(Parser)]
 #[command(no_binary_name = true, disable_help_flag = true)]
@@ -119,42 +100,43 @@ struct SideOptions {
 }
 
 /// The options for both sides, and then those of one, which count more.
-fn generation(option: &str, words: &str) -> anyhow::Result<Generation> {
+fn generation(command: &Command, option: &str, words: &str) -> anyhow::Result<Generation> {
     let refuse = |error: clap::Error| {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        super::WrongOptions(format!("{option}: {first}"))
+        WrongOptions(format!("{option}: {first}"))
     };
     // What is wrong with the words alone is said of them alone.
     SideOptions::try_parse_from(words.split_whitespace()).map_err(refuse)?;
     let arguments = std::env::args_os().chain(words.split_whitespace().map(Into::into));
-    let command = super::args::Cli::command().mut_subcommand("diff", |diff| diff.args_override_self(true));
+    let command = command.clone().mut_subcommand("diff", |diff| diff.args_override_self(true));
     let matches = command.try_get_matches_from(arguments).map_err(refuse)?;
     let (_, diff) = matches.subcommand().context("`diff` is the command")?;
     Ok(Generation::from_arg_matches(diff).map_err(refuse)?)
 }
 
-pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
+/// Runs `diff`; `command` is the whole command line's, which the options of one side are read by.
+pub fn diff(arguments: &DiffArguments, command: Command) -> anyhow::Result<ExitCode> {
     let optional = [&arguments.new, &arguments.against].into_iter().flatten();
     let inputs = std::iter::once(&arguments.old).chain(optional).map(PathBuf::as_path);
     let inputs = inputs.chain(arguments.types.paths());
     outputs::check(outputs::file(arguments.output.as_ref()).as_slice(), inputs)?;
-    let columns = arguments.selection.stats(COLUMNS, false)?;
+    let columns = arguments.rows.stats(COLUMNS, false)?;
     let want = match (arguments.show, arguments.format) {
         (None, Format::Table | Format::Csv | Format::Json | Format::Md) => Want::Numbers,
         (Some(_), _) | (_, Format::Html) => Want::Texts,
     };
-    let mut diff = compared(arguments, want)?;
+    let mut diff = compared(arguments, &command, want)?;
     warn(&diff.notes);
     // Functions of identical files have no rows, and may be meant.
     if diff.identical_files == 0 {
-        arguments.selection.check(&diff.rows)?;
+        arguments.rows.check(&diff.rows)?;
         let unmatched = arguments.fail_on.iter().find_map(|condition| condition.unmatched(&diff.rows));
         check_names("--fail-on", unmatched)?;
     }
     let fails = failure(arguments, &diff.rows);
     let unfiltered = diff.rows.clone();
-    diff.rows = arguments.selection.rows(std::mem::take(&mut diff.rows));
+    diff.rows = arguments.rows.rows(std::mem::take(&mut diff.rows));
     let text = text(arguments, &diff, &columns);
     let differs = diff.differs();
     diff.rows = unfiltered;
@@ -196,7 +178,7 @@ fn text(arguments: &DiffArguments, diff: &Diff, columns: &[diff::Stat]) -> Strin
     }
 }
 
-fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
+fn compared(arguments: &DiffArguments, command: &Command, want: Want) -> anyhow::Result<Diff> {
     let btf = arguments.types.read()?;
     if let Some(against) = &arguments.against {
         let inputs = Inputs::find(std::slice::from_ref(&arguments.old))?;
@@ -217,7 +199,7 @@ fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
     let side = |path: &Path, letter: &str, words: &str| -> anyhow::Result<GivenSide> {
         let config = match words {
             "" => arguments.generation.config(),
-            words => generation(letter, words)?.config(),
+            words => generation(command, letter, words)?.config(),
         };
         let name = match words {
             "" => path.display().to_string(),

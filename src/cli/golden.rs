@@ -8,10 +8,10 @@ use bpf2native::compare::measure::TextKind;
 use bpf2native::program::prefix::PrefixMap;
 use clap::Args;
 
-use super::args::Generation;
-use super::diff::Text;
+use super::args::{Generation, TextOption};
+use super::console::print;
+use super::errors::Usage;
 use super::progress::Progress;
-use super::{Usage, print};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -30,7 +30,7 @@ pub struct GoldenArguments {
     pub bless: bool,
     /// Which texts [default: asm]
     #[arg(long = "text", value_name = "TEXT")]
-    pub texts: Vec<Text>,
+    pub texts: Vec<TextOption>,
     /// Begin paths of source files with NEW instead of OLD (with --bless)
     #[arg(long, value_name = "OLD=NEW", requires = "bless")]
     pub map_prefix: Vec<PrefixMap>,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bpf2native::files;
 
-use super::{WrongOptions, print};
+use super::console::print;
+use super::errors::WrongOptions;
 
 /// Refuses outputs that are inputs, or each other, whichever names and links lead there.
 pub fn check<'a>(outputs: &[&Path], inputs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {

@@ -14,8 +14,9 @@ use bpf2native::times::Phase;
 use bpf2native::{Config, Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
+use super::console::warn;
+use super::program::read;
 use super::timing::Timing;
-use super::{read, warn};
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();

@@ -1,4 +1,4 @@
-//! The main job: objects to an executable, a shared library, an object or text.
+//! Without a command: translates objects to an executable, a shared library, an object or text.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ fn check_outputs(arguments: &Build, output: &Output) -> anyhow::Result<()> {
     outputs::check(&outputs, inputs.chain(linked))
 }
 
-/// The output that was asked for, or the customary one: text to standard output, `x.native.o` beside `x.o`, and, as
+/// The output that was asked for, or the default: text to standard output, `x.native.o` beside `x.o`, and, as
 /// cc, `a.out`.
 fn output(arguments: &Build, emit: Emit) -> anyhow::Result<Output> {
     if let Some(path) = &arguments.output {

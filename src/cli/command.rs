@@ -1,4 +1,4 @@
-//! The commands: a leaf of clap's tree each, with their options.
+//! The commands, as clap reads them.
 
 use clap::{Parser, Subcommand};
 
@@ -13,7 +13,9 @@ use super::report::ReportArguments;
 /// executable. A call to an undefined symbol is a native call to that symbol.
 #[derive(Parser)]
 #[command(name = "bpf2native", version, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Exit status: 0 done, 1 the work failed, 2 wrong use. `run` passes the program's own.")]
+#[command(
+    after_help = "Exit status: 0 success, 1 failure, 2 usage error. `run` exits with the program's own status."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -23,16 +25,16 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Translate in memory and run; the exit status is the program's
+    /// Translate in memory and run; exits with the program's status
     Run(Box<Run>),
-    /// Show sections, functions, imports with their prototypes, maps, and what is unresolved
+    /// Show sections, functions, imports with their prototypes, and maps
     Inspect(Inspect),
     /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o
     Cflags(Cflags),
-    /// Show or save what the code of each function is like
+    /// Measure the code of each function; show or save the numbers
     Report(Box<ReportArguments>),
     /// Compare code generation: two objects, folders, saved reports, settings, or another compiler's code
     Diff(Box<DiffArguments>),
-    /// Keep the code of functions as text beside the sources, and check that it is the same
+    /// Keep golden texts of functions' code beside the sources, and check the code against them
     Golden(Box<GoldenArguments>),
 }

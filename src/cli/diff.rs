@@ -1,4 +1,4 @@
-//! `diff`: two sides compared, function by function.
+//! `diff`: compares two sides, function by function.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use super::types::Types;
 const COLUMNS: &str =
     "file,function,state,bytes_a,bytes_b,bytes_diff,bytes_pct,insns_diff,spills_diff,reloads_diff,cycles_pct";
 
-/// What `--fail-on` is in continuous integration.
+/// The `--fail-on` condition where CI is set and none is given.
 const IN_CI: Condition = Condition::NewFailure;
 
 const AFTER_HELP: &str = "\
@@ -45,7 +45,7 @@ pub struct DiffArguments {
     /// What to compare it with; not needed with --a and --b, or --against
     #[arg(value_name = "NEW")]
     pub new: Option<PathBuf>,
-    /// Options for side a, beside those for both: '-O1', '--target aarch64'
+    /// Options for side a, in addition to those for both: '-O1', '--target aarch64'
     #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, default_value = "", hide_default_value = true)]
     pub a: String,
     /// Options for side b
@@ -54,18 +54,18 @@ pub struct DiffArguments {
     /// Compare with a native object of the same source, made by another compiler, or with the kernel's JIT (`kernel`)
     #[arg(long, value_name = "NATIVE.o|kernel", conflicts_with_all = ["new", "a", "b"])]
     pub against: Option<PathBuf>,
-    /// Look at files that are identical too
+    /// Compare files that are identical too
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
     pub rows: RowOptions,
-    /// How to show it
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
-    /// Show the unified diff of the functions that differ, instead
+    /// Show unified diffs of the functions that differ, instead of a table
     #[arg(long, value_name = "TEXT")]
     pub show: Option<TextOption>,
-    /// Exit with 1 only if some row meets this: 'new failure', or a filter such as 'bytes_pct>10'
+    /// Exit with 1 only if some row meets this condition: 'new failure', or a filter such as 'bytes_pct>10'
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true, value_parser = parse::<Condition>)]
     pub fail_on: Vec<Condition>,
     /// Write to this file; `-` is standard output
@@ -83,7 +83,7 @@ pub enum Format {
     Table,
     /// Comma-separated values
     Csv,
-    /// All there is, for programs
+    /// Everything, for programs
     Json,
     /// Markdown, for a comment in a pull request
     Md,
@@ -99,14 +99,14 @@ struct SideOptions {
     generation: Generation,
 }
 
-/// The options for both sides, and then those of one, which count more.
+/// The options for both sides, overridden by those of one side.
 fn generation(command: &Command, option: &str, words: &str) -> anyhow::Result<Generation> {
     let refuse = |error: clap::Error| {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         WrongOptions(format!("{option}: {first}"))
     };
-    // What is wrong with the words alone is said of them alone.
+    // Errors in the words alone are reported without the rest of the command line.
     SideOptions::try_parse_from(words.split_whitespace()).map_err(refuse)?;
     let arguments = std::env::args_os().chain(words.split_whitespace().map(Into::into));
     let command = command.clone().mut_subcommand("diff", |diff| diff.args_override_self(true));
@@ -128,7 +128,7 @@ pub fn diff(arguments: &DiffArguments, command: Command) -> anyhow::Result<ExitC
     };
     let mut diff = compared(arguments, &command, want)?;
     warn(&diff.notes);
-    // Functions of identical files have no rows, and may be meant.
+    // Functions of identical files have no rows, so that a name without a row may be one of theirs.
     if diff.identical_files == 0 {
         arguments.rows.check(&diff.rows)?;
         let unmatched = arguments.fail_on.iter().find_map(|condition| condition.unmatched(&diff.rows));
@@ -145,7 +145,7 @@ pub fn diff(arguments: &DiffArguments, command: Command) -> anyhow::Result<ExitC
     Ok(ExitCode::from(u8::from(is_failure)))
 }
 
-/// Whether a condition holds; none if there is none.
+/// Whether a condition holds; none if there are no conditions.
 fn failure(arguments: &DiffArguments, rows: &[DiffRow]) -> Option<bool> {
     let is_ci = std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0");
     let conditions = match &arguments.fail_on[..] {
@@ -162,7 +162,7 @@ fn text(arguments: &DiffArguments, diff: &Diff, columns: &[diff::Stat]) -> Strin
     if let Some(text) = arguments.show {
         return diff::show(diff, text.kind());
     }
-    // Unless they are asked for, rows that are the same are not shown.
+    // Rows of functions that are the same are shown with `--all` only.
     let is_shown = |row: &&DiffRow| arguments.all || row.state != State::Same;
     let rows: Vec<DiffRow> = diff.rows.iter().filter(is_shown).cloned().collect();
     match arguments.format {
@@ -226,7 +226,7 @@ fn compared(arguments: &DiffArguments, command: &Command, want: Want) -> anyhow:
     Ok(diff::sides(&a, &b, want, arguments.all, &|object| progress.step(object))?)
 }
 
-/// The saved report in a file; none in a folder, or a file that is no JSON.
+/// The saved report in a file; none for a folder, or a file that is not JSON.
 fn saved(path: &Path) -> anyhow::Result<Option<Report>> {
     let name = path.display().to_string();
     if path.is_dir() {

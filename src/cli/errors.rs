@@ -27,7 +27,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref().is_some_and(is_pipe))
 }
 
-/// The exit status of what is done, or of what failed: wrong use has one of its own.
+/// The exit status of a command that is done, or that failed: a usage error has a status of its own.
 pub fn exit_status(done: anyhow::Result<ExitCode>, failure: u8) -> ExitCode {
     match done {
         Ok(status) => status,
@@ -40,7 +40,7 @@ pub fn exit_status(done: anyhow::Result<ExitCode>, failure: u8) -> ExitCode {
     }
 }
 
-/// What went wrong and why, each cause once: many errors say their cause themselves.
+/// An error with its causes, each once: many errors name their cause themselves.
 fn message(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

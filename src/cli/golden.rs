@@ -1,4 +1,4 @@
-//! `golden`: texts of functions that are kept beside the sources, and checked.
+//! `golden`: keeps texts of functions beside the sources, and checks the code against them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,9 +15,9 @@ use super::progress::Progress;
 
 #[derive(Args)]
 #[command(after_help = "\
-Exit status: 0 the texts are as they were, 1 they differ, 2 trouble.
+Exit status: 0 the code is as in the texts, 1 it differs, 2 trouble.
 
-The folder remembers the objects and the options: name them with --bless to set them, and leave them out after that.")]
+The folder records the objects and the options: give them with --bless, and leave them out after that.")]
 pub struct GoldenArguments {
     /// The folder of the texts
     #[arg(value_name = "DIR")]
@@ -25,13 +25,13 @@ pub struct GoldenArguments {
     /// BPF objects, and folders of them (with --bless)
     #[arg(value_name = "OBJECT", requires = "bless")]
     pub objects: Vec<PathBuf>,
-    /// Write the texts as they are now
+    /// Accept the code as it is now: write the texts
     #[arg(long)]
     pub bless: bool,
     /// Which texts [default: asm]
     #[arg(long = "text", value_name = "TEXT")]
     pub texts: Vec<TextOption>,
-    /// Begin paths of source files with NEW instead of OLD (with --bless)
+    /// Replace the prefix OLD of source paths by NEW (with --bless)
     #[arg(long, value_name = "OLD=NEW", requires = "bless")]
     pub map_prefix: Vec<PrefixMap>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `inspect`: what objects hold and what they ask for.
+//! `inspect`: the contents of objects, and their imports.
 
 use std::fmt::Write;
 

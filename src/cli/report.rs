@@ -1,4 +1,4 @@
-//! `report`: what the code of objects is like, to be shown or saved.
+//! `report`: measures the code of objects, to be shown or saved.
 
 use std::path::PathBuf;
 
@@ -27,19 +27,19 @@ pub struct ReportArguments {
     /// BPF objects, and folders of them (all files in them that end in .o)
     #[arg(value_name = "OBJECT", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Merge reports of the parts of a whole
+    /// Merge the reports of shards
     #[arg(long, conflicts_with_all = ["shard", "btf", "texts"])]
     pub merge: bool,
-    /// Only a part of the objects: 3/8 is the third of eight
+    /// Measure only one shard of the objects: 3/8 is the third of eight
     #[arg(long, value_name = "N/OF", value_parser = parse_shard)]
     pub shard: Option<Shard>,
-    /// Keep the texts of the functions too, for `diff --show` and HTML
+    /// Save the texts of the functions too, for `diff --show` and HTML
     #[arg(long)]
     pub texts: bool,
     /// Write to this file; `-` is standard output
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// As what [default: json with -o, else table]
+    /// Output format [default: json with -o, else table]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<ReportFormat>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub enum ReportFormat {
     Table,
     /// Comma-separated values
     Csv,
-    /// The saved form
+    /// The form that `diff` reads
     Json,
     /// One page, for a browser
     Html,

@@ -19,7 +19,7 @@ pub enum CompileError {
     Codegen {
         /// The function.
         place: Box<Place>,
-        /// Cranelift's words.
+        /// Cranelift's message.
         reason: String,
     },
     /// The threads cannot be started.

@@ -41,7 +41,7 @@ pub use error::CompileError;
 pub use threads::thread_pool;
 pub use unwind::{FrameRow, FrameRows, Unwind};
 
-/// Builds the graphs of all functions; code that no verifier lets run is an error or traps.
+/// Builds the graphs of all functions; code that the kernel's verifier would refuse is an error, or traps.
 ///
 /// # Errors
 ///
@@ -102,7 +102,7 @@ pub fn each_function<T: Send>(
     compiled.collect()
 }
 
-/// Lifts all functions, for display, and does what comes until then.
+/// Lifts all functions, for display, with everything that runs before `until`.
 ///
 /// # Errors
 ///
@@ -124,18 +124,18 @@ pub fn clif(
     first_error(selection.graphs.par_iter().map_init(contexts, lift).collect())
 }
 
-/// Where CLIF is shown, if it is not shown as Cranelift gets it.
+/// The point at which CLIF is shown, if that is not when Cranelift gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// As it is lifted: all plans are in it.
+    /// Once it is lifted, with all plans.
     Lifted,
-    /// With what is inlined.
+    /// Once callees are inlined.
     Inlining,
     /// Once a pass over CLIF has run.
     Clif(Pass),
 }
 
-/// The CLIF of a function, with what it has of others, and faster.
+/// Lifts a function, inlines callees into it, and runs the passes over it.
 fn lifted(
     source: Source<'_>,
     bodies: &Bodies,

@@ -1,11 +1,11 @@
-//! The threads that compile functions.
+//! The pool of threads that compile functions.
 
 use super::error::CompileError;
 
-/// Threads for each processor that are of any use.
+/// More threads for each processor are of no use.
 const THREADS_PER_PROCESSOR: usize = 4;
 
-/// A thread pool of this many threads (0: one for each processor), of no more than are of use.
+/// A pool of `threads` threads (0: one for each processor), limited to [`THREADS_PER_PROCESSOR`] for each processor.
 ///
 /// # Errors
 ///

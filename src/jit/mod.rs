@@ -1,27 +1,27 @@
 //! Translation into this process.
 //!
-//! Comes in: a [`Program`] and a [`Linker`] that says what its undefined symbols are. Goes out: a [`Module`], whose
-//! functions can be called from any thread.
+//! In: a [`Program`], and a [`Linker`] that resolves its undefined symbols. Out: a [`Module`], whose functions can be
+//! called from any thread.
 //!
 //! | file | what |
 //! |---|---|
-//! | `linker.rs`, `process.rs` | what names refer to: registered, libraries, the process |
-//! | `search.rs` | libraries by the names of a linker |
+//! | `linker.rs`, `process.rs` | what names refer to: registered functions, libraries, the process |
+//! | `search.rs` | libraries, as `-l` names them |
 //! | `resolve.rs` | all names of a program at once |
-//! | `types.rs` | their types, where objects do not say them |
+//! | `types.rs` | their types, where objects do not have them |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
-//! | `observers.rs` | who is told of the functions: |
+//! | `observers.rs` | registration of functions with: |
 //! | `frames.rs` | the unwinder, so that exceptions and backtraces pass through |
 //! | `image.rs`, `gdb.rs` | debuggers, by an ELF image in memory |
 //! | `perf.rs` | `perf`, by a map of names |
 
+mod dso_handle;
 mod edges;
 mod frames;
 #[cfg(target_os = "linux")]
 mod gdb;
-mod handle;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
@@ -49,7 +49,7 @@ use crate::program::{FunctionId, Program};
 use crate::select::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
-use handle::Handle;
+use dso_handle::DsoHandle;
 use observers::{Observation, observe};
 
 pub use linker::{Linker, LinkerError};
@@ -93,7 +93,7 @@ pub enum LoadError {
     Memory {
         /// Bytes.
         size: u64,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// The names for `perf` cannot be written.
@@ -198,8 +198,8 @@ impl Jit {
         let selection = selection.map_err(CompileError::from)?;
         warnings.extend(types::without_form(program, &selection));
         warnings.extend(graph::runs_out(program, &selection.graphs));
-        let handle = Handle::new();
-        let linker = &linker.with_default(handle::SYMBOL, handle.address());
+        let dso_handle = DsoHandle::new();
+        let linker = &linker.with_default(dso_handle::SYMBOL, dso_handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
         let mut builder = JITBuilder::with_isa(self.generators.main.clone(), default_libcall_names());
@@ -240,6 +240,6 @@ impl Jit {
             }
         };
         let loaded = Module::new(program, module, declarations, observed, warnings);
-        Ok(loaded.keep(linker, handle))
+        Ok(loaded.keep(linker, dso_handle))
     }
 }

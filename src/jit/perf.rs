@@ -1,4 +1,4 @@
-//! The map by which Linux `perf` names code that a process makes (`tools/perf/Documentation/jit-interface.txt`).
+//! The map by which Linux `perf` names code in memory (`tools/perf/Documentation/jit-interface.txt`).
 //!
 //! In: names and addresses. Out: lines of `/tmp/perf-<pid>.map`, each `start size name` with hexadecimal numbers.
 
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::observers::Symbol;
 
-/// Where `perf` looks.
+/// The file that `perf` reads.
 pub(super) fn path() -> PathBuf {
     PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()))
 }

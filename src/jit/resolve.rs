@@ -1,4 +1,4 @@
-//! All undefined symbols of a program at once.
+//! Resolution of all undefined symbols of a program at once.
 //!
 //! In: a program, what of it is translated, a linker. Out: an address for each name, or one error that lists every
 //! name that nothing defines, with who refers to it, and every name that is registered with another type.
@@ -64,11 +64,11 @@ impl fmt::Display for Unresolved {
     }
 }
 
-/// The address of every undefined symbol of `program`; `warnings` gets what is registered in vain.
+/// The address of every undefined symbol of `program`; `warnings` gets names that are registered in vain.
 ///
 /// # Errors
 ///
-/// [`Unresolved`] with all that is wrong.
+/// [`Unresolved`] with everything that is wrong.
 pub(super) fn resolve(
     linker: &Linker,
     program: &Program,
@@ -88,7 +88,7 @@ pub(super) fn resolve(
         if usage == Usage::default() || is_inline || import.alias_of.is_some() {
             continue;
         }
-        // Libc's functions of `long double` are called by another name.
+        // Libc's functions of `long double` are called by other names.
         let name = undefined::linked_name(program, selection, id);
         match linker.find(name) {
             Some(address) => {
@@ -126,14 +126,14 @@ pub(super) fn resolve(
     if unresolved.missing.is_empty() && unresolved.mismatched.is_empty() { Ok(resolved) } else { Err(unresolved) }
 }
 
-/// What is wrong with the type that an import is registered with.
+/// The mismatch of the type that an import is registered with, if there is one.
 fn mismatch(linker: &Linker, import: &Import) -> Option<MismatchedSymbol> {
     let registered = linker.signature(&import.name)?;
     let runtime = libcalls::prototype(&import.name);
     let declared = import.prototype.as_deref().or(runtime.as_ref());
     let fits = match declared {
         Some(declared) => registered.answers(declared),
-        // Words go in integer registers.
+        // Integers and pointers are passed in integer registers.
         None => !registered.needs_type(),
     };
     (!fits).then(|| MismatchedSymbol {

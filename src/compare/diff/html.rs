@@ -9,10 +9,10 @@ use crate::compare::html::{self, Column, Line, Listing, Listings, Page, Run};
 use crate::compare::measure::{Measure, TextKind, TextLine, Texts};
 use crate::compare::report::{Report, Row, Status};
 
-/// Characters of listings in a page. Beyond this, functions have none, those last that differ most.
-const LARGEST: usize = 32 << 20;
+/// At most so many bytes of listings are in a page; functions that differ most get theirs first.
+const MAX_LISTINGS: usize = 32 << 20;
 
-/// What a table shows at first; the first sorts it.
+/// The columns of a table at first; it is sorted by the first one.
 const COLUMNS: [Measure; 5] = [Measure::Bytes, Measure::Insns, Measure::Frame, Measure::Spills, Measure::Cycles];
 const NARROW: [Measure; 2] = [Measure::Bytes, Measure::Cycles];
 
@@ -64,7 +64,7 @@ fn side(side: &Side) -> html::Side {
     html::Side { name: side.name.clone(), about: side.describe() }
 }
 
-/// By how many bytes a function changed, whichever way.
+/// By how many bytes a function grew or shrank.
 fn growth(row: &DiffRow) -> u64 {
     let bytes = |side: &Option<Row>| side.as_ref().and_then(|row| row.measure(Measure::Bytes)).unwrap_or(0);
     bytes(&row.a).abs_diff(bytes(&row.b))
@@ -130,7 +130,7 @@ fn add_listings<'a>(
         }
         has_texts = true;
         size += [a, b].into_iter().flatten().map(characters).sum::<usize>();
-        is_full |= size > LARGEST;
+        is_full |= size > MAX_LISTINGS;
         if is_full {
             break;
         }
@@ -182,7 +182,7 @@ fn listing(texts: &Texts) -> Listing {
     }
 }
 
-/// What a measure is, in a few words.
+/// A measure's description.
 fn about(measure: Measure) -> &'static str {
     match measure {
         Measure::Bpf => "BPF instructions",

@@ -4,8 +4,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `sides.rs` | objects, folders, reports and native code to two reports; what is identical is not translated |
-//! | `pair.rs` | which function of one side is which of the other |
+//! | `sides.rs` | objects, folders, reports and native code to two reports; identical files are not translated |
+//! | `pair.rs` | matching of functions between the sides |
 //! | `column.rs` | columns: names, variants, values |
 //! | `filter.rs` | filters, orders, conditions of failure |
 //! | `native.rs` | the functions of a native object |
@@ -50,13 +50,13 @@ pub use table::table;
 pub enum State {
     /// Its code is the same, and so are its numbers.
     Same,
-    /// Its code is another.
+    /// Its code differs.
     Changed,
     /// It is on the second side only.
     Added,
     /// It is on the first side only.
     Removed,
-    /// Its BPF code is the same, in another file or by another name.
+    /// Its BPF code is the same, in another file or under another name.
     Moved,
     /// It could be translated before, and cannot now.
     Broken,
@@ -83,12 +83,12 @@ impl State {
     }
 }
 
-/// A function on both sides.
+/// A function, on both sides or on one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiffRow {
-    /// Its file: on the second side, where it is there.
+    /// Its file: on the second side, where it exists there.
     pub file: String,
-    /// Its name: on the second side, where it is there.
+    /// Its name: on the second side, where it exists there.
     pub function: String,
     /// What happened to it.
     pub state: State,
@@ -98,24 +98,24 @@ pub struct DiffRow {
     pub b: Option<Row>,
 }
 
-/// What a side is.
+/// A description of a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Side {
-    /// What was given.
+    /// What was given as this side.
     pub name: String,
     /// What made its code: `bpf2native 0.1.0`.
     pub tool: String,
-    /// How, if that is known.
+    /// The options, if they are known.
     pub options: Option<Options>,
 }
 
 impl Side {
-    /// What a report is of.
+    /// The side that a report is.
     pub fn of(name: &str, report: &Report) -> Side {
         Side { name: name.to_owned(), tool: report.tool.clone(), options: Some(report.options.clone()) }
     }
 
-    /// The tool and options in words.
+    /// The tool and options as text.
     pub fn describe(&self) -> String {
         match &self.options {
             Some(options) => {
@@ -144,7 +144,7 @@ pub struct Diff {
     pub b: Side,
     /// Files that are the same on both sides, translated in the same way: their functions have no rows.
     pub identical_files: usize,
-    /// What is odd, for people.
+    /// Notes for the user.
     pub notes: Vec<String>,
     /// The functions, by file and function.
     pub rows: Vec<DiffRow>,
@@ -187,7 +187,7 @@ impl Diff {
         total
     }
 
-    /// The counts in words: `3 functions differ (2 changed, 1 added); 40 are the same; 2 files are identical`.
+    /// The counts as text: `3 functions differ (2 changed, 1 added); 40 are the same; 2 files are identical`.
     pub fn summary(&self) -> String {
         let counts = self.counts();
         let same = counts.get(&State::Same).copied().unwrap_or(0);
@@ -217,7 +217,7 @@ impl Diff {
     }
 }
 
-/// The difference in percent, as veristat has it: from nothing to something is 100 %.
+/// The difference in percent, as in veristat: from 0 to anything is 100 %.
 pub fn percent(a: f64, b: f64) -> f64 {
     match a == 0.0 {
         true if b == 0.0 => 0.0,

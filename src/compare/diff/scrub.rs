@@ -1,18 +1,18 @@
-//! What of a line of text counts when two texts are compared: all but names that mean nothing by themselves.
+//! Normalisation of lines for comparison: names that mean nothing by themselves do not count.
 //!
 //! | text | does not count |
 //! |---|---|
 //! | BPF | how far a jump or a call goes (calls have the callee's name) |
 //! | CLIF | numbers of values, blocks and signatures; functions count by name |
-//! | assembly | which register of its kind (the stack and frame pointers are kinds of their own), labels, offsets from the stack pointer, distances to the function itself |
+//! | assembly | which register of its class (the stack and frame pointers are classes of their own), labels, offsets from the stack pointer, distances to the function itself |
 //!
-//! Lines are shown as they are; only their comparison is by what is left of them.
+//! Lines are shown unchanged; only the comparison uses what is left of them.
 
 use std::collections::HashMap;
 
 use crate::compare::measure::{TextKind, TextLine};
 
-/// What counts of each line.
+/// The normalised form of each line.
 pub(crate) fn keys(kind: TextKind, lines: &[TextLine]) -> Vec<String> {
     let callees = match kind {
         TextKind::Clif => callees(lines),
@@ -99,11 +99,11 @@ fn assembly(word: &str, before: &str) -> Option<String> {
     if is_number && is_frame_offset() {
         return Some("_".to_owned());
     }
-    // Mnemonics look like no register: the first word is none.
+    // The first word is the mnemonic, which is not a register.
     if before.trim().is_empty() { None } else { register_kind(word) }
 }
 
-/// The kind of a register; none for one that is a kind of its own, and for words that are no register.
+/// The class of a register; none for one that is a class of its own, and for words that are no registers.
 fn register_kind(name: &str) -> Option<String> {
     let x86 = [
         ("r64", &["rax", "rbx", "rcx", "rdx", "rsi", "rdi"][..]),

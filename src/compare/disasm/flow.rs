@@ -4,8 +4,8 @@
 //!
 //! | shape | instructions |
 //! |---|---|
-//! | `Entries` | what control reaches: from the start, along branches, and from the entries; Cranelift puts constants behind the code and jump tables into it, where control never goes |
-//! | `Foreign` | that, and then all other bytes in order, save the ranges of data |
+//! | `Entries` | what control reaches from the start and from the entries, along branches; Cranelift puts constants behind the code and jump tables into it, where control never goes |
+//! | `Foreign` | the same, and then all other bytes in order, except for the ranges of data |
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::{Control, DATA_SIZE, Disassembler, Instruction, Machine, Shape, aarch
 
 /// Decodes a function.
 pub(crate) fn decode(disassembler: &Disassembler, bytes: &[u8], shape: Shape<'_>) -> Vec<Instruction> {
-    // Sizes of functions fit: objects of 4 GiB of code do not exist, and what is behind is data of none.
+    // Larger functions do not exist; bytes beyond are not shown.
     let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
     let mut traversal = Traversal {
         disassembler,
@@ -38,7 +38,7 @@ pub(crate) fn decode(disassembler: &Disassembler, bytes: &[u8], shape: Shape<'_>
             while let Some(free) = traversal.is_taken[next..].iter().position(|taken| !taken) {
                 traversal.reach((next + free) as u32);
                 next += free;
-                // An instruction that runs into one that is taken already, or into data: it is none.
+                // Bytes that decode to an instruction overlapping another one or data are data.
                 let size = disassembler.machine.undecodable(&bytes[next..]);
                 if !traversal.is_taken[next] {
                     traversal.take(&(next as u32..(next + size) as u32));
@@ -66,7 +66,7 @@ impl Traversal<'_> {
         self.is_taken[start..end].fill(true);
     }
 
-    /// Decodes all that control reaches from here.
+    /// Decodes everything that control reaches from here.
     fn reach(&mut self, from: u32) {
         let Ok(mut decoder) = self.disassembler.capstone.disasm_iter(&[], 0) else { return };
         let mut pending = vec![from];
@@ -81,8 +81,7 @@ impl Traversal<'_> {
                         let space = if operands.is_empty() { "" } else { " " };
                         (decoded.len(), format!("{mnemonic}{space}{operands}"))
                     }
-                    // What capstone does not know is passed over as data where its size is known; where not, this ends
-                    // here.
+                    // What capstone does not know is skipped as data where its size is known; otherwise decoding ends here.
                     None => {
                         let rest = &self.bytes[at as usize..];
                         let size = self.disassembler.machine.undecodable(rest);
@@ -135,7 +134,7 @@ impl Traversal<'_> {
         }
     }
 
-    /// No byte of these is taken.
+    /// Whether none of these bytes is taken.
     fn is_free(&self, at: u32, size: usize) -> bool {
         let range = at as usize..at as usize + size;
         self.is_taken.get(range).is_some_and(|taken| taken.iter().all(|taken| !taken))
@@ -144,7 +143,7 @@ impl Traversal<'_> {
     /// The instructions in order, with data in the gaps.
     fn with_data(mut self) -> Vec<Instruction> {
         self.found.sort_by_key(|instruction| instruction.offset);
-        // What data is referred to starts a new piece.
+        // Data that is referred to starts a new piece.
         let mut cuts: Vec<u32> = self.found.iter().filter_map(|found| found.target(self.bytes.len())).collect();
         cuts.sort_unstable();
         let mut all = Vec::with_capacity(self.found.len());
@@ -159,7 +158,7 @@ impl Traversal<'_> {
     }
 }
 
-/// A branch into its own bytes traps there: so s390x traps on a condition. Its target is no place in the code.
+/// A branch into its own bytes traps: that is how s390x traps conditionally. Its target is not a position in the code.
 fn spell_conditional_trap(instruction: &mut Instruction) {
     let Some(target) = instruction.reference.as_ref().and_then(|reference| reference.offset) else { return };
     let distance = target.wrapping_sub(i64::from(instruction.offset));

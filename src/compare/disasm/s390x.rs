@@ -13,7 +13,7 @@ use super::{Class, Control};
 /// Branches that compare two registers, or one and an immediate.
 const COMPARE_AND_BRANCH: [&str; 8] = ["crj", "cgrj", "clrj", "clgrj", "cij", "cgij", "clij", "clgij"];
 
-/// Their memory operand is no memory.
+/// Instructions whose memory operand is not accessed.
 const NUMBERS: [&str; 17] = [
     "la", "lay", "sll", "srl", "sla", "sra", "sllk", "srlk", "slak", "srak", "sllg", "srlg", "slag", "srag", "rll",
     "rllg", "pfd",
@@ -33,7 +33,7 @@ pub(crate) fn classify(text: &str) -> Class {
         "j" | "jg" => return Class::control(Control::Jump, direct()),
         "jnop" | "jgnop" => return Class::plain(),
         "brasl" | "bras" => return Class::control(Control::Call, direct()),
-        // Through %r0 there is no jump.
+        // A branch through %r0 does not jump.
         _ if last == "%r0" && mnemonic.starts_with('b') => return Class::plain(),
         "basr" | "balr" => return Class::control(Control::Call, None),
         "br" if last == "%r14" => return Class::control(Control::Return, None),

@@ -16,7 +16,7 @@ mod native;
 mod text;
 
 pub(crate) use lines::{Origins, Places, assembly as assembly_lines, bpf as bpf_lines, clif as clif_lines};
-pub use lines::{Source, TextKind, TextLine, Texts};
+pub use lines::{SourceLine, TextKind, TextLine, Texts};
 pub(crate) use names::Names;
 pub(crate) use native::{NativeCode, relocated};
 pub use text::{ListError, assembly, bpf, clif, clif_until, optimised};

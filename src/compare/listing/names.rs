@@ -1,4 +1,4 @@
-//! What Cranelift's numbers stand for: `u0:3` is a function, `u1:3` data.
+//! Names for Cranelift's numbers: `u0:3` is a function, `u1:3` data.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use cranelift_module::ModuleRelocTarget;
 use crate::lift::{Declarations, Imported};
 use crate::program::Program;
 
-/// A name, and whose it is.
+/// A name, and whether the program has it itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Named<'a> {
     pub name: &'a str,
@@ -16,7 +16,7 @@ pub(crate) struct Named<'a> {
     pub is_import: bool,
 }
 
-/// The names of a program that is declared.
+/// The names of a declared program.
 pub(crate) struct Names<'a> {
     names: HashMap<(u32, u32), Named<'a>>,
 }
@@ -35,7 +35,7 @@ impl<'a> Names<'a> {
         for (name, callee) in &declarations.runtime {
             names.insert((0, callee.id.as_u32()), Named { name, is_import: true });
         }
-        // A helper or an import that the program defines itself is its own.
+        // A helper or an import that the program defines itself is not an import.
         for (id, callee) in declarations.functions.iter() {
             let Some(callee) = callee else { continue };
             names.insert((0, callee.id.as_u32()), Named { name: &program.functions[id].name, is_import: false });
@@ -56,7 +56,7 @@ impl<'a> Names<'a> {
         Names { names }
     }
 
-    /// What a relocation refers to; a name of Cranelift's own where it is none of the program's.
+    /// The name of a relocation's target, and whether it is an import; Cranelift's name for what the program does not name.
     pub fn of(&self, target: &ModuleRelocTarget) -> (String, bool) {
         match target {
             ModuleRelocTarget::User { namespace, index } => match self.names.get(&(*namespace, *index)) {
@@ -74,7 +74,7 @@ impl<'a> Names<'a> {
         self.replace(&numbered_names(function))
     }
 
-    /// Puts names in the place of the numbers.
+    /// Replaces numbers by names.
     fn replace(&self, text: &str) -> String {
         let mut named = String::with_capacity(text.len());
         let mut rest = text;

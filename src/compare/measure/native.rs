@@ -1,11 +1,11 @@
-//! Native code: how many instructions of which kind.
+//! Native code: counts of instructions.
 //!
-//! In: the bytes of a function, and where in them the linker will write. Out: [`Measures`].
+//! In: the bytes of a function, and its relocations. Out: [`Measures`].
 //!
-//! | | of this translator | of others ([`foreign`]) |
+//! | | this translator's code | foreign code ([`foreign`]) |
 //! |---|---|---|
 //! | spills, reloads | stores and loads relative to the stack pointer, in the range of the spill slots | all stores and loads relative to the stack pointer or the frame pointer: saved registers (where they are not pushed) and local variables too |
-//! | frame | the code generator says it | the constants by which the first block moves the stack pointer |
+//! | frame | as the code generator reports it | the constants by which the first block moves the stack pointer |
 
 use std::ops::Range;
 
@@ -14,25 +14,25 @@ use super::{Measure, Measured, Measures, Want, cost};
 use crate::compare::disasm::{Control, Disassembler, FrameBase, Instruction, Shape};
 use crate::compare::listing::{Places, Texts, assembly_lines, relocated};
 
-/// Native code that something else than this translator made.
+/// Native code from another compiler.
 #[derive(Clone, Debug)]
 pub struct Foreign<'a> {
     /// Its bytes.
     pub code: &'a [u8],
-    /// Ranges of them that are no instructions.
+    /// Ranges of them that are data.
     pub data: &'a [Range<u32>],
-    /// Where the linker will write, sorted by offset.
+    /// Relocations, sorted by offset.
     pub relocations: &'a [ForeignRelocation],
 }
 
-/// A place where the linker writes.
+/// A relocation in foreign code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignRelocation {
     /// Byte offset in the function.
     pub offset: u32,
-    /// What it writes the address of.
+    /// The symbol.
     pub name: String,
-    /// Another object defines that.
+    /// Whether another object defines it.
     pub is_import: bool,
 }
 
@@ -57,7 +57,7 @@ impl Slots<'_> {
     }
 }
 
-/// Counts the instructions of a function of `size` bytes. `relocated` is of each instruction.
+/// Counts the instructions of a function of `size` bytes; `relocated` says which relocation each has.
 pub(crate) fn count(
     instructions: &[Instruction],
     size: usize,
@@ -67,7 +67,7 @@ pub(crate) fn count(
     let of = |test: &dyn Fn(&Instruction) -> bool| {
         instructions.iter().filter(|instruction| test(instruction)).count() as u64
     };
-    // A jump to another function is a call whose return is the callee's.
+    // A jump to another function is a tail call.
     let is_outside = |index: usize| relocated[index].is_some();
     let tail_calls = instructions
         .iter()
@@ -90,7 +90,7 @@ pub(crate) fn count(
     ])
 }
 
-/// Measures a function that something else than this translator made; with the assembly, if texts are wanted.
+/// Measures a function of another compiler; with the assembly, if texts are wanted.
 pub fn foreign(disassembler: &Disassembler, function: &Foreign<'_>, want: Want) -> Measured {
     let instructions = disassembler.function(function.code, Shape::Foreign(function.data));
     let offsets: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();

@@ -1,4 +1,4 @@
-//! A saved report: what the code of some objects is like, to be compared with another one.
+//! A saved report: measurements of the code of some objects, to be compared with another report.
 //!
 //! In: objects ([`Inputs`]) and a [`Config`](crate::Config). Out: a [`Report`], which is written as JSON and read back.
 //! The same objects and options give the same bytes, in whatever folder, on however many threads.
@@ -44,7 +44,7 @@ pub use merge::merge;
 /// The form of the JSON.
 pub const SCHEMA: u32 = 1;
 
-/// What the code of some objects is like.
+/// Measurements of the code of some objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {

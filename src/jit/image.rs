@@ -16,7 +16,7 @@ use object::write::elf::{FileHeader, SectionHeader, SectionIndex, Sym, Writer};
 use target_lexicon::Architecture;
 
 use super::frames::Frames;
-use super::observers::Symbol;
+use super::symbol::Symbol;
 
 /// The contents of a section of the image.
 struct Section<'a> {

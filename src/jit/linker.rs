@@ -11,28 +11,12 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error::LinkerError;
 use super::native::{NativeFunction, NativeSignature};
 use super::{process, search};
 use crate::abi::helpers;
 use crate::abi::libc::Definer;
 use crate::program::names;
-
-/// Why a name cannot be registered.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LinkerError {
-    /// The name is registered already.
-    #[error("`{0}` is registered already; call `allow_shadowing` first to replace it")]
-    Duplicate(String),
-    /// A library cannot be opened.
-    #[error("cannot open library `{name}`: {reason}")]
-    Library {
-        /// As given.
-        name: String,
-        /// The system's message.
-        reason: String,
-    },
-}
 
 /// Parts of the C library, which is in the process; their own files may be linker scripts, or missing.
 const PROCESS_LIBRARIES: [&str; 6] = ["c", "m", "dl", "pthread", "rt", "util"];

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cranelift_jit::{ArenaMemoryProvider, BranchProtection, JITMemoryKind, JITMemoryProvider};
 use cranelift_module::ModuleResult;
 
-use super::LoadError;
+use super::error::LoadError;
 use crate::codegen::CompiledFunction;
 use crate::program::Program;
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `linker.rs`, `process.rs` | what names refer to: registered functions, libraries, the process |
 //! | `search.rs` | libraries, as `-l` names them |
+//! | `error.rs` | errors |
 //! | `resolve.rs` | all names of a program at once |
 //! | `types.rs` | their types, where objects do not have them |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
@@ -19,6 +20,7 @@
 
 mod dso_handle;
 mod edges;
+mod error;
 mod frames;
 #[cfg(target_os = "linux")]
 mod gdb;
@@ -34,6 +36,7 @@ mod perf;
 mod process;
 mod resolve;
 mod search;
+mod symbol;
 mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
@@ -41,8 +44,8 @@ use cranelift_module::default_libcall_names;
 
 use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
-use crate::config::{CodeGenerators, Config, Placement, TargetError};
-use crate::declare::{DeclareError, declare};
+use crate::config::{CodeGenerators, Config, Placement};
+use crate::declare::declare;
 use crate::emit::{self, EmitError};
 use crate::graph::{self, Unverified};
 use crate::program::{FunctionId, Program};
@@ -52,78 +55,12 @@ use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
 use observers::{Observation, observe};
 
-pub use linker::{Linker, LinkerError};
+pub use error::{LinkerError, LoadError, MismatchedSymbol, Unresolved};
+pub use linker::Linker;
 pub use module::{FunctionError, Module, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
-pub use resolve::{MismatchedSymbol, Unresolved};
 
 pub use crate::select::undefined::MissingSymbol;
-
-/// Why a program cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The configuration is for another machine.
-    #[error("the target is {target}, and only {host} code runs in this process")]
-    NotHost {
-        /// What was asked for.
-        target: String,
-        /// This machine.
-        host: String,
-    },
-    /// Symbols that nothing defines.
-    #[error(transparent)]
-    Unresolved(#[from] Unresolved),
-    /// A function or data cannot be translated.
-    #[error(transparent)]
-    Emit(#[from] EmitError),
-    /// The program does not fit the address space that near calls reach.
-    #[error("the program needs {0} bytes of memory, more than the 1 GiB that code in one process may have")]
-    TooLarge(u64),
-    /// A data section wants a larger alignment than a page.
-    #[error("data section `{name}` is aligned to {align} bytes, more than a page")]
-    Alignment {
-        /// The section.
-        name: String,
-        /// Bytes.
-        align: u64,
-    },
-    /// The system gives no memory.
-    #[error("cannot get {size} bytes of memory: {reason}")]
-    Memory {
-        /// Bytes.
-        size: u64,
-        /// The system's message.
-        reason: String,
-    },
-    /// The names for `perf` cannot be written.
-    #[error("cannot write the names of functions to `{}` for perf: {source}", path.display())]
-    PerfMap {
-        /// Where they go.
-        path: std::path::PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl From<TargetError> for LoadError {
-    fn from(error: TargetError) -> Self {
-        LoadError::Emit(error.into())
-    }
-}
-
-impl From<CompileError> for LoadError {
-    fn from(error: CompileError) -> Self {
-        LoadError::Emit(error.into())
-    }
-}
-
-impl From<DeclareError> for LoadError {
-    fn from(error: DeclareError) -> Self {
-        LoadError::Emit(error.into())
-    }
-}
 
 /// Translates programs into this process. It can translate any number of them, from several threads at once.
 pub struct Jit {

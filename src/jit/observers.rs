@@ -10,21 +10,13 @@
 
 use cranelift_codegen::isa::TargetIsa;
 
-use super::LoadError;
+use super::error::LoadError;
 use super::frames::Frames;
+use super::symbol::Symbol;
 use crate::codegen::CompiledFunction;
 use crate::config::Config;
 use crate::emit::{debug, unwind};
 use crate::program::{Binding, Program};
-
-/// A function, as it is registered.
-pub(super) struct Symbol {
-    pub name: String,
-    pub address: u64,
-    pub size: u64,
-    /// Whether other objects could refer to it by this name.
-    pub global: bool,
-}
 
 /// Which observers get what.
 #[derive(Clone, Copy)]

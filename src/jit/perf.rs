@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use super::observers::Symbol;
+use super::symbol::Symbol;
 
 /// The file that `perf` reads.
 pub(super) fn path() -> PathBuf {

@@ -6,63 +6,13 @@
 //! A weak symbol that nothing defines is 0.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use super::Linker;
+use super::error::{MismatchedSymbol, Unresolved};
+use super::linker::Linker;
 use crate::lift::libcalls;
 use crate::program::{Import, Program};
 use crate::select::undefined::{self, MissingSymbol};
 use crate::select::{Selection, Usage};
-
-/// Symbols of a program that nothing defines, or that are registered with another type.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Unresolved {
-    /// Those that nothing defines, in order.
-    pub missing: Vec<MissingSymbol>,
-    /// Those with another type.
-    pub mismatched: Vec<MismatchedSymbol>,
-}
-
-/// A symbol that is registered with another type than the program declares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MismatchedSymbol {
-    /// Its name.
-    pub name: String,
-    /// The program's declaration; none without BTF.
-    pub declared: Option<String>,
-    /// The registered function's type.
-    pub registered: String,
-}
-
-impl std::error::Error for Unresolved {}
-
-impl fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        if !self.missing.is_empty() {
-            undefined::write_all(f, &self.missing)?;
-            write!(f, "\nregister them, give the objects that define them, or name their library with `-l`")?;
-            separator = "\n";
-        }
-        for MismatchedSymbol { name, declared, registered } in &self.mismatched {
-            match declared {
-                Some(declared) => write!(
-                    f,
-                    "{separator}`{name}` is declared as `{declared}`, and is registered as `{registered}`"
-                )?,
-                None => write!(
-                    f,
-                    "{separator}`{name}` is registered as `{registered}`, and the program does not say that it passes \
-                     floating-point numbers to it: compile it with -g"
-                )?,
-            }
-            separator = "\n";
-        }
-        Ok(())
-    }
-}
 
 /// The address of every undefined symbol of `program`; `warnings` gets names that are registered in vain.
 ///

@@ -18,7 +18,7 @@ use std::process::Command;
 
 use tempfile::TempPath;
 
-use super::LinkerError;
+use super::error::LinkerError;
 use crate::files;
 
 /// How deep linker scripts may name linker scripts.

@@ -5,6 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `sides.rs` | objects, folders, reports and native code to two reports; identical files are not translated |
+//! | `error.rs` | errors |
 //! | `pair.rs` | matching of functions between the sides |
 //! | `column.rs` | columns: names, variants, values |
 //! | `filter.rs` | filters, orders, conditions of failure |
@@ -15,6 +16,7 @@
 
 mod column;
 mod csv;
+mod error;
 mod filter;
 mod html;
 mod json;
@@ -34,6 +36,7 @@ use super::report::{Options, Report, Row};
 
 pub use column::{Column, Stat, UnknownColumn, Value, Variant, columns};
 pub use csv::csv;
+pub use error::CompareError;
 pub use filter::{Condition, Filter, Order, filtered, sort};
 pub use html::{html, report_html};
 pub use json::json;
@@ -42,7 +45,7 @@ pub use markdown::markdown;
 pub use native::{Native, native_report};
 pub use pair::{Files, pair};
 pub use show::{show, unified};
-pub use sides::{CompareError, Given, Setting, Side as GivenSide, against, sides};
+pub use sides::{Given, Setting, Side as GivenSide, against, sides};
 pub use table::table;
 
 /// What happened to a function.

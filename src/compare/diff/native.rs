@@ -10,7 +10,7 @@ use object::{Architecture as Machine, Object, ObjectSection, ObjectSymbol, Reloc
 use rayon::prelude::*;
 use target_lexicon::{Aarch64Architecture, Architecture, Riscv64Architecture};
 
-use super::CompareError;
+use super::error::CompareError;
 use crate::compare::disasm::Disassembler;
 use crate::compare::measure::{self, Foreign, ForeignRelocation, Want};
 use crate::compare::report::{Row, Status};

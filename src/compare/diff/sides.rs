@@ -11,10 +11,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::error::CompareError;
 use super::{Diff, Files, Native, Side as Described, pair};
 use crate::btf::Btf;
 use crate::compare::measure::{Want, sha256};
-use crate::compare::report::{self, Inputs, Object, Progress, Report, ReportError, Row, SCHEMA, tool};
+use crate::compare::report::{self, Inputs, Object, Progress, Report, Row, SCHEMA, tool};
 use crate::config::Config;
 
 /// How objects are translated.
@@ -48,36 +49,6 @@ pub struct Side {
     pub name: String,
     /// What it is.
     pub given: Given,
-}
-
-/// Why two sides cannot be compared.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CompareError {
-    /// A side has no report.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// Native code cannot be read.
-    #[error("`{file}` cannot be read as native code: {reason}")]
-    Native {
-        /// The file.
-        file: String,
-        /// Why.
-        reason: String,
-    },
-    /// Native code for another machine.
-    #[error("`{file}` is code for {found}, and the target is {target}: see `--target`")]
-    Machine {
-        /// The file.
-        file: String,
-        /// Its machine.
-        found: String,
-        /// The target's.
-        target: String,
-    },
-    /// The kernel does not load programs, or not for this target.
-    #[error("cannot compare with the kernel: {0}")]
-    Kernel(String),
 }
 
 /// Compares two sides; with `all`, identical files too.

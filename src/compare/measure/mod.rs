@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use super::listing::{SourceLine, TextKind, TextLine, Texts};
 pub use hash::sha256;
 pub use native::{Foreign, ForeignRelocation, foreign};
-pub use translate::{Function, MeasureError, Measured, Want, program};
+pub use translate::{Function, MeasureError, program};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,3 +109,28 @@ impl fmt::Display for Measure {
 
 /// The numbers of a function; what does not apply (BPF instructions of foreign code) is missing.
 pub type Measures = BTreeMap<Measure, u64>;
+
+/// What was measured of a function's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The numbers.
+    pub measures: Measures,
+    /// The imported functions and variables that it names, sorted.
+    pub imports: Vec<String>,
+    /// Hash of the CLIF, as Cranelift gets it; none for foreign code.
+    pub clif: Option<String>,
+    /// Hash of the native code and its relocations.
+    pub code: String,
+    /// The texts, if they were asked for.
+    pub texts: Option<Texts>,
+}
+
+/// What to return in addition to the numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing.
+    #[default]
+    Numbers,
+    /// The texts of all functions.
+    Texts,
+}

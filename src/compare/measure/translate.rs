@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::hash::Hash;
 use super::native::{self, Slots};
-use super::{Measure, Measures};
+use super::{Measure, Measured, Want};
 use crate::codegen::{self, CompiledFunction, Keep};
 use crate::compare::disasm::{DisasmError, Disassembler};
 use crate::compare::listing::{Names, NativeCode, Origins, TextLine, Texts, bpf_lines, clif_lines};
@@ -24,31 +24,6 @@ use crate::lift::{Declarations, Imported};
 use crate::program::{FunctionId, Program, Target};
 use crate::select::resolution::Resolution;
 use crate::select::{Selection, select_all};
-
-/// What was measured of a function's code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// The numbers.
-    pub measures: Measures,
-    /// The imported functions and variables that it names, sorted.
-    pub imports: Vec<String>,
-    /// Hash of the CLIF, as Cranelift gets it; none for foreign code.
-    pub clif: Option<String>,
-    /// Hash of the native code and its relocations.
-    pub code: String,
-    /// The texts, if they were asked for.
-    pub texts: Option<Texts>,
-}
-
-/// What to return in addition to the numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Want {
-    /// Nothing.
-    #[default]
-    Numbers,
-    /// The texts of all functions.
-    Texts,
-}
 
 /// Why a program cannot be measured.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 
-use super::Mismatch;
+use super::mismatch::Mismatch;
 use crate::codegen::compiled::CompiledFunction;
 use crate::codegen::unwind::{FrameRow, Unwind};
 use crate::x86::code::abi::{CALLEE_SAVED, DWARF_NUMBERS, RBP, RSP, RegisterSet};

@@ -7,6 +7,7 @@
 //! tests, after each step, where a difference is a panic that names the step.
 
 mod frames;
+mod mismatch;
 mod same;
 mod side;
 mod values;
@@ -21,6 +22,7 @@ use super::code::write::{self, WrittenFrame};
 use super::steps::frame::CraneliftFrame;
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::config::Pass;
+pub(crate) use mismatch::Mismatch;
 use walk::Walk;
 
 /// A function as Cranelift made it.
@@ -29,19 +31,6 @@ pub(crate) struct Checker<'a> {
     /// Its code, where it is to be walked.
     fragments: Option<Fragments>,
     isa: &'a dyn TargetIsa,
-}
-
-/// What is wrong.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Mismatch {
-    /// Something differs: its offsets before and after, and what it is.
-    Different(u32, u32, &'static str),
-    /// The new code cannot be read.
-    Unread(GivenUp),
-    /// The frame is not what the unwind rows say, or what the code needs: at which offset, and what is wrong.
-    Frame(u32, &'static str),
-    /// It takes too long to find out.
-    Effort,
 }
 
 impl<'a> Checker<'a> {

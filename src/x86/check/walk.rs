@@ -19,8 +19,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::Mismatch;
 use super::frames;
+use super::mismatch::Mismatch;
 use super::same::do_the_same;
 use super::side::{Side, has_one_name};
 use super::values::{self, COUNT, Classes, FLAGS, Move, ValueNumbers, Values};

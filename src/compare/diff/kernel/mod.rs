@@ -28,7 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use libbpf::Libbpf;
 use target_lexicon::Triple;
 
-use super::{CompareError, Diff, Setting, Side, sides};
+use super::error::CompareError;
+use super::{Diff, Setting, Side, sides};
 use crate::btf::Btf;
 use crate::codegen;
 use crate::compare::disasm::Disassembler;

@@ -101,6 +101,7 @@ pub mod parse;
 pub mod pipeline;
 pub mod plan;
 pub mod program;
+pub mod resolution;
 pub mod select;
 pub mod times;
 mod x86;

@@ -11,7 +11,7 @@ use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
 use bpf2native::plan::{Reaches, Slots};
-use bpf2native::select::resolution::Resolution;
+use bpf2native::resolution::Resolution;
 use bpf2native::{Config, Program, codegen};
 use support::large::{SHAPES, Shape};
 

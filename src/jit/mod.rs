@@ -49,7 +49,7 @@ use crate::declare::declare;
 use crate::emit::{self, EmitError};
 use crate::graph::{self, Unverified};
 use crate::program::{FunctionId, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
 use dso_handle::DsoHandle;

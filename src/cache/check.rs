@@ -11,6 +11,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
 
+use crate::adapters::Adapters;
 use crate::compile::{CompiledFunction, Unwind};
 use crate::lift::{DATA, Declarations, FUNCTIONS, Imported};
 
@@ -37,6 +38,7 @@ impl Check {
             Imported::Data(data) => Some((DATA, data.id.as_u32())),
             Imported::Inline(_) | Imported::Unused => None,
         }));
+        names.extend(declarations.adapters.iter().flat_map(Adapters::references).map(|(name, _)| name));
         Check { names, architecture: isa.triple().architecture }
     }
 

@@ -46,6 +46,12 @@ pub fn define(
             reason: error.to_string(),
         })?;
     }
+    if let Some(adapters) = &declarations.adapters {
+        adapters.define(declarations, module).map_err(|error| EmitError::Define {
+            name: "the tables of adapters".to_owned(),
+            reason: error.to_string(),
+        })?;
+    }
     let format = module.isa().triple().binary_format;
     for writable in [false, true] {
         for (id, data) in program.data.iter() {

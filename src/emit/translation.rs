@@ -127,6 +127,11 @@ pub fn translate(
         let cache = config.cache.as_ref();
         cache::functions(cache, purpose, program, &selection, &declarations, &isas, warnings)
     })?;
+    if let Some(adapters) = &declarations.adapters {
+        let adapters =
+            time(isas.times(), Phase::Assemble, || pool.install(|| adapters.functions(&declarations, &isas)));
+        functions.extend(adapters?);
+    }
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &isas, &mut module)?);
     }

@@ -213,14 +213,18 @@ impl Jit {
         let platform = self.isas.platform();
         let declare = || declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings);
         let declarations = time(times, Phase::Declare, declare)?;
-        let functions = self.pool.install(|| {
+        let mut functions = self.pool.install(|| {
             let purpose = cache::Purpose { placement: Placement::Memory, keep: Keep::Code };
             let cache = self.cache.as_ref();
             cache::functions(cache, purpose, program, &selection, &declarations, &self.isas, &mut warnings)
         })?;
 
+        if let Some(adapters) = &declarations.adapters {
+            let adapters = || self.pool.install(|| adapters.functions(&declarations, &self.isas));
+            functions.extend(time(times, Phase::Assemble, adapters)?);
+        }
         time(times, Phase::Emit, || -> Result<(), LoadError> {
-            memory.reserve(memory::size(program, &functions)?)?;
+            memory.reserve(memory::size(program, &declarations, &functions)?)?;
             memory.lead()?;
             emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
             let failed = |error: cranelift_module::ModuleError| EmitError::Define {

@@ -7,7 +7,7 @@
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
-//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by its type where the address is of a known function with floats or structs |
+//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by an adapter ([`crate::adapters`]) where the address is of a known function with floats or structs |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
@@ -24,11 +24,12 @@
 //! own, and the function that calls it is compiled without code motion ([`super::Lifted::returns_twice`]).
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
 
 use super::variadic;
 use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
+use crate::adapters::{Adapters, SearchColumn};
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
 use crate::program::Target;
@@ -203,49 +204,51 @@ impl Lifter<'_, '_> {
         result
     }
 
-    /// Calls an address: nothing says what it takes, so all words go, and as many come back as are read. Functions whose type is
-    /// known, whose address is taken, and whose words do not go as they are, are told apart by their address.
+    /// Calls an address: nothing says what it takes, so all words go, and as many come back as are read. A function whose
+    /// words do not go as they are is called by its adapter.
     fn call_address(&mut self, address: Value) -> ResultWords {
-        let special = &self.declarations.special;
-        if special.is_empty() {
-            return self.call_any(address);
-        }
-        let done = self.builder.create_block();
-        let [first, second] = [0; 2].map(|_| self.builder.append_block_param(done, WORD));
-        for &target in special {
-            let (matches, next) = (self.builder.create_block(), self.builder.create_block());
-            let known = self.target_address(target);
-            let is_known = self.builder.ins().icmp(IntCC::Equal, address, known);
-            self.builder.ins().brif(is_known, matches, &[], next, &[]);
-            self.builder.switch_to_block(matches);
-            let result = self.declarations.callee(target).map(|callee| self.call_with_registers(callee));
-            self.jump_with(done, result.unwrap_or_default());
-            self.builder.switch_to_block(next);
-        }
-        let result = self.call_any(address);
-        self.jump_with(done, result);
-        self.builder.switch_to_block(done);
-        ResultWords { first: Some(first), second: Some(second) }
-    }
-
-    fn jump_with(&mut self, block: Block, result: ResultWords) {
-        let words = [result.first, result.second];
-        let words = words.map(|word| word.unwrap_or_else(|| self.builder.ins().iconst(WORD, 0)));
-        self.builder.ins().jump(block, &words.map(Into::into));
-    }
-
-    /// Calls an address with all words; as one that returns two where the second one is read.
-    fn call_any(&mut self, address: Value) -> ResultWords {
-        let abi = match Abi::unknown(self.declarations.platform) {
-            abi if self.is_at(&self.graph.second_results) => abi.returning_two_words(),
+        let declarations = self.declarations;
+        let (callee, may_be_two) = match &declarations.adapters {
+            Some(adapters) => (self.adapter_of(adapters, address), adapters.returns_two_words),
+            None => (address, false),
+        };
+        let abi = match Abi::unknown(declarations.platform) {
+            abi if may_be_two || self.is_at(&self.graph.second_results) => abi.returning_two_words(),
             abi => abi,
         };
         let words = self.argument_words(abi.words(self.stack_argument_count()));
         let signature = self.builder.import_signature(abi.signature(words.len()));
         let arguments = abi.arguments(self.builder, &words);
-        let call = self.builder.ins().call_indirect(signature, address, &arguments.values);
+        let call = self.builder.ins().call_indirect(signature, callee, &arguments.values);
         let results = self.builder.inst_results(call).to_vec();
         abi.result(self.builder, &results, &words, &arguments)
+    }
+
+    /// What to call for an address: itself, or its adapter.
+    fn adapter_of(&mut self, adapters: &Adapters, address: Value) -> Value {
+        let column = match self.is_at(&self.graph.struct_results) {
+            true => SearchColumn::InRegisters,
+            false => SearchColumn::Plain,
+        };
+        let [found, search, call] = [(); 3].map(|()| self.builder.create_block());
+        let callee = self.builder.append_block_param(call, WORD);
+        self.builder.set_cold_block(search);
+        let flags = MemFlagsData::trusted();
+        let tables = adapters.tables().map(|table| self.symbol_value(table));
+        let row = adapters.noted(self.builder, tables, address);
+        let there = self.builder.ins().load(WORD, flags, row, 0);
+        let is_there = self.builder.ins().icmp(IntCC::Equal, there, address);
+        self.builder.ins().brif(is_there, found, &[], search, &[]);
+        self.builder.switch_to_block(found);
+        let noted = self.builder.ins().load(WORD, flags, row, column.row_offset());
+        self.builder.ins().jump(call, &[noted.into()]);
+        self.builder.switch_to_block(search);
+        let column = self.builder.ins().iconst(WORD, i64::from(column.row_offset()));
+        let searched = self.call_function(&adapters.search, &[address, column]).first;
+        let searched = searched.expect("the search returns a word");
+        self.builder.ins().jump(call, &[searched.into()]);
+        self.builder.switch_to_block(call);
+        callee
     }
 
     /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.

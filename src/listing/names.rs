@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use cranelift_module::ModuleRelocTarget;
 
+use crate::adapters::Adapters;
 use crate::lift::{Declarations, Imported};
 use crate::program::Program;
 
@@ -48,6 +49,9 @@ impl<'a> Names<'a> {
         }
         for (&id, data) in &declarations.symbols {
             names.insert((1, data.id.as_u32()), Named { name: &program.symbols[id].name, is_import: false });
+        }
+        for (key, name) in declarations.adapters.iter().flat_map(Adapters::references) {
+            names.insert(key, Named { name, is_import: false });
         }
         if let Some(table) = &declarations.addresses {
             names.insert((1, table.data.id.as_u32()), Named { name: "addresses", is_import: false });

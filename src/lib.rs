@@ -81,7 +81,7 @@
 //! [`disasm`] reads native code back: what was emitted, or what other compilers make. [`times`] says how long each took.
 
 pub mod abi;
-mod adapters;
+pub mod adapters;
 pub mod aot;
 pub mod btf;
 pub mod cache;

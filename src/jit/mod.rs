@@ -235,7 +235,7 @@ impl Jit {
         })?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = match observe(program, &*self.isas.main, &addressed, self.observation) {
+        let observed = match observe(program, &declarations, &*self.isas.main, &addressed, self.observation) {
             Ok(observed) => observed,
             Err(error) => {
                 // SAFETY: nothing of the program has run, and nothing points to its memory.

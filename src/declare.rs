@@ -117,7 +117,8 @@ pub fn declare(
         labels,
     };
     let adapters = Adapters::declare(program, selection, &declarations, declarer.module, is_near);
-    declarations.adapters = named("adapters", adapters)?;
+    declarations.adapters =
+        adapters.map_err(|source| DeclareError::Module { name: "adapters".to_owned(), source })?;
     if has_table {
         declarations.addresses = declarer.addresses(selection, &declarations)?;
     }

@@ -32,7 +32,7 @@ mod tables;
 
 use cranelift_codegen::ir::{Function, UserFuncName, Value};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use cranelift_module::{FuncId, Module, ModuleResult};
+use cranelift_module::{FuncId, Module, ModuleError};
 use rayon::prelude::*;
 
 use crate::abi::{Abi, Platform, REGISTER_WORDS};
@@ -45,6 +45,9 @@ use crate::program::{Program, Target, names};
 use crate::select::Selection;
 
 pub use search::SearchColumn;
+
+/// What a module makes of declarations and definitions.
+type Defined<T> = Result<T, Box<ModuleError>>;
 
 /// The functions that calls through registers have to know, and how they find them.
 #[derive(Clone, Debug)]
@@ -83,14 +86,15 @@ impl Adapters {
         declarations: &Declarations,
         module: &mut dyn Module,
         is_near: bool,
-    ) -> ModuleResult<Option<Adapters>> {
+    ) -> Defined<Option<Adapters>> {
         let targets = adapted(program, selection, declarations);
         if targets.is_empty() || !has_calls_of_addresses(selection, declarations) {
             return Ok(None);
         }
         let platform = declarations.platform;
         let words = REGISTER_WORDS + stack_arguments(selection);
-        let mut new_function = |abi: &Abi| module.declare_anonymous_function(&abi.signature(abi.words(0)));
+        let mut new_function =
+            |abi: &Abi| -> Defined<FuncId> { Ok(module.declare_anonymous_function(&abi.signature(abi.words(0)))?) };
         let mut returns_two_words = false;
         let mut adapters = Vec::with_capacity(targets.len());
         for target in targets {
@@ -192,7 +196,7 @@ impl Adapters {
     /// # Errors
     ///
     /// The module's.
-    pub fn define(&self, declarations: &Declarations, module: &mut dyn Module) -> ModuleResult<()> {
+    pub fn define(&self, declarations: &Declarations, module: &mut dyn Module) -> Defined<()> {
         let rows = self.adapted.iter().map(|adapted| {
             let address = match adapted.target {
                 Target::Function(id) => declarations.address_of(id),

@@ -10,8 +10,9 @@
 
 use std::ops::RangeInclusive;
 
-use cranelift_module::{DataDescription, FuncId, Module, ModuleRelocTarget, ModuleResult};
+use cranelift_module::{DataDescription, FuncId, Module, ModuleRelocTarget};
 
+use super::Defined;
 use crate::lift::{DataReference, FUNCTIONS};
 
 /// The bytes of a word.
@@ -35,8 +36,8 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Declares tables for so many rows, of a program that takes so many addresses of functions.
-    pub fn declare(rows: usize, addresses: usize, module: &mut dyn Module, is_near: bool) -> ModuleResult<Tables> {
-        let mut data = |is_writable| -> ModuleResult<DataReference> {
+    pub fn declare(rows: usize, addresses: usize, module: &mut dyn Module, is_near: bool) -> Defined<Tables> {
+        let mut data = |is_writable| -> Defined<DataReference> {
             Ok(DataReference { id: module.declare_anonymous_data(is_writable, false)?, colocated: is_near })
         };
         let bits = |count: usize| (2 * count).next_power_of_two().ilog2();
@@ -70,11 +71,7 @@ impl Tables {
     }
 
     /// Defines the tables; a row has a function, its adapter, and its adapter for structs in registers.
-    pub fn define(
-        &self,
-        rows: impl ExactSizeIterator<Item = [FuncId; 3]>,
-        module: &mut dyn Module,
-    ) -> ModuleResult<()> {
+    pub fn define(&self, rows: impl ExactSizeIterator<Item = [FuncId; 3]>, module: &mut dyn Module) -> Defined<()> {
         let [row_bytes, place_bytes, note_bytes] = self.sizes(rows.len());
         let mut description = DataDescription::new();
         description.set_align(SLOT as u64);

@@ -52,7 +52,7 @@ torture programs="10000" *crates:
 bless:
     cargo build
     for folder in fixtures/golden/*; do target/debug/bpf2native golden $folder --bless; done
-    BPF2NATIVE_BLESS=1 cargo test --test listing --test improve --test docs
+    BPF2NATIVE_BLESS=1 cargo test --test listing --test opt --test docs
     BPF2NATIVE_BLESS=1 cargo test --test comparing formats::
 
 # Compares code generation with that of another commit, over the fixtures: `just codegen-diff main`; see target/codegen-diff

@@ -24,11 +24,11 @@ pub enum Phase {
     /// Choosing what is translated, and declaring it.
     Declare,
     /// Finding what makes code faster.
-    Improve,
+    Plan,
     /// Making CLIF.
     Lift,
     /// Our passes over CLIF.
-    Clif,
+    Opt,
     /// Cranelift's optimiser.
     Optimise,
     /// Cranelift's choice of machine instructions.
@@ -49,9 +49,9 @@ impl Phase {
         Phase::Parse,
         Phase::Graph,
         Phase::Declare,
-        Phase::Improve,
+        Phase::Plan,
         Phase::Lift,
-        Phase::Clif,
+        Phase::Opt,
         Phase::Optimise,
         Phase::Lower,
         Phase::Registers,
@@ -66,9 +66,9 @@ impl Phase {
             Phase::Parse => "parse",
             Phase::Graph => "graph",
             Phase::Declare => "declare",
-            Phase::Improve => "improve",
+            Phase::Plan => "plan",
             Phase::Lift => "lift",
-            Phase::Clif => "clif",
+            Phase::Opt => "opt",
             Phase::Optimise => "optimise",
             Phase::Lower => "lower",
             Phase::Registers => "registers",

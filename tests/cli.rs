@@ -275,19 +275,8 @@ fn phases(error: &str) -> Vec<&str> {
 
 #[test]
 fn time_names_every_phase() {
-    let translated = [
-        "parse",
-        "graph",
-        "declare",
-        "improve",
-        "lift",
-        "clif",
-        "optimise",
-        "lower",
-        "registers",
-        "assemble",
-        "emit",
-    ];
+    let translated =
+        ["parse", "graph", "declare", "plan", "lift", "opt", "optimise", "lower", "registers", "assemble", "emit"];
     let (folder, wc) = (tempfile::tempdir().unwrap(), wc());
     let wc = wc.to_str().unwrap();
     let (_, error) = check(folder.path(), &["--time", wc, "-o", "wc"], 0);

@@ -9,12 +9,13 @@ mod work;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bpf2native::compile::Keep;
+use bpf2native::codegen::Keep;
+use bpf2native::compare::listing;
 use bpf2native::emit::{self, Declared, Purpose};
 use bpf2native::graph::Unverified;
-use bpf2native::improve::{Reaches, Slots};
-use bpf2native::resolution::Resolution;
-use bpf2native::{Config, Jit, Linker, Program, compile, listing};
+use bpf2native::plan::{Reaches, Slots};
+use bpf2native::select::resolution::Resolution;
+use bpf2native::{Config, Jit, Linker, Program, codegen};
 use support::large::{SHAPES, Shape};
 use support::pointers;
 use work::is_in_proportion;
@@ -114,7 +115,7 @@ fn own_phases_are_linear() {
     let phases = |object: &[u8]| {
         shortest(|| {
             let program = Program::from_bytes("large.o", object).unwrap();
-            let graphs = compile::graphs(&program, Unverified::Refuse).unwrap();
+            let graphs = codegen::graphs(&program, Unverified::Refuse).unwrap();
             let resolution = Resolution::of_object(&program);
             let reaches = Reaches::new(&program, &resolution, &graphs);
             graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));
@@ -138,10 +139,11 @@ fn calls_through_pointers_are_linear() {
     let program = |count| Program::from_bytes("pointers.o", &pointers::object_of(count)).unwrap();
     is_in_proportion("calls through pointers", 50, program, |program| {
         let declared = emit::declared(program, &config, Purpose::Relocatable, "pointers.o", &mut Vec::new());
-        let Declared { isas, selection, declarations, .. } = declared.unwrap();
+        let Declared { generators, selection, declarations, .. } = declared.unwrap();
         let (functions, adapters) = pool.install(|| {
-            let functions = compile::functions(program, &selection, &declarations, &isas, Keep::Code).unwrap();
-            (functions, declarations.adapters.as_ref().unwrap().functions(&declarations, &isas).unwrap())
+            let functions =
+                codegen::functions(program, &selection, &declarations, &generators, Keep::Code).unwrap();
+            (functions, declarations.adapters.as_ref().unwrap().functions(&declarations, &generators).unwrap())
         });
         let all = functions.iter().chain(&adapters);
         sizes.borrow_mut().insert(program.functions.len(), all.map(|function| function.code.len()).sum::<usize>());

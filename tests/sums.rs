@@ -9,8 +9,9 @@ mod support;
 
 use std::fmt::Write;
 
+use bpf2native::compare::listing;
 use bpf2native::config::{Pass, Passes, parse_triple};
-use bpf2native::{Config, Jit, Program, listing};
+use bpf2native::{Config, Jit, Program};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
 use support::random::Seed;
@@ -92,9 +93,9 @@ fn config(passes: Passes) -> Config {
 fn random_sums_are_the_same_in_any_order() {
     let settings = [
         ("all", Passes::ALL),
-        ("sums", Passes::NONE.with(Pass::Sums)),
-        ("vectors", Passes::NONE.with(Pass::Vectors)),
-        ("loads,vectors", Passes::NONE.with(Pass::Loads).with(Pass::Vectors)),
+        ("reassociation", Passes::NONE.with(Pass::Reassociation)),
+        ("slp", Passes::NONE.with(Pass::Slp)),
+        ("load-combining,slp", Passes::NONE.with(Pass::LoadCombining).with(Pass::Slp)),
     ];
     let engines = settings.map(|(name, passes)| (name, Jit::new(&config(passes)).unwrap()));
     let linker = engine::jit::linker();
@@ -136,8 +137,8 @@ fn check_machine(name: &str) {
     }
     let settings = machine.with_passes(&[
         ("all", Passes::ALL),
-        ("none sums", Passes::NONE.with(Pass::Sums)),
-        ("none loads vectors", Passes::NONE.with(Pass::Loads).with(Pass::Vectors)),
+        ("none reassociation", Passes::NONE.with(Pass::Reassociation)),
+        ("none load-combining slp", Passes::NONE.with(Pass::LoadCombining).with(Pass::Slp)),
     ]);
     let samples = differential::seeds(&test, EMULATED).map(|value| {
         let mut seed = Seed::new(value);

@@ -36,8 +36,8 @@ use cranelift_module::{FuncId, Module, ModuleError};
 use rayon::prelude::*;
 
 use crate::abi::{Abi, Platform, REGISTER_WORDS};
-use crate::compile::{self, CompileError, CompiledFunction};
-use crate::config::Isas;
+use crate::codegen::{self, CompileError, CompiledFunction};
+use crate::config::CodeGenerators;
 use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::Graph;
 use crate::lift::{Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported};
@@ -169,7 +169,7 @@ impl Adapters {
     pub fn functions(
         &self,
         declarations: &Declarations,
-        isas: &Isas,
+        generators: &CodeGenerators,
     ) -> Result<Vec<CompiledFunction>, CompileError> {
         let adapters = self.adapted.iter().flat_map(|adapted| {
             let Adapted { target, plain, in_registers } = *adapted;
@@ -178,13 +178,13 @@ impl Adapters {
             [(plain, callee, SearchColumn::Plain)].into_iter().chain(other)
         });
         let adapters: Vec<(FuncId, &Callee, SearchColumn)> = adapters.collect();
-        let platform = isas.platform();
+        let platform = generators.platform();
         let compile = |&(id, callee, column): &(FuncId, &Callee, SearchColumn)| {
             let called = called(callee, column);
             let own = adapter_abi(platform, &called, self.words);
-            function(isas, id, &own, |builder, words| call::build(builder, callee, &called, words))
+            function(generators, id, &own, |builder, words| call::build(builder, callee, &called, words))
         };
-        let search = function(isas, self.search.id, &self.search.abi, |builder, words| {
+        let search = function(generators, self.search.id, &self.search.abi, |builder, words| {
             search::build(builder, &self.tables, self.adapted.len(), words);
         });
         let adapters = adapters.par_iter().map(compile).collect::<Result<Vec<_>, _>>()?;
@@ -280,7 +280,7 @@ fn adapter_abi(platform: Platform, called: &Abi, words: usize) -> Abi {
 
 /// Compiles a function of words, whose CLIF `body` makes of its parameters.
 fn function(
-    isas: &Isas,
+    generators: &CodeGenerators,
     id: FuncId,
     abi: &Abi,
     body: impl FnOnce(&mut FunctionBuilder<'_>, &[Value]),
@@ -295,6 +295,6 @@ fn function(
     let parameters = builder.block_params(block).to_vec();
     body(&mut builder, &parameters);
     builder.seal_all_blocks();
-    builder.finalize(isas.main.frontend_config());
-    compile::synthetic(&*isas.main, id, function)
+    builder.finalize(generators.main.frontend_config());
+    codegen::synthetic(&*generators.main, id, function)
 }

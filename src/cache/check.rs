@@ -12,7 +12,7 @@ use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
 
 use crate::adapters::Adapters;
-use crate::compile::{CompiledFunction, Unwind};
+use crate::codegen::{CompiledFunction, Unwind};
 use crate::lift::{DATA, Declarations, FUNCTIONS, Imported};
 
 /// The largest alignment of a function.

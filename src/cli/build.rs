@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bpf2native::Config;
 use bpf2native::aot::{self, Artifact, LinkOptions};
+use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::entry::EntryPoints;
-use bpf2native::listing;
+use bpf2native::select::entry::EntryPoints;
 use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};

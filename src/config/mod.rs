@@ -1,12 +1,12 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
-//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names, `cpu.rs`
+//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`CodeGenerators`]). `triple.rs` reads target names, `cpu.rs`
 //! names of processors and features, `passes.rs` has the optimisations' switches, `work.rs` the limits of what large
 //! functions get.
 //!
 //! | setting | value | why |
 //! |---|---|---|
-//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `clif::accesses` |
+//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `opt::memory::sequence_points` |
 //! | `machine_code_cfg_info` | on | the disassembler tells code from data by where blocks start |
 //! | `unwind_info` | on | debuggers and exceptions pass through every function |
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
@@ -165,7 +165,7 @@ pub enum Placement {
 
 /// The code generators for one configuration.
 #[derive(Clone)]
-pub struct Isas {
+pub struct CodeGenerators {
     /// For most functions.
     pub main: Arc<dyn TargetIsa>,
     /// For functions that call something that returns twice, and large ones: no code motion.
@@ -178,13 +178,13 @@ pub struct Isas {
     times: Option<Times>,
 }
 
-impl Isas {
+impl CodeGenerators {
     /// Makes the code generators.
     ///
     /// # Errors
     ///
     /// [`TargetError`] when the configuration makes no sense.
-    pub fn new(config: &Config, placement: Placement) -> Result<Isas, TargetError> {
+    pub fn new(config: &Config, placement: Placement) -> Result<CodeGenerators, TargetError> {
         let passes = config.effective_passes();
         let egraph = passes.contains(Pass::Egraph);
         let main = build(config, placement, config.opt_level, egraph)?;
@@ -193,7 +193,7 @@ impl Isas {
             OptLevel::O0 => unoptimised.clone(),
             OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
         };
-        Ok(Isas { main, unoptimised, huge, passes, times: config.times.clone() })
+        Ok(CodeGenerators { main, unoptimised, huge, passes, times: config.times.clone() })
     }
 
     /// The code generator for a function of this much work.

@@ -13,7 +13,7 @@ use super::Graph;
 use super::calls::CallGraph;
 use super::liveness::{self, Calls, RegSet};
 use crate::program::{FunctionId, IdVec, Program};
-use crate::resolution::Resolution;
+use crate::select::resolution::Resolution;
 
 /// How often the functions of a group that call each other are gone through.
 const ROUNDS: usize = 8;

@@ -28,7 +28,7 @@ use super::liveness::{self, Calls, Code, RegSet};
 use super::second::{self, Open, Second, open_call};
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, IdVec, Program, StructResult, Target};
-use crate::resolution::Resolution;
+use crate::select::resolution::Resolution;
 
 /// Finds out what functions return.
 pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
@@ -209,7 +209,7 @@ mod tests {
     use crate::decode::insn::Reg;
     use crate::graph::{Graph, LabelIndex, Unverified};
     use crate::program::Program;
-    use crate::resolution::Resolution;
+    use crate::select::resolution::Resolution;
 
     /// What the functions of a program return, in order: instructions as hexadecimal digits.
     fn returned(code: &str) -> Vec<Vec<Reg>> {

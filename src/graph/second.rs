@@ -15,7 +15,7 @@ use crate::abi::{LARGEST_STRUCT as LARGEST, word_count};
 use crate::btf::CType;
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::program::{FileId, Function, FunctionId, IdVec, Program, StructResult, Target};
-use crate::resolution::Resolution;
+use crate::select::resolution::Resolution;
 
 /// Whether a function may return r2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

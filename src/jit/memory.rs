@@ -11,7 +11,7 @@ use cranelift_module::ModuleResult;
 
 use super::LoadError;
 use crate::adapters::Adapters;
-use crate::compile::CompiledFunction;
+use crate::codegen::CompiledFunction;
 use crate::lift::Declarations;
 use crate::program::Program;
 

@@ -15,7 +15,7 @@ use cranelift_module::FuncId;
 
 use super::LoadError;
 use super::frames::Frames;
-use crate::compile::CompiledFunction;
+use crate::codegen::CompiledFunction;
 use crate::config::Config;
 use crate::emit::{debug, unwind};
 use crate::lift::Declarations;

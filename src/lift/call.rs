@@ -33,7 +33,7 @@ use crate::adapters::{Adapters, SearchColumn};
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
 use crate::program::Target;
-use crate::resolution::Resolution;
+use crate::select::resolution::Resolution;
 
 /// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
 const POISON: u32 = crate::btf::core::POISON as u32;

@@ -4,9 +4,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use bpf2native::compile;
+use bpf2native::codegen;
+use bpf2native::compare::measure::{self, Want};
 use bpf2native::config::{OptLevel, parse_triple};
-use bpf2native::measure::{self, Want};
 use bpf2native::{Config, Jit, Linker, Program};
 use target_lexicon::Architecture;
 
@@ -129,7 +129,7 @@ fn measured(
 ) -> Option<Vec<(String, Result<String, String>)>> {
     let functions: Vec<(&str, &[u8])> = functions.iter().map(|(name, code)| (name.as_str(), &code[..])).collect();
     let program = Program::from_bytes("damaged.o", &elf::object_in(order, &functions)).ok()?;
-    let pool = compile::thread_pool(threads).unwrap();
+    let pool = codegen::thread_pool(threads).unwrap();
     let all = pool.install(|| measure::program(&program, config, Want::Texts)).ok()?;
     let of = |function: measure::Function| {
         let name = program.functions[function.id].name.clone();

@@ -82,7 +82,6 @@
 //! [`compare`] looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
 
 pub mod abi;
-pub mod adapters;
 pub mod aot;
 pub mod btf;
 pub mod cache;

@@ -143,7 +143,7 @@ fn calls_through_pointers_are_linear() {
         let (functions, adapters) = pool.install(|| {
             let functions =
                 codegen::functions(program, &selection, &declarations, &generators, Keep::Code).unwrap();
-            (functions, declarations.adapters.as_ref().unwrap().functions(&declarations, &generators).unwrap())
+            (functions, emit::adapters::functions(&declarations, &generators).unwrap())
         });
         let all = functions.iter().chain(&adapters);
         sizes.borrow_mut().insert(program.functions.len(), all.map(|function| function.code.len()).sum::<usize>());

@@ -11,8 +11,8 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
 
-use crate::adapters::Adapters;
 use crate::codegen::{CompiledFunction, Unwind};
+use crate::declare::adapters::Adapters;
 use crate::lift::{DATA, Declarations, FUNCTIONS, Imported};
 
 /// The largest alignment of a function.

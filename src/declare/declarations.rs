@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use cranelift_module::{DataId, FuncId};
 
+use super::adapters::Adapters;
 use crate::abi::libc::MemoryCall;
 use crate::abi::{Abi, Platform};
-use crate::adapters::Adapters;
 use crate::graph::LabelNumbers;
 use crate::lift::libcalls::Libcall;
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};

@@ -15,6 +15,7 @@
 //! Where objects have an [`AddressTable`] (see [`has_address_table`]), calls by name are relative (the linker adds what
 //! leads out of the object), and addresses of names are loaded from the table.
 
+pub mod adapters;
 pub mod declarations;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,6 @@ use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::libc::NLDBL;
 use crate::abi::{Abi, AbiError, LARGEST_STRUCT, Platform, REGISTER_WORDS, long_double, word_count};
-use crate::adapters::Adapters;
 use crate::btf::{CType, Prototype};
 use crate::config::{Placement, has_address_table};
 use crate::graph::{Graph, LabelNumbers};
@@ -35,6 +35,7 @@ use crate::program::names;
 use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::select::resolution::Resolution;
 use crate::select::{Selection, Usage};
+use adapters::Adapters;
 
 /// Why a program cannot be declared.
 #[derive(Debug, thiserror::Error)]

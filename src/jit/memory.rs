@@ -10,8 +10,8 @@ use cranelift_jit::{ArenaMemoryProvider, BranchProtection, JITMemoryKind, JITMem
 use cranelift_module::ModuleResult;
 
 use super::LoadError;
-use crate::adapters::Adapters;
 use crate::codegen::CompiledFunction;
+use crate::declare::adapters::Adapters;
 use crate::lift::Declarations;
 use crate::program::Program;
 

@@ -219,10 +219,8 @@ impl Jit {
             cache::functions(cache, purpose, program, &selection, &declarations, &self.generators, &mut warnings)
         })?;
 
-        if let Some(adapters) = &declarations.adapters {
-            let adapters = || self.pool.install(|| adapters.functions(&declarations, &self.generators));
-            functions.extend(time(times, Phase::Assemble, adapters)?);
-        }
+        let adapters = || self.pool.install(|| emit::adapters::functions(&declarations, &self.generators));
+        functions.extend(time(times, Phase::Assemble, adapters)?);
         time(times, Phase::Emit, || -> Result<(), LoadError> {
             memory.reserve(memory::size(program, &declarations, &functions)?)?;
             memory.lead()?;

@@ -7,7 +7,7 @@
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
-//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by an adapter ([`crate::adapters`]) where the address is of a known function with floats or structs |
+//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by an adapter where the address is of a known function with floats or structs (`pointers.rs`) |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
@@ -29,7 +29,6 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlot, StackSlotData,
 use super::variadic;
 use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
-use crate::adapters::{Adapters, SearchColumn};
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
 use crate::program::Target;
@@ -119,7 +118,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The words that a call passes: r1 to r5, then the stack arguments.
-    fn argument_words(&mut self, count: usize) -> Vec<Value> {
+    pub(super) fn argument_words(&mut self, count: usize) -> Vec<Value> {
         let registers = Reg::arguments().map(|reg| self.registers[reg.index()]);
         let variables: Vec<_> = registers.chain(self.stack_arguments.iter().copied()).take(count).collect();
         let mut words: Vec<Value> = variables.into_iter().map(|variable| self.builder.use_var(variable)).collect();
@@ -129,7 +128,7 @@ impl Lifter<'_, '_> {
         words
     }
 
-    fn stack_argument_count(&self) -> u16 {
+    pub(super) fn stack_argument_count(&self) -> u16 {
         self.stack_arguments.len() as u16
     }
 
@@ -145,7 +144,7 @@ impl Lifter<'_, '_> {
     }
 
     /// Whether the instruction is at one of these offsets, which are in order.
-    fn is_at(&self, offsets: &[u64]) -> bool {
+    pub(super) fn is_at(&self, offsets: &[u64]) -> bool {
         offsets.binary_search(&self.at.offset).is_ok()
     }
 
@@ -202,53 +201,6 @@ impl Lifter<'_, '_> {
         let result = self.call_with_registers(callee);
         self.restore_registers(kept);
         result
-    }
-
-    /// Calls an address: nothing says what it takes, so all words go, and as many come back as are read. A function whose
-    /// words do not go as they are is called by its adapter.
-    fn call_address(&mut self, address: Value) -> ResultWords {
-        let declarations = self.declarations;
-        let (callee, may_be_two) = match &declarations.adapters {
-            Some(adapters) => (self.adapter_of(adapters, address), adapters.returns_two_words),
-            None => (address, false),
-        };
-        let abi = match Abi::unknown(declarations.platform) {
-            abi if may_be_two || self.is_at(&self.graph.second_results) => abi.returning_two_words(),
-            abi => abi,
-        };
-        let words = self.argument_words(abi.words(self.stack_argument_count()));
-        let signature = self.builder.import_signature(abi.signature(words.len()));
-        let arguments = abi.arguments(self.builder, &words);
-        let call = self.builder.ins().call_indirect(signature, callee, &arguments.values);
-        let results = self.builder.inst_results(call).to_vec();
-        abi.result(self.builder, &results, &words, &arguments)
-    }
-
-    /// What to call for an address: itself, or its adapter.
-    fn adapter_of(&mut self, adapters: &Adapters, address: Value) -> Value {
-        let column = match self.is_at(&self.graph.struct_results) {
-            true => SearchColumn::InRegisters,
-            false => SearchColumn::Plain,
-        };
-        let [found, search, call] = [(); 3].map(|()| self.builder.create_block());
-        let callee = self.builder.append_block_param(call, WORD);
-        self.builder.set_cold_block(search);
-        let flags = MemFlagsData::trusted();
-        let tables = adapters.tables().map(|table| self.symbol_value(table));
-        let row = adapters.noted(self.builder, tables, address);
-        let there = self.builder.ins().load(WORD, flags, row, 0);
-        let is_there = self.builder.ins().icmp(IntCC::Equal, there, address);
-        self.builder.ins().brif(is_there, found, &[], search, &[]);
-        self.builder.switch_to_block(found);
-        let noted = self.builder.ins().load(WORD, flags, row, column.row_offset());
-        self.builder.ins().jump(call, &[noted.into()]);
-        self.builder.switch_to_block(search);
-        let column = self.builder.ins().iconst(WORD, i64::from(column.row_offset()));
-        let searched = self.call_function(&adapters.search, &[address, column]).first;
-        let searched = searched.expect("the search returns a word");
-        self.builder.ins().jump(call, &[searched.into()]);
-        self.builder.switch_to_block(call);
-        callee
     }
 
     /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.

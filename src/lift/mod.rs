@@ -10,7 +10,7 @@
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
-//! | calls | `call.rs`; of C's functions for a few bytes of memory: `memory_calls.rs` |
+//! | calls | `call.rs`; through registers: `pointers.rs`; of C's functions for a few bytes of memory: `memory_calls.rs` |
 //! | jumps | `control.rs`; branches that become selections: `select.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
@@ -25,6 +25,7 @@ pub mod libcalls;
 mod list;
 mod memory;
 pub(crate) mod memory_calls;
+mod pointers;
 mod select;
 mod slots;
 mod switch;
@@ -42,6 +43,8 @@ use crate::plan::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
 use crate::select::resolution::Resolution;
 use crate::times::{Phase, time};
+
+pub use pointers::note_of;
 
 pub use crate::declare::declarations::{
     AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cranelift_module::ModuleRelocTarget;
 
-use crate::adapters::Adapters;
+use crate::declare::adapters::Adapters;
 use crate::lift::{Declarations, Imported};
 use crate::program::Program;
 

@@ -1,8 +1,8 @@
 //! Adapters: what a call through a register calls in place of a function whose words do not go as they are (floats,
 //! structs, `__int128`; of an import on riscv64 and s390x, narrow integers).
 //!
-//! In: a program, what of it is selected, its names in a Cranelift module. Out: [`Adapters`], which lifted calls refer to
-//! ([`crate::lift`], `call.rs`), and the functions and data that they are.
+//! In: a program, what of it is selected, its names in a Cranelift module. Out: [`Adapters`], which says what there is and
+//! where; calls use it (`lift/pointers.rs`), and `emit/adapters` makes its code and data.
 //!
 //! A call through a register has an address and nothing else. So each function that needs an adapter, and whose address
 //! the program takes, has its address in a table, beside that of its adapter, a function that takes five words (and those
@@ -14,11 +14,13 @@
 //! | if it is for another one: the adapter of the address, or the address itself; that is noted, if there is room | `search`, one for the program | a look into a hash table |
 //! | the call of what is found | at the call | |
 //!
-//! | file | what |
-//! |---|---|
-//! | `call.rs` | the code of adapters |
-//! | `search.rs` | the code of `search`, and how it and calls look for addresses |
-//! | `tables.rs` | the data of both |
+//! | table | a word each | filled |
+//! |---|---|---|
+//! | rows | three for each function: its address, its adapter, its adapter for structs in registers; the first row is zeros | by relocations; read-only then |
+//! | places | the offset of a row, by the address in it; behind the last one, whether all rows have their place | by `search` |
+//! | notes | the offset of a row, by an address; behind them a row for each, of an address that is called as it is | by `search` |
+//!
+//! Offsets are in bytes, from the first row: 0 stands for no row, and the row there is one of no function.
 //!
 //! The rule: a function's address stays what it is for everybody. Native code calls it by C's convention, compares it, and
 //! hands it back; `&sin` is the library's own. So addresses are known only when the program is linked and loaded, by
@@ -26,51 +28,123 @@
 //!
 //! The code grows with the calls plus the functions, not with their product.
 
-mod call;
-mod search;
-mod tables;
+use std::ops::RangeInclusive;
 
-use cranelift_codegen::ir::{Function, UserFuncName, Value};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Module, ModuleError};
-use rayon::prelude::*;
 
+use super::declarations::{Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported};
 use crate::abi::{Abi, Platform, REGISTER_WORDS};
-use crate::codegen::{self, CompileError, CompiledFunction};
-use crate::config::CodeGenerators;
 use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::Graph;
-use crate::lift::{Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported};
 use crate::program::{Program, Target, names};
 use crate::select::Selection;
 
-pub use search::SearchColumn;
+/// The bytes of a word.
+pub const SLOT: usize = 8;
+/// The bytes of a row.
+pub const ROW: usize = 3 * SLOT;
+/// The binary logarithm of how many notes there are.
+const NOTE_BITS: RangeInclusive<u32> = 6..=12;
+/// What `search` takes: the address, and the [`Column`] of the row.
+const SEARCH_WORDS: usize = 2;
 
-/// What a module makes of declarations and definitions.
-type Defined<T> = Result<T, Box<ModuleError>>;
+/// What a module makes of declarations.
+type Declared<T> = Result<T, Box<ModuleError>>;
+
+/// Which adapter of a function is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// Of a caller that passes the address of a struct result.
+    Plain,
+    /// Of a caller that has such a struct in registers.
+    InRegisters,
+}
+
+impl Column {
+    /// Where it is in a row, in bytes.
+    pub fn offset(self) -> i32 {
+        match self {
+            Column::Plain => SLOT as i32,
+            Column::InRegisters => 2 * SLOT as i32,
+        }
+    }
+}
 
 /// The functions that calls through registers have to know, and how they find them.
 #[derive(Clone, Debug)]
 pub struct Adapters {
-    /// Those functions, in the order of the table.
-    adapted: Vec<Adapted>,
-    /// Finds what to call for an address: two words, the address and a [`SearchColumn`].
+    /// Those functions, in the order of the rows.
+    pub adapted: Vec<Adapted>,
+    /// Finds what to call for an address.
     pub search: Callee,
     /// Some adapter returns two words.
     pub returns_two_words: bool,
-    tables: tables::Tables,
+    /// The tables.
+    pub tables: Tables,
     /// The most words that a call through a register passes.
     words: usize,
 }
 
 /// A function that has an adapter.
 #[derive(Clone, Debug)]
-struct Adapted {
-    target: Target,
+pub struct Adapted {
+    /// The function.
+    pub target: Target,
     /// Its adapter.
-    plain: FuncId,
+    pub plain: FuncId,
     /// The one for callers that have the struct in registers that it returns: another, or the same.
-    in_registers: FuncId,
+    pub in_registers: FuncId,
+}
+
+/// The tables, and their sizes.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// Addresses and adapters.
+    pub rows: DataReference,
+    /// Rows by address.
+    pub places: DataReference,
+    /// Rows that were found.
+    pub notes: DataReference,
+    /// The binary logarithm of how many places there are: at least half of them stay empty.
+    pub place_bits: u32,
+    /// The same of notes.
+    pub note_bits: u32,
+}
+
+impl Tables {
+    fn declare(rows: usize, addresses: usize, module: &mut dyn Module, is_near: bool) -> Declared<Tables> {
+        let mut data = |is_writable| -> Declared<DataReference> {
+            Ok(DataReference { id: module.declare_anonymous_data(is_writable, false)?, colocated: is_near })
+        };
+        let bits = |count: usize| (2 * count).next_power_of_two().ilog2();
+        Ok(Tables {
+            rows: data(false)?,
+            places: data(true)?,
+            notes: data(true)?,
+            place_bits: bits(rows),
+            note_bits: bits(addresses).clamp(*NOTE_BITS.start(), *NOTE_BITS.end()),
+        })
+    }
+
+    /// Where it stands, among the places, whether all rows have theirs.
+    pub fn filled_offset(&self) -> usize {
+        SLOT << self.place_bits
+    }
+
+    /// Where, among the notes, the first one's row is.
+    pub fn note_rows_offset(&self) -> usize {
+        SLOT << self.note_bits
+    }
+
+    /// The bytes of the places.
+    pub fn place_bytes(&self) -> usize {
+        self.filled_offset() + SLOT
+    }
+
+    /// The bytes of the notes.
+    pub fn note_bytes(&self) -> usize {
+        self.note_rows_offset() + (ROW << self.note_bits)
+    }
 }
 
 impl Adapters {
@@ -86,15 +160,16 @@ impl Adapters {
         declarations: &Declarations,
         module: &mut dyn Module,
         is_near: bool,
-    ) -> Defined<Option<Adapters>> {
+    ) -> Declared<Option<Adapters>> {
         let targets = adapted(program, selection, declarations);
         if targets.is_empty() || !has_calls_of_addresses(selection, declarations) {
             return Ok(None);
         }
         let platform = declarations.platform;
         let words = REGISTER_WORDS + stack_arguments(selection);
-        let mut new_function =
-            |abi: &Abi| -> Defined<FuncId> { Ok(module.declare_anonymous_function(&abi.signature(abi.words(0)))?) };
+        let mut new_function = |abi: &Abi| -> Declared<FuncId> {
+            Ok(module.declare_anonymous_function(&abi.signature(abi.words(0)))?)
+        };
         let mut returns_two_words = false;
         let mut adapters = Vec::with_capacity(targets.len());
         for target in targets {
@@ -103,30 +178,28 @@ impl Adapters {
                 returns_two_words |= called.returned_words() == 2;
                 new_function(&adapter_abi(platform, called, words))
             };
-            let plain = adapter(&called(callee, SearchColumn::Plain))?;
+            let plain = adapter(&called(callee, Column::Plain))?;
             let in_registers = match callee.in_registers {
-                Some(_) => adapter(&called(callee, SearchColumn::InRegisters))?,
+                Some(_) => adapter(&called(callee, Column::InRegisters))?,
                 None => plain,
             };
             adapters.push(Adapted { target, plain, in_registers });
         }
-        let abi = Abi::raw(platform, search::WORDS);
+        let abi = Abi::raw(platform, SEARCH_WORDS);
         let id = new_function(&abi)?;
         let search =
             Callee { id, abi, in_registers: None, colocated: is_near, replaceable: false, c_function: None };
-        let tables = tables::Tables::declare(adapters.len(), addresses_taken(program, selection), module, is_near)?;
+        let addresses = addressed(program, selection).count();
+        let tables = Tables::declare(adapters.len(), addresses, module, is_near)?;
         Ok(Some(Adapters { adapted: adapters, search, returns_two_words, tables, words }))
     }
 
-    /// The tables in which calls look, before they search: the rows, and the notes.
-    pub fn tables(&self) -> [DataReference; 2] {
-        [self.tables.rows, self.tables.notes]
-    }
-
-    /// The row that may be that of an address, where the [`Self::tables`] are at these addresses: if its first word is the
-    /// address, then what is called for it stands [`SearchColumn::row_offset`] bytes behind.
-    pub fn noted(&self, builder: &mut FunctionBuilder<'_>, tables: [Value; 2], address: Value) -> Value {
-        search::noted(&self.tables, builder, tables, address)
+    /// How the adapter of a function calls it, and how it is called itself: with the words that its function takes; one that
+    /// takes any number gets as many as any call has.
+    pub fn abis(&self, platform: Platform, callee: &Callee, column: Column) -> (Abi, Abi) {
+        let called = called(callee, column);
+        let own = adapter_abi(platform, &called, self.words);
+        (called, own)
     }
 
     /// What lifted functions refer to, as Cranelift numbers it, with names for listings.
@@ -158,53 +231,8 @@ impl Adapters {
 
     /// The memory that the tables need, with what aligns them.
     pub fn bytes(&self) -> u64 {
-        self.tables.bytes(self.adapted.len())
-    }
-
-    /// Compiles the adapters, and the search.
-    ///
-    /// # Errors
-    ///
-    /// [`CompileError`] when Cranelift refuses one.
-    pub fn functions(
-        &self,
-        declarations: &Declarations,
-        generators: &CodeGenerators,
-    ) -> Result<Vec<CompiledFunction>, CompileError> {
-        let adapters = self.adapted.iter().flat_map(|adapted| {
-            let Adapted { target, plain, in_registers } = *adapted;
-            let callee = callee(declarations, target);
-            let other = (plain != in_registers).then_some((in_registers, callee, SearchColumn::InRegisters));
-            [(plain, callee, SearchColumn::Plain)].into_iter().chain(other)
-        });
-        let adapters: Vec<(FuncId, &Callee, SearchColumn)> = adapters.collect();
-        let platform = generators.platform();
-        let compile = |&(id, callee, column): &(FuncId, &Callee, SearchColumn)| {
-            let called = called(callee, column);
-            let own = adapter_abi(platform, &called, self.words);
-            function(generators, id, &own, |builder, words| call::build(builder, callee, &called, words))
-        };
-        let search = function(generators, self.search.id, &self.search.abi, |builder, words| {
-            search::build(builder, &self.tables, self.adapted.len(), words);
-        });
-        let adapters = adapters.par_iter().map(compile).collect::<Result<Vec<_>, _>>()?;
-        Ok(std::iter::once(search?).chain(adapters).collect())
-    }
-
-    /// Defines the tables.
-    ///
-    /// # Errors
-    ///
-    /// The module's.
-    pub fn define(&self, declarations: &Declarations, module: &mut dyn Module) -> Defined<()> {
-        let rows = self.adapted.iter().map(|adapted| {
-            let address = match adapted.target {
-                Target::Function(id) => declarations.address_of(id),
-                target => callee(declarations, target),
-            };
-            [address.id, adapted.plain, adapted.in_registers]
-        });
-        self.tables.define(rows, module)
+        let rows = (1 + self.adapted.len()) * ROW;
+        (rows + self.tables.place_bytes() + self.tables.note_bytes() + 3 * SLOT) as u64
     }
 }
 
@@ -229,10 +257,6 @@ fn addressed<'a>(program: &'a Program, selection: &'a Selection) -> impl Iterato
     let functions = functions.map(|(id, _)| Target::Function(id));
     let imports = program.imports.ids().filter(|&id| selection.imports[id].addressed);
     functions.chain(imports.map(|import| Target::Import { import, addend: 0 }))
-}
-
-fn addresses_taken(program: &Program, selection: &Selection) -> usize {
-    addressed(program, selection).count()
 }
 
 /// Whether anything calls an address.
@@ -265,36 +289,14 @@ fn callee(declarations: &Declarations, target: Target) -> &Callee {
 }
 
 /// How an adapter calls its function.
-fn called(callee: &Callee, column: SearchColumn) -> Abi {
-    let in_registers = callee.in_registers.as_deref().filter(|_| column == SearchColumn::InRegisters);
+fn called(callee: &Callee, column: Column) -> Abi {
+    let in_registers = callee.in_registers.as_deref().filter(|_| column == Column::InRegisters);
     let abi = in_registers.unwrap_or(&callee.abi).clone();
     // Of a symbol whose result nothing says, a caller may read two words.
     if callee.replaceable { abi.returning_two_words() } else { abi }
 }
 
-/// How an adapter is called: with the words that its function takes; one that takes any number gets as many as any call has.
 fn adapter_abi(platform: Platform, called: &Abi, words: usize) -> Abi {
     let abi = Abi::raw(platform, called.accepted(words.max(called.words(0))));
     if called.returned_words() == 2 { abi.returning_two_words() } else { abi }
-}
-
-/// Compiles a function of words, whose CLIF `body` makes of its parameters.
-fn function(
-    generators: &CodeGenerators,
-    id: FuncId,
-    abi: &Abi,
-    body: impl FnOnce(&mut FunctionBuilder<'_>, &[Value]),
-) -> Result<CompiledFunction, CompileError> {
-    let mut context = FunctionBuilderContext::new();
-    let name = UserFuncName::user(FUNCTIONS, id.as_u32());
-    let mut function = Function::with_name_signature(name, abi.signature(abi.words(0)));
-    let mut builder = FunctionBuilder::new(&mut function, &mut context);
-    let block = builder.create_block();
-    builder.append_block_params_for_function_params(block);
-    builder.switch_to_block(block);
-    let parameters = builder.block_params(block).to_vec();
-    body(&mut builder, &parameters);
-    builder.seal_all_blocks();
-    builder.finalize(generators.main.frontend_config());
-    codegen::synthetic(&*generators.main, id, function)
 }

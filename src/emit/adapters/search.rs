@@ -1,14 +1,5 @@
 //! The code of `search`: from an address to what is called for it.
 //!
-//! | it reads | which has |
-//! |---|---|
-//! | the rows | addresses and their adapters, as the link and the loader have filled them in |
-//! | the places | a hash table with linear probing: offsets of rows, by the addresses in these |
-//! | the notes | by the address, the offset of a row that `search` has found before; calls look there themselves ([`noted`]) |
-//! | the rows of notes | one for each note: an address that is called as it is, three times |
-//!
-//! An offset is in bytes, from the first row, which is zeros: 0 stands for no row, and the row there is one of no function.
-//!
 //! The first call fills the places. Threads (and signal handlers) may do so at once: each puts all rows in the same order,
 //! by compare-and-swap, a place never changes once it is taken, and so all put a row in the same place. Who has gone
 //! through all rows says so behind it (release), and who does not see that (acquire) goes through them.
@@ -24,59 +15,19 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{ExternalName, GlobalValueData, InstBuilder, MemFlagsData, UserExternalName, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::tables::{ROW, SLOT, Tables};
 use crate::abi::WORD;
-use crate::lift::{DATA, DataReference};
-
-/// The address, and the column of the row.
-pub(super) const WORDS: usize = 2;
+use crate::declare::adapters::{Adapters, ROW, SLOT, Tables};
+use crate::lift::{DATA, DataReference, note_of};
 
 /// A hash is the upper bits of the product with 2^64 divided by the golden ratio.
 const HASH: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Which adapter of a function is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SearchColumn {
-    /// Of a caller that passes the address of a struct result.
-    Plain,
-    /// Of a caller that has such a struct in registers.
-    InRegisters,
-}
-
-impl SearchColumn {
-    /// Where it is in a row, in bytes: what `search` is given.
-    pub fn row_offset(self) -> i32 {
-        match self {
-            SearchColumn::Plain => SLOT as i32,
-            SearchColumn::InRegisters => 2 * SLOT as i32,
-        }
-    }
-}
-
-/// The byte offset of the note of an address: functions are 16 bytes apart, or about that.
-fn note_of(tables: &Tables, builder: &mut FunctionBuilder<'_>, address: Value) -> Value {
-    let mask = ((1i64 << tables.note_bits) - 1) * SLOT as i64;
-    let shifted = builder.ins().ushr_imm_u(address, 1);
-    builder.ins().band_imm_s(shifted, mask)
-}
-
-/// The row that the note of an address leads to; `rows` and `notes` are addresses of the tables. The first word is to be
-/// compared with the address, and the next ones say what is called for it.
-pub(super) fn noted(
-    tables: &Tables,
-    builder: &mut FunctionBuilder<'_>,
-    [rows, notes]: [Value; 2],
-    address: Value,
-) -> Value {
-    let note = note_of(tables, builder, address);
-    let at = builder.ins().iadd(notes, note);
-    let offset = builder.ins().load(WORD, MemFlagsData::trusted(), at, 0);
-    builder.ins().iadd(rows, offset)
-}
-
-/// Makes `search`, for tables of `rows` rows.
-pub(super) fn build(builder: &mut FunctionBuilder<'_>, tables: &Tables, rows: usize, words: &[Value]) {
+/// Makes `search` of its two words: an address, and the offset of a [`Column`].
+///
+/// [`Column`]: crate::declare::adapters::Column
+pub(super) fn build(builder: &mut FunctionBuilder<'_>, adapters: &Adapters, words: &[Value]) {
     let (address, column) = (words[0], words[1]);
+    let tables = &adapters.tables;
     let search = Search {
         rows: data_address(builder, tables.rows),
         places: data_address(builder, tables.places),
@@ -85,12 +36,12 @@ pub(super) fn build(builder: &mut FunctionBuilder<'_>, tables: &Tables, rows: us
     };
     let [fill, find] = [(); 2].map(|()| builder.create_block());
     builder.set_cold_block(fill);
-    let filled = builder.ins().iadd_imm_s(search.places, tables.filled_offset());
+    let filled = builder.ins().iadd_imm_s(search.places, tables.filled_offset() as i64);
     let is_filled = builder.ins().atomic_load(WORD, MemFlagsData::trusted(), filled);
     builder.ins().brif(is_filled, find, &[], fill, &[]);
 
     builder.switch_to_block(fill);
-    search.fill(builder, rows);
+    search.fill(builder, adapters.adapted.len());
     let one = builder.ins().iconst(WORD, 1);
     builder.ins().atomic_store(MemFlagsData::trusted(), one, filled);
     builder.ins().jump(find, &[]);
@@ -189,7 +140,8 @@ impl Search<'_> {
         builder.ins().return_(&[address]);
     }
 
-    /// Notes that an address is called as it is, unless another one has the place.
+    /// Notes that an address is called as it is, unless another one has the place. It is not 0: calls of that are searched
+    /// for only where there is a note already.
     fn note(&self, builder: &mut FunctionBuilder<'_>, address: Value) {
         let flags = MemFlagsData::trusted();
         let [free, own, end] = [(); 3].map(|()| builder.create_block());
@@ -202,7 +154,7 @@ impl Search<'_> {
         // A note has 8 bytes, and its row three times that.
         let row = builder.ins().imul_imm_s(note, (ROW / SLOT) as i64);
         let row = builder.ins().iadd(self.notes, row);
-        let row = builder.ins().iadd_imm_s(row, self.tables.note_rows_offset());
+        let row = builder.ins().iadd_imm_s(row, self.tables.note_rows_offset() as i64);
         let empty = builder.ins().iconst(WORD, 0);
         let old = builder.ins().atomic_cas(flags, row, empty, address);
         builder.ins().brif(old, end, &[], own, &[]);

@@ -44,7 +44,7 @@ pub fn functions(
     let each: Vec<(FuncId, &Callee, Column)> = each.collect();
     let compile = |&(id, callee, column): &(FuncId, &Callee, Column)| {
         let (called, own) = adapters.abis(generators.platform(), callee, column);
-        function(generators, id, &own, |builder, words| call(builder, callee, &called, words))
+        function(generators, id, &own, |builder, words| call(builder, callee, &called, words, own.returned_words()))
     };
     let search = function(generators, adapters.search.id, &adapters.search.abi, |builder, words| {
         search::build(builder, adapters, words);
@@ -53,8 +53,8 @@ pub fn functions(
     Ok(std::iter::once(search?).chain(each).collect())
 }
 
-/// The code of an adapter: calls `callee` as `called` says, with all of `words`, and returns what it does.
-fn call(builder: &mut FunctionBuilder<'_>, callee: &Callee, called: &Abi, words: &[Value]) {
+/// The code of an adapter: calls `callee` as `called` says, with all of `words`, and returns as many words as it is said to.
+fn call(builder: &mut FunctionBuilder<'_>, callee: &Callee, called: &Abi, words: &[Value], returned: usize) {
     let name = UserExternalName { namespace: FUNCTIONS, index: callee.id.as_u32() };
     let name = ExternalName::user(builder.func.declare_imported_user_function(name));
     let signature = builder.import_signature(called.signature(words.len()));
@@ -64,10 +64,11 @@ fn call(builder: &mut FunctionBuilder<'_>, callee: &Callee, called: &Abi, words:
     let call = builder.ins().call(function, &arguments.values);
     let results = builder.inst_results(call).to_vec();
     let result = called.result(builder, &results, words, &arguments);
-    // No result is any value, as after each call of what returns nothing.
-    let first = result.first.unwrap_or_else(|| builder.ins().iconst(WORD, 0));
-    let returned: Vec<Value> = [Some(first), result.second].into_iter().flatten().collect();
-    builder.ins().return_(&returned);
+    // A word of which the result has nothing, of none or of padding, is any value.
+    let result = [result.first, result.second].into_iter().take(returned);
+    let result = result.map(|word| word.unwrap_or_else(|| builder.ins().iconst(WORD, 0)));
+    let result: Vec<Value> = result.collect();
+    builder.ins().return_(&result);
 }
 
 /// Compiles a function of words, whose CLIF `body` makes of its parameters.

@@ -23,7 +23,7 @@ use crate::codegen;
 use crate::files::Pending;
 use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 use crate::select::select;
 use crate::select::undefined::{self, MissingSymbol};
 

@@ -1,7 +1,7 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
 //! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`CodeGenerators`]). `triple.rs` reads target names, `cpu.rs`
-//! names of processors and features, `passes.rs` has the optimisations' switches, `work.rs` the limits of what large
+//! names of processors and features, `facts.rs` says what a target can do, `passes.rs` has the optimisations' switches, `work.rs` the limits of what large
 //! functions get.
 //!
 //! | setting | value | why |
@@ -14,7 +14,8 @@
 //! | | off for x86-64 ELF objects | on, all data is reached through the linker's table; see [`has_address_table`] |
 
 mod cpu;
-mod passes;
+mod facts;
+pub(crate) mod passes;
 mod triple;
 mod work;
 
@@ -29,6 +30,7 @@ use crate::cache::Cache;
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
+pub use facts::{Need, TargetFacts};
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use triple::parse as parse_triple;
 pub use work::{Effort, Work};
@@ -172,6 +174,8 @@ pub struct CodeGenerators {
     pub unoptimised: Arc<dyn TargetIsa>,
     /// For huge functions: single-pass register allocation too.
     pub huge: Arc<dyn TargetIsa>,
+    /// What is known of the target.
+    facts: TargetFacts,
     /// The optimisations that are on.
     passes: Passes,
     /// Where to count how long phases take.
@@ -193,7 +197,8 @@ impl CodeGenerators {
             OptLevel::O0 => unoptimised.clone(),
             OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
         };
-        Ok(CodeGenerators { main, unoptimised, huge, passes, times: config.times.clone() })
+        let facts = TargetFacts::of(&*main);
+        Ok(CodeGenerators { facts, main, unoptimised, huge, passes, times: config.times.clone() })
     }
 
     /// The code generator for a function of this much work.
@@ -209,6 +214,11 @@ impl CodeGenerators {
     /// Where to count how long phases take, if anywhere.
     pub fn times(&self) -> Option<&Times> {
         self.times.as_ref()
+    }
+
+    /// What is known of the target.
+    pub fn facts(&self) -> &TargetFacts {
+        &self.facts
     }
 
     /// The optimisations that are on.

@@ -13,8 +13,8 @@ use crate::declare::declare;
 use crate::graph::{self, Unverified};
 use crate::lift::Declarations;
 use crate::program::Program;
+use crate::resolution::Resolution;
 use crate::select::entry::EntryPoints;
-use crate::select::resolution::Resolution;
 use crate::select::{Selection, select};
 use crate::times::{Phase, time};
 

@@ -16,11 +16,11 @@
 
 use object::elf;
 
-use super::JUMP_TABLES;
 use super::error::ParseError;
 use super::instruction;
 use super::merge::Globals;
 use super::object::{Object, Section, SymbolHome};
+use super::section_names::JUMP_TABLES;
 use crate::program::names;
 use crate::program::{
     Attached, COMMON, CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Group,
@@ -178,8 +178,8 @@ impl Layout {
             }
             self.code_origins.push(at);
             let bytes = section.data.to_vec();
-            let (relocations, list_calls, lines) = (Vec::new(), Vec::new(), Vec::new());
-            let code = CodeSection { file, name, group, bytes, relocations, list_calls, lines };
+            let (relocations, array_calls, lines) = (Vec::new(), Vec::new(), Vec::new());
+            let code = CodeSection { file, name, group, bytes, relocations, array_calls, lines };
             return Ok(Home::Code(self.code.push(code)));
         }
         let align = checked_align(section.align).map_err(what)?;

@@ -15,8 +15,9 @@
 //! Addresses: a place in code is (section, byte offset), a place in data is (section, byte offset). All offsets are
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
+mod array_call;
+mod endianness;
 mod id;
-mod list_call;
 pub mod names;
 pub mod prefix;
 mod sections;
@@ -24,20 +25,13 @@ mod sections;
 use std::fmt;
 use std::sync::Arc;
 
+pub use array_call::{ArrayCall, ArrayForm};
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
-pub use list_call::{ListCall, ListForm};
 pub use sections::{Attached, Edge, Group, edge};
 
-use crate::btf::Prototype;
+pub use endianness::Endianness;
 
-/// Byte order of the objects, as `e_ident[EI_DATA]` says it: `-target bpfel` or `-target bpfeb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endianness {
-    /// `ELFDATA2LSB`: the low nibble of an instruction's second byte is the destination register.
-    Little,
-    /// `ELFDATA2MSB`: the high nibble of an instruction's second byte is the destination register.
-    Big,
-}
+use crate::btf::Prototype;
 
 /// Everything that the given objects define, refer to and ask for.
 #[derive(Clone, Debug)]
@@ -93,7 +87,7 @@ pub struct CodeSection {
     /// What the relocations of this section resolve to, sorted by `offset`, at most one for an instruction.
     pub relocations: Vec<Relocation>,
     /// Calls that pass their arguments in memory, with the byte offsets of their instructions, sorted.
-    pub list_calls: Vec<(u64, ListCall)>,
+    pub array_calls: Vec<(u64, ArrayCall)>,
     /// Source lines, sorted by `offset`; empty without .BTF.ext.
     pub lines: Vec<Line>,
 }
@@ -127,7 +121,7 @@ pub enum Target {
         offset: i64,
     },
     /// A place relative to a data symbol that other objects see: where a later link may put another one in its place,
-    /// it is reached by its name ([`crate::select::resolution`]).
+    /// it is reached by its name ([`crate::resolution`]).
     Symbol {
         /// The symbol.
         symbol: DataSymbolId,

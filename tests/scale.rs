@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
-use bpf2native::plan::{Reaches, Slots};
+use bpf2native::plan::{PointerEffects, PromotedSlots};
 use bpf2native::resolution::Resolution;
 use bpf2native::{Config, Program, codegen};
 use support::large::{SHAPES, Shape};
@@ -109,8 +109,8 @@ fn own_phases_are_linear() {
             let program = Program::from_bytes("large.o", object).unwrap();
             let graphs = codegen::graphs(&program, Unverified::Refuse).unwrap();
             let resolution = Resolution::of_object(&program);
-            let reaches = Reaches::new(&program, &resolution, &graphs);
-            graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));
+            let pointer_effects = PointerEffects::new(&program, &resolution, &graphs);
+            graphs.iter().for_each(|graph| drop(black_box(PromotedSlots::find(&pointer_effects, graph))));
         })
     };
     for Shape { name, make } in SHAPES {

@@ -27,9 +27,9 @@ use rayon::prelude::*;
 use crate::config::{CodeGenerators, Pass, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
-use crate::lift::{self, Declarations, LiftContext, Lifted, Source};
+use crate::lift::{self, Declarations, LiftContext, LiftInput, Lifted};
 use crate::opt::{Pipeline, verify};
-use crate::plan::Reaches;
+use crate::plan::PointerEffects;
 use crate::program::{FunctionId, Program};
 use crate::select::Selection;
 use crate::times::{Phase, Profiled, time, time_pass};
@@ -85,11 +85,18 @@ pub fn each_function<T: Send>(
     look: impl Fn(&Graph, &Function) -> T + Sync,
 ) -> Vec<Result<(CompiledFunction, T), CompileError>> {
     let times = generators.times();
-    let reaches = time(times, Phase::Plan, || Reaches::new(program, &selection.resolution, &selection.graphs));
-    let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
-    let bodies = Bodies::new(source, &selection.graphs);
+    let pointer_effects =
+        time(times, Phase::Plan, || PointerEffects::new(program, &selection.resolution, &selection.graphs));
+    let input = LiftInput {
+        program,
+        resolution: &selection.resolution,
+        declarations,
+        generators,
+        pointer_effects: &pointer_effects,
+    };
+    let bodies = Bodies::new(input, &selection.graphs);
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
-        let lifted = lifted(source, &bodies, graph, None, lifting, context)?;
+        let lifted = lifted(input, &bodies, graph, None, lifting, context)?;
         let seen = look(graph, &lifted.function);
         let compiled = machine_code(program, declarations, generators, graph, lifted, keep, context)?;
         lifting.reuse(std::mem::replace(&mut context.func, Function::new()));
@@ -114,11 +121,17 @@ pub fn clif(
     generators: &CodeGenerators,
     until: Option<Until>,
 ) -> Result<Vec<Function>, CompileError> {
-    let reaches = Reaches::new(program, &selection.resolution, &selection.graphs);
-    let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
-    let bodies = Bodies::new(source, &selection.graphs);
+    let pointer_effects = PointerEffects::new(program, &selection.resolution, &selection.graphs);
+    let input = LiftInput {
+        program,
+        resolution: &selection.resolution,
+        declarations,
+        generators,
+        pointer_effects: &pointer_effects,
+    };
+    let bodies = Bodies::new(input, &selection.graphs);
     let lift = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
-        lifted(source, &bodies, graph, until, lifting, context).map(|lifted| lifted.function)
+        lifted(input, &bodies, graph, until, lifting, context).map(|lifted| lifted.function)
     };
     let contexts = || (LiftContext::default(), Context::new());
     first_error(selection.graphs.par_iter().map_init(contexts, lift).collect())
@@ -137,16 +150,16 @@ pub enum Until {
 
 /// Lifts a function, inlines callees into it, and runs the passes over it.
 fn lifted(
-    source: Source<'_>,
+    input: LiftInput<'_>,
     bodies: &Bodies,
     graph: &Graph,
     until: Option<Until>,
     lifting: &mut LiftContext,
     context: &mut Context,
 ) -> Result<Lifted, CompileError> {
-    let Source { program, generators, .. } = source;
+    let LiftInput { program, generators, .. } = input;
     let isa = &*generators.main;
-    let mut lifted = lift::lift(source, graph, lifting)?;
+    let mut lifted = lift::lift(input, graph, lifting)?;
     verify(&lifted.function, isa, "lifting");
     if until == Some(Until::Lifted) {
         return Ok(lifted);
@@ -156,7 +169,7 @@ fn lifted(
     time(generators.times(), Phase::Opt, || {
         // No pass is off for this function.
         if passes == generators.passes() {
-            let inline = || bodies.inline(source, graph, &mut lifted.function, context);
+            let inline = || bodies.inline(input, graph, &mut lifted.function, context);
             let inlined = time_pass(generators.times(), Pass::Inlining, inline);
             inlined.map_err(|error| codegen_error(program, graph, describe(&error)))?;
             verify(&lifted.function, isa, Pass::Inlining.name());

@@ -51,6 +51,7 @@
 mod call;
 pub mod helpers;
 pub mod libc;
+pub mod libcalls;
 pub(crate) mod long_double;
 mod parts;
 mod place;

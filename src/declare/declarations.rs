@@ -9,9 +9,9 @@ use cranelift_module::{DataId, FuncId};
 
 use super::adapters::Adapters;
 use crate::abi::libc::MemoryCall;
+use crate::abi::libcalls::Libcall;
 use crate::abi::{Abi, Platform};
 use crate::graph::LabelNumbers;
-use crate::lift::libcalls::Libcall;
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
 /// The namespace of functions in names that Cranelift keeps as numbers; `cranelift_module` numbers them so.

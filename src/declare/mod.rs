@@ -25,11 +25,12 @@ use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::libc::NLDBL;
+use crate::abi::libcalls;
 use crate::abi::{Abi, AbiError, LARGEST_STRUCT, Platform, REGISTER_WORDS, long_double, word_count};
 use crate::btf::{CType, Prototype};
 use crate::config::{Placement, has_address_table};
 use crate::graph::{Graph, LabelNumbers};
-use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
+use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside};
 use crate::program::StructResult;
 use crate::program::names;
 use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{MismatchedSymbol, Unresolved};
 use super::linker::Linker;
-use crate::lift::libcalls;
+use crate::abi::libcalls;
 use crate::program::{Import, Program};
 use crate::select::undefined::{self, MissingSymbol};
 use crate::select::{Selection, Usage};

@@ -9,25 +9,16 @@
 //! | a number | `iconst` |
 //! | `map_by_fd(n)`, `map_val(m)`, `var_addr(n)`, `map_by_idx(n)` | a call of `bpf_map_by_fd`, `bpf_map_val`, ... |
 
-use std::collections::HashMap;
-
 use cranelift_codegen::ir::{
-    ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, InstBuilder, MemFlagsData, Signature,
-    UserExternalName, Value,
+    ExtFuncData, ExternalName, FuncRef, GlobalValueData, InstBuilder, MemFlagsData, Signature, UserExternalName,
+    Value,
 };
-use cranelift_module::{DataId, FuncId};
 
-use super::{Callee, DATA, DataReference, FUNCTIONS, Imported, Lifter, Outside};
+use super::lifter::Lifter;
 use crate::abi::WORD;
+use crate::declare::declarations::{Callee, DATA, DataReference, FUNCTIONS, Imported, Outside};
 use crate::decode::insn::{Reg, WideImm};
 use crate::program::Target;
-
-/// What a function already refers to, so that each name is imported once.
-#[derive(Default)]
-pub(super) struct References {
-    functions: HashMap<(FuncId, Signature), FuncRef>,
-    data: HashMap<DataId, GlobalValue>,
-}
 
 impl Lifter<'_, '_> {
     /// Imports a function, to be called with this signature.

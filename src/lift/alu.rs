@@ -18,7 +18,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 
-use super::Lifter;
+use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::decode::insn::{AluOp, ByteOrder, Operand, Reg, Size, Width};
 

@@ -6,7 +6,8 @@
 
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
-use super::{LiftError, Lifter};
+use super::error::LiftError;
+use super::lifter::Lifter;
 use crate::abi::{ResultWords, WORD, parameter_words, result_words};
 use crate::btf::{CType, Prototype};
 use crate::decode::insn::{Callee, Reg};

@@ -25,9 +25,11 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
 
+use super::error::LiftError;
+use super::lifter::{Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use super::variadic;
-use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
+use crate::declare::declarations::Imported;
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
 use crate::program::Target;

@@ -15,7 +15,7 @@ use cranelift_frontend::{Switch, Variable};
 
 use super::alu::width_type;
 use super::call::trap_code;
-use super::{Lifter, TRAP_NO_LABEL};
+use super::lifter::{Lifter, TRAP_NO_LABEL};
 use crate::abi::WORD;
 use crate::decode::SLOT;
 use crate::decode::insn::{Cond, Insn, Operand, Reg};

@@ -16,7 +16,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Type, Value, types};
 
-use super::Lifter;
+use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::abi::libc::{NLDBL, v_form};
 use crate::decode::insn::{Callee, Insn, Reg};

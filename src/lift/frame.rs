@@ -10,8 +10,9 @@ use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind
 use cranelift_frontend::FunctionBuilder;
 use target_lexicon::Architecture;
 
-use super::{Declarations, Lifter};
+use super::lifter::Lifter;
 use crate::abi::WORD;
+use crate::declare::declarations::Declarations;
 use crate::graph::Graph;
 
 /// The alignment of the slot, as a power of two.

@@ -20,8 +20,8 @@
 use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, MemFlagsData, Value, types};
 use target_lexicon::Architecture;
 
-use super::Lifter;
 use super::alu::{size_type, width_type};
+use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::decode::insn::{AtomicOp, Operand, Reg, Size, Width};
 

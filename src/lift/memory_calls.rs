@@ -21,12 +21,10 @@
 //! Sound: the callee is C's function ([`Facts::memory`](crate::abi::libc::Facts::memory)). C lets `memcpy` and `memcmp` access all
 //! of the bytes, in any order; results are as C says: -1, 0 or 1 for `memcmp`. Only where accesses need not be aligned.
 
-use std::collections::HashMap;
-
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, types};
 
-use super::Lifter;
+use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::abi::libc::MemoryCall;
 use crate::decode::insn::{self, AluOp, Cond, Insn, Operand, Reg, WideImm, Width};
@@ -49,9 +47,6 @@ struct Pointer<'a> {
     /// The bytes there, if they are read-only data.
     literal: Option<&'a [u8]>,
 }
-
-/// The results of expanded comparisons, each with a value that is 0 if and only if the result is.
-pub(super) type ComparisonResults = HashMap<Value, Value>;
 
 /// Accesses that cover `size` bytes, of at most `widest` each: byte offsets and bytes. The last may overlap the one before.
 fn pieces(size: u64, widest: u64) -> Vec<(i32, u64)> {

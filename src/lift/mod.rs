@@ -24,7 +24,8 @@ mod error;
 pub mod formats;
 mod frame;
 mod input;
-pub mod libcalls;
+mod libcalls;
+mod lifter;
 mod memory;
 pub(crate) mod memory_calls;
 mod pointers;
@@ -33,35 +34,25 @@ mod slots;
 mod switch;
 pub mod variadic;
 
-use cranelift_codegen::ir::{Block, Function, InstBuilder, SourceLoc, StackSlot, UserFuncName, Value};
-use cranelift_frontend::{FunctionBuilder, Variable};
+use cranelift_codegen::ir::{Block, Function, InstBuilder, UserFuncName, Value};
+use cranelift_frontend::FunctionBuilder;
 
 use crate::abi::{EntryValues, WORD};
 use crate::config::{Need, Pass};
-use crate::decode::insn::{Insn, Operand, Reg};
+use crate::decode::insn::{Insn, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
-use crate::program::{Endianness, Program};
-use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
+use lifter::{ComparisonResults, Lifter, Plans, References};
+pub use lifter::{TRAP_NO_CALLEE, TRAP_NO_LABEL, TRAP_OUTSIDE, TRAP_POISONED};
 pub use pointers::note_of;
 
 pub use crate::declare::declarations::{
     AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,
 };
-
-/// The trap of control that leaves a function, or that LLVM says is unreachable.
-pub const TRAP_OUTSIDE: u8 = 1;
-/// The trap of a jump through a register to no label.
-pub const TRAP_NO_LABEL: u8 = 2;
-/// The trap of a call of a weak symbol that is not there.
-pub const TRAP_NO_CALLEE: u8 = 3;
-
-/// The trap of an instruction whose CO-RE relocation the target's types do not satisfy.
-pub const TRAP_POISONED: u8 = 4;
 
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
@@ -121,62 +112,6 @@ fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContex
     function
 }
 
-/// What the plan phase found for a function.
-#[derive(Clone, Copy)]
-struct Plans<'a> {
-    slots: &'a PromotedSlots,
-    control_flow: &'a ControlFlowPlan,
-    /// The widest access that `memcpy` and the like may become, in bytes; none if they stay calls.
-    widest: Option<u64>,
-    /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
-    checks_tables: bool,
-}
-
-/// The state of lifting one function.
-struct Lifter<'a, 'f> {
-    program: &'a Program,
-    resolution: &'a Resolution,
-    declarations: &'a Declarations,
-    graph: &'a Graph,
-    builder: &'a mut FunctionBuilder<'f>,
-    references: address::References,
-    registers: [Variable; 10],
-    /// The promoted frame slots.
-    slots: &'a PromotedSlots,
-    /// Their variables.
-    slot_values: Vec<Variable>,
-    /// Which blocks are lifted, and where edges lead.
-    control_flow: &'a ControlFlowPlan,
-    /// As in [`Plans`].
-    widest: Option<u64>,
-    /// As in [`Plans`].
-    checks_tables: bool,
-    /// The results of `memcmp` calls that were expanded.
-    compared: memory_calls::ComparisonResults,
-    /// The BPF stack, if the function uses r10.
-    frame: Option<StackSlot>,
-    /// Its end, where it needs a larger alignment than native frames have.
-    aligned_end: Option<Value>,
-    /// CLIF blocks, by index of BPF block.
-    blocks: Vec<Block>,
-    /// The function's parameters at entry, and where its result goes.
-    entry: EntryValues,
-    /// Where control goes that leaves the function.
-    outside: Option<Block>,
-    /// The budget of `may_goto`.
-    budget: Option<Variable>,
-    /// The target of the next shared block of jumps through registers ([`graph::RegisterJump::is_shared`]).
-    jump_value: Option<Variable>,
-    /// Stack arguments that came in: position 1 is index 0.
-    stack_parameters: Vec<Value>,
-    /// Stack arguments for the next call.
-    stack_arguments: Vec<Variable>,
-    /// The instruction that is being lifted.
-    at: Instruction,
-    /// The earlier instructions of its block.
-    before: &'a [Instruction],
-}
-
 impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
         LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
@@ -193,14 +128,14 @@ impl<'a, 'f> Lifter<'a, 'f> {
             declarations,
             graph,
             builder,
-            references: address::References::default(),
+            references: References::default(),
             registers,
             slots,
             slot_values: Vec::new(),
             control_flow,
             widest,
             checks_tables,
-            compared: memory_calls::ComparisonResults::new(),
+            compared: ComparisonResults::new(),
             frame,
             aligned_end: None,
             blocks: Vec::new(),
@@ -350,37 +285,5 @@ impl<'a, 'f> Lifter<'a, 'f> {
             | Insn::Exit => {}
         }
         Ok(())
-    }
-
-    fn set_location(&mut self) {
-        // Sections of 4 GiB of code do not exist: their offsets fit.
-        self.builder.set_srcloc(SourceLoc::new(self.at.offset as u32));
-    }
-
-    fn is_big_endian(&self) -> bool {
-        self.program.endianness == Endianness::Big
-    }
-
-    /// The value of a register.
-    fn get(&mut self, reg: Reg) -> Value {
-        match (reg, self.frame) {
-            (Reg::FRAME, Some(_)) => self.frame_address(0),
-            // Read, but never as an address: any value will do.
-            (Reg::FRAME, None) => self.builder.ins().iconst(WORD, 0),
-            (reg, _) => self.builder.use_var(self.registers[reg.index()]),
-        }
-    }
-
-    /// Gives a register a value; decoding leaves no instruction that writes r10.
-    fn set(&mut self, reg: Reg, value: Value) {
-        self.builder.def_var(self.registers[reg.index()], value);
-    }
-
-    /// The 64-bit value of an operand.
-    fn operand(&mut self, operand: Operand) -> Value {
-        match operand {
-            Operand::Reg(reg) => self.get(reg),
-            Operand::Imm(imm) => self.builder.ins().iconst(WORD, i64::from(imm)),
-        }
     }
 }

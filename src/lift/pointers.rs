@@ -9,7 +9,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::Lifter;
+use super::lifter::Lifter;
 use crate::abi::{Abi, ResultWords, WORD};
 use crate::declare::adapters::{Adapters, Column, SLOT, Tables};
 

@@ -4,7 +4,8 @@
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::Variable;
 
-use super::{LiftError, Lifter};
+use super::error::LiftError;
+use super::lifter::Lifter;
 use crate::decode::insn::Reg;
 use crate::graph::{BlockIndex, Edge};
 use crate::plan::Select;

@@ -12,8 +12,8 @@
 use cranelift_codegen::ir::{InstBuilder, Type};
 use cranelift_frontend::Variable;
 
-use super::Lifter;
 use super::alu::size_type;
+use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::decode::insn::{Operand, Reg, Size};
 use crate::plan::SlotAccess;

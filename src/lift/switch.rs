@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, types};
 
-use super::Lifter;
 use super::alu::width_type;
+use super::lifter::Lifter;
 use crate::decode::insn::Operand;
 use crate::graph::Edge;
 use crate::plan::Switch;

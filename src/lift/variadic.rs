@@ -17,7 +17,7 @@
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
 use target_lexicon::Architecture;
 
-use super::Lifter;
+use super::lifter::Lifter;
 use crate::abi::libc::VForm;
 use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Callee, Insn, Reg};

@@ -63,6 +63,20 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cli` (default) | the command `bpf2native`, and the two below |
+//! | `cache` | `Cache`: compiled programs, kept on disk |
+//! | `compare` | `compare`: native code read back, listings, reports and their differences |
+//!
+//! A program that embeds the translator needs none of them, and builds no command line and no disassembler:
+//!
+//! ```toml
+//! bpf2native = { version = "0.1", default-features = false }
+//! ```
+//!
 //! # The phases
 //!
 //! Each takes the last one's output by shared reference:
@@ -79,13 +93,18 @@
 //! | codegen | [`codegen`] | to machine code, in parallel; steps over it on x86-64: `x86` |
 //! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
 //!
-//! [`compare`] looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
+//! `compare` looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
 
 pub mod abi;
 pub mod aot;
 pub mod btf;
+#[cfg(feature = "cache")]
 pub mod cache;
+#[cfg(not(feature = "cache"))]
+#[path = "cache/absent.rs"]
+mod cache;
 pub mod codegen;
+#[cfg(feature = "compare")]
 pub mod compare;
 pub mod config;
 pub mod declare;
@@ -104,6 +123,7 @@ pub mod select;
 pub mod times;
 mod x86;
 
+#[cfg(feature = "cache")]
 pub use cache::Cache;
 pub use config::Config;
 pub use jit::{Jit, Linker, LoadError, Module, TypedFunction, Words};

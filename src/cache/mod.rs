@@ -1,4 +1,5 @@
-//! A cache of compiled functions on disk, for objects and for memory: off unless [`crate::Config::cache`] names a folder.
+//! A cache of compiled functions on disk, for objects and for memory: used where a translator is given one
+//! ([`Jit::with_cache`](crate::Jit::with_cache), [`emit::object_with_cache`](crate::emit::object_with_cache)).
 //!
 //! In: a program and how it is to be compiled. Out: its machine code, from the folder if it was compiled so before. An
 //! entry is a whole program: all its selected functions, before they are placed or linked. What is not cached: parsing

@@ -131,12 +131,14 @@ impl Generation {
         });
         config.passes = Some(config.effective_passes().changed(&changes.collect::<Vec<_>>()));
         config.features.clone_from(&self.target_feature);
-        // An empty variable is none.
-        let cache = self.cache.as_ref().filter(|folder| !folder.is_empty());
-        config.cache = cache.map(Cache::new);
         config.threads = self.threads;
         config.debug = self.debug;
         config
+    }
+
+    /// Where compiled programs are kept; an empty variable is none.
+    pub fn cache(&self) -> Option<Cache> {
+        self.cache.as_ref().filter(|folder| !folder.is_empty()).map(Cache::new)
     }
 }
 

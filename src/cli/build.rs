@@ -60,7 +60,10 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             Emit::Shared => Purpose::SharedLibrary,
             _ => Purpose::Relocatable,
         };
-        let object = emit::object(&program, &config, purpose, &name, &mut warnings)?;
+        let object = match arguments.generation.cache() {
+            Some(cache) => emit::object_with_cache(&program, &config, purpose, &name, &cache, &mut warnings),
+            None => emit::object(&program, &config, purpose, &name, &mut warnings),
+        }?;
         warn(&warnings);
         let artifact = match emit {
             Emit::Exe => Some(Artifact::Executable),

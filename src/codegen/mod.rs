@@ -51,7 +51,7 @@ pub struct CompiledFunction {
     /// Ranges of code bytes and the byte offset, in the code section, of the instruction they come from.
     pub locations: Vec<CodeRange>,
     /// Byte offsets where instructions start, in order: of blocks, and of those that may trap. What control does not
-    /// reach from here is data ([`crate::compare::disasm::Shape::Entries`]).
+    /// reach from here is data.
     pub entries: Vec<CodeOffset>,
     /// Its stack frame.
     pub frame: NativeFrame,

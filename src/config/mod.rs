@@ -25,7 +25,6 @@ use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 
 use crate::abi::Platform;
-use crate::cache::Cache;
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
@@ -60,8 +59,6 @@ pub struct Config {
     pub passes: Option<Passes>,
     /// How many threads translate; 0 for as many as there are processors.
     pub threads: usize,
-    /// Where compiled programs are kept, if anywhere.
-    pub cache: Option<Cache>,
     /// Tell debuggers the source lines that the objects have in `.BTF.ext`: in ELF objects, and in memory where
     /// the system's executables are ELF.
     pub debug: bool,
@@ -81,7 +78,6 @@ impl Default for Config {
             opt_level: OptLevel::default(),
             passes: None,
             threads: 0,
-            cache: None,
             debug: false,
             perf_map: false,
             times: None,

@@ -24,6 +24,8 @@ pub(crate) mod unwind;
 
 pub use define::define;
 pub use object::object;
+#[cfg(feature = "cache")]
+pub use object::object_with_cache;
 pub use translation::{Declared, Purpose, Translation, declared, translate};
 
 use crate::codegen::CompileError;

@@ -23,6 +23,7 @@ use object::{SymbolFlags, SymbolKind, SymbolScope};
 
 use super::translation::{Purpose, Translation, translate};
 use super::{EmitError, debug, define, groups, profile, unwind};
+use crate::cache::Cache;
 use crate::codegen::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
 use crate::lift::{Declarations, Imported};
@@ -44,7 +45,35 @@ pub fn object(
     name: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u8>, EmitError> {
-    let translation = translate(program, config, purpose, name, Keep::Code, warnings)?;
+    translated(program, config, purpose, name, None, warnings)
+}
+
+/// As [`object`], with functions from a cache where it has the program, and put there where it has not.
+///
+/// # Errors
+///
+/// As [`object`].
+#[cfg(feature = "cache")]
+pub fn object_with_cache(
+    program: &Program,
+    config: &Config,
+    purpose: Purpose,
+    name: &str,
+    cache: &Cache,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>, EmitError> {
+    translated(program, config, purpose, name, Some(cache), warnings)
+}
+
+fn translated(
+    program: &Program,
+    config: &Config,
+    purpose: Purpose,
+    name: &str,
+    cache: Option<&Cache>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>, EmitError> {
+    let translation = translate(program, config, purpose, name, Keep::Code, cache, warnings)?;
     time(config.times.as_ref(), Phase::Emit, || write(program, config, translation, warnings))
 }
 

@@ -6,7 +6,7 @@ use cranelift_object::{ObjectBuilder, ObjectModule};
 use target_lexicon::BinaryFormat;
 
 use super::{EmitError, check_endianness, groups, synthetic};
-use crate::cache;
+use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
 use crate::declare::declare;
@@ -106,8 +106,8 @@ pub fn declared(
     Ok(Declared { generators, pool, selection, declarations, module, entry })
 }
 
-/// Compiles a program for an object; `name` is the file name that its symbol table gives, and `warnings` gets what is
-/// odd about the program.
+/// Compiles a program for an object, or finds it in a cache; `name` is the file name that its symbol table gives, and
+/// `warnings` gets what is odd about the program.
 ///
 /// # Errors
 ///
@@ -118,13 +118,13 @@ pub fn translate(
     purpose: Purpose,
     name: &str,
     keep: Keep,
+    cache: Option<&Cache>,
     warnings: &mut Vec<String>,
 ) -> Result<Translation, EmitError> {
     let Declared { generators, pool, selection, declarations, mut module, entry } =
         declared(program, config, purpose, name, warnings)?;
     let mut functions = pool.install(|| {
         let purpose = cache::Purpose { placement: Placement::Object, keep };
-        let cache = config.cache.as_ref();
         cache::functions(cache, purpose, program, &selection, &declarations, &generators, warnings)
     })?;
     if entry.is_script() {

@@ -146,8 +146,14 @@ impl Jit {
             return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
         }
         let generators = CodeGenerators::new(config, Placement::Memory)?;
-        let (pool, cache) = (codegen::thread_pool(config.threads)?, config.cache.clone());
-        Ok(Jit { generators, pool, cache, observation: Observation::of(config) })
+        let pool = codegen::thread_pool(config.threads)?;
+        Ok(Jit { generators, pool, cache: None, observation: Observation::of(config) })
+    }
+
+    /// As it is, but with a cache: a program that is in it is not compiled again, and one that is not is put there.
+    #[cfg(feature = "cache")]
+    pub fn with_cache(self, cache: Cache) -> Jit {
+        Jit { cache: Some(cache), ..self }
     }
 
     /// Translates a program. Nothing of it runs yet: its constructors run before the first function is handed out

@@ -140,5 +140,5 @@ fn laid_out(
     Ok(made)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "compare"))]
 mod tests;

@@ -6,7 +6,9 @@ use std::ffi::{c_char, c_void};
 use bpf2native::jit::LinkerError;
 use bpf2native::{Config, Jit, Linker, LoadError, Program};
 
-use crate::native::{bpf2native, fixture, load, output, program};
+#[cfg(feature = "cli")]
+use crate::native::{bpf2native, output};
+use crate::native::{fixture, load, program};
 
 extern "C" fn long_text(_text: *const c_char) -> u64 {
     1_000_000
@@ -190,6 +192,7 @@ fn a_library_that_is_not_there_is_named() {
 }
 
 #[test]
+#[cfg(feature = "cli")]
 fn static_parts_of_libc_and_the_library_of_mathematics_are_found() {
     let expected = "1024 3feaed548f090cee\nregistered last, runs first\nregistered first, runs last\ndestructor\n";
     for flags in [&[][..], &["-lm"], &["-lm", "-lpthread"]] {

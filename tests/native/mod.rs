@@ -41,6 +41,7 @@ pub fn skip(why: &str) {
 }
 
 /// The translator's command.
+#[cfg(feature = "cli")]
 pub fn bpf2native() -> Command {
     Command::new(env!("CARGO_BIN_EXE_bpf2native"))
 }

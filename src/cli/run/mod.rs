@@ -32,7 +32,10 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
     let linker = linker(&arguments.libraries)?;
     let config = Config { perf_map: arguments.perf_map, times: timing.times(), ..arguments.generation.config() };
-    let jit = Jit::new(&config)?;
+    let mut jit = Jit::new(&config)?;
+    if let Some(cache) = arguments.generation.cache() {
+        jit = jit.with_cache(cache);
+    }
     let entry_points = EntryPoints::of(&program);
     let roots = match &arguments.entry {
         Some(name) => Some(vec![entry::check(&program, name)?]),

@@ -165,7 +165,7 @@ pub fn optimised(
     only: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Result<String, ListError> {
-    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Optimised, warnings)?;
+    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Optimised, None, warnings)?;
     let names = Names::new(program, &translation.declarations);
     let mut text = String::new();
     for (graph, compiled) in translation.selection.graphs.iter().zip(&translation.functions) {
@@ -188,7 +188,7 @@ pub fn assembly(
     warnings: &mut Vec<String>,
 ) -> Result<String, ListError> {
     let disassembler = Disassembler::new(config.target.architecture)?;
-    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Code, warnings)?;
+    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Code, None, warnings)?;
     let names = Names::new(program, &translation.declarations);
     let mut text = String::new();
     for (graph, compiled) in translation.selection.graphs.iter().zip(&translation.functions) {

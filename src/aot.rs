@@ -17,9 +17,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use target_lexicon::{Architecture, BinaryFormat, Triple};
+use target_lexicon::BinaryFormat;
 
 use crate::codegen;
+use crate::config::Target;
 use crate::files::Pending;
 use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
@@ -157,16 +158,11 @@ fn is_of_name(c: char) -> bool {
 }
 
 /// The C compiler that links for a target.
-pub fn default_linker(target: &Triple) -> PathBuf {
-    let host = Triple::host();
-    if target.architecture == host.architecture && target.operating_system == host.operating_system {
-        return PathBuf::from("cc");
-    }
-    let machine = match target.architecture {
-        Architecture::Riscv64(_) => "riscv64".to_owned(),
-        other => other.to_string(),
-    };
-    PathBuf::from(format!("{machine}-linux-gnu-gcc"))
+pub fn default_linker(target: &Target) -> PathBuf {
+    let host = Target::host();
+    let is_native =
+        target.machine() == host.machine() && target.triple().operating_system == host.triple().operating_system;
+    if is_native { PathBuf::from("cc") } else { PathBuf::from(format!("{}-linux-gnu-gcc", target.machine())) }
 }
 
 /// Links an object into `output`; what the linker says of it, which is nothing where all is well.
@@ -176,7 +172,7 @@ pub fn default_linker(target: &Triple) -> PathBuf {
 /// [`LinkError`] with the linker's own words.
 pub fn link(
     object: &[u8],
-    target: &Triple,
+    target: &Target,
     artifact: Artifact,
     options: &LinkOptions,
     output: &Path,
@@ -199,7 +195,7 @@ pub fn link(
         command.arg("-L").arg(path);
     }
     command.args(options.libraries.iter().map(|library| format!("-l{library}")));
-    if target.binary_format == BinaryFormat::Elf {
+    if target.triple().binary_format == BinaryFormat::Elf {
         command.args(["-Wl,-z,text", "-Wl,-z,noexecstack", "-Wl,-z,relro", "-Wl,-z,now"]);
         command.args(["-Wl,--as-needed", "-lm"]);
     }

@@ -27,7 +27,7 @@
 //! let program = Program::from_files(["fixtures/api/words.o"])?;
 //! let mut linker = Linker::new(); // libc on; `.no_libc()` for an allow-list
 //! linker.func("host_word", host_word as unsafe extern "C" fn(*mut c_void, *const c_char, u64) -> c_int)?;
-//! let module = Jit::new(&Config::default())?.load(&program, &linker)?;
+//! let module = Jit::new(&Config::new())?.load(&program, &linker)?;
 //!
 //! // SAFETY: the object is trusted, as any native library that is loaded must be.
 //! let count_words = unsafe { module.func::<(*mut c_void, *const c_char, u64), i64>("count_words")? };
@@ -56,7 +56,7 @@
 //! use bpf2native::{Config, Program};
 //!
 //! let program = Program::from_files(["fixtures/api/words.o"])?;
-//! let config = Config::for_target(bpf2native::config::parse_triple("aarch64")?);
+//! let config = Config::for_target("aarch64".parse()?);
 //! let object = emit::object(&program, &config, Purpose::Relocatable, "words.o", &mut Vec::new())?;
 //! assert_eq!(object[..4], *b"\x7fELF");
 //! # Ok(())

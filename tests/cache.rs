@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use bpf2native::config::{OptLevel, Pass, Passes, parse_triple};
+use bpf2native::config::{OptLevel, Pass, Passes, Target};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::{Cache, Config, Jit, Linker, Program};
 
@@ -51,8 +51,8 @@ fn objects_are_the_same() {
     for target in ["x86_64", "aarch64", "riscv64", "x86_64-apple-darwin", "s390x"] {
         for debug in [false, true] {
             let folder = tempfile::tempdir().unwrap();
-            let config = Config::for_target(parse_triple(target).unwrap());
-            let config = Config { debug: debug && !target.contains("apple"), ..config };
+            let mut config = Config::for_target(target.parse().unwrap());
+            config.debug(debug && !target.contains("apple"));
             let cache = Cache::new(folder.path());
             let names = if target == "s390x" { &BIG_ENDIAN[..] } else { &PROGRAMS };
             for (index, name) in names.iter().enumerate() {
@@ -76,7 +76,7 @@ fn objects_are_the_same() {
 fn some_targets_are_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     for target in ["x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc", "aarch64-apple-darwin"] {
-        let config = Config::for_target(parse_triple(target).unwrap());
+        let config = Config::for_target(target.parse().unwrap());
         let program = program("api/words.o");
         assert!(object(&program, &config) == cached(&program, &config, &Cache::new(folder.path())), "{target}");
         assert!(entries(folder.path()).is_empty(), "{target}");
@@ -150,7 +150,7 @@ fn damaged_entries_are_written_again() {
 /// Translates, and gives the entry that this makes.
 fn program_entry(folder: &tempfile::TempDir, name: &str, cache: &Cache) -> PathBuf {
     let before = entries(folder.path());
-    cached(&program(name), &Config::default(), cache);
+    cached(&program(name), &Config::new(), cache);
     let new = entries(folder.path()).into_iter().find(|entry| !before.contains(entry));
     new.expect("there is a new entry")
 }
@@ -158,16 +158,16 @@ fn program_entry(folder: &tempfile::TempDir, name: &str, cache: &Cache) -> PathB
 #[test]
 fn other_options_and_inputs_are_other_entries() {
     let folder = tempfile::tempdir().unwrap();
-    let base = Config::for_target(parse_triple("x86_64").unwrap());
+    let base = Config::for_target("x86_64".parse().unwrap());
     let object = |program: &Program, config: &Config| cached(program, config, &Cache::new(folder.path()));
-    let without = |pass| Some(Passes::of_level(OptLevel::O2).without(pass));
+    let without = |pass| Passes::of_level(OptLevel::O2).without(pass);
     let configs = [
         base.clone(),
-        Config { opt_level: OptLevel::O0, ..base.clone() },
-        Config { opt_level: OptLevel::O1, ..base.clone() },
-        Config { passes: without(Pass::Egraph), ..base.clone() },
-        Config { features: vec!["+bmi2".parse().unwrap()], ..base.clone() },
-        Config { target: parse_triple("aarch64").unwrap(), ..base.clone() },
+        base.clone().opt_level(OptLevel::O0).clone(),
+        base.clone().opt_level(OptLevel::O1).clone(),
+        base.clone().passes(without(Pass::Egraph)).clone(),
+        base.clone().features(vec!["+bmi2".parse().unwrap()]).clone(),
+        base.clone().target("aarch64".parse::<Target>().unwrap()).clone(),
     ];
     let words = program("api/words.o");
     for (index, config) in configs.iter().enumerate() {
@@ -176,7 +176,7 @@ fn other_options_and_inputs_are_other_entries() {
     }
     // The number of threads and the object's place make no difference.
     let count = entries(folder.path()).len();
-    object(&words, &Config { threads: 1, ..base.clone() });
+    object(&words, base.clone().threads(1));
     let copy = folder.path().with_extension("copy.o");
     fs::copy(fixture("api/words.o"), &copy).unwrap();
     object(&Program::from_files([&copy]).unwrap(), &base);
@@ -210,9 +210,9 @@ fn the_oldest_go_when_there_is_too_much() {
 #[test]
 fn many_threads_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let config = Config { threads: 1, ..Config::default() };
+    let config = Config::new().threads(1).clone();
     let cache = Cache::new(folder.path()).limit(40_000);
-    let expected = PROGRAMS.map(|name| object(&program(name), &Config::default()));
+    let expected = PROGRAMS.map(|name| object(&program(name), &Config::new()));
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (config, cache, expected) = (&config, &cache, &expected);
@@ -283,7 +283,7 @@ fn entries_made_by_hand_do_no_harm() {
     for target in ["x86_64", "aarch64", "riscv64", "s390x"] {
         let name = if target == "s390x" { "obj/clang22-v4-s390x/json.o" } else { "api/words.o" };
         let program = program(name);
-        let (config, cache) = (Config::for_target(parse_triple(target).unwrap()), Cache::new(folder.path()));
+        let (config, cache) = (Config::for_target(target.parse().unwrap()), Cache::new(folder.path()));
         let before = entries(folder.path());
         let expected = cached(&program, &config, &cache);
         let entry = entries(folder.path()).into_iter().find(|entry| !before.contains(entry)).unwrap();

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bpf2native::config::parse_triple;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::{Config, Program};
 use gimli::{BaseAddresses, EhFrame, RunTimeEndian, UnwindSection};
@@ -64,7 +63,7 @@ fn fixture(name: &str) -> Program {
 fn translate(name: &str, target: &str) -> Vec<u8> {
     let suffix = if target == "s390x" { "be.o" } else { "o" };
     let program = fixture(&format!("{name}.{suffix}"));
-    let config = Config::for_target(parse_triple(target).unwrap());
+    let config = Config::for_target(target.parse().unwrap());
     let mut warnings = Vec::new();
     let object = emit::object(&program, &config, Purpose::Relocatable, "kernel.o", &mut warnings)
         .unwrap_or_else(|error| panic!("{name} for {target}: {error}"));

@@ -17,7 +17,7 @@ use support::large::{SHAPES, Shape};
 
 fn translate(object: &[u8], threads: usize) -> Vec<u8> {
     let program = Program::from_bytes("large.o", object).unwrap();
-    let config = Config { threads, ..Config::default() };
+    let config = Config::new().threads(threads).clone();
     emit::object(&program, &config, Purpose::Relocatable, "large.o", &mut Vec::new()).unwrap()
 }
 
@@ -66,7 +66,7 @@ fn twice_the_instructions_are_twice_the_clif() {
     for Shape { name, make } in SHAPES {
         let clif = |instructions| {
             let program = Program::from_bytes("large.o", &make(instructions)).unwrap();
-            let config = Config { threads: 1, ..Config::default() };
+            let config = Config::new().threads(1).clone();
             listing::clif(&program, &config, None, &mut Vec::new()).unwrap().len()
         };
         let ratio = clif(2 * size) as f64 / clif(size) as f64;
@@ -92,7 +92,7 @@ fn passes_over_loops_are_linear() {
     };
     let clif = |object: &[u8]| {
         let program = Program::from_bytes("large.o", object).unwrap();
-        let config = Config { threads: 1, ..Config::default() };
+        let config = Config::new().threads(1).clone();
         shortest(|| drop(black_box(listing::clif(&program, &config, None, &mut Vec::new()).unwrap())))
     };
     let (small, large) = (clif(&make(500)), clif(&make(2_000)));

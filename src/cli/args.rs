@@ -4,10 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bpf2native::Cache;
-use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, PassChange};
+use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, PassChange, Target};
 use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use target_lexicon::Triple;
 
 use super::diff::DiffArguments;
 use super::golden::GoldenArguments;
@@ -61,8 +60,8 @@ pub struct Inputs {
 #[derive(Args)]
 pub struct Generation {
     /// Target: x86_64, aarch64, riscv64, s390x, or a triple [default: this machine]
-    #[arg(long, value_name = "TRIPLE", value_parser = parse_target)]
-    pub target: Option<Triple>,
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<Target>,
     /// Processor: baseline, native, or a name such as x86-64-v3, haswell, znver3
     #[arg(long, value_name = "NAME", default_value = "baseline")]
     pub cpu: String,
@@ -89,10 +88,6 @@ pub struct Generation {
     pub threads: usize,
 }
 
-fn parse_target(name: &str) -> Result<Triple, String> {
-    config::parse_triple(name).map_err(|error| error.to_string())
-}
-
 /// A word after `-Z`.
 #[derive(Clone, Copy)]
 pub enum PassWord {
@@ -114,25 +109,23 @@ impl Generation {
     }
 
     pub fn config(&self) -> Config {
-        let mut config = Config::for_target(self.target.clone().unwrap_or_else(Triple::host));
-        config.cpu = match self.cpu.as_str() {
+        let mut config = Config::for_target(self.target.clone().unwrap_or_else(Target::host));
+        config.cpu(match self.cpu.as_str() {
             "baseline" => Cpu::Baseline,
             "native" => Cpu::Native,
             name => Cpu::Named(name.to_owned()),
-        };
-        config.opt_level = match self.opt_level.as_str() {
+        });
+        config.opt_level(match self.opt_level.as_str() {
             "0" => OptLevel::O0,
             "1" => OptLevel::O1,
             _ => OptLevel::O2,
-        };
+        });
         let changes = self.passes.iter().filter_map(|word| match word {
             PassWord::Help => None,
             PassWord::Change(change) => Some(*change),
         });
-        config.passes = Some(config.effective_passes().changed(&changes.collect::<Vec<_>>()));
-        config.features.clone_from(&self.target_feature);
-        config.threads = self.threads;
-        config.debug = self.debug;
+        let passes = config.effective_passes().changed(&changes.collect::<Vec<_>>());
+        config.passes(passes).features(self.target_feature.clone()).threads(self.threads).debug(self.debug);
         config
     }
 
@@ -242,8 +235,8 @@ pub struct Inspect {
 #[derive(Args)]
 pub struct Cflags {
     /// The machine that the program will run on [default: this one]
-    #[arg(long, value_name = "TRIPLE", value_parser = parse_target)]
-    pub target: Option<Triple>,
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<Target>,
     /// For a clang of LLVM 23 or later: floats, 128-bit arithmetic and large copies too
     #[arg(long)]
     pub full: bool,

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bpf2native::Config;
 use bpf2native::aot::{self, Artifact, LinkOptions};
 use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
@@ -29,7 +28,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
-    let config = Config { times: timing.times(), ..arguments.generation.config() };
+    let config = arguments.generation.config().times(timing.times()).clone();
     let only = arguments.function.as_deref();
     if let Some(only) = only
         && !program.functions.iter().any(|(_, function)| function.name == only)
@@ -76,7 +75,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
                 let options = link_options(arguments);
                 let roots = if emit == Emit::Exe { EntryPoints::of(&program).roots() } else { None };
                 let said = timing
-                    .phase(Phase::Link, || aot::link(&object, &config.target, artifact, &options, path))
+                    .phase(Phase::Link, || aot::link(&object, config.get_target(), artifact, &options, path))
                     .map_err(|error| error.explained(&program, roots.as_deref()))?;
                 if !said.is_empty() {
                     warn(&[format!("the linker says:\n{said}")]);

@@ -73,12 +73,12 @@ pub fn declared(
     name: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Declared, EmitError> {
-    check_endianness(program, &config.target)?;
+    check_endianness(program, config.target.triple())?;
     let generators = CodeGenerators::new(config, Placement::Object)?;
     let pool = codegen::thread_pool(config.threads)?;
     let builder = ObjectBuilder::new(generators.main.clone(), name, cranelift_module::default_libcall_names());
     let mut builder = builder.map_err(|error| EmitError::Write(error.to_string()))?;
-    builder.per_function_section(groups::has_groups(program, &config.target));
+    builder.per_function_section(groups::has_groups(program, config.target.triple()));
     let mut module = ObjectModule::new(builder);
     let unverified = match purpose {
         Purpose::Relocatable => Unverified::Trap,
@@ -93,7 +93,8 @@ pub fn declared(
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
     let (selection, declarations) = time(generators.times(), Phase::Declare, || -> Result<_, EmitError> {
-        let is_library = purpose == Purpose::SharedLibrary && config.target.binary_format == BinaryFormat::Elf;
+        let is_library =
+            purpose == Purpose::SharedLibrary && config.target.triple().binary_format == BinaryFormat::Elf;
         let resolution =
             if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
         let selection = select(program, graphs, entry.roots().as_deref(), resolution);

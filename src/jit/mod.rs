@@ -38,6 +38,7 @@ mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
+use target_lexicon::Triple;
 
 use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
@@ -141,9 +142,9 @@ impl Jit {
     /// [`LoadError::NotHost`] when the configuration's target is not this machine; [`LoadError::Emit`] when its
     /// processor is not known, or its threads cannot be started.
     pub fn new(config: &Config) -> Result<Jit, LoadError> {
-        let host = target_lexicon::Triple::host();
-        if config.target.architecture != host.architecture || config.target.binary_format != host.binary_format {
-            return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
+        let (host, target) = (Triple::host(), config.target.triple());
+        if target.architecture != host.architecture || target.binary_format != host.binary_format {
+            return Err(LoadError::NotHost { target: target.to_string(), host: host.to_string() });
         }
         let generators = CodeGenerators::new(config, Placement::Memory)?;
         let pool = codegen::thread_pool(config.threads)?;

@@ -24,7 +24,7 @@ extern "C" fn triple(value: i32) -> i32 {
 
 /// The error of loading a program that must not load.
 fn refusal(program: &Program, linker: &Linker) -> String {
-    match Jit::new(&Config::default()).unwrap().load(program, linker) {
+    match Jit::new(&Config::new()).unwrap().load(program, linker) {
         Ok(_) => panic!("the program loads"),
         Err(error) => error.to_string(),
     }
@@ -127,8 +127,7 @@ fn one_error_names_all_undefined_symbols_and_who_refers_to_them() {
     };
     assert_eq!(sorted(&message), sorted(&expected), "{message}");
 
-    let Err(LoadError::Unresolved(error)) = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new())
-    else {
+    let Err(LoadError::Unresolved(error)) = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()) else {
         panic!("another error")
     };
     assert_eq!(error.missing.len(), 4);

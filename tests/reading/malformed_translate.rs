@@ -77,7 +77,7 @@ fn damaged_objects_are_errors_or_translated() {
         objects(&root.join(folder), &mut paths);
     }
     assert!(paths.len() > 50, "only {} objects are small enough", paths.len());
-    let config = Config { opt_level: OptLevel::O0, threads: 1, ..Config::default() };
+    let config = Config::new().opt_level(OptLevel::O0).threads(1).clone();
     let mut numbers = Numbers(1);
     let mut failures = Vec::new();
     for path in &paths {

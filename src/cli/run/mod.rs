@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use anyhow::Context;
 use bpf2native::select::entry::EntryPoints;
 use bpf2native::times::Phase;
-use bpf2native::{Config, Jit, Linker, Module, Program};
+use bpf2native::{Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::timing::Timing;
@@ -31,7 +31,7 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
     let linker = linker(&arguments.libraries)?;
-    let config = Config { perf_map: arguments.perf_map, times: timing.times(), ..arguments.generation.config() };
+    let config = arguments.generation.config().perf_map(arguments.perf_map).times(timing.times()).clone();
     let mut jit = Jit::new(&config)?;
     if let Some(cache) = arguments.generation.cache() {
         jit = jit.with_cache(cache);

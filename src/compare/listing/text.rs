@@ -187,7 +187,7 @@ pub fn assembly(
     only: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Result<String, ListError> {
-    let disassembler = Disassembler::new(config.target.architecture)?;
+    let disassembler = Disassembler::new(&config.target)?;
     let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Code, None, warnings)?;
     let names = Names::new(program, &translation.declarations);
     let mut text = String::new();

@@ -58,7 +58,7 @@ fn build(bytes: &[u8], path: &std::path::Path) -> Result<(), String> {
         arguments: ["-Wl,-z,defs", "-O1", "-fPIC", HELPERS].map(Into::into).to_vec(),
         ..LinkOptions::default()
     };
-    let said = link(&native, &config.target, Artifact::SharedLibrary, &options, path);
+    let said = link(&native, config.get_target(), Artifact::SharedLibrary, &options, path);
     // A linker that warns has met something that it does not like.
     said.map_err(|error| error.to_string()).and_then(|said| if said.is_empty() { Ok(()) } else { Err(said) })
 }

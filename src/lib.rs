@@ -117,6 +117,7 @@ pub mod jit;
 pub mod lift;
 mod opt;
 pub mod parse;
+pub mod pipeline;
 pub mod plan;
 pub mod program;
 pub mod select;

@@ -16,17 +16,16 @@ use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use rayon::prelude::*;
-use target_lexicon::Architecture;
 
-use crate::config::{CodeGenerators, Pass, Passes, Work};
+use crate::config::{CodeGenerators, Need, Pass, Passes, TargetFacts, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
 use crate::lift::{self, DATA, Declarations, LiftContext, LiftError, Lifted, Source};
-use crate::opt;
+use crate::opt::{Pipeline, verify};
 use crate::plan::Reaches;
 use crate::program::{FunctionId, Place, Program};
 use crate::select::Selection;
-use crate::times::{Phase, Profiled, time};
+use crate::times::{Phase, Profiled, Times, time, time_pass};
 use crate::x86;
 
 pub use crate::x86::{Layout, Reason};
@@ -185,7 +184,7 @@ pub fn each_function<T: Send>(
     let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
     let bodies = Bodies::new(source, &selection.graphs);
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
-        let lifted = lifted(source, &bodies, graph, lifting, context)?;
+        let lifted = lifted(source, &bodies, graph, None, lifting, context)?;
         let seen = look(graph, &lifted.function);
         let compiled = machine_code(program, declarations, generators, graph, lifted, keep, context)?;
         lifting.reuse(std::mem::replace(&mut context.func, Function::new()));
@@ -198,7 +197,7 @@ pub fn each_function<T: Send>(
     compiled.collect()
 }
 
-/// Lifts all functions, for display.
+/// Lifts all functions, for display, and does what comes until then.
 ///
 /// # Errors
 ///
@@ -208,15 +207,27 @@ pub fn clif(
     selection: &Selection,
     declarations: &Declarations,
     generators: &CodeGenerators,
+    until: Option<Until>,
 ) -> Result<Vec<Function>, CompileError> {
     let reaches = Reaches::new(program, &selection.resolution, &selection.graphs);
     let source = Source { program, resolution: &selection.resolution, declarations, generators, reaches: &reaches };
     let bodies = Bodies::new(source, &selection.graphs);
     let lift = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
-        lifted(source, &bodies, graph, lifting, context).map(|lifted| lifted.function)
+        lifted(source, &bodies, graph, until, lifting, context).map(|lifted| lifted.function)
     };
     let contexts = || (LiftContext::default(), Context::new());
     first_error(selection.graphs.par_iter().map_init(contexts, lift).collect())
+}
+
+/// Where CLIF is shown, if it is not shown as Cranelift gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// As it is lifted: all plans are in it.
+    Lifted,
+    /// With what is inlined.
+    Inlining,
+    /// Once a pass over CLIF has run.
+    Clif(Pass),
 }
 
 /// The CLIF of a function, with what it has of others, and faster.
@@ -224,20 +235,35 @@ fn lifted(
     source: Source<'_>,
     bodies: &Bodies,
     graph: &Graph,
+    until: Option<Until>,
     lifting: &mut LiftContext,
     context: &mut Context,
 ) -> Result<Lifted, CompileError> {
     let Source { program, generators, .. } = source;
+    let isa = &*generators.main;
     let mut lifted = lift::lift(source, graph, lifting)?;
+    verify(&lifted.function, isa, "lifting");
+    if until == Some(Until::Lifted) {
+        return Ok(lifted);
+    }
     let work = Work::of(&lifted.function, context);
     let passes = generators.clif_passes_for(&work, lifted.returns_twice);
     time(generators.times(), Phase::Opt, || {
-        // None was left out for this function.
+        // No pass is off for this function.
         if passes == generators.passes() {
-            let inlined = bodies.inline(source, graph, &mut lifted.function, context);
+            let inline = || bodies.inline(source, graph, &mut lifted.function, context);
+            let inlined = time_pass(generators.times(), Pass::Inlining, inline);
             inlined.map_err(|error| codegen_error(program, graph, describe(&error)))?;
+            verify(&lifted.function, isa, Pass::Inlining.name());
         }
-        opt::run(&mut lifted.function, &*generators.main, passes, context);
+        if until != Some(Until::Inlining) {
+            let until = match until {
+                Some(Until::Clif(pass)) => Some(pass),
+                _ => None,
+            };
+            let pipeline = Pipeline { isa, facts: *generators.facts(), times: generators.times() };
+            pipeline.run(&mut lifted.function, passes, until, context);
+        }
         Ok(lifted)
     })
 }
@@ -285,7 +311,7 @@ fn machine_code(
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
     let passes = generators.passes();
-    let assemble = || assemble(isa, id, lifted.function, keep, passes, context);
+    let assemble = || assemble(isa, id, lifted.function, keep, (passes, generators.times()), context);
     let compiled = time(generators.times(), Phase::Assemble, assemble).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }
@@ -296,7 +322,7 @@ fn machine_code(
 ///
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
-    assemble(isa, id, function, Keep::Code, Passes::NONE, &mut Context::new()).map_err(|reason| {
+    assemble(isa, id, function, Keep::Code, (Passes::NONE, None), &mut Context::new()).map_err(|reason| {
         let place = Box::new(Place {
             file: "the translator".to_owned(),
             section: ".text".to_owned(),
@@ -323,7 +349,7 @@ fn assemble(
     id: FuncId,
     function: Function,
     keep: Keep,
-    passes: Passes,
+    (passes, times): (Passes, Option<&Times>),
     context: &mut Context,
 ) -> Result<CompiledFunction, String> {
     context.clear();
@@ -370,18 +396,9 @@ fn assemble(
         optimised: (keep == Keep::Optimised).then(|| optimised(&context.func)),
         layout: Layout::default(),
     };
-    let lays_out = [
-        Pass::JumpTableBounds,
-        Pass::BlockPlacement,
-        Pass::Prologues,
-        Pass::LoopRotation,
-        Pass::ShortEncodings,
-        Pass::LoopAlignment,
-    ]
-    .iter()
-    .any(|&pass| passes.contains(pass));
-    if lays_out && isa.triple().architecture == Architecture::X86_64 {
-        x86::run(&mut made, end, isa, passes);
+    if x86::STEPS.iter().any(|step| passes.contains(step.pass)) && TargetFacts::of(isa).has(Need::MachineCodeSteps)
+    {
+        x86::run(&mut made, end, isa, passes, times);
     }
     made.unwind = made.unwind.map(|unwind| unwind.complete(&made.code, isa));
     Ok(made)

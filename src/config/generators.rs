@@ -18,7 +18,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 
 use super::work::{self, Effort, Work};
-use super::{Config, OptLevel, Pass, Passes, TargetError, cpu};
+use super::{Config, OptLevel, Pass, Passes, TargetError, TargetFacts, cpu};
 use crate::abi::Platform;
 use crate::times::Times;
 
@@ -40,6 +40,8 @@ pub struct CodeGenerators {
     pub unoptimised: Arc<dyn TargetIsa>,
     /// For huge functions: single-pass register allocation too.
     pub huge: Arc<dyn TargetIsa>,
+    /// What is known of the target.
+    facts: TargetFacts,
     /// The optimisations that are on.
     passes: Passes,
     /// Where to count how long phases take.
@@ -61,7 +63,8 @@ impl CodeGenerators {
             OptLevel::O0 => unoptimised.clone(),
             OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
         };
-        Ok(CodeGenerators { main, unoptimised, huge, passes, times: config.times.clone() })
+        let facts = TargetFacts::of(&*main);
+        Ok(CodeGenerators { facts, main, unoptimised, huge, passes, times: config.times.clone() })
     }
 
     /// The code generator for a function of this much work.
@@ -77,6 +80,11 @@ impl CodeGenerators {
     /// Where to count how long phases take, if anywhere.
     pub fn times(&self) -> Option<&Times> {
         self.times.as_ref()
+    }
+
+    /// What is known of the target.
+    pub fn facts(&self) -> &TargetFacts {
+        &self.facts
     }
 
     /// The optimisations that are on.

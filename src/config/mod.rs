@@ -1,18 +1,20 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
 //! Owns what a translation is told, [`Config`]; no phase is known here. `target.rs` reads target names, `cpu.rs` names of
-//! processors and features, `passes.rs` has the optimisations' switches, `generators.rs` turns a configuration into code
+//! processors and features, `facts.rs` says what a target can do, `passes.rs` has the optimisations' switches, `generators.rs` turns a configuration into code
 //! generators, and `work.rs` has the limits of what large functions get.
 
 mod cpu;
+mod facts;
 mod generators;
-mod passes;
+pub(crate) mod passes;
 mod target;
 mod work;
 
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
+pub(crate) use facts::{Need, TargetFacts};
 pub(crate) use generators::{CodeGenerators, Placement, has_address_table};
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use target::Target;

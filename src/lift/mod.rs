@@ -32,10 +32,9 @@ pub mod variadic;
 
 use cranelift_codegen::ir::{Block, Function, InstBuilder, SourceLoc, StackSlot, UserFuncName, Value};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use target_lexicon::Architecture;
 
 use crate::abi::{Entered, WORD};
-use crate::config::{CodeGenerators, Pass};
+use crate::config::{CodeGenerators, Need, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::plan::{Reaches, Shape, Slots};
@@ -145,11 +144,10 @@ pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Res
         let shape = Shape::find(resolution, graph, &slots, passes);
         (slots, shape)
     });
-    let memory_calls = passes.contains(Pass::MemoryCalls).then(|| memory_calls::widest(declarations.platform));
-    let is_checked_later =
-        passes.contains(Pass::JumpTableBounds) && declarations.platform.architecture == Architecture::X86_64;
-    let plans =
-        Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten(), checks_tables: !is_checked_later };
+    let facts = generators.facts();
+    let widest = if passes.contains(Pass::MemoryCalls) { facts.widest_unaligned } else { None };
+    let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
+    let plans = Plans { slots: &slots, shape: &shape, widest, checks_tables: !is_checked_later };
     time(generators.times(), Phase::Lift, || {
         Lifter::new(source, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();

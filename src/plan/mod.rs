@@ -24,3 +24,34 @@ pub use escape::Reaches;
 pub use if_conversion::Select;
 pub use stack_promotion::{Access, Slot, Slots};
 pub use switch_formation::Switch;
+
+use crate::config::Pass;
+
+/// A plan with a switch.
+pub(crate) struct Plan {
+    /// Its switch.
+    pub(crate) pass: Pass,
+    /// What is found before it if it is on, and why.
+    pub(crate) after: &'static [(Pass, &'static str)],
+}
+
+/// The plans, in the order in which they are made ([`Slots::find`], [`Shape::find`]).
+pub(crate) const PLANS: &[Plan] = &[
+    Plan { pass: Pass::StackPromotion, after: &[] },
+    Plan { pass: Pass::JumpThreading, after: &[] },
+    Plan {
+        pass: Pass::IfConversion,
+        after: &[
+            (Pass::StackPromotion, "a load from a slot that is a value is cheap, and may be made on either path"),
+            (Pass::JumpThreading, "both paths lead to where they meet"),
+        ],
+    },
+    Plan {
+        pass: Pass::SwitchFormation,
+        after: &[
+            (Pass::JumpThreading, "the cases lead to their code"),
+            (Pass::IfConversion, "a branch that becomes a select is no part of a tree"),
+        ],
+    },
+    Plan { pass: Pass::ColdBlocks, after: &[] },
+];

@@ -41,17 +41,16 @@
 
 mod check;
 mod code;
+mod pipeline;
 mod steps;
 
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
 
-use crate::codegen::{CompiledFunction, Unwind};
-use crate::config::{Pass, Passes};
-use check::Check;
-use code::read;
-use code::write::{self, Frame};
-use steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation};
+use crate::codegen::CompiledFunction;
+use crate::config::Passes;
+use crate::times::Times;
+pub(crate) use pipeline::STEPS;
 
 /// Bytes in a line of the cache: what a function with inner loops is aligned to.
 const LINE: u32 = 64;
@@ -87,57 +86,17 @@ pub enum Reason {
 
 /// Lays out a function again, as the passes say that are on; its instructions end at `end`. What does not pass the check
 /// stays as it was; where assertions are on, that is a panic.
-pub(crate) fn run(function: &mut CompiledFunction, end: CodeOffset, isa: &dyn TargetIsa, passes: Passes) {
-    match laid_out(function, end, isa, passes) {
-        Ok(made) => *function = made,
-        Err(reason) => function.layout.kept = Some(reason),
-    }
-}
-
-fn laid_out(
-    function: &CompiledFunction,
+pub(crate) fn run(
+    function: &mut CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
     passes: Passes,
-) -> Result<CompiledFunction, Reason> {
-    let shortens = passes.contains(Pass::ShortEncodings);
-    let mut items = read::read(function, end, shortens)?;
-    let check = Check::new(function, &items, isa, shortens);
-    let mut changed = Passes::NONE;
-    let mut done = |pass: Pass, has_changed: bool| changed = if has_changed { changed.with(pass) } else { changed };
-    if passes.contains(Pass::JumpTableBounds) {
-        done(Pass::JumpTableBounds, jump_table_bounds::check(&mut items, &function.code));
-        check.step(Pass::JumpTableBounds, &items, None)?;
+    times: Option<&Times>,
+) {
+    match pipeline::run(function, end, isa, passes, times) {
+        Ok(made) => *function = made,
+        Err(reason) => function.layout.kept = Some(reason),
     }
-    if passes.contains(Pass::LoopRotation) {
-        done(Pass::LoopRotation, loop_rotation::rotate(&mut items, &function.code));
-        check.step(Pass::LoopRotation, &items, None)?;
-    }
-    if passes.contains(Pass::BlockPlacement) {
-        let has_changed;
-        (items, has_changed) = block_placement::reorder(items, &function.entries, &function.code);
-        done(Pass::BlockPlacement, has_changed);
-        check.step(Pass::BlockPlacement, &items, None)?;
-    }
-    let mut frame = None;
-    if passes.contains(Pass::Prologues) && function.unwind.as_ref().is_some_and(Unwind::has_rows) {
-        match frame::rewrite(items, &function.code) {
-            Ok(rewritten) => {
-                items = rewritten.items;
-                frame = Some(Frame { rows: rewritten.rows, size: rewritten.size });
-            }
-            Err(same) => items = same,
-        }
-        done(Pass::Prologues, frame.is_some());
-        check.step(Pass::Prologues, &items, frame.as_ref())?;
-    }
-    let loops = if passes.contains(Pass::LoopAlignment) { loop_alignment::loops(&items) } else { Vec::new() };
-    done(Pass::LoopAlignment, !loops.is_empty());
-    let (mut made, placed) = write::write(function, &items, frame.as_ref(), &loops, isa, shortens)?;
-    done(Pass::ShortEncodings, shortens && placed.size < function.code.len() as CodeOffset);
-    made.layout.changed = changed;
-    check.made(None, &made, &items, &placed, frame.is_some())?;
-    Ok(made)
 }
 
 #[cfg(all(test, feature = "compare"))]

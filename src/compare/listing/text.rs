@@ -17,7 +17,7 @@ use cranelift_codegen::ir::Function;
 use super::lines::{Origins, Source, TextLine, bpf as bpf_lines, clif as clif_lines};
 use super::names::Names;
 use super::native::NativeCode;
-use crate::codegen::{self, CompileError, CompiledFunction, Keep};
+use crate::codegen::{self, CompileError, CompiledFunction, Keep, Until};
 use crate::compare::disasm::{DisasmError, Disassembler, Instruction};
 use crate::config::Config;
 use crate::emit::{Declared, EmitError, Purpose, declared, translate};
@@ -126,7 +126,7 @@ fn push_clif(text: &mut String, program: &Program, graph: &Graph, clif: &str) {
     text.push('\n');
 }
 
-/// The CLIF of a program, or of the function of this name, as the lifter makes it.
+/// The CLIF of a program, or of the function of this name, as Cranelift gets it.
 ///
 /// # Errors
 ///
@@ -137,9 +137,24 @@ pub fn clif(
     only: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Result<String, ListError> {
+    clif_until(program, config, only, None, warnings)
+}
+
+/// The CLIF of a program, or of the function of this name, as it is then.
+///
+/// # Errors
+///
+/// [`ListError`] when a function cannot be lifted.
+pub fn clif_until(
+    program: &Program,
+    config: &Config,
+    only: Option<&str>,
+    until: Option<Until>,
+    warnings: &mut Vec<String>,
+) -> Result<String, ListError> {
     let Declared { generators, pool, selection, declarations, .. } =
         declared(program, config, Purpose::Relocatable, "text", warnings)?;
-    let functions = pool.install(|| codegen::clif(program, &selection, &declarations, &generators))?;
+    let functions = pool.install(|| codegen::clif(program, &selection, &declarations, &generators, until))?;
     let names = Names::new(program, &declarations);
     let mut text = String::new();
     for (graph, function) in selection.graphs.iter().zip(&functions) {

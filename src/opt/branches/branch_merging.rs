@@ -20,9 +20,9 @@ use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value,
 };
 
-use crate::opt::ir::analyses::Flow;
 use crate::opt::loops::is_pure;
 use crate::opt::memory::byte_provenance::constant;
+use crate::opt::pass::PassContext;
 
 /// How many instructions may be between the branches, the comparison included, that are not free.
 const LARGEST: usize = 2;
@@ -47,7 +47,8 @@ struct Pair {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let flow = &mut context.analyses;
     let graph = flow.graph(function);
     let has_one_way = |to: Block| graph.pred_iter(to).nth(1).is_none();
     let found = |block: Block| Some((block, pair(function, block, has_one_way)?.between));

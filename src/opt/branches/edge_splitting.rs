@@ -21,8 +21,8 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-use crate::opt::ir::analyses::Flow;
 use crate::opt::memory::byte_provenance::constant;
+use crate::opt::pass::PassContext;
 
 /// So many constants are rarely all made where they are wanted.
 const CONSTANTS: usize = 2;
@@ -31,7 +31,8 @@ const CONSTANTS: usize = 2;
 const WAYS_IN: u32 = 64;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let flow = &mut context.analyses;
     let found = edges(function, flow.known(function).loops);
     if !found.is_empty() {
         flow.changed();

@@ -29,6 +29,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::loop_analysis::{Loop, LoopAnalysis};
 
 use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::pass::PassContext;
 
 /// How many values are looked at to see where one comes from.
 const BUDGET: usize = 64;
@@ -44,7 +45,8 @@ struct Group {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let flow = &mut context.analyses;
     let groups = groups(function, flow);
     if !groups.is_empty() {
         flow.changed();

@@ -40,6 +40,14 @@ impl<'c> Flow<'c> {
         self.loops.clear();
     }
 
+    /// Whether what was found, if anything, is so still.
+    pub(crate) fn describes(&self, function: &Function) -> bool {
+        let now = ControlFlowGraph::with_function(function);
+        let leads_to = |graph: &ControlFlowGraph, block| graph.succ_iter(block).collect::<Vec<_>>();
+        let is_same = |block| leads_to(&now, block) == leads_to(self.graph, block);
+        !self.graph.is_valid() || function.layout.blocks().all(is_same)
+    }
+
     /// The graph of blocks.
     pub(crate) fn graph(&mut self, function: &Function) -> &ControlFlowGraph {
         if !self.graph.is_valid() {

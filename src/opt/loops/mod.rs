@@ -23,18 +23,20 @@ use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
 
 use super::ir::zero_high_half;
-use crate::config::{Pass, Passes};
+use crate::config::Pass;
+use crate::opt::pass::PassContext;
 
 pub(crate) use discovery::successors;
 pub(crate) use induction::is_pure;
 
-/// Runs the passes over loops; `wide` says whether the machine has 16 bytes in a register, and takes them from any address.
-pub(crate) fn run(function: &mut Function, passes: Passes, wide: bool) {
-    let (idioms, unroll) = (passes.contains(Pass::LoopIdioms) && wide, passes.contains(Pass::Unrolling));
-    let loops = if idioms || unroll { discovery::innermost(function) } else { Vec::new() };
+/// Runs the passes over loops.
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let (idioms, unroll) = (context.on.contains(Pass::LoopIdioms), context.on.contains(Pass::Unrolling));
+    let loops = discovery::innermost(function);
     if loops.is_empty() {
         return;
     }
+    context.analyses.changed();
     function.dfg.resolve_all_aliases();
     let mut clear: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
     clear.extend(zero_high_half::clear_parameters(function));

@@ -32,9 +32,10 @@ use cranelift_codegen::ir::{
     types,
 };
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::Known;
 use crate::opt::ir::memory_accesses::{each_operand, operand};
 use crate::opt::memory::byte_provenance::constant;
+use crate::opt::pass::PassContext;
 
 /// How many copies of a half are looked through.
 const DEPTH: usize = 8;
@@ -61,7 +62,8 @@ const FAR: u64 = 1 << 40;
 const WAYS_IN: usize = 8;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let flow = &mut context.analyses;
     let mut places: SecondaryMap<Block, usize> = SecondaryMap::new();
     let blocks: Vec<Block> = function.layout.blocks().collect();
     blocks.iter().enumerate().for_each(|(place, &block)| places[block] = place);

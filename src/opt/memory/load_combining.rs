@@ -30,7 +30,9 @@ use cranelift_codegen::ir::{
 };
 
 use super::byte_provenance::{Byte, Bytes, Sources, size_of, type_of};
+use crate::config::Need;
 use crate::opt::ir::memory_accesses::{self, Access, each_operand, of_values};
+use crate::opt::pass::PassContext;
 use crate::opt::position;
 
 /// A plain load.
@@ -83,8 +85,9 @@ struct Finder<'f> {
     others: Vec<Inst>,
 }
 
-/// Runs the pass; `unaligned` says whether accesses that are not aligned are good.
-pub(crate) fn run(function: &mut Function, order: Endianness, unaligned: bool) {
+/// Runs the pass. Where unaligned accesses may be slow, loads stay as they are.
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let (order, unaligned) = (context.facts.endianness, context.facts.has(Need::UnalignedAccess));
     let Some(sources) = Sources::of_parameters(function) else { return };
     let mut finder = Finder {
         function,

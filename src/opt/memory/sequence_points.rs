@@ -24,8 +24,9 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Opcode};
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::Known;
 use crate::opt::ir::value_numbers::Numbers;
+use crate::opt::pass::PassContext;
 
 /// How many accesses are looked back at.
 const MOST: usize = 32;
@@ -55,7 +56,8 @@ impl Access {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let flow = &mut context.analyses;
     let is_access = |inst| accessed(&function.dfg, inst).is_some();
     let insts = |block| function.layout.block_insts(block);
     // A single access has none to be merged with.

@@ -21,6 +21,7 @@ use cranelift_codegen::ir::{Endianness, Function, InstBuilder, MemFlagsData, Val
 
 use super::byte_provenance::{Byte, Bytes, Sources, size_of, type_of};
 use crate::opt::ir::memory_accesses::{self, Access};
+use crate::opt::pass::PassContext;
 use crate::opt::position;
 
 /// The most stores that are looked at together.
@@ -41,7 +42,8 @@ enum Number {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, order: Endianness) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let order = context.facts.endianness;
     let runs = runs(function);
     if runs.is_empty() {
         return;

@@ -27,10 +27,11 @@ use cranelift_codegen::entity::packed_option::PackedOption;
 use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::Known;
 use crate::opt::ir::memory_accesses::{self, each_operand, of_values, source};
 use crate::opt::ir::opaque;
 use crate::opt::memory::byte_provenance::constant;
+use crate::opt::pass::PassContext;
 
 /// What a value costs at least that is worth a register: in simple instructions.
 const COST: u32 = 4;
@@ -52,7 +53,8 @@ struct Uses {
 }
 
 /// Runs the pass. `adds_to_third` says that the processor adds into a third register, and subtracts and shifts in place.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>, adds_to_third: bool) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let (flow, adds_to_third) = (&mut context.analyses, context.facts.adds_to_third);
     let Known { dominators, loops, .. } = flow.known(function);
     let uses = uses(function, dominators);
     let negated = if adds_to_third { opaque::negated(function, loops) } else { Vec::new() };

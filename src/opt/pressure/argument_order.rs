@@ -19,7 +19,7 @@
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, DataFlowGraph, Function, Inst, Value, ValueDef};
 
-use crate::opt::ir::analyses::Flow;
+use crate::opt::pass::PassContext;
 
 /// Loops that hand on more have some in memory, whichever comes first.
 const MOST: usize = 6;
@@ -31,7 +31,8 @@ const LOOKED_AT: usize = 64;
 type Set = u32;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, flow: &mut Flow<'_>) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let flow = &mut context.analyses;
     // Blocks and edges stay as they are here.
     let graph = flow.graph(function);
     let blocks: Vec<Block> = function.layout.blocks().collect();

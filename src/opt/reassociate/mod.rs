@@ -28,6 +28,9 @@ mod tree_height;
 
 use cranelift_codegen::ir::{Block, Function, Inst, Opcode};
 
+use crate::config::Pass;
+use crate::opt::pass::PassContext;
+
 use chains::Finder;
 use slp::Loads;
 use straight_line::Lines;
@@ -35,17 +38,9 @@ use straight_line::Lines;
 /// Sums of more terms are left alone.
 const TERMS: usize = 64;
 
-/// What to do with sums.
-#[derive(Clone, Copy)]
-pub(crate) struct What {
-    /// Add them up in another order.
-    pub(crate) order: bool,
-    /// Compute products in vectors.
-    pub(crate) vectors: bool,
-}
-
 /// Runs the passes.
-pub(crate) fn run(function: &mut Function, what: What) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    let (reorders, packs) = (context.on.contains(Pass::Reassociation), context.on.contains(Pass::Slp));
     let additions = chains::additions(function);
     if !chains::has_sums(function, &additions) {
         return;
@@ -77,11 +72,11 @@ pub(crate) fn run(function: &mut Function, what: What) {
                 continue;
             };
             let is_plus = function.dfg.insts[inst].opcode() == Opcode::Iadd;
-            let is_packed = what.vectors && is_plus && sum.terms.len() >= slp::LANES && {
+            let is_packed = packs && is_plus && sum.terms.len() >= slp::LANES && {
                 let loads = loads.get_or_insert_with(|| Loads::new(function, &finder));
                 loads.pack(function, &mut finder, inst, &mut sum)
             };
-            let order = sum.order().filter(|order| is_packed || what.order && sum.is_worse_than(order));
+            let order = sum.order().filter(|order| is_packed || reorders && sum.is_worse_than(order));
             match order {
                 Some(order) => finder.rewrite(function, inst, &order),
                 None => finder.measure(function, inst),

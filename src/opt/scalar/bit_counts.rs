@@ -17,11 +17,10 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types,
 };
-use cranelift_codegen::isa::TargetIsa;
-use target_lexicon::Architecture;
 
 use crate::opt::ir::memory_accesses;
 use crate::opt::memory::byte_provenance::constant;
+use crate::opt::pass::PassContext;
 
 /// How many copies of a half are looked through.
 const DEPTH: usize = 8;
@@ -36,7 +35,7 @@ enum Count {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function, isa: &dyn TargetIsa) {
+pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let mut found = Vec::new();
     for block in function.layout.blocks() {
         let insts = function.layout.block_insts(block);
@@ -45,7 +44,7 @@ pub(crate) fn run(function: &mut Function, isa: &dyn TargetIsa) {
     if found.is_empty() {
         return;
     }
-    if !counts_ones(isa) {
+    if !context.facts.counts_ones {
         found.retain(|(_, count)| !matches!(count, Count::Ones { .. }));
     }
     for (inst, count) in found {
@@ -77,16 +76,6 @@ pub(crate) fn run(function: &mut Function, isa: &dyn TargetIsa) {
 /// A value, or the low half of a word that stands for it.
 fn of_size(cursor: &mut FuncCursor<'_>, value: Value, ty: Type) -> Value {
     if cursor.func.dfg.value_type(value) == ty { value } else { cursor.ins().ireduce(ty, value) }
-}
-
-/// Whether the processor counts ones.
-fn counts_ones(isa: &dyn TargetIsa) -> bool {
-    let has = |name: &str| isa.isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
-    match isa.triple().architecture {
-        Architecture::X86_64 => has("has_popcnt"),
-        Architecture::Riscv64(_) => has("has_zbb"),
-        _ => true,
-    }
 }
 
 /// Looks at values of one size.

@@ -22,6 +22,7 @@ use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, T
 use crate::opt::ir::memory_accesses::of_values;
 use crate::opt::ir::phi_graph::GoesTo;
 use crate::opt::memory::byte_provenance::{constant, size_of};
+use crate::opt::pass::PassContext;
 
 /// What is known of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +53,7 @@ impl Known {
 }
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function) {
+pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     let known = solve(function);
     let Some(entry) = function.layout.entry_block() else { return };
     let blocks: Vec<Block> = function.layout.blocks().collect();

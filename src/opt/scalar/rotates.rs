@@ -15,12 +15,13 @@ use cranelift_codegen::ir::{
 
 use crate::opt::ir::memory_accesses;
 use crate::opt::memory::byte_provenance::constant;
+use crate::opt::pass::PassContext;
 
 /// How many instructions an amount is looked through.
 const DEPTH: usize = 8;
 
 /// Runs the pass.
-pub(crate) fn run(function: &mut Function) {
+pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     let mut found = Vec::new();
     for block in function.layout.blocks() {
         for inst in function.layout.block_insts(block) {

@@ -31,7 +31,6 @@ pub(crate) struct Check<'a> {
     /// Where the walk is made.
     items: Option<Items>,
     isa: &'a dyn TargetIsa,
-    shortens: bool,
 }
 
 /// What is wrong.
@@ -48,22 +47,23 @@ pub(crate) enum Wrong {
 }
 
 impl<'a> Check<'a> {
-    pub(crate) fn new(
-        function: &'a CompiledFunction,
-        items: &Items,
-        isa: &'a dyn TargetIsa,
-        shortens: bool,
-    ) -> Check<'a> {
+    pub(crate) fn new(function: &'a CompiledFunction, items: &Items, isa: &'a dyn TargetIsa) -> Check<'a> {
         let items = cfg!(any(debug_assertions, test)).then(|| items.clone());
-        Check { function, items, isa, shortens }
+        Check { function, items, isa }
     }
 
     /// Checks what there is after a step, in debug builds.
-    pub(crate) fn step(&self, step: Pass, items: &Items, frame: Option<&Frame>) -> Result<(), Reason> {
+    pub(crate) fn step(
+        &self,
+        step: Pass,
+        items: &Items,
+        frame: Option<&Frame>,
+        short_branches: bool,
+    ) -> Result<(), Reason> {
         if self.items.is_none() {
             return Ok(());
         }
-        let (made, placed) = write::write(self.function, items, frame, &[], self.isa, self.shortens)?;
+        let (made, placed) = write::write(self.function, items, frame, &[], self.isa, short_branches)?;
         self.made(Some(step), &made, items, &placed, frame.is_some())
     }
 
@@ -80,7 +80,7 @@ impl<'a> Check<'a> {
             Ok(()) => Ok(()),
             Err(Wrong::Effort) => Err(Reason::Effort),
             Err(wrong) => {
-                let step = step.map_or("align or short", Pass::name);
+                let step = step.map_or("writing", Pass::name);
                 debug_assert!(false, "layout: {step} made other code of function {:?}: {wrong:x?}", made.function);
                 Err(Reason::Check)
             }
@@ -97,7 +97,7 @@ impl<'a> Check<'a> {
     ) -> Result<(), Wrong> {
         constants_stay(self.function, made, items, placed)?;
         let Some(before) = &self.items else { return Ok(()) };
-        let after = read::read(made, placed.end_of_code(items), false).map_err(Wrong::Unread)?;
+        let after = read::read(made, placed.end_of_code(items)).map_err(Wrong::Unread)?;
         let frame = if has_frame { frame::Frame::read(before, &self.function.code) } else { None };
         if has_frame && frame.is_none() {
             return Err(Wrong::Frame(0, "there was no such frame"));

@@ -24,7 +24,7 @@ pub(crate) struct Item {
 }
 
 /// The pieces, in the order in which they will lie.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Items {
     list: Vec<Item>,
     /// For each byte of the code as it was, the index of the item that it was in, or of the first one behind it.

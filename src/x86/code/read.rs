@@ -21,7 +21,6 @@ use super::effects::Uses;
 use super::pieces::{Item, Items, Kind};
 use crate::codegen::CompiledFunction;
 use crate::x86::Reason;
-use crate::x86::steps::short_encodings;
 
 /// No constant is longer, or has a greater alignment.
 const LARGEST: u32 = 64;
@@ -29,8 +28,8 @@ const LARGEST: u32 = 64;
 /// Bytes of an entry of a jump table.
 const ENTRY: u32 = 4;
 
-/// Reads a function whose instructions end at `end`. With `shortens`, instructions have shorter encodings.
-pub(crate) fn read(function: &CompiledFunction, end: u32, shortens: bool) -> Result<Items, Reason> {
+/// Reads a function whose instructions end at `end`.
+pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Items, Reason> {
     let code = &function.code[..];
     let size = u32::try_from(code.len()).map_err(|_| Reason::Unaccounted)?;
     let mut starts: Vec<u32> = std::iter::once(0).chain(function.entries.iter().copied()).collect();
@@ -43,7 +42,7 @@ pub(crate) fn read(function: &CompiledFunction, end: u32, shortens: bool) -> Res
     if end > size || starts.last().is_none_or(|&last| last >= end) {
         return Err(Reason::Unaccounted);
     }
-    let mut reader = Reader::new(function, end, shortens)?;
+    let mut reader = Reader::new(function, end)?;
     for (index, &start) in starts.iter().enumerate() {
         reader.block(start, starts.get(index + 1).copied().unwrap_or(end))?;
     }
@@ -59,7 +58,6 @@ pub(crate) fn read(function: &CompiledFunction, end: u32, shortens: bool) -> Res
 struct Reader<'a> {
     code: &'a [u8],
     end: u32,
-    shortens: bool,
     /// Where relocations are, in order.
     relocated: Vec<u32>,
     decoder: Decoder<'a>,
@@ -73,7 +71,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(function: &'a CompiledFunction, end: u32, shortens: bool) -> Result<Reader<'a>, Reason> {
+    fn new(function: &'a CompiledFunction, end: u32) -> Result<Reader<'a>, Reason> {
         let code = &function.code[..];
         let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
         relocated.sort_unstable();
@@ -81,7 +79,6 @@ impl<'a> Reader<'a> {
         Ok(Reader {
             code,
             end,
-            shortens,
             relocated,
             decoder: Decoder::with_ip(64, instructions, 0, DecoderOptions::NONE),
             instruction: Instruction::default(),
@@ -144,7 +141,7 @@ impl<'a> Reader<'a> {
             Kind::Plain
         } else {
             let displacement = self.decoder.get_constant_offsets(instruction).displacement_offset();
-            kind(instruction, bytes, displacement, self.shortens)?
+            kind(instruction, bytes, displacement)?
         };
         if let Kind::Relative { to, .. } = kind
             && to >= self.end
@@ -193,7 +190,7 @@ fn leads_to_items(items: &Items, code: &[u8], end: u32) -> bool {
 }
 
 /// What is done with an instruction that no relocation is in.
-fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize, shortens: bool) -> Result<Kind, Reason> {
+fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<Kind, Reason> {
     let is_near = (0..instruction.op_count()).any(|operand| {
         matches!(instruction.op_kind(operand), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
     });
@@ -212,6 +209,5 @@ fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize, shortens: 
         let at = u8::try_from(displacement).map_err(|_| Reason::Instruction)?;
         return Ok(Kind::Relative { to, at });
     }
-    let short = if shortens { short_encodings::shorten(bytes) } else { None };
-    Ok(short.map_or(Kind::Plain, Kind::Short))
+    Ok(Kind::Plain)
 }

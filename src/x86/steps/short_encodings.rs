@@ -9,6 +9,8 @@
 //!
 //! Prefixes other than `REX` are left alone.
 
+use crate::x86::code::pieces::{Items, Kind};
+
 /// The longest instruction.
 const LONGEST: usize = 15;
 
@@ -48,6 +50,16 @@ impl Bytes {
 
 /// `REX` with nothing but `W`.
 const REX_W: u8 = 0x48;
+
+/// Gives instructions shorter encodings, where nothing refers into them.
+pub(crate) fn run(items: &mut Items, code: &[u8]) {
+    for item in items.iter_mut().filter(|item| matches!(item.kind, Kind::Plain) && !item.is_relocated) {
+        let bytes = code.get(item.start as usize..(item.start + item.size) as usize);
+        if let Some(short) = bytes.and_then(shorten) {
+            item.kind = Kind::Short(short);
+        }
+    }
+}
 
 /// A shorter encoding of one whole instruction, which has no address relative to itself.
 pub(crate) fn shorten(bytes: &[u8]) -> Option<Bytes> {

@@ -14,6 +14,7 @@ use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use super::*;
 use crate::codegen::{CodeRange, NativeFrame};
 use crate::compare::disasm::{Disassembler, Shape};
+use crate::config::Pass;
 
 /// Code whose blocks start at these places.
 fn function(code: Vec<u8>, entries: &[u32]) -> CompiledFunction {
@@ -40,7 +41,7 @@ fn laid_out(function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
 /// Of a function whose instructions end there.
 fn laid_out_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
-    run(&mut function, end, &*isa(), passes);
+    run(&mut function, end, &*isa(), passes, None);
     function
 }
 

@@ -8,6 +8,7 @@ use crate::config::Pass;
 use crate::x86::Reason;
 use crate::x86::check::{Check, Wrong};
 use crate::x86::code::{read, write};
+use crate::x86::steps::short_encodings;
 
 /// test %rdi, %rdi; jne 15; xor constant(%rip), %rax; ret; add $1, %eax; movsd the next constant(%rip), %xmm0; ret; padding;
 /// `ret`s and branches as constants.
@@ -28,7 +29,7 @@ fn constants() -> (CompiledFunction, u32) {
 }
 
 fn reason(function: &CompiledFunction, end: u32) -> Option<Reason> {
-    read::read(function, end, true).err()
+    read::read(function, end).err()
 }
 
 #[test]
@@ -79,8 +80,9 @@ fn each_byte_is_accounted_for() {
 /// What the check says of code that was laid out, with these bytes changed.
 fn wrong(function: &CompiledFunction, end: u32, at: usize, from: u8, to: u8) -> Result<(), Wrong> {
     let isa: &dyn TargetIsa = &*isa();
-    let items = read::read(function, end, true).unwrap();
-    let check = Check::new(function, &items, isa, true);
+    let mut items = read::read(function, end).unwrap();
+    let check = Check::new(function, &items, isa);
+    short_encodings::run(&mut items, &function.code);
     let (mut made, placed) = write::write(function, &items, None, &[], isa, true).unwrap();
     check.compare(&made, &items, &placed, false).unwrap();
     assert_eq!(made.code[at], from, "{:02x?}", made.code);

@@ -179,13 +179,13 @@ fn run_shared_library(program: &Program, mut memory: Vec<u8>) -> anyhow::Result<
 /// Translates a program into a shared library, with the helpers.
 fn build(program: &Program, folder: &Path, output: &Path) -> anyhow::Result<()> {
     let config = Config::default();
-    let object = emit::object(program, &config, Purpose::SharedLibrary, "program", &mut Vec::new())?;
+    let object = emit::object(program, &config, Purpose::SharedLibrary, "program")?;
     let helpers = folder.join("helpers.c");
     std::fs::write(&helpers, HELPERS)?;
     let mut arguments: Vec<std::ffi::OsString> = ["-Wl,-z,defs", "-fPIC"].map(Into::into).to_vec();
     arguments.push(helpers.into());
     let options = LinkOptions { arguments, ..LinkOptions::default() };
-    aot::link(&object, config.get_target(), Artifact::SharedLibrary, &options, output)?;
+    aot::link(&object.bytes, config.get_target(), Artifact::SharedLibrary, &options, output)?;
     Ok(())
 }
 

@@ -57,8 +57,8 @@
 //!
 //! let program = Program::from_files(["fixtures/api/words.o"])?;
 //! let config = Config::for_target("aarch64".parse()?);
-//! let object = emit::object(&program, &config, Purpose::Relocatable, "words.o", &mut Vec::new())?;
-//! assert_eq!(object[..4], *b"\x7fELF");
+//! let object = emit::object(&program, &config, Purpose::Relocatable, "words.o")?;
+//! assert_eq!(object.bytes[..4], *b"\x7fELF");
 //! # Ok(())
 //! # }
 //! ```
@@ -122,6 +122,7 @@ pub mod plan;
 pub mod program;
 pub mod select;
 pub mod times;
+mod warning;
 mod x86;
 
 #[cfg(feature = "cache")]
@@ -129,3 +130,4 @@ pub use cache::Cache;
 pub use config::Config;
 pub use jit::{Jit, Linker, LoadError, Module, TypedFunction, Words};
 pub use program::Program;
+pub use warning::{Warning, WarningKind};

@@ -22,11 +22,11 @@ fn program(name: &str) -> Program {
 }
 
 fn object(program: &Program, config: &Config) -> Vec<u8> {
-    emit::object(program, config, Purpose::Relocatable, "test.o", &mut Vec::new()).unwrap()
+    emit::object(program, config, Purpose::Relocatable, "test.o").unwrap().bytes
 }
 
 fn cached(program: &Program, config: &Config, cache: &Cache) -> Vec<u8> {
-    emit::object_with_cache(program, config, Purpose::Relocatable, "test.o", cache, &mut Vec::new()).unwrap()
+    emit::object_with_cache(program, config, Purpose::Relocatable, "test.o", cache).unwrap().bytes
 }
 
 /// The entries of a cache, in the order of their names.
@@ -234,11 +234,11 @@ fn a_folder_that_cannot_be_written_is_a_warning() {
     fs::write(&file, b"no folder").unwrap();
     let (config, cache) = (Config::default(), Cache::new(file.join("cache")));
     let program = program("api/words.o");
-    let mut warnings = Vec::new();
     let purpose = Purpose::Relocatable;
-    let made = emit::object_with_cache(&program, &config, purpose, "test.o", &cache, &mut warnings).unwrap();
-    assert!(made == object(&program, &config));
-    assert!(warnings.iter().any(|warning| warning.contains("cannot write to the cache")), "{warnings:?}");
+    let emit::Object { bytes, warnings, .. } =
+        emit::object_with_cache(&program, &config, purpose, "test.o", &cache).unwrap();
+    assert!(bytes == object(&program, &config));
+    assert!(warnings.iter().any(|warning| warning.text().contains("cannot write to the cache")), "{warnings:?}");
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn entries_made_by_hand_do_no_harm() {
             fs::write(&entry, changed).unwrap();
             // Any code may come out, or an error.
             let purpose = Purpose::Relocatable;
-            drop(emit::object_with_cache(&program, &config, purpose, "x.o", &cache, &mut Vec::new()));
+            drop(emit::object_with_cache(&program, &config, purpose, "x.o", &cache));
         }
         fs::write(&entry, &whole).unwrap();
         assert!(expected == cached(&program, &config, &cache), "{target}");
@@ -313,10 +313,10 @@ fn a_folder_that_others_can_write_to_is_not_used() {
     let (config, cache) = (Config::default(), Cache::new(folder.path()));
     for mode in [0o777, 0o770, 0o722] {
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).unwrap();
-        let mut warnings = Vec::new();
         let purpose = Purpose::Relocatable;
-        emit::object_with_cache(&program("api/words.o"), &config, purpose, "x.o", &cache, &mut warnings).unwrap();
-        assert!(warnings.iter().any(|warning| warning.contains("others may write to it")), "{warnings:?}");
+        let made = emit::object_with_cache(&program("api/words.o"), &config, purpose, "x.o", &cache).unwrap();
+        let warnings = made.warnings;
+        assert!(warnings.iter().any(|warning| warning.text().contains("others may write to it")), "{warnings:?}");
         assert!(entries(folder.path()).is_empty());
     }
 }

@@ -16,7 +16,7 @@ use object::Function;
 fn clif(text: &str) -> String {
     let program = Program::from_instructions("calls", &support::asm::assemble(text).unwrap()).unwrap();
     let config = Config::for_target("x86_64".parse().unwrap()).opt_level(OptLevel::O1).clone();
-    listing::clif(&program, &config, None, &mut Vec::new()).unwrap()
+    listing::clif(&program, &config, None).unwrap().text
 }
 
 /// How many parameters each function has, in order.
@@ -110,7 +110,7 @@ fn results_of_global_functions_stay() {
     let get = Function { name: "get", text: "r0 = 7\nexit", weak: false, references: &[] };
     let config = Config::for_target("x86_64".parse().unwrap()).opt_level(OptLevel::O1).clone();
     let program = linked(&[object::object(&[main, get], &[])]);
-    let clif = listing::clif(&program, &config, Some("get"), &mut Vec::new()).unwrap();
+    let clif = listing::clif(&program, &config, Some("get")).unwrap().text;
     assert!(clif.contains("function get() -> i64"), "{clif}");
 }
 
@@ -137,7 +137,7 @@ fn two_objects(weak: bool) -> Program {
 /// The CLIF of `main` in an object.
 fn main_in_object(program: &Program) -> String {
     let config = Config::for_target("x86_64".parse().unwrap());
-    listing::clif(program, &config, Some("main"), &mut Vec::new()).unwrap()
+    listing::clif(program, &config, Some("main")).unwrap().text
 }
 
 #[test]

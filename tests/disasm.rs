@@ -47,7 +47,7 @@ fn translate(path: &PathBuf, target: &str) -> (Program, emit::Translation) {
     let config = Config::for_target(target.parse().unwrap());
     let keep = codegen::Keep::Code;
     let purpose = emit::Purpose::Relocatable;
-    let translation = emit::translate(&program, &config, purpose, "x", keep, None, &mut Vec::new()).unwrap();
+    let translation = emit::translate(&program, &config, purpose, "x", keep, None).unwrap();
     (program, translation)
 }
 

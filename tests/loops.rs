@@ -229,7 +229,7 @@ fn a_large_fill_is_a_loop_and_no_call() {
     assert!(memory[..8003].iter().all(|&byte| byte == 7) && memory[8003] == 0);
     let object = support::elf::object_of(&[("fill", &code)]);
     let program = Program::from_bytes("fill.o", &object).unwrap();
-    let clif = listing::clif(&program, &config(Passes::ALL), None, &mut Vec::new()).unwrap();
+    let clif = listing::clif(&program, &config(Passes::ALL), None).unwrap().text;
     assert!(clif.contains("i8x16") && !clif.contains("call"), "{clif}");
 }
 
@@ -293,7 +293,7 @@ fn clif(code: &[u8], passes: Passes) -> String {
     let program = Program::from_instructions("loops", code).unwrap();
     let target = "x86_64".parse::<Target>().unwrap();
     let config = Config::for_target(target).passes(passes).clone();
-    listing::clif(&program, &config, None, &mut Vec::new()).unwrap()
+    listing::clif(&program, &config, None).unwrap().text
 }
 
 /// Whether there are more instructions than with no pass.

@@ -51,7 +51,7 @@ fn call(module: &Module, name: &str, first: *const u8, second: u64) -> u64 {
 /// The CLIF of one function, optimised for a machine.
 fn clif(target: &str, text: &str, callee: (u64, &'static str)) -> String {
     let program = program(&vec![("main".to_owned(), text.to_owned(), callee)]);
-    listing::clif(&program, &Config::for_target(target.parse().unwrap()), None, &mut Vec::new()).unwrap()
+    listing::clif(&program, &Config::for_target(target.parse().unwrap()), None).unwrap().text
 }
 
 fn random_bytes(seed: &mut Seed, count: usize) -> Vec<u8> {
@@ -186,7 +186,7 @@ fn read_only_bytes_are_constants_and_others_are_loaded() {
     };
     let config = Config::for_target("x86_64".parse().unwrap());
     let loads = |program: &Program| {
-        let clif = listing::clif(program, &config, None, &mut Vec::new()).unwrap();
+        let clif = listing::clif(program, &config, None).unwrap().text;
         assert!(!clif.contains("call fn") || clif.contains("strlen"), "{clif}");
         clif.matches("load.").count()
     };

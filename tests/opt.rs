@@ -45,7 +45,7 @@ fn program(name: &str, text: &str, calls: &[(u64, &str)]) -> Program {
 /// The CLIF of a program, with these passes.
 fn clif(name: &str, program: &Program, passes: Passes) -> String {
     let config = Config::for_target("x86_64".parse().unwrap()).passes(passes).clone();
-    listing::clif(program, &config, None, &mut Vec::new()).unwrap_or_else(|error| panic!("{name}: {error}"))
+    listing::clif(program, &config, None).unwrap_or_else(|error| panic!("{name}: {error}")).text
 }
 
 /// What the file should be.

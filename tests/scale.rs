@@ -18,7 +18,7 @@ use support::large::{SHAPES, Shape};
 fn translate(object: &[u8], threads: usize) -> Vec<u8> {
     let program = Program::from_bytes("large.o", object).unwrap();
     let config = Config::new().threads(threads).clone();
-    emit::object(&program, &config, Purpose::Relocatable, "large.o", &mut Vec::new()).unwrap()
+    emit::object(&program, &config, Purpose::Relocatable, "large.o").unwrap().bytes
 }
 
 /// With `BPF2NATIVE_SCALE=FOLDER`, writes each shape in four sizes there, to be measured with a release build.
@@ -67,7 +67,7 @@ fn twice_the_instructions_are_twice_the_clif() {
         let clif = |instructions| {
             let program = Program::from_bytes("large.o", &make(instructions)).unwrap();
             let config = Config::new().threads(1).clone();
-            listing::clif(&program, &config, None, &mut Vec::new()).unwrap().len()
+            listing::clif(&program, &config, None).unwrap().text.len()
         };
         let ratio = clif(2 * size) as f64 / clif(size) as f64;
         assert!(ratio < 2.3, "{name}: twice the instructions have {ratio:.1} times the CLIF");
@@ -93,7 +93,7 @@ fn passes_over_loops_are_linear() {
     let clif = |object: &[u8]| {
         let program = Program::from_bytes("large.o", object).unwrap();
         let config = Config::new().threads(1).clone();
-        shortest(|| drop(black_box(listing::clif(&program, &config, None, &mut Vec::new()).unwrap())))
+        shortest(|| drop(black_box(listing::clif(&program, &config, None).unwrap().text)))
     };
     let (small, large) = (clif(&make(500)), clif(&make(2_000)));
     let ratio = large.as_secs_f64() / small.as_secs_f64();

@@ -121,7 +121,7 @@ fn random_sums_are_the_same_in_any_order() {
             let target = "x86_64".parse::<Target>().unwrap();
             let config = Config::for_target(target).passes(settings[2].1).clone();
             let program = Program::from_instructions("sums", &code).unwrap();
-            let clif = listing::clif(&program, &config, None, &mut Vec::new()).unwrap();
+            let clif = listing::clif(&program, &config, None).unwrap().text;
             packed += usize::from(clif.contains("i16x8"));
         }
     }

@@ -16,5 +16,5 @@ fuzz_target!(|input: (u8, &[u8])| {
     let _ = listing::bpf(&program, None);
     let name = ARCHITECTURES[usize::from(architecture) % ARCHITECTURES.len()];
     let config = Config::for_target(name.parse().expect("a known name")).threads(1).clone();
-    let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o", &mut Vec::new());
+    let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o");
 });

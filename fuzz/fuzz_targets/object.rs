@@ -16,6 +16,6 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = listing::bpf(&program, None);
     if bytes.len() <= TRANSLATED {
         let config = Config::new().threads(1).clone();
-        let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o", &mut Vec::new());
+        let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o");
     }
 });

@@ -7,6 +7,7 @@ use crate::config::{CodeGenerators, Placement};
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::select::Selection;
+use crate::warning::Warning;
 
 /// No cache is ever made.
 pub enum Cache {}
@@ -29,7 +30,7 @@ pub(crate) fn functions(
     selection: &Selection,
     declarations: &Declarations,
     generators: &CodeGenerators,
-    _warnings: &mut Vec<String>,
+    _warnings: &mut Vec<Warning>,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
     codegen::functions(program, selection, declarations, generators, purpose.keep)
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bpf2native::Warning;
 use bpf2native::aot::{self, Artifact, LinkOptions};
 use bpf2native::codegen::Until;
 use bpf2native::compare::listing;
@@ -15,7 +16,7 @@ use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};
 use super::timing::Timing;
-use super::{Usage, WrongOptions, outputs, print, read, warn};
+use super::{Usage, WrongOptions, outputs, print, read, warn, warn_of};
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let emit = match (arguments.object, arguments.shared, arguments.emit) {
@@ -39,15 +40,14 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     {
         anyhow::bail!("there is no function `{only}`; `bpf2native inspect` lists them");
     }
-    let mut warnings = Vec::new();
     let text = match emit {
-        Emit::Bpf => Some(listing::bpf(&program, only)?),
-        Emit::Clif => Some(listing::clif_until(&program, &config, only, until, &mut warnings)?),
-        Emit::ClifOpt => Some(listing::optimised(&program, &config, only, &mut warnings)?),
-        Emit::Asm => Some(listing::assembly(&program, &config, only, &mut warnings)?),
+        Emit::Bpf => Some((listing::bpf(&program, only)?, Vec::new())),
+        Emit::Clif => Some(listed(listing::clif_until(&program, &config, only, until)?)),
+        Emit::ClifOpt => Some(listed(listing::optimised(&program, &config, only)?)),
+        Emit::Asm => Some(listed(listing::assembly(&program, &config, only)?)),
         Emit::Exe | Emit::Shared | Emit::Obj => None,
     };
-    if let Some(text) = text {
+    if let Some((text, warnings)) = text {
         warn(&warnings);
         write(&output, text.as_bytes())?;
     } else {
@@ -64,25 +64,25 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             _ => Purpose::Relocatable,
         };
         let object = match arguments.generation.cache() {
-            Some(cache) => emit::object_with_cache(&program, &config, purpose, &name, &cache, &mut warnings),
-            None => emit::object(&program, &config, purpose, &name, &mut warnings),
+            Some(cache) => emit::object_with_cache(&program, &config, purpose, &name, &cache),
+            None => emit::object(&program, &config, purpose, &name),
         }?;
-        warn(&warnings);
+        warn(&object.warnings);
         let artifact = match emit {
             Emit::Exe => Some(Artifact::Executable),
             Emit::Shared => Some(Artifact::SharedLibrary),
             _ => None,
         };
         match (artifact, &output) {
-            (None, _) => write(&output, &object)?,
+            (None, _) => write(&output, &object.bytes)?,
             (Some(artifact), Output::File(path)) => {
                 let options = link_options(arguments);
                 let roots = if emit == Emit::Exe { EntryPoints::of(&program).roots() } else { None };
                 let said = timing
-                    .phase(Phase::Link, || aot::link(&object, config.get_target(), artifact, &options, path))
+                    .phase(Phase::Link, || aot::link(&object.bytes, config.get_target(), artifact, &options, path))
                     .map_err(|error| error.explained(&program, roots.as_deref()))?;
                 if !said.is_empty() {
-                    warn(&[format!("the linker says:\n{said}")]);
+                    warn_of(&format!("the linker says:\n{said}"));
                 }
             }
             (Some(_), Output::Standard) => {
@@ -116,6 +116,10 @@ fn until(arguments: &Build, emit: Emit) -> anyhow::Result<Option<Until>> {
         ))
         .into()),
     }
+}
+
+fn listed(listing: listing::Listing) -> (String, Vec<Warning>) {
+    (listing.text, listing.warnings)
 }
 
 /// Where the result goes.

@@ -13,7 +13,7 @@ use super::args::Generation;
 use super::progress::Progress;
 use super::report::{Selection, check_names, parse};
 use super::types::Types;
-use super::{Usage, outputs, warn};
+use super::{Usage, outputs, warn_of};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
@@ -145,7 +145,7 @@ pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
         (Some(_), _) | (_, Format::Html) => Want::Texts,
     };
     let mut diff = compared(arguments, want)?;
-    warn(&diff.notes);
+    diff.notes.iter().for_each(|note| warn_of(note));
     // Functions of identical files have no rows, and may be meant.
     if diff.identical_files == 0 {
         arguments.selection.check(&diff.rows)?;

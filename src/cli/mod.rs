@@ -19,10 +19,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bpf2native::Program;
 use bpf2native::parse::{self, Input, Options};
 use bpf2native::pipeline::{self, Stage};
 use bpf2native::program::names;
+use bpf2native::{Program, Warning};
 use clap::Parser;
 
 use args::{Cli, Generation, Inputs, Verb};
@@ -147,10 +147,12 @@ fn read(inputs: &Inputs) -> anyhow::Result<Program> {
     Ok(program)
 }
 
-fn warn(warnings: &[String]) {
-    for warning in warnings {
-        eprintln!("bpf2native: warning: {}", names::shown(warning));
-    }
+fn warn(warnings: &[Warning]) {
+    warnings.iter().for_each(|warning| warn_of(warning.text()));
+}
+
+fn warn_of(text: &str) {
+    eprintln!("bpf2native: warning: {}", names::shown(text));
 }
 
 /// Writes text to standard output.

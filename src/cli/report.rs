@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::args::Generation;
 use super::progress::Progress;
 use super::types::Types;
-use super::{Usage, WrongOptions, outputs, warn};
+use super::{Usage, WrongOptions, outputs, warn_of};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
@@ -164,7 +164,7 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
     } else {
         let files =
             report.files.iter().filter_map(|file| Some(format!("`{}`: {}", file.name, file.error.as_ref()?)));
-        warn(&files.collect::<Vec<_>>());
+        files.for_each(|failed| warn_of(&failed));
         let rows = report.functions.into_iter().map(|row| DiffRow {
             file: row.file.clone(),
             function: row.function.clone(),

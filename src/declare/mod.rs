@@ -35,6 +35,7 @@ use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, Im
 use crate::program::{StructResult, Target};
 use crate::select::resolution::Resolution;
 use crate::select::{Selection, Usage};
+use crate::warning::{Warning, WarningKind};
 
 /// Why a program cannot be declared.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +88,7 @@ pub fn declare(
     module: &mut dyn Module,
     platform: Platform,
     placement: Placement,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Declarations, DeclareError> {
     let triple = module.isa().triple();
     // Cranelift has no page-relative relocations for COFF on aarch64.
@@ -185,7 +186,7 @@ struct Declarer<'a> {
     is_near: bool,
     /// Addresses of names are loaded from a table, and calls by name are relative.
     has_table: bool,
-    warnings: &'a mut Vec<String>,
+    warnings: &'a mut Vec<Warning>,
 }
 
 /// Adds the name to the module's error.
@@ -259,7 +260,7 @@ impl Declarer<'_> {
             {
                 if function.is_reachable_from_native() {
                     let what = "BTF does not say which struct it returns";
-                    self.warnings.push(format!("`{name}` is only callable from BPF code: {what}"));
+                    self.warn(format!("`{name}` is only callable from BPF code: {what}"));
                 }
                 raw
             }
@@ -267,7 +268,7 @@ impl Declarer<'_> {
                 let abi = match Abi::new(self.platform, prototype, graph.struct_result) {
                     Ok(abi) => abi,
                     Err(error) => {
-                        self.warnings.push(format!("`{name}` is only callable from BPF code: {error}"));
+                        self.warn(format!("`{name}` is only callable from BPF code: {error}"));
                         return raw;
                     }
                 };
@@ -279,11 +280,15 @@ impl Declarer<'_> {
         }
     }
 
+    fn warn(&mut self, text: String) {
+        self.warnings.push(Warning::new(WarningKind::Calls, text));
+    }
+
     fn warn_of_long_double(&mut self, name: &str, prototype: Option<&Prototype>) {
         if let Some((prototype, what)) =
             prototype.and_then(|prototype| Some((prototype, long_double::fault(prototype)?)))
         {
-            self.warnings.push(format!("`{name}` is declared as `{}`: {what}", prototype.declare(name)));
+            self.warn(format!("`{name}` is declared as `{}`: {what}", prototype.declare(name)));
         }
     }
 

@@ -23,9 +23,9 @@ mod translation;
 pub(crate) mod unwind;
 
 pub use define::define;
-pub use object::object;
 #[cfg(feature = "cache")]
 pub use object::object_with_cache;
+pub use object::{Object, object};
 pub use translation::{Declared, Purpose, Translation, declared, translate};
 
 use crate::codegen::CompileError;

@@ -31,21 +31,25 @@ use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
 use crate::select::entry::EntryPoints;
 use crate::times::{Phase, time};
+use crate::warning::Warning;
 
-/// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what
-/// is odd about the program.
+/// A native object.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Object {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What is odd about the program; what was odd when it was read is in [`Program::warnings`].
+    pub warnings: Vec<Warning>,
+}
+
+/// Translates a program into an object; `name` is the file name that its symbol table gives.
 ///
 /// # Errors
 ///
 /// [`EmitError`] when a function cannot be translated.
-pub fn object(
-    program: &Program,
-    config: &Config,
-    purpose: Purpose,
-    name: &str,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<u8>, EmitError> {
-    translated(program, config, purpose, name, None, warnings)
+pub fn object(program: &Program, config: &Config, purpose: Purpose, name: &str) -> Result<Object, EmitError> {
+    translated(program, config, purpose, name, None)
 }
 
 /// As [`object`], with functions from a cache where it has the program, and put there where it has not.
@@ -60,9 +64,8 @@ pub fn object_with_cache(
     purpose: Purpose,
     name: &str,
     cache: &Cache,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<u8>, EmitError> {
-    translated(program, config, purpose, name, Some(cache), warnings)
+) -> Result<Object, EmitError> {
+    translated(program, config, purpose, name, Some(cache))
 }
 
 fn translated(
@@ -71,20 +74,14 @@ fn translated(
     purpose: Purpose,
     name: &str,
     cache: Option<&Cache>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<u8>, EmitError> {
-    let translation = translate(program, config, purpose, name, Keep::Code, cache, warnings)?;
-    time(config.times.as_ref(), Phase::Emit, || write(program, config, translation, warnings))
+) -> Result<Object, EmitError> {
+    let translation = translate(program, config, purpose, name, Keep::Code, cache)?;
+    time(config.times.as_ref(), Phase::Emit, || write(program, config, translation))
 }
 
 /// Writes what was translated.
-fn write(
-    program: &Program,
-    config: &Config,
-    translation: Translation,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<u8>, EmitError> {
-    let Translation { generators, declarations, functions, mut module, entry, .. } = translation;
+fn write(program: &Program, config: &Config, translation: Translation) -> Result<Object, EmitError> {
+    let Translation { generators, declarations, functions, mut module, entry, mut warnings, .. } = translation;
     define(program, &declarations, &functions, &mut module, Placement::Object)?;
     let mut product = module.finish();
     if let object::FileFlags::MachO { flags } = &mut product.object.flags {
@@ -99,7 +96,8 @@ fn write(
         warnings.extend(debug::missing_lines(program));
         debug::write(program, &functions, &*generators.main, &mut product)?;
     }
-    product.emit().map_err(|error| EmitError::Write(error.to_string()))
+    let bytes = product.emit().map_err(|error| EmitError::Write(error.to_string()))?;
+    Ok(Object { bytes, warnings })
 }
 
 /// Names the local symbols, and adds those that others may use.

@@ -17,6 +17,7 @@ use crate::select::entry::EntryPoints;
 use crate::select::resolution::Resolution;
 use crate::select::{Selection, select};
 use crate::times::{Phase, time};
+use crate::warning::{Warning, WarningKind};
 
 /// What an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Translation {
     pub module: ObjectModule,
     /// Where the program starts.
     pub entry: EntryPoints,
+    /// What is odd about the program.
+    pub warnings: Vec<Warning>,
 }
 
 /// A program of which all names are declared for an object, and nothing is lifted yet.
@@ -59,20 +62,16 @@ pub struct Declared {
     pub module: ObjectModule,
     /// Where the program starts.
     pub entry: EntryPoints,
+    /// What is odd about the program.
+    pub warnings: Vec<Warning>,
 }
 
-/// Declares the names of a program for an object; `name` and `warnings` as for [`translate`].
+/// Declares the names of a program for an object; `name` as for [`translate`].
 ///
 /// # Errors
 ///
 /// [`EmitError`] when a function cannot be decoded, or a name not be declared.
-pub fn declared(
-    program: &Program,
-    config: &Config,
-    purpose: Purpose,
-    name: &str,
-    warnings: &mut Vec<String>,
-) -> Result<Declared, EmitError> {
+pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str) -> Result<Declared, EmitError> {
     check_endianness(program, config.target.triple())?;
     let generators = CodeGenerators::new(config, Placement::Object)?;
     let pool = codegen::thread_pool(config.threads)?;
@@ -86,8 +85,11 @@ pub fn declared(
     };
     let graphs = || pool.install(|| codegen::each_graph(program, unverified));
     let graphs = time(generators.times(), Phase::Graph, graphs);
+    let mut warnings = Vec::new();
     let refused = graphs.iter().flatten().flat_map(|graph| &graph.refused);
-    warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
+    warnings.extend(
+        refused.map(|error| Warning::new(WarningKind::Refused, format!("{error}; it traps when it is reached"))),
+    );
     let entry = match purpose {
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
@@ -101,14 +103,13 @@ pub fn declared(
         let selection = selection.map_err(CompileError::from)?;
         warnings.extend(graph::runs_out(program, &selection.graphs));
         let platform = generators.platform();
-        let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
+        let declarations = declare(program, &selection, &mut module, platform, Placement::Object, &mut warnings)?;
         Ok((selection, declarations))
     })?;
-    Ok(Declared { generators, pool, selection, declarations, module, entry })
+    Ok(Declared { generators, pool, selection, declarations, module, entry, warnings })
 }
 
-/// Compiles a program for an object, or finds it in a cache; `name` is the file name that its symbol table gives, and
-/// `warnings` gets what is odd about the program.
+/// Compiles a program for an object, or finds it in a cache; `name` is the file name that its symbol table gives.
 ///
 /// # Errors
 ///
@@ -120,13 +121,12 @@ pub fn translate(
     name: &str,
     keep: Keep,
     cache: Option<&Cache>,
-    warnings: &mut Vec<String>,
 ) -> Result<Translation, EmitError> {
-    let Declared { generators, pool, selection, declarations, mut module, entry } =
-        declared(program, config, purpose, name, warnings)?;
+    let Declared { generators, pool, selection, declarations, mut module, entry, mut warnings } =
+        declared(program, config, purpose, name)?;
     let mut functions = pool.install(|| {
         let purpose = cache::Purpose { placement: Placement::Object, keep };
-        cache::functions(cache, purpose, program, &selection, &declarations, &generators, warnings)
+        cache::functions(cache, purpose, program, &selection, &declarations, &generators, &mut warnings)
     })?;
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &generators, &mut module)?);
@@ -134,5 +134,5 @@ pub fn translate(
     if purpose != Purpose::Relocatable {
         functions.extend(synthetic::print(&declarations, &generators, &mut module)?);
     }
-    Ok(Translation { generators, selection, declarations, functions, module, entry })
+    Ok(Translation { generators, selection, declarations, functions, module, entry, warnings })
 }

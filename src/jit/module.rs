@@ -17,6 +17,7 @@ use super::process;
 use crate::btf::Prototype;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
+use crate::warning::Warning;
 
 /// Why a function cannot be handed out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +87,7 @@ pub struct Module {
     /// Dropped before the memory: what is registered with it runs then.
     handle: Option<Handle>,
     libraries: Vec<Arc<libloading::Library>>,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 // SAFETY: once finished, the code and the tables never change; the Cranelift module is not touched again until it is
@@ -100,7 +101,7 @@ impl Module {
         module: JITModule,
         declarations: Declarations,
         observed: Observed,
-        warnings: Vec<String>,
+        warnings: Vec<Warning>,
     ) -> Module {
         let address = |id| module.get_finalized_function(id) as usize;
         let mut functions = BTreeMap::new();
@@ -158,7 +159,7 @@ impl Module {
     }
 
     /// What was noticed when the program was translated.
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 

@@ -29,6 +29,7 @@ pub use list_call::{ListCall, ListForm};
 pub use sections::{Attached, Edge, Group, edge};
 
 use crate::btf::Prototype;
+use crate::warning::Warning;
 
 /// Byte order of the objects, as `e_ident[EI_DATA]` says it: `-target bpfel` or `-target bpfeb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +67,7 @@ pub struct Program {
     /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.
     pub maps: Vec<Map>,
     /// What was noticed and does not stop translation.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// How BPF code returns a struct or union of up to 16 bytes: compilers have changed that.

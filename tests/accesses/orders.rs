@@ -17,7 +17,7 @@ fn code(target: &str, features: &[&str], text: &str) -> String {
     let program = Program::from_bytes("orders.o", &elf::object_of(&[("orders", &code)])).unwrap();
     let features = features.iter().map(|feature| feature.parse().unwrap());
     let config = Config::for_target(target.parse().unwrap()).features(features).cpu(Cpu::Baseline).clone();
-    listing::assembly(&program, &config, None, &mut Vec::new()).unwrap()
+    listing::assembly(&program, &config, None).unwrap().text
 }
 
 #[test]

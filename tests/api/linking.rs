@@ -4,7 +4,7 @@
 use std::ffi::{c_char, c_void};
 
 use bpf2native::jit::LinkerError;
-use bpf2native::{Config, Jit, Linker, LoadError, Program};
+use bpf2native::{Config, Jit, Linker, LoadError, Program, WarningKind};
 
 #[cfg(feature = "cli")]
 use crate::native::{bpf2native, output};
@@ -179,7 +179,9 @@ fn a_registered_name_that_the_program_defines_is_a_warning() {
     let mut linker = Linker::new();
     linker.func("length", long_text as extern "C" fn(*const c_char) -> u64).unwrap();
     let module = load(&program("api/linking.o"), &linker);
-    assert_eq!(module.warnings(), ["`length` is registered, and the program has its own, which it uses"]);
+    let [warning] = module.warnings() else { panic!("{:?}", module.warnings()) };
+    assert_eq!(warning.to_string(), "`length` is registered, and the program has its own, which it uses");
+    assert_eq!(warning.kind(), WarningKind::Registered);
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn weak_functions_in_memory_are_the_program_s() {
         let mut linker = Linker::new();
         linker.func("hook", hook as extern "C" fn(i64, i64, i64, i64, i64) -> i64).unwrap();
         let module = Jit::new(&Config::new()).unwrap().load(&program, &linker).unwrap();
-        assert!(module.warnings().iter().any(|warning| warning.contains("`hook` is registered")));
+        assert!(module.warnings().iter().any(|warning| warning.text().contains("`hook` is registered")));
         // SAFETY: the object is one of the fixtures.
         let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
         let found: Vec<i64> = (0..WEAK).filter(|&case| case != 5).map(|case| tried.call((case,))).collect();
@@ -308,7 +308,7 @@ fn a_printf_that_is_registered() {
         // SAFETY: it has no constructors.
         unsafe { linker.library(library(&folder, definitions)).unwrap() };
         let module = Jit::new(&Config::new()).unwrap().load(&program, &linker).unwrap();
-        let found = module.warnings().iter().any(|text| text.contains(warning));
+        let found = module.warnings().iter().any(|found| found.text().contains(warning));
         assert_eq!(found, is_said, "{:?}", module.warnings());
         // SAFETY: the object is one of the fixtures.
         let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };

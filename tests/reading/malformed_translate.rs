@@ -54,7 +54,7 @@ fn panics(bytes: &[u8], config: &Config) -> bool {
     let translate = || {
         let Ok(program) = Program::from_bytes("damaged.o", bytes) else { return };
         let _ = listing::bpf(&program, None);
-        let _ = emit::object(&program, config, Purpose::Relocatable, "damaged.o", &mut Vec::new());
+        let _ = emit::object(&program, config, Purpose::Relocatable, "damaged.o");
     };
     catch_unwind(AssertUnwindSafe(translate)).is_err()
 }

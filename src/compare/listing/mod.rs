@@ -19,4 +19,4 @@ pub use lines::{Kind, Source, TextLine, Texts};
 pub(crate) use lines::{Origins, Places, assembly as assembly_lines, bpf as bpf_lines, clif as clif_lines};
 pub(crate) use names::Names;
 pub(crate) use native::{NativeCode, relocated};
-pub use text::{ListError, assembly, bpf, clif, clif_until, optimised};
+pub use text::{ListError, Listing, assembly, bpf, clif, clif_until, optimised};

@@ -205,8 +205,8 @@ impl Machine {
         let functions: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(codes).collect();
         let bytes = elf::object_in(self.order, &functions);
         let program = Program::from_bytes("functions.o", &bytes).map_err(|error| error.to_string())?;
-        let native = object(&program, &setting.config, Purpose::Relocatable, "functions.o", &mut Vec::new());
-        native.map(Some).map_err(|error| error.to_string())
+        let native = object(&program, &setting.config, Purpose::Relocatable, "functions.o");
+        native.map(|native| Some(native.bytes)).map_err(|error| error.to_string())
     }
 
     /// An executable of the objects, which has no use where nothing can be linked.

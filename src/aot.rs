@@ -23,7 +23,8 @@ use crate::codegen;
 use crate::config::Target;
 use crate::files::Pending;
 use crate::graph::Unverified;
-use crate::program::{FunctionId, Program};
+use crate::program::Program;
+use crate::select::entry::EntryPoints;
 use crate::select::resolution::Resolution;
 use crate::select::select;
 use crate::select::undefined::{self, MissingSymbol};
@@ -110,13 +111,19 @@ impl fmt::Display for Described<'_> {
 }
 
 impl LinkError {
-    /// In place of the linker's words for undefined symbols of the program, who refers to them; `roots` is what the
-    /// object was made for. Its other words stay.
+    /// In place of the linker's words for undefined symbols of the program, who refers to them; `artifact` is what it was
+    /// linked into. Its other words stay.
     #[must_use]
-    pub fn explained(self, program: &Program, roots: Option<&[FunctionId]>) -> LinkError {
+    pub fn explained(self, program: &Program, artifact: Artifact) -> LinkError {
         let LinkError::Failed { output, .. } = &self else { return self };
         let graphs = codegen::each_graph(program, Unverified::Trap);
-        let Ok(selection) = select(program, graphs, roots, Resolution::of_object(program)) else { return self };
+        let roots = match artifact {
+            Artifact::Executable => EntryPoints::of(program).roots(),
+            Artifact::SharedLibrary => None,
+        };
+        let Ok(selection) = select(program, graphs, roots.as_deref(), Resolution::of_object(program)) else {
+            return self;
+        };
         let imports = program.imports.iter();
         let imports = imports.map(|(id, import)| (undefined::linked_name(program, &selection, id), import.kconfig));
         let runtime = selection.runtime.keys().map(|name| (name.as_str(), false));

@@ -77,10 +77,9 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             (None, _) => write(&output, &object.bytes)?,
             (Some(artifact), Output::File(path)) => {
                 let options = link_options(arguments);
-                let roots = if emit == Emit::Exe { EntryPoints::of(&program).roots() } else { None };
                 let said = timing
                     .phase(Phase::Link, || aot::link(&object.bytes, config.get_target(), artifact, &options, path))
-                    .map_err(|error| error.explained(&program, roots.as_deref()))?;
+                    .map_err(|error| error.explained(&program, artifact))?;
                 if !said.is_empty() {
                     warn_of(&format!("the linker says:\n{said}"));
                 }

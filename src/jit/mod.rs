@@ -97,6 +97,9 @@ pub enum LoadError {
         /// The system's words.
         reason: String,
     },
+    /// There is no such root.
+    #[error(transparent)]
+    Root(#[from] FunctionError),
     /// The names for `perf` cannot be written.
     #[error("cannot write the names of functions to `{}` for perf: {source}", path.display())]
     PerfMap {
@@ -172,16 +175,33 @@ impl Jit {
     /// As [`Self::load`], but only the functions and data that these functions reach, its constructors and its
     /// destructors: what else the program calls need not be there.
     ///
+    /// ```
+    /// use bpf2native::{Config, Jit, Linker, Program};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let program = Program::from_files(["fixtures/plugins/rotate.o"])?;
+    /// // Other functions of it call the host, and are left out.
+    /// let module = Jit::new(&Config::new())?.load_reachable(&program, &Linker::new(), ["plugin_name"])?;
+    /// assert!(module.function_address("plugin_name").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`Self::load`].
-    pub fn load_reachable(
+    /// As [`Self::load`], and [`LoadError::Root`] for a name that no function has which native code can find.
+    pub fn load_reachable<R: AsRef<str>>(
         &self,
         program: &Program,
         linker: &Linker,
-        roots: &[FunctionId],
+        roots: impl IntoIterator<Item = R>,
     ) -> Result<Module, LoadError> {
-        self.load_roots(program, linker, Some(roots))
+        let root = |name: R| {
+            let name = name.as_ref();
+            program.function_named(name).ok_or_else(|| FunctionError::of_name(program, name))
+        };
+        let roots = roots.into_iter().map(root).collect::<Result<Vec<FunctionId>, FunctionError>>()?;
+        self.load_roots(program, linker, Some(&roots))
     }
 
     fn load_roots(

@@ -56,6 +56,26 @@ pub enum FunctionError {
     },
 }
 
+impl FunctionError {
+    /// Why a program has no function of this name that native code can find.
+    pub(super) fn of_name(program: &Program, name: &str) -> FunctionError {
+        let functions: BTreeSet<String> =
+            program.functions.iter().flat_map(|(_, function)| visible_names(function)).collect();
+        FunctionError::of_absent(name, &static_names(program), functions)
+    }
+
+    fn of_absent(
+        name: &str,
+        statics: &BTreeSet<String>,
+        functions: impl IntoIterator<Item = String>,
+    ) -> FunctionError {
+        if statics.contains(name) {
+            return FunctionError::Static(name.to_owned());
+        }
+        FunctionError::Missing { name: name.to_owned(), functions: functions.into_iter().collect() }
+    }
+}
+
 /// The functions that can be asked for.
 fn known(functions: &[String]) -> String {
     if functions.is_empty() { "it has none".to_owned() } else { format!("it has `{}`", functions.join("`, `")) }
@@ -268,10 +288,7 @@ impl Module {
     }
 
     fn missing(&self, name: &str) -> FunctionError {
-        if self.statics.contains(name) {
-            return FunctionError::Static(name.to_owned());
-        }
-        FunctionError::Missing { name: name.to_owned(), functions: self.functions.keys().cloned().collect() }
+        FunctionError::of_absent(name, &self.statics, self.functions.keys().cloned())
     }
 
     /// The address of a function, for native code that wants a pointer. It is good as long as the module lives. The

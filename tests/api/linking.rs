@@ -205,3 +205,15 @@ fn static_parts_of_libc_and_the_library_of_mathematics_are_found() {
     output(bpf2native().arg(fixture("api/exits.o")).arg("-o").arg(&executable));
     assert_eq!(output(&mut std::process::Command::new(&executable)), expected);
 }
+
+#[test]
+fn only_what_roots_reach_is_loaded() {
+    let (program, jit) = (program("api/callbacks.o"), Jit::new(&Config::new()).unwrap());
+    assert!(jit.load(&program, &Linker::new()).is_err(), "it calls what is not there");
+    let load = |roots: &[&str]| jit.load_reachable(&program, &Linker::new(), roots);
+    let module = load(&["take"]).unwrap();
+    assert_eq!(module.function_names().collect::<Vec<_>>(), ["take"]);
+    let error = load(&["take", "no_such_function"]).err().unwrap();
+    assert!(matches!(error, LoadError::Root(_)), "{error:?}");
+    assert!(error.to_string().starts_with("the program has no function `no_such_function`; it has `"), "{error}");
+}

@@ -38,11 +38,14 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     }
     let entry_points = EntryPoints::of(&program);
     let roots = match &arguments.entry {
-        Some(name) => Some(vec![entry::check(&program, name)?]),
+        Some(name) => {
+            entry::check(&program, name)?;
+            Some(vec![name.as_str()])
+        }
         None if entry_points.is_empty() => {
             anyhow::bail!("there is no function `main`, `BEGIN` or `END`; name a function with `--entry`")
         }
-        None => entry_points.roots(),
+        None => entry_points.root_names(&program),
     };
     let module = match &roots {
         Some(roots) => jit.load_reachable(&program, &linker, roots),

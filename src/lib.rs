@@ -79,23 +79,24 @@
 //!
 //! # The phases
 //!
-//! Each takes the last one's output by shared reference:
+//! Each takes the last one's output by shared reference. Those without a link are inside, and no type of Cranelift's is in
+//! the signature of anything that is not:
 //!
 //! | phase | module | |
 //! |---|---|---|
 //! | parse | [`parse`], [`btf`] | objects and archives, merged into one [`Program`] |
 //! | decode | [`decode`] | bytes to instructions |
-//! | graph | [`graph`] | basic blocks, the frame |
-//! | select | [`select`] | what of it is translated, and who defines what it refers to |
-//! | plan | [`plan`] | what the lift phase makes faster than the program says |
-//! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language, CLIF |
+//! | graph | `graph` | basic blocks, the frame |
+//! | select | `select` | what of it is translated, and who defines what it refers to |
+//! | plan | `plan` | what the lift phase makes faster than the program says |
+//! | lift | `lift`, `abi` | to Cranelift's intermediate language, CLIF |
 //! | opt | `opt` | passes over CLIF |
-//! | codegen | [`codegen`] | to machine code, in parallel; steps over it on x86-64: `x86` |
+//! | codegen | `codegen` | to machine code, in parallel; steps over it on x86-64: `x86` |
 //! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
 //!
 //! `compare` looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
 
-pub mod abi;
+mod abi;
 pub mod aot;
 pub mod btf;
 #[cfg(feature = "cache")]
@@ -103,24 +104,26 @@ pub mod cache;
 #[cfg(not(feature = "cache"))]
 #[path = "cache/absent.rs"]
 mod cache;
-pub mod codegen;
+mod codegen;
 #[cfg(feature = "compare")]
 pub mod compare;
 pub mod config;
-pub mod declare;
+mod declare;
 pub mod decode;
 pub mod emit;
-pub mod files;
-pub mod graph;
-pub mod inline;
+mod files;
+mod graph;
+mod inline;
+#[doc(hidden)]
+pub mod internals;
 pub mod jit;
-pub mod lift;
+mod lift;
 mod opt;
 pub mod parse;
-pub mod pipeline;
-pub mod plan;
+mod pipeline;
+mod plan;
 pub mod program;
-pub mod select;
+mod select;
 pub mod times;
 mod warning;
 mod x86;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use bpf2native::codegen::{Layout, Reason};
 use bpf2native::compare::disasm::{Disassembler, FrameBase, FrameOperand, Instruction, Kind, Shape};
 use bpf2native::config::Pass;
-use bpf2native::{Config, Program, codegen, emit};
+use bpf2native::internals::codegen::{Layout, Reason};
+use bpf2native::internals::{codegen, emit};
+use bpf2native::{Config, Program};
 use object::{Object, ObjectSection, ObjectSymbol};
 
 #[path = "native/mod.rs"]
@@ -46,7 +47,7 @@ fn translate(path: &PathBuf, target: &str) -> (Program, emit::Translation) {
     let program = Program::from_files([path]).unwrap();
     let config = Config::for_target(target.parse().unwrap());
     let keep = codegen::Keep::Code;
-    let purpose = emit::Purpose::Relocatable;
+    let purpose = bpf2native::emit::Purpose::Relocatable;
     let translation = emit::translate(&program, &config, purpose, "x", keep, None).unwrap();
     (program, translation)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bpf2native::abi::libc;
+use bpf2native::internals::abi::libc;
 use bpf2native::program::{Import, PrototypeSource};
 use bpf2native::{Program, Warning};
 

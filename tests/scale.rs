@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::graph::Unverified;
-use bpf2native::plan::{Reaches, Slots};
-use bpf2native::select::resolution::Resolution;
-use bpf2native::{Config, Program, codegen};
+use bpf2native::internals::codegen;
+use bpf2native::internals::graph::Unverified;
+use bpf2native::internals::plan::{Reaches, Slots};
+use bpf2native::internals::select::resolution::Resolution;
+use bpf2native::{Config, Program};
 use support::large::{SHAPES, Shape};
 
 fn translate(object: &[u8], threads: usize) -> Vec<u8> {

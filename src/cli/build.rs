@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bpf2native::Warning;
 use bpf2native::aot::{self, Artifact, LinkOptions};
-use bpf2native::codegen::Until;
 use bpf2native::compare::listing;
 use bpf2native::config::Pass;
+use bpf2native::emit::EntryPoints;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::pipeline::{self, Stage};
-use bpf2native::select::entry::EntryPoints;
+use bpf2native::internals::codegen::Until;
+use bpf2native::internals::pipeline::{self, Stage};
 use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bpf2native::internals::pipeline::{self, Stage};
 use bpf2native::parse::{self, Input, Options};
-use bpf2native::pipeline::{self, Stage};
 use bpf2native::program::names;
 use bpf2native::{Program, Warning};
 use clap::Parser;

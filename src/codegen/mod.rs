@@ -202,6 +202,7 @@ pub fn each_function<T: Send>(
 /// # Errors
 ///
 /// As [`functions`].
+#[cfg(feature = "compare")]
 pub fn clif(
     program: &Program,
     selection: &Selection,

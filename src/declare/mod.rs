@@ -20,7 +20,7 @@ pub mod declarations;
 use std::collections::BTreeMap;
 
 use cranelift_codegen::ir::Signature;
-use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
+use cranelift_module::{Linkage, Module, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::libc::NLDBL;
@@ -53,13 +53,12 @@ pub enum DeclareError {
         source: AbiError,
     },
     /// The module refuses a name.
-    #[error("cannot declare `{name}`: {source}")]
+    #[error("cannot declare `{name}`: {reason}")]
     Module {
         /// The name.
         name: String,
-        /// Why.
-        #[source]
-        source: Box<ModuleError>,
+        /// The module's words.
+        reason: String,
     },
     /// Calls through registers have too many functions to tell apart.
     #[error(
@@ -191,7 +190,7 @@ struct Declarer<'a> {
 
 /// Adds the name to the module's error.
 fn named<T>(name: &str, result: ModuleResult<T>) -> Result<T, DeclareError> {
-    result.map_err(|source| DeclareError::Module { name: name.to_owned(), source: Box::new(source) })
+    result.map_err(|error| DeclareError::Module { name: name.to_owned(), reason: error.to_string() })
 }
 
 impl Declarer<'_> {

@@ -52,11 +52,11 @@ pub fn object(program: &Program, config: &Config, purpose: Purpose, name: &str) 
     translated(program, config, purpose, name, None)
 }
 
-/// As [`object`], with functions from a cache where it has the program, and put there where it has not.
+/// As [`object()`], with functions from a cache where it has the program, and put there where it has not.
 ///
 /// # Errors
 ///
-/// As [`object`].
+/// As [`object()`].
 #[cfg(feature = "cache")]
 pub fn object_with_cache(
     program: &Program,

@@ -22,7 +22,7 @@ mod switch_formation;
 pub use control_flow::Shape;
 pub use escape::Reaches;
 pub use if_conversion::Select;
-pub use stack_promotion::{Access, Slot, Slots};
+pub use stack_promotion::{Access, Slots};
 pub use switch_formation::Switch;
 
 use crate::config::Pass;

@@ -4,9 +4,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use bpf2native::codegen;
 use bpf2native::compare::measure::{self, Want};
 use bpf2native::config::{OptLevel, Target};
+use bpf2native::internals::codegen;
 use bpf2native::{Config, Jit, Linker, Program};
 
 use crate::command::{check, command, run};

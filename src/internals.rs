@@ -1,0 +1,46 @@
+//! What the command and the tests need of the phases, and nobody else: it may change in any release.
+
+/// Calls between BPF and native code.
+pub mod abi {
+    pub use crate::abi::libc;
+}
+
+/// CLIF to bytes.
+pub mod codegen {
+    pub use crate::codegen::{Keep, Layout, Reason, Until, graphs, thread_pool};
+}
+
+/// Machine code of a program, before it is an object.
+pub mod emit {
+    pub use crate::emit::translation::{Translation, translate};
+}
+
+/// Files that are read, and written whole.
+pub mod files {
+    pub use crate::files::*;
+}
+
+/// Basic blocks.
+pub mod graph {
+    pub use crate::graph::{Graph, Unverified};
+}
+
+/// BPF to CLIF.
+pub mod lift {
+    pub use crate::lift::libcalls;
+}
+
+/// The tables of the passes.
+pub mod pipeline {
+    pub use crate::pipeline::*;
+}
+
+/// What is made faster before it is lifted.
+pub mod plan {
+    pub use crate::plan::{Reaches, Slots};
+}
+
+/// What of a program is translated.
+pub mod select {
+    pub use crate::select::resolution;
+}

@@ -24,8 +24,8 @@ use crate::config::Target;
 use crate::files::Pending;
 use crate::graph::Unverified;
 use crate::program::Program;
+use crate::resolution::Resolution;
 use crate::select::entry::EntryPoints;
-use crate::select::resolution::Resolution;
 use crate::select::select;
 use crate::select::undefined::{self, MissingSymbol};
 

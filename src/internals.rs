@@ -40,7 +40,7 @@ pub mod plan {
     pub use crate::plan::{Reaches, Slots};
 }
 
-/// What of a program is translated.
-pub mod select {
-    pub use crate::select::resolution;
+/// Who defines what a program refers to.
+pub mod resolution {
+    pub use crate::resolution::Resolution;
 }

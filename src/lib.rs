@@ -123,6 +123,7 @@ pub mod parse;
 mod pipeline;
 mod plan;
 pub mod program;
+mod resolution;
 mod select;
 pub mod times;
 mod warning;

@@ -6,12 +6,10 @@
 
 use crate::config::Pass;
 use crate::opt::PIPELINE;
+pub use crate::opt::SEQUENCE_POINTS;
 use crate::plan::PLANS;
 use crate::times::Phase;
 use crate::x86::STEPS;
-
-/// The row of what is done for Cranelift's optimiser, before it: its switch is [`Pass::Egraph`].
-pub const SEQUENCE_POINTS: &str = "sequence-points";
 
 /// Where a pass works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

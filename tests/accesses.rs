@@ -24,7 +24,7 @@ use bpf2native::{Config, Jit, Linker, Program};
 
 use support::interp::Order;
 use support::random::Seed;
-use support::{asm, differential, engine, interp};
+use support::{asm, engine, interp, seeds};
 
 /// Far more than any program takes.
 const FUEL: u64 = 1 << 20;
@@ -135,7 +135,7 @@ fn loops_over_elements() {
 #[test]
 fn random_programs() {
     let engines = engines();
-    for value in differential::seeds("accesses", 200) {
+    for value in seeds::of("accesses", 200) {
         let mut seed = Seed::new(value);
         let program = random::program(&mut seed);
         let mut memory = vec![0; random::MEMORY];

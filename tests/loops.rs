@@ -18,7 +18,7 @@ use bpf2native::{Config, Jit, Program};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
 use support::random::Seed;
-use support::{asm, differential, engine, interp};
+use support::{asm, engine, interp, seeds};
 
 /// Bytes of the memory argument.
 const MEMORY: usize = 16 << 10;
@@ -261,7 +261,7 @@ fn check(
     let engines = SETTINGS.map(|(name, passes)| (name, Jit::new(&config(passes)).unwrap()));
     let linker = engine::jit::linker();
     let mut made = 0;
-    for value in differential::seeds(name, count) {
+    for value in seeds::of(name, count) {
         let mut seed = Seed::new(value);
         let Some(text) = make(&mut seed) else { continue };
         let memory = memory(&mut seed);
@@ -372,7 +372,7 @@ fn check_machine(name: &str) {
         ("none unrolling", Passes::NONE.with(Pass::Unrolling)),
         ("none loop-idioms", Passes::NONE.with(Pass::LoopIdioms)),
     ]);
-    let samples = differential::seeds(&test, EMULATED).filter_map(|value| {
+    let samples = seeds::of(&test, EMULATED).filter_map(|value| {
         let mut seed = Seed::new(value);
         let text = match value % 4 {
             0 => siblings::program(&mut seed),

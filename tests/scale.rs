@@ -12,7 +12,7 @@ use bpf2native::emit::{self, Purpose};
 use bpf2native::internals::codegen;
 use bpf2native::internals::graph::Unverified;
 use bpf2native::internals::plan::{Reaches, Slots};
-use bpf2native::internals::select::resolution::Resolution;
+use bpf2native::internals::resolution::Resolution;
 use bpf2native::{Config, Program};
 use support::large::{SHAPES, Shape};
 

@@ -15,7 +15,7 @@ use bpf2native::{Config, Jit, Program};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
 use support::random::Seed;
-use support::{asm, differential, engine, interp};
+use support::{asm, engine, interp, seeds};
 
 /// Bytes of the memory argument.
 const MEMORY: usize = 1024;
@@ -100,7 +100,7 @@ fn random_sums_are_the_same_in_any_order() {
     let engines = settings.map(|(name, passes)| (name, Jit::new(&config(passes)).unwrap()));
     let linker = engine::jit::linker();
     let (mut made, mut packed) = (0, 0);
-    for value in differential::seeds("sums", 1200) {
+    for value in seeds::of("sums", 1200) {
         let mut seed = Seed::new(value);
         let text = program(&mut seed);
         let memory = memory(&mut seed);
@@ -140,7 +140,7 @@ fn check_machine(name: &str) {
         ("none reassociation", Passes::NONE.with(Pass::Reassociation)),
         ("none load-combining slp", Passes::NONE.with(Pass::LoadCombining).with(Pass::Slp)),
     ]);
-    let samples = differential::seeds(&test, EMULATED).map(|value| {
+    let samples = seeds::of(&test, EMULATED).map(|value| {
         let mut seed = Seed::new(value);
         let text = program(&mut seed);
         let memories = vec![memory(&mut seed)];

@@ -110,10 +110,10 @@ pub struct Declarations {
     pub functions: IdVec<FunctionId, Option<Callee>>,
     /// Data sections; none for one that is not translated.
     pub data: IdVec<DataSectionId, Option<DataReference>>,
-    /// Data symbols that are reached by name ([`crate::select::resolution::Resolution::is_elsewhere`]).
+    /// Data symbols that are reached by name ([`crate::resolution::Resolution::is_elsewhere`]).
     pub symbols: BTreeMap<DataSymbolId, DataReference>,
     /// Functions whose address is that of their name, and the names
-    /// ([`crate::select::resolution::Resolution::has_other_address`]).
+    /// ([`crate::resolution::Resolution::has_other_address`]).
     pub exported: BTreeMap<FunctionId, Callee>,
     /// Undefined symbols.
     pub imports: IdVec<ImportId, Imported>,

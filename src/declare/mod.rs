@@ -33,7 +33,7 @@ use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, O
 use crate::program::names;
 use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::program::{StructResult, Target};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 use crate::select::{Selection, Usage};
 use crate::warning::{Warning, WarningKind};
 

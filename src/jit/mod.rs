@@ -47,7 +47,7 @@ use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
 use crate::graph::{self, Unverified};
 use crate::program::{FunctionId, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
 use handle::Handle;

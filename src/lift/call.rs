@@ -32,7 +32,7 @@ use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
 use crate::program::Target;
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
 const POISON: u32 = crate::btf::core::POISON as u32;

@@ -22,7 +22,7 @@ use crate::abi::libc::{NLDBL, v_form};
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Graph, Instruction, written};
 use crate::program::{Contents, DataKind, Endianness, Program, Target};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// The parameter of a function that is a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,7 +39,7 @@ use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
 use crate::plan::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 
 pub use crate::declare::declarations::{

@@ -23,7 +23,7 @@ use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Instruction, written};
 use crate::program::{Contents, DataKind, ListForm, Program};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// The `v` form that a call needs; `before` are the instructions of its block before it.
 pub fn needed(

@@ -30,6 +30,7 @@ mod pressure;
 mod reassociate;
 mod scalar;
 
+pub use pipeline::SEQUENCE_POINTS;
 pub(crate) use pipeline::{PIPELINE, Pipeline, verify};
 
 use cranelift_codegen::ir::Endianness;

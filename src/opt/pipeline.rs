@@ -14,6 +14,9 @@ use super::{branches, loops, memory, pressure, reassociate, scalar};
 use crate::config::{Need, Pass, Passes, TargetFacts};
 use crate::times::{Times, time_pass};
 
+/// The row of what is done for Cranelift's optimiser, before it: its switch is [`Pass::Egraph`].
+pub const SEQUENCE_POINTS: &str = "sequence-points";
+
 /// The passes, in order.
 pub(crate) const PIPELINE: &[ClifPass] = &[
     ClifPass {
@@ -128,7 +131,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: pressure::argument_order::run,
     },
     ClifPass {
-        name: crate::pipeline::SEQUENCE_POINTS,
+        name: SEQUENCE_POINTS,
         switches: &[(Pass::Egraph, &[])],
         analyses: &[Analysis::Predecessors, Analysis::Dominators],
         keeps_cfg: true,

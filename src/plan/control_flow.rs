@@ -15,7 +15,7 @@ use super::switch_formation::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// How a function's blocks are lifted.
 #[derive(Clone, Debug, Default)]

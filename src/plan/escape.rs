@@ -28,7 +28,7 @@ use crate::btf::CType;
 use crate::decode::insn::{AluOp, Callee, Insn, Operand, Reg, Size, WideImm, Width};
 use crate::graph::{Graph, Instruction, arguments_read};
 use crate::program::{FunctionId, IdVec, Program, Target};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// How many calls deep a pointer is followed.
 const DEPTH: usize = 3;
@@ -345,7 +345,7 @@ impl<'a> Flow<'a> {
             _ => None,
         };
         if let Some(graph) = own.and_then(|function| self.reaches.graphs[function]) {
-            read = read.minus(read.minus(graph.live_in));
+            read = read.intersection(graph.live_in);
         }
         let passed: Vec<(Reg, Range)> = Reg::arguments()
             .filter(|&reg| read.contains(reg))

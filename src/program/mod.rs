@@ -15,6 +15,7 @@
 //! Addresses: a place in code is (section, byte offset), a place in data is (section, byte offset). All offsets are
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
+mod endianness;
 mod id;
 mod list_call;
 pub mod names;
@@ -28,17 +29,10 @@ pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, Gro
 pub use list_call::{ListCall, ListForm};
 pub use sections::{Attached, Edge, Group, edge};
 
+pub use endianness::Endianness;
+
 use crate::btf::Prototype;
 use crate::warning::Warning;
-
-/// Byte order of the objects, as `e_ident[EI_DATA]` says it: `-target bpfel` or `-target bpfeb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endianness {
-    /// `ELFDATA2LSB`: the low nibble of an instruction's second byte is the destination register.
-    Little,
-    /// `ELFDATA2MSB`: the high nibble of an instruction's second byte is the destination register.
-    Big,
-}
 
 /// Everything that the given objects define, refer to and ask for.
 #[derive(Clone, Debug)]
@@ -128,7 +122,7 @@ pub enum Target {
         offset: i64,
     },
     /// A place relative to a data symbol that other objects see: where a later link may put another one in its place,
-    /// it is reached by its name ([`crate::select::resolution`]).
+    /// it is reached by its name ([`crate::resolution`]).
     Symbol {
         /// The symbol.
         symbol: DataSymbolId,

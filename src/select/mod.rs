@@ -7,7 +7,6 @@
 //! the rest of the object calls. Constructors and destructors are always roots.
 
 pub mod entry;
-pub mod resolution;
 pub mod undefined;
 
 use std::collections::BTreeMap;
@@ -15,14 +14,14 @@ use std::collections::BTreeMap;
 use crate::abi::REGISTER_WORDS;
 use crate::abi::libc::VForm;
 use crate::decode::insn::Insn;
-use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results};
+use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results, find_surely_read};
 use crate::lift::call;
 use crate::lift::formats;
 use crate::lift::variadic;
 use crate::program::{
     Binding, DataKind, DataSection, DataSectionId, FunctionId, GroupId, IdVec, ImportId, Program, Target, edge,
 };
-use resolution::Resolution;
+use crate::resolution::Resolution;
 
 /// What of a program is translated.
 #[derive(Clone, Debug)]
@@ -82,6 +81,7 @@ fn uses(
     data: IdVec<DataSectionId, bool>,
     resolution: Resolution,
 ) -> Selection {
+    find_surely_read(program, &mut graphs);
     find_results(program, &resolution, &mut graphs);
     find_parameters(program, &resolution, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();

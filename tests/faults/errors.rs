@@ -12,7 +12,7 @@ use bpf2native::{Config, Jit, Linker, Program};
 use crate::command::{check, command, run};
 use crate::support::interp::Order;
 use crate::support::random::{Random, Seed};
-use crate::support::{asm, differential, elf};
+use crate::support::{asm, elf, seeds};
 use crate::translated::object;
 
 /// The functions of `lift-errors.c`, and whether they can be translated.
@@ -142,7 +142,7 @@ fn measured(
 fn random_functions_that_are_damaged_fail_alone() {
     let (mut failures, mut lifted_half) = (0, 0);
     let targets = ["x86_64", "aarch64", "riscv64", "s390x"].map(|name| name.parse::<Target>().unwrap());
-    for value in differential::seeds("damaged", 40) {
+    for value in seeds::of("damaged", 40) {
         let mut seed = Seed::new(value);
         let again = format!("BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1");
         let opt_level = *seed.pick(&[OptLevel::O0, OptLevel::O1, OptLevel::O2]);

@@ -23,7 +23,7 @@ use crate::emit::{EmitError, check_endianness};
 use crate::graph::{Graph, Instruction, Unverified};
 use crate::lift::{Declarations, Imported};
 use crate::program::{FunctionId, Program, Target};
-use crate::select::resolution::Resolution;
+use crate::resolution::Resolution;
 use crate::select::{Selection, select_all};
 
 /// What is known of a function's code.

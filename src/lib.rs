@@ -132,6 +132,6 @@ mod x86;
 #[cfg(feature = "cache")]
 pub use cache::Cache;
 pub use config::Config;
-pub use jit::{Jit, Linker, LoadError, Module, TypedFunction, Words};
+pub use jit::{Jit, Linker, LoadError, Module, OwnedFunction, TypedFunction, Words};
 pub use program::Program;
 pub use warning::{Warning, WarningKind};

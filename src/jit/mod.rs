@@ -54,7 +54,7 @@ use handle::Handle;
 use observers::{Observation, observe};
 
 pub use linker::{Linker, LinkerError};
-pub use module::{FunctionError, Module, TypedFunction};
+pub use module::{FunctionError, Module, OwnedFunction, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
 pub use resolve::{MismatchedSymbol, Unresolved};
 
@@ -266,7 +266,6 @@ impl Jit {
                 return Err(error);
             }
         };
-        let loaded = Module::new(program, module, declarations, observed, warnings);
-        Ok(loaded.keep(linker, handle))
+        Ok(Module::new(program, module, declarations, observed, warnings, linker, handle))
     }
 }

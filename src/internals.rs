@@ -7,7 +7,7 @@ pub mod abi {
 
 /// CLIF to bytes.
 pub mod codegen {
-    pub use crate::codegen::{Keep, Layout, Reason, Until, graphs, thread_pool};
+    pub use crate::codegen::{GivenUp, Keep, StepOutcome, Until, graphs, thread_pool};
 }
 
 /// Machine code of a program, before it is an object.
@@ -37,7 +37,7 @@ pub mod pipeline {
 
 /// What is made faster before it is lifted.
 pub mod plan {
-    pub use crate::plan::{Reaches, Slots};
+    pub use crate::plan::{PointerEffects, PromotedSlots};
 }
 
 /// Who defines what a program refers to.

@@ -11,7 +11,7 @@ use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::internals::codegen;
 use bpf2native::internals::graph::Unverified;
-use bpf2native::internals::plan::{Reaches, Slots};
+use bpf2native::internals::plan::{PointerEffects, PromotedSlots};
 use bpf2native::internals::resolution::Resolution;
 use bpf2native::{Config, Program};
 use support::large::{SHAPES, Shape};
@@ -110,8 +110,8 @@ fn own_phases_are_linear() {
             let program = Program::from_bytes("large.o", object).unwrap();
             let graphs = codegen::graphs(&program, Unverified::Refuse).unwrap();
             let resolution = Resolution::of_object(&program);
-            let reaches = Reaches::new(&program, &resolution, &graphs);
-            graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));
+            let pointer_effects = PointerEffects::new(&program, &resolution, &graphs);
+            graphs.iter().for_each(|graph| drop(black_box(PromotedSlots::find(&pointer_effects, graph))));
         })
     };
     for Shape { name, make } in SHAPES {

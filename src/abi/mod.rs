@@ -65,7 +65,7 @@ use crate::program::StructResult;
 use parts::{Kind, Part, ResultAbi};
 use place::{Placement, Slot};
 
-pub use call::{Entered, ResultWords};
+pub use call::{EntryValues, ResultWords};
 pub use parts::AbiError;
 pub(crate) use parts::{LARGEST as LARGEST_STRUCT, parameter_words, result_words, word_count};
 pub use platform::{Platform, REGISTER_WORDS, WORD};

@@ -13,7 +13,8 @@
 use bpf2native::config::Target;
 
 use super::args::Cflags;
-use super::{header, print};
+use super::console::print;
+use super::header;
 
 /// Adds a section of relocations to the section of code, which libbpf's linker has no way to follow.
 const STACK_SIZES: &str = "-fstack-size-section";

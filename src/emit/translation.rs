@@ -1,4 +1,4 @@
-//! From a program to the machine code of an object, before it is written: what objects hold and listings show.
+//! From a program to the machine code of an object, which is then written, or shown in listings.
 //!
 //! In: a program and a configuration. Out: a [`Translation`].
 
@@ -34,9 +34,9 @@ pub enum Purpose {
 pub struct Translation {
     /// The code generators.
     pub generators: CodeGenerators,
-    /// What of the program is translated.
+    /// The functions and data that are translated.
     pub selection: Selection,
-    /// What its names are declared as.
+    /// The declarations of its names.
     pub declarations: Declarations,
     /// The machine code: of the selected functions, in program order, then of those that the translator adds.
     pub functions: Vec<CompiledFunction>,
@@ -48,15 +48,15 @@ pub struct Translation {
     pub warnings: Vec<Warning>,
 }
 
-/// A program of which all names are declared for an object, and nothing is lifted yet.
+/// A program whose names are declared for an object, before anything is lifted.
 pub struct Declared {
     /// The code generators.
     pub generators: CodeGenerators,
     /// The threads that translate.
     pub pool: rayon::ThreadPool,
-    /// What of the program is translated.
+    /// The functions and data that are translated.
     pub selection: Selection,
-    /// What its names are declared as.
+    /// The declarations of its names.
     pub declarations: Declarations,
     /// Knows all names.
     pub module: ObjectModule,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 use cranelift_jit::JITModule;
 
 use super::Linker;
-use super::handle::Handle;
+use super::dso_handle::DsoHandle;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
 use super::process;
@@ -19,7 +19,7 @@ use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
 use crate::warning::Warning;
 
-/// Why a function cannot be handed out.
+/// Why a function cannot be got from a module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FunctionError {
@@ -28,7 +28,7 @@ pub enum FunctionError {
     Missing {
         /// The name.
         name: String,
-        /// The functions that there are.
+        /// The functions that exist.
         functions: Vec<String>,
     },
     /// The function is `static`: only its own object can name it.
@@ -41,7 +41,7 @@ pub enum FunctionError {
         name: String,
         /// Its C type, from BTF.
         declared: String,
-        /// What was asked for.
+        /// The type that was asked for.
         wanted: String,
     },
     /// The function has no known type, and floating-point numbers need one.
@@ -51,7 +51,7 @@ pub enum FunctionError {
     Untyped {
         /// The function.
         name: String,
-        /// What was asked for.
+        /// The type that was asked for.
         wanted: String,
     },
 }
@@ -110,14 +110,14 @@ struct Loaded {
     /// Dropped before the memory that it describes.
     observed: Option<Observed>,
     /// Dropped before the memory: what is registered with it runs then.
-    handle: Option<Handle>,
+    dso_handle: Option<DsoHandle>,
     _libraries: Vec<Arc<libloading::Library>>,
     warnings: Vec<Warning>,
 }
 
 // SAFETY: once finished, the code and the tables never change; the Cranelift module is not touched again until it is
-// dropped. Whether the program's own functions may be called from several threads is its author's word, given with
-// each `unsafe` call of `func`.
+// dropped. Whether the program's own functions may be called from several threads is for the caller to know, who
+// promises it with each `unsafe` call of `func`.
 unsafe impl Sync for Loaded {}
 
 impl Module {
@@ -129,7 +129,7 @@ impl Module {
         warnings: Vec<Warning>,
         // Kept open, and valid, as long as the module lives.
         linker: &Linker,
-        handle: Handle,
+        dso_handle: DsoHandle,
     ) -> Module {
         let address = |id| module.get_finalized_function(id) as usize;
         let mut functions = BTreeMap::new();
@@ -173,19 +173,19 @@ impl Module {
             initialised: Once::new(),
             finalised: Once::new(),
             observed: Some(observed),
-            handle: Some(handle),
+            dso_handle: Some(dso_handle),
             _libraries: linker.libraries().to_vec(),
             warnings,
         };
         Module { loaded: Arc::new(loaded) }
     }
 
-    /// What was noticed when the program was translated.
+    /// The warnings of the translation.
     pub fn warnings(&self) -> &[Warning] {
         &self.loaded.warnings
     }
 
-    /// The names of the functions that can be called, in order.
+    /// The names of the functions that can be called, sorted.
     pub fn function_names(&self) -> impl Iterator<Item = &str> {
         self.loaded.functions.keys().map(String::as_str)
     }
@@ -393,7 +393,7 @@ impl Drop for Loaded {
     fn drop(&mut self) {
         // SAFETY: whoever ran the constructors has vouched for the program.
         unsafe { self.finalise() };
-        self.handle = None;
+        self.dso_handle = None;
         self.observed = None;
         if let Some(module) = self.module.take() {
             // SAFETY: typed functions borrow the module, or have a part in it, so none is left; raw addresses are documented to be good

@@ -122,7 +122,7 @@ pub enum Target {
         offset: i64,
     },
     /// A place relative to a data symbol that other objects see: where a later link may put another one in its place,
-    /// it is reached by its name ([`crate::resolution`]).
+    /// it is reached by its name (`crate::resolution`).
     Symbol {
         /// The symbol.
         symbol: DataSymbolId,

@@ -7,6 +7,7 @@ pub mod abi {
 
 /// CLIF to bytes.
 pub mod codegen {
+    pub use crate::codegen::{CodeRange, CompiledFunction, FrameRow, FrameRows, NativeFrame, Unwind};
     pub use crate::codegen::{GivenUp, Keep, StepOutcome, Until, graphs, thread_pool};
 }
 

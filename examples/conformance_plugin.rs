@@ -129,7 +129,7 @@ fn run_in_process(program: &Program, mut memory: Vec<u8>) -> anyhow::Result<u64>
     let mut linker = Linker::new();
     linker.func("bpf_ktime_get_ns", first_argument as extern "C" fn(u64) -> u64)?;
     linker.func("bpf_load_packet", load_packet as extern "C" fn(u64, i64, u64) -> i64)?;
-    let module = Jit::new(&Config::default())?.load(program, &linker)?;
+    let module = Jit::new(&Config::new())?.load(program, &linker)?;
     // SAFETY: the program is run as the suite defines it: `main` of a pointer and a length.
     let main = unsafe { module.func::<(u64, u64), u64>("main") }?;
     let arguments = arguments(&mut memory);
@@ -179,13 +179,13 @@ fn run_shared_library(program: &Program, mut memory: Vec<u8>) -> anyhow::Result<
 /// Translates a program into a shared library, with the helpers.
 fn build(program: &Program, folder: &Path, output: &Path) -> anyhow::Result<()> {
     let config = Config::default();
-    let object = emit::object(program, &config, Purpose::SharedLibrary, "program", &mut Vec::new())?;
+    let object = emit::object(program, &config, Purpose::SharedLibrary, "program")?;
     let helpers = folder.join("helpers.c");
     std::fs::write(&helpers, HELPERS)?;
     let mut arguments: Vec<std::ffi::OsString> = ["-Wl,-z,defs", "-fPIC"].map(Into::into).to_vec();
     arguments.push(helpers.into());
     let options = LinkOptions { arguments, ..LinkOptions::default() };
-    aot::link(&object, &config.target, Artifact::SharedLibrary, &options, output)?;
+    aot::link(&object.bytes, config.get_target(), Artifact::SharedLibrary, &options, output)?;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let mut linker = Linker::new().no_libc();
     linker.func("host_word", host_word as unsafe extern "C" fn(*mut c_void, *const c_char, u64) -> c_int)?;
 
-    let module = Jit::new(&Config::default())?.load(&program, &linker)?;
+    let module = Jit::new(&Config::new())?.load(&program, &linker)?;
 
     // The type is checked here, against the one that the compiler recorded. A wrong one is an error:
     // SAFETY: the object is our own; this function is not called.

@@ -17,13 +17,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use target_lexicon::{Architecture, BinaryFormat, Triple};
+use target_lexicon::BinaryFormat;
 
 use crate::codegen;
+use crate::config::Target;
 use crate::files::Pending;
 use crate::graph::Unverified;
-use crate::program::{FunctionId, Program};
+use crate::program::Program;
 use crate::resolution::Resolution;
+use crate::select::entry::EntryPoints;
 use crate::select::select;
 use crate::select::undefined::{self, MissingSymbol};
 
@@ -109,13 +111,19 @@ impl fmt::Display for Described<'_> {
 }
 
 impl LinkError {
-    /// In place of the linker's words for undefined symbols of the program, who refers to them; `roots` is what the
-    /// object was made for. Its other words stay.
+    /// In place of the linker's words for undefined symbols of the program, who refers to them; `artifact` is what it was
+    /// linked into. Its other words stay.
     #[must_use]
-    pub fn explained(self, program: &Program, roots: Option<&[FunctionId]>) -> LinkError {
+    pub fn explained(self, program: &Program, artifact: Artifact) -> LinkError {
         let LinkError::Failed { output, .. } = &self else { return self };
         let graphs = codegen::each_graph(program, Unverified::Trap);
-        let Ok(selection) = select(program, graphs, roots, Resolution::of_object(program)) else { return self };
+        let roots = match artifact {
+            Artifact::Executable => EntryPoints::of(program).roots(),
+            Artifact::SharedLibrary => None,
+        };
+        let Ok(selection) = select(program, graphs, roots.as_deref(), Resolution::of_object(program)) else {
+            return self;
+        };
         let imports = program.imports.iter();
         let imports = imports.map(|(id, import)| (undefined::linked_name(program, &selection, id), import.kconfig));
         let runtime = selection.runtime.keys().map(|name| (name.as_str(), false));
@@ -157,16 +165,11 @@ fn is_of_name(c: char) -> bool {
 }
 
 /// The C compiler that links for a target.
-pub fn default_linker(target: &Triple) -> PathBuf {
-    let host = Triple::host();
-    if target.architecture == host.architecture && target.operating_system == host.operating_system {
-        return PathBuf::from("cc");
-    }
-    let machine = match target.architecture {
-        Architecture::Riscv64(_) => "riscv64".to_owned(),
-        other => other.to_string(),
-    };
-    PathBuf::from(format!("{machine}-linux-gnu-gcc"))
+pub fn default_linker(target: &Target) -> PathBuf {
+    let host = Target::host();
+    let is_native =
+        target.machine() == host.machine() && target.triple().operating_system == host.triple().operating_system;
+    if is_native { PathBuf::from("cc") } else { PathBuf::from(format!("{}-linux-gnu-gcc", target.machine())) }
 }
 
 /// Links an object into `output`; what the linker says of it, which is nothing where all is well.
@@ -176,7 +179,7 @@ pub fn default_linker(target: &Triple) -> PathBuf {
 /// [`LinkError`] with the linker's own words.
 pub fn link(
     object: &[u8],
-    target: &Triple,
+    target: &Target,
     artifact: Artifact,
     options: &LinkOptions,
     output: &Path,
@@ -199,7 +202,7 @@ pub fn link(
         command.arg("-L").arg(path);
     }
     command.args(options.libraries.iter().map(|library| format!("-l{library}")));
-    if target.binary_format == BinaryFormat::Elf {
+    if target.triple().binary_format == BinaryFormat::Elf {
         command.args(["-Wl,-z,text", "-Wl,-z,noexecstack", "-Wl,-z,relro", "-Wl,-z,now"]);
         command.args(["-Wl,--as-needed", "-lm"]);
     }

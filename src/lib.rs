@@ -27,7 +27,7 @@
 //! let program = Program::from_files(["fixtures/api/words.o"])?;
 //! let mut linker = Linker::new(); // libc on; `.no_libc()` for an allow-list
 //! linker.func("host_word", host_word as unsafe extern "C" fn(*mut c_void, *const c_char, u64) -> c_int)?;
-//! let module = Jit::new(&Config::default())?.load(&program, &linker)?;
+//! let module = Jit::new(&Config::new())?.load(&program, &linker)?;
 //!
 //! // SAFETY: the object is trusted, as any native library that is loaded must be.
 //! let count_words = unsafe { module.func::<(*mut c_void, *const c_char, u64), i64>("count_words")? };
@@ -56,57 +56,82 @@
 //! use bpf2native::{Config, Program};
 //!
 //! let program = Program::from_files(["fixtures/api/words.o"])?;
-//! let config = Config::for_target(bpf2native::config::parse_triple("aarch64")?);
-//! let object = emit::object(&program, &config, Purpose::Relocatable, "words.o", &mut Vec::new())?;
-//! assert_eq!(object[..4], *b"\x7fELF");
+//! let config = Config::for_target("aarch64".parse()?);
+//! let object = emit::object(&program, &config, Purpose::Relocatable, "words.o")?;
+//! assert_eq!(object.bytes[..4], *b"\x7fELF");
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cli` (default) | the command `bpf2native`, and the two below |
+//! | `cache` | `Cache`: compiled programs, kept on disk |
+//! | `compare` | `compare`: native code read back, listings, reports and their differences |
+//!
+//! A program that embeds the translator needs none of them, and builds no command line and no disassembler:
+//!
+//! ```toml
+//! bpf2native = { version = "0.1", default-features = false }
+//! ```
+//!
 //! # The phases
 //!
-//! Each takes the last one's output by shared reference:
+//! Each takes the last one's output by shared reference. Those without a link are inside, and no type of Cranelift's is in
+//! the signature of anything that is not:
 //!
 //! | phase | module | |
 //! |---|---|---|
 //! | parse | [`parse`], [`btf`] | objects and archives, merged into one [`Program`] |
 //! | decode | [`decode`] | bytes to instructions |
-//! | graph | [`graph`] | basic blocks, the frame |
-//! | select | [`select`] | what of it is translated, and who defines what it refers to |
-//! | plan | [`plan`] | what the lift phase makes faster than the program says |
-//! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language, CLIF |
+//! | graph | `graph` | basic blocks, the frame |
+//! | select | `select` | what of it is translated, and who defines what it refers to |
+//! | plan | `plan` | what the lift phase makes faster than the program says |
+//! | lift | `lift`, `abi` | to Cranelift's intermediate language, CLIF |
 //! | opt | `opt` | passes over CLIF |
-//! | codegen | [`codegen`] | to machine code, in parallel; steps over it on x86-64: `x86` |
+//! | codegen | `codegen` | to machine code, in parallel; steps over it on x86-64: `x86` |
 //! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
 //!
-//! [`compare`] looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
+//! `compare` looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
 
-pub mod abi;
+mod abi;
 pub mod aot;
 pub mod btf;
+#[cfg(feature = "cache")]
 pub mod cache;
-pub mod codegen;
+#[cfg(not(feature = "cache"))]
+#[path = "cache/absent.rs"]
+mod cache;
+mod codegen;
+#[cfg(feature = "compare")]
 pub mod compare;
 pub mod config;
-pub mod declare;
+mod declare;
 pub mod decode;
 pub mod emit;
-pub mod files;
-pub mod graph;
-pub mod inline;
+mod files;
+mod graph;
+mod inline;
+#[doc(hidden)]
+pub mod internals;
 pub mod jit;
-pub mod lift;
+mod lift;
 mod opt;
 pub mod parse;
-pub mod pipeline;
-pub mod plan;
+mod pipeline;
+mod plan;
 pub mod program;
-pub mod resolution;
-pub mod select;
+mod resolution;
+mod select;
 pub mod times;
+mod warning;
 mod x86;
 
+#[cfg(feature = "cache")]
 pub use cache::Cache;
 pub use config::Config;
-pub use jit::{Jit, Linker, LoadError, Module, TypedFunction, Words};
+pub use jit::{Jit, Linker, LoadError, Module, OwnedFunction, TypedFunction, Words};
 pub use program::Program;
+pub use warning::{Warning, WarningKind};

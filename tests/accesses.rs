@@ -53,7 +53,7 @@ fn engines() -> Vec<Engine> {
         ("-O0", OptLevel::O0, Passes::NONE),
     ];
     let engine = |(name, opt_level, passes)| {
-        let config = Config { opt_level, passes: Some(passes), threads: 1, ..Config::default() };
+        let config = Config::new().opt_level(opt_level).passes(passes).threads(1).clone();
         Engine { name, jit: Jit::new(&config).unwrap(), linker: engine::jit::linker() }
     };
     settings.map(engine).into()

@@ -65,7 +65,7 @@ fn programs_do_the_same_as_natively() {
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
     std::fs::create_dir_all(&folder).unwrap();
-    let jit = |opt_level| (opt_level, Jit::new(&Config { opt_level, threads: 1, ..Config::default() }).unwrap());
+    let jit = |opt_level| (opt_level, Jit::new(Config::new().opt_level(opt_level).threads(1)).unwrap());
     let jits = [OptLevel::O0, OptLevel::O1, OptLevel::O2].map(jit);
     let programs = suite::programs();
     assert!(programs.len() >= 30);

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use bpf2native::config::{OptLevel, Pass, Passes, parse_triple};
+use bpf2native::config::{OptLevel, Pass, Passes, Target};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::{Cache, Config, Jit, Linker, Program};
 
@@ -26,7 +26,11 @@ fn program(name: &str) -> Program {
 }
 
 fn object(program: &Program, config: &Config) -> Vec<u8> {
-    emit::object(program, config, Purpose::Relocatable, "test.o", &mut Vec::new()).unwrap()
+    emit::object(program, config, Purpose::Relocatable, "test.o").unwrap().bytes
+}
+
+fn cached(program: &Program, config: &Config, cache: &Cache) -> Vec<u8> {
+    emit::object_with_cache(program, config, Purpose::Relocatable, "test.o", cache).unwrap().bytes
 }
 
 /// The entries of a cache, in the order of their names.
@@ -35,10 +39,6 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut entries: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     entries.sort();
     entries
-}
-
-fn with_cache(config: &Config, folder: &Path) -> Config {
-    Config { cache: Some(Cache::new(folder)), ..config.clone() }
 }
 
 fn set_age(path: &Path, age: Duration) {
@@ -55,18 +55,18 @@ fn objects_are_the_same() {
     for target in ["x86_64", "aarch64", "riscv64", "x86_64-apple-darwin", "s390x"] {
         for debug in [false, true] {
             let folder = tempfile::tempdir().unwrap();
-            let config = Config::for_target(parse_triple(target).unwrap());
-            let config = Config { debug: debug && !target.contains("apple"), ..config };
-            let cached = with_cache(&config, folder.path());
+            let mut config = Config::for_target(target.parse().unwrap());
+            config.debug(debug && !target.contains("apple"));
+            let cache = Cache::new(folder.path());
             let names = if target == "s390x" { &BIG_ENDIAN[..] } else { &PROGRAMS };
             for (index, name) in names.iter().enumerate() {
                 let program = program(name);
                 let expected = object(&program, &config);
-                assert!(expected == object(&program, &cached), "{target}: {name}: cold");
+                assert!(expected == cached(&program, &config, &cache), "{target}: {name}: cold");
                 let kept = entries(folder.path());
                 assert_eq!(kept.len(), index + 1, "{target}: {name}: one entry for each program");
                 kept.iter().for_each(|entry| set_age(entry, Duration::from_secs(7200)));
-                assert!(expected == object(&program, &cached), "{target}: {name}: warm");
+                assert!(expected == cached(&program, &config, &cache), "{target}: {name}: warm");
                 assert_eq!(kept, entries(folder.path()), "{target}: {name}: a hit makes no entry");
                 let used = kept.iter().filter(|entry| is_fresh(entry)).count();
                 assert_eq!(used, 1, "{target}: {name}: its own entry is used");
@@ -80,11 +80,11 @@ fn objects_are_the_same() {
 fn some_targets_are_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     for target in ["x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc", "aarch64-apple-darwin"] {
-        let config = Config::for_target(parse_triple(target).unwrap());
+        let config = Config::for_target(target.parse().unwrap());
         for name in ["api/words.o", WITH_ADAPTERS] {
             let program = program(name);
             let expected = object(&program, &config);
-            assert!(expected == object(&program, &with_cache(&config, folder.path())), "{target}: {name}");
+            assert!(expected == cached(&program, &config, &Cache::new(folder.path())), "{target}: {name}");
             assert!(entries(folder.path()).is_empty(), "{target}: {name}");
         }
     }
@@ -96,13 +96,13 @@ fn programs_in_memory_do_the_same() {
         (length > 1_000_000).into()
     }
     let folder = tempfile::tempdir().unwrap();
-    let config = with_cache(&Config::default(), folder.path());
+    let (config, cache) = (Config::default(), Cache::new(folder.path()));
     let program = program("api/words.o");
     let mut linker = Linker::new();
     linker.func("host_word", host_word as extern "C" fn(u64, u64, u64) -> i32).unwrap();
     for temperature in ["cold", "warm"] {
         entries(folder.path()).iter().for_each(|entry| set_age(entry, Duration::from_secs(7200)));
-        let module = Jit::new(&config).unwrap().load(&program, &linker).unwrap();
+        let module = Jit::new(&config).unwrap().with_cache(cache.clone()).load(&program, &linker).unwrap();
         assert!(module.warnings().is_empty(), "{:?}", module.warnings());
         // SAFETY: the fixture is trusted, and its function has this type.
         let count_words = unsafe { module.func::<(*mut u8, *const u8, u64), i64>("count_words") }.unwrap();
@@ -112,16 +112,16 @@ fn programs_in_memory_do_the_same() {
         assert_eq!((kept.len(), is_fresh(&kept[0])), (1, true), "{temperature}");
     }
     // The same program is another one in an object.
-    object(&program, &config);
+    cached(&program, &config, &cache);
     assert_eq!(entries(folder.path()).len(), 2);
 }
 
 #[test]
 fn damaged_entries_are_written_again() {
     let folder = tempfile::tempdir().unwrap();
-    let config = with_cache(&Config::default(), folder.path());
+    let (config, cache) = (Config::default(), Cache::new(folder.path()));
     let program = program("api/words.o");
-    let expected = object(&program, &config);
+    let expected = cached(&program, &config, &cache);
     let entry = entries(folder.path()).remove(0);
     let whole = fs::read(&entry).unwrap();
     let flipped = |at: usize| {
@@ -144,20 +144,20 @@ fn damaged_entries_are_written_again() {
     ];
     for (index, damage) in damages.into_iter().enumerate() {
         fs::write(&entry, damage).unwrap();
-        assert!(expected == object(&program, &config), "damage {index}");
+        assert!(expected == cached(&program, &config, &cache), "damage {index}");
         assert!(whole == fs::read(&entry).unwrap(), "damage {index} is repaired");
     }
     // An entry under another's name is no entry of it.
-    let other = program_entry(&folder, "obj/clang22-v4/json.o", &config);
+    let other = program_entry(&folder, "obj/clang22-v4/json.o", &cache);
     fs::copy(&other, &entry).unwrap();
-    assert!(expected == object(&program, &config), "another program's entry");
+    assert!(expected == cached(&program, &config, &cache), "another program's entry");
     assert!(whole == fs::read(&entry).unwrap());
 }
 
 /// Translates, and gives the entry that this makes.
-fn program_entry(folder: &tempfile::TempDir, name: &str, config: &Config) -> PathBuf {
+fn program_entry(folder: &tempfile::TempDir, name: &str, cache: &Cache) -> PathBuf {
     let before = entries(folder.path());
-    object(&program(name), config);
+    cached(&program(name), &Config::new(), cache);
     let new = entries(folder.path()).into_iter().find(|entry| !before.contains(entry));
     new.expect("there is a new entry")
 }
@@ -165,15 +165,16 @@ fn program_entry(folder: &tempfile::TempDir, name: &str, config: &Config) -> Pat
 #[test]
 fn other_options_and_inputs_are_other_entries() {
     let folder = tempfile::tempdir().unwrap();
-    let base = with_cache(&Config::for_target(parse_triple("x86_64").unwrap()), folder.path());
-    let without = |pass| Some(Passes::of_level(OptLevel::O2).without(pass));
+    let base = Config::for_target("x86_64".parse().unwrap());
+    let object = |program: &Program, config: &Config| cached(program, config, &Cache::new(folder.path()));
+    let without = |pass| Passes::of_level(OptLevel::O2).without(pass);
     let configs = [
         base.clone(),
-        Config { opt_level: OptLevel::O0, ..base.clone() },
-        Config { opt_level: OptLevel::O1, ..base.clone() },
-        Config { passes: without(Pass::Egraph), ..base.clone() },
-        Config { features: vec!["+bmi2".parse().unwrap()], ..base.clone() },
-        Config { target: parse_triple("aarch64").unwrap(), ..base.clone() },
+        base.clone().opt_level(OptLevel::O0).clone(),
+        base.clone().opt_level(OptLevel::O1).clone(),
+        base.clone().passes(without(Pass::Egraph)).clone(),
+        base.clone().features(vec!["+bmi2".parse().unwrap()]).clone(),
+        base.clone().target("aarch64".parse::<Target>().unwrap()).clone(),
     ];
     let words = program("api/words.o");
     for (index, config) in configs.iter().enumerate() {
@@ -182,7 +183,7 @@ fn other_options_and_inputs_are_other_entries() {
     }
     // The number of threads and the object's place make no difference.
     let count = entries(folder.path()).len();
-    object(&words, &Config { threads: 1, ..base.clone() });
+    object(&words, base.clone().threads(1));
     let copy = folder.path().with_extension("copy.o");
     fs::copy(fixture("api/words.o"), &copy).unwrap();
     object(&Program::from_files([&copy]).unwrap(), &base);
@@ -199,7 +200,7 @@ fn other_options_and_inputs_are_other_entries() {
 #[test]
 fn the_oldest_go_when_there_is_too_much() {
     let folder = tempfile::tempdir().unwrap();
-    let unbounded = with_cache(&Config::default(), folder.path());
+    let unbounded = Cache::new(folder.path());
     let oldest = program_entry(&folder, "obj/clang22-v4/words.o", &unbounded);
     set_age(&oldest, Duration::from_secs(7200));
     let abandoned = folder.path().join(".part-abandoned");
@@ -207,7 +208,7 @@ fn the_oldest_go_when_there_is_too_much() {
     set_age(&abandoned, Duration::from_secs(7200));
     let size = |entry: &Path| entry.metadata().unwrap().len();
     let limit = size(&oldest) + 1;
-    let bounded = Config { cache: Some(Cache::new(folder.path()).limit(limit)), ..Config::default() };
+    let bounded = unbounded.limit(limit);
     let newest = program_entry(&folder, "api/words.o", &bounded);
     assert_eq!(entries(folder.path()), [newest.as_path()]);
     assert!(size(&newest) <= limit);
@@ -216,16 +217,17 @@ fn the_oldest_go_when_there_is_too_much() {
 #[test]
 fn many_threads_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let config = with_cache(&Config { threads: 1, ..Config::default() }, folder.path());
-    let config = Config { cache: config.cache.map(|cache| cache.limit(40_000)), ..config };
-    let expected = PROGRAMS.map(|name| object(&program(name), &Config::default()));
+    let config = Config::new().threads(1).clone();
+    let cache = Cache::new(folder.path()).limit(40_000);
+    let expected = PROGRAMS.map(|name| object(&program(name), &Config::new()));
     std::thread::scope(|scope| {
         for thread in 0..4 {
-            let (config, expected) = (&config, &expected);
+            let (config, cache, expected) = (&config, &cache, &expected);
             scope.spawn(move || {
                 for turn in 0..6 {
                     let index = (thread + turn) % PROGRAMS.len();
-                    assert!(object(&program(PROGRAMS[index]), config) == expected[index], "{}", PROGRAMS[index]);
+                    let made = cached(&program(PROGRAMS[index]), config, cache);
+                    assert!(made == expected[index], "{}", PROGRAMS[index]);
                 }
             });
         }
@@ -237,12 +239,13 @@ fn a_folder_that_cannot_be_written_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, b"no folder").unwrap();
-    let config = with_cache(&Config::default(), &file.join("cache"));
+    let (config, cache) = (Config::default(), Cache::new(file.join("cache")));
     let program = program("api/words.o");
-    let mut warnings = Vec::new();
-    let made = emit::object(&program, &config, Purpose::Relocatable, "test.o", &mut warnings).unwrap();
-    assert!(made == object(&program, &Config::default()));
-    assert!(warnings.iter().any(|warning| warning.contains("cannot write to the cache")), "{warnings:?}");
+    let purpose = Purpose::Relocatable;
+    let emit::Object { bytes, warnings, .. } =
+        emit::object_with_cache(&program, &config, purpose, "test.o", &cache).unwrap();
+    assert!(bytes == object(&program, &config));
+    assert!(warnings.iter().any(|warning| warning.text().contains("cannot write to the cache")), "{warnings:?}");
 }
 
 #[test]
@@ -287,9 +290,9 @@ fn entries_made_by_hand_do_no_harm() {
     for target in ["x86_64", "aarch64", "riscv64", "s390x"] {
         let name = if target == "s390x" { "obj/clang22-v4-s390x/json.o" } else { "api/words.o" };
         let program = program(name);
-        let config = with_cache(&Config::for_target(parse_triple(target).unwrap()), folder.path());
+        let (config, cache) = (Config::for_target(target.parse().unwrap()), Cache::new(folder.path()));
         let before = entries(folder.path());
-        let expected = object(&program, &config);
+        let expected = cached(&program, &config, &cache);
         let entry = entries(folder.path()).into_iter().find(|entry| !before.contains(entry)).unwrap();
         let whole = fs::read(&entry).unwrap();
         let same = made_by_hand(&whole, |_| ());
@@ -301,11 +304,11 @@ fn entries_made_by_hand_do_no_harm() {
             let changed = made_by_hand(&whole, |bytes| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes()));
             fs::write(&entry, changed).unwrap();
             // Any code may come out, or an error.
-            let made = emit::object(&program, &config, Purpose::Relocatable, "x.o", &mut Vec::new());
-            drop(made);
+            let purpose = Purpose::Relocatable;
+            drop(emit::object_with_cache(&program, &config, purpose, "x.o", &cache));
         }
         fs::write(&entry, &whole).unwrap();
-        assert!(expected == object(&program, &config), "{target}");
+        assert!(expected == cached(&program, &config, &cache), "{target}");
     }
 }
 
@@ -314,13 +317,13 @@ fn a_folder_that_others_can_write_to_is_not_used() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().unwrap();
-    let config = with_cache(&Config::default(), folder.path());
+    let (config, cache) = (Config::default(), Cache::new(folder.path()));
     for mode in [0o777, 0o770, 0o722] {
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).unwrap();
-        let mut warnings = Vec::new();
         let purpose = Purpose::Relocatable;
-        emit::object(&program("api/words.o"), &config, purpose, "x.o", &mut warnings).unwrap();
-        assert!(warnings.iter().any(|warning| warning.contains("others may write to it")), "{warnings:?}");
+        let made = emit::object_with_cache(&program("api/words.o"), &config, purpose, "x.o", &cache).unwrap();
+        let warnings = made.warnings;
+        assert!(warnings.iter().any(|warning| warning.text().contains("others may write to it")), "{warnings:?}");
         assert!(entries(folder.path()).is_empty());
     }
 }

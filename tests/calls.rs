@@ -7,7 +7,7 @@ mod object;
 mod support;
 
 use bpf2native::compare::listing;
-use bpf2native::config::{OptLevel, PassChange, Passes, parse_triple};
+use bpf2native::config::{OptLevel, PassChange, Passes};
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::{Config, Jit, Linker, Program};
 use object::Function;
@@ -15,8 +15,8 @@ use object::Function;
 /// The CLIF of a program, as it is lifted.
 fn clif(text: &str) -> String {
     let program = Program::from_instructions("calls", &support::asm::assemble(text).unwrap()).unwrap();
-    let config = Config { opt_level: OptLevel::O1, ..Config::for_target(parse_triple("x86_64").unwrap()) };
-    listing::clif(&program, &config, None, &mut Vec::new()).unwrap()
+    let config = Config::for_target("x86_64".parse().unwrap()).opt_level(OptLevel::O1).clone();
+    listing::clif(&program, &config, None).unwrap().text
 }
 
 /// How many parameters each function has, in order.
@@ -108,9 +108,9 @@ fn results_that_a_caller_may_read_stay() {
 fn results_of_global_functions_stay() {
     let main = Function { name: "main", text: "call -1\nr0 = 1\nexit", weak: false, references: &[(0, "get")] };
     let get = Function { name: "get", text: "r0 = 7\nexit", weak: false, references: &[] };
-    let config = Config { opt_level: OptLevel::O1, ..Config::for_target(parse_triple("x86_64").unwrap()) };
+    let config = Config::for_target("x86_64".parse().unwrap()).opt_level(OptLevel::O1).clone();
     let program = linked(&[object::object(&[main, get], &[])]);
-    let clif = listing::clif(&program, &config, Some("get"), &mut Vec::new()).unwrap();
+    let clif = listing::clif(&program, &config, Some("get")).unwrap().text;
     assert!(clif.contains("function get() -> i64"), "{clif}");
 }
 
@@ -136,8 +136,8 @@ fn two_objects(weak: bool) -> Program {
 
 /// The CLIF of `main` in an object.
 fn main_in_object(program: &Program) -> String {
-    let config = Config::for_target(parse_triple("x86_64").unwrap());
-    listing::clif(program, &config, Some("main"), &mut Vec::new()).unwrap()
+    let config = Config::for_target("x86_64".parse().unwrap());
+    listing::clif(program, &config, Some("main")).unwrap().text
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn small_functions_of_other_objects_are_inlined() {
     assert!(!main_in_object(&program).contains("call fn"), "{}", main_in_object(&program));
     for words in ["all", "no-inlining", "none"] {
         let passes = Passes::ALL.changed(&[words.parse::<PassChange>().unwrap()]);
-        let jit = Jit::new(&Config { passes: Some(passes), ..Config::default() }).unwrap();
+        let jit = Jit::new(Config::new().passes(passes)).unwrap();
         let module = jit.load(&program, &Linker::new().no_libc()).unwrap();
         // SAFETY: `main` takes nothing, and reads data of its own.
         let main = unsafe { module.func::<(), u64>("main") }.unwrap();

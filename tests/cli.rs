@@ -306,8 +306,9 @@ fn time_names_every_pass() {
     let (_, error) = check(folder.path(), &["--time", "-c", wc().to_str().unwrap(), "-o", "wc.o"], 0);
     let rows: Vec<&str> =
         error.lines().filter_map(|line| line.strip_prefix("    ")?.rsplit("    ").next()).collect();
-    for row in bpf2native::pipeline::rows().iter().filter(|row| row.phase().is_some()) {
-        let is_elsewhere = row.stage == bpf2native::pipeline::Stage::MachineCode && !cfg!(target_arch = "x86_64");
+    for row in bpf2native::internals::pipeline::rows().iter().filter(|row| row.phase().is_some()) {
+        let is_elsewhere =
+            row.stage == bpf2native::internals::pipeline::Stage::MachineCode && !cfg!(target_arch = "x86_64");
         assert!(rows.contains(&row.name) || is_elsewhere, "{} in {error}", row.name);
     }
 }

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use bpf2native::codegen::{GivenUp, StepOutcome};
 use bpf2native::compare::disasm::{Control, Disassembler, FrameBase, FrameOperand, Instruction, Shape};
-use bpf2native::config::{Pass, parse_triple};
-use bpf2native::{Config, Program, codegen, emit};
+use bpf2native::config::Pass;
+use bpf2native::internals::codegen::{GivenUp, StepOutcome};
+use bpf2native::internals::{codegen, emit};
+use bpf2native::{Config, Program};
 use object::{Object, ObjectSection, ObjectSymbol};
 
 #[path = "native/mod.rs"]
 mod native;
 
 fn disassembler(target: &str) -> Disassembler {
-    Disassembler::new(parse_triple(target).unwrap().architecture).unwrap()
+    Disassembler::new(&target.parse().unwrap()).unwrap()
 }
 
 fn decode(target: &str, bytes: &[u8]) -> Vec<Instruction> {
@@ -44,10 +45,10 @@ fn objects(variant: &str) -> Vec<PathBuf> {
 
 fn translate(path: &PathBuf, target: &str) -> (Program, emit::Translation) {
     let program = Program::from_files([path]).unwrap();
-    let config = Config::for_target(parse_triple(target).unwrap());
+    let config = Config::for_target(target.parse().unwrap());
     let keep = codegen::Keep::Code;
-    let purpose = emit::Purpose::Relocatable;
-    let translation = emit::translate(&program, &config, purpose, "x", keep, &mut Vec::new()).unwrap();
+    let purpose = bpf2native::emit::Purpose::Relocatable;
+    let translation = emit::translate(&program, &config, purpose, "x", keep, None).unwrap();
     (program, translation)
 }
 
@@ -362,7 +363,7 @@ fn code_of_other_compilers_is_read_as_objdump_reads_it() {
 
 #[test]
 fn other_architectures_are_refused() {
-    let error = Disassembler::new(target_lexicon::Architecture::Sparc64).err().unwrap().to_string();
+    let error = Disassembler::new(&"sparc64-linux-gnu".parse().unwrap()).err().unwrap().to_string();
     assert_eq!(error, "there is no disassembler for sparc64: there is for x86_64, aarch64, riscv64 and s390x");
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bpf2native::config::Pass;
-use bpf2native::pipeline::{self, Stage};
+use bpf2native::internals::pipeline::{self, Stage};
 
 #[path = "native/mod.rs"]
 mod native;

@@ -47,7 +47,7 @@ fn legal_encodings_are_accepted() {
 /// All the way to machine code.
 #[test]
 fn legal_encodings_are_translated() {
-    let jit = Jit::new(&Config::default()).expect("this machine");
+    let jit = Jit::new(&Config::new()).expect("this machine");
     let linker = support::engine::jit::linker();
     let refused = |(name, code): &(String, Vec<u8>)| {
         let program = Program::from_instructions(name, code).map_err(|error| error.to_string());

@@ -19,7 +19,7 @@ const CONSTANTS: u64 = 1_000;
 
 fn levels() -> [Translator; 3] {
     [OptLevel::O2, OptLevel::O1, OptLevel::O0]
-        .map(|opt_level| Translator::new(&format!("{opt_level:?}"), Config { opt_level, ..Config::default() }))
+        .map(|opt_level| Translator::new(&format!("{opt_level:?}"), Config::new().opt_level(opt_level).clone()))
 }
 
 /// Programs for each other machine.

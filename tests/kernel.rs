@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bpf2native::config::parse_triple;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::{Config, Program};
 use gimli::{BaseAddresses, EhFrame, RunTimeEndian, UnwindSection};
@@ -64,12 +63,11 @@ fn fixture(name: &str) -> Program {
 fn translate(name: &str, target: &str) -> Vec<u8> {
     let suffix = if target == "s390x" { "be.o" } else { "o" };
     let program = fixture(&format!("{name}.{suffix}"));
-    let config = Config::for_target(parse_triple(target).unwrap());
-    let mut warnings = Vec::new();
-    let object = emit::object(&program, &config, Purpose::Relocatable, "kernel.o", &mut warnings)
+    let config = Config::for_target(target.parse().unwrap());
+    let object = emit::object(&program, &config, Purpose::Relocatable, "kernel.o")
         .unwrap_or_else(|error| panic!("{name} for {target}: {error}"));
-    assert!(warnings.is_empty(), "{name} for {target}: {warnings:?}");
-    object
+    assert!(object.warnings.is_empty(), "{name} for {target}: {:?}", object.warnings);
+    object.bytes
 }
 
 fn for_all(check: impl Fn(&str, &object::File<'_>, &str)) {
@@ -191,13 +189,12 @@ fn what_a_verifier_refuses_traps_in_objects_only() {
         [0x95, 0, 0, 0, 0, 0, 0, 0],
     ];
     let program = Program::from_instructions("bad", code.as_flattened()).unwrap();
-    let mut warnings = Vec::new();
     let config = Config::default();
-    emit::object(&program, &config, Purpose::Relocatable, "bad", &mut warnings).unwrap();
+    let warnings = emit::object(&program, &config, Purpose::Relocatable, "bad").unwrap().warnings;
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("writes r10") && warnings[1].contains("r15"), "{warnings:?}");
+    assert!(warnings[0].text().contains("writes r10") && warnings[1].text().contains("r15"), "{warnings:?}");
     for purpose in [Purpose::Executable, Purpose::SharedLibrary] {
-        let refused = emit::object(&program, &config, purpose, "bad", &mut Vec::new()).unwrap_err();
+        let refused = emit::object(&program, &config, purpose, "bad").unwrap_err();
         assert!(refused.to_string().contains("writes r10"), "{refused}");
     }
 }

@@ -13,7 +13,7 @@ mod support;
 use std::fmt::Write;
 
 use bpf2native::compare::listing;
-use bpf2native::config::{Pass, Passes, parse_triple};
+use bpf2native::config::{Pass, Passes, Target};
 use bpf2native::{Config, Jit, Program};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
@@ -229,7 +229,7 @@ fn a_large_fill_is_a_loop_and_no_call() {
     assert!(memory[..8003].iter().all(|&byte| byte == 7) && memory[8003] == 0);
     let object = support::elf::object_of(&[("fill", &code)]);
     let program = Program::from_bytes("fill.o", &object).unwrap();
-    let clif = listing::clif(&program, &config(Passes::ALL), None, &mut Vec::new()).unwrap();
+    let clif = listing::clif(&program, &config(Passes::ALL), None).unwrap().text;
     assert!(clif.contains("i8x16") && !clif.contains("call"), "{clif}");
 }
 
@@ -240,7 +240,7 @@ fn memory(seed: &mut Seed) -> Vec<u8> {
 }
 
 fn config(passes: Passes) -> Config {
-    Config { passes: Some(passes), threads: 1, ..Config::default() }
+    Config::new().passes(passes).threads(1).clone()
 }
 
 /// The settings that random loops run with.
@@ -291,9 +291,9 @@ fn check(
 /// The CLIF of a program for x86-64, with some passes.
 fn clif(code: &[u8], passes: Passes) -> String {
     let program = Program::from_instructions("loops", code).unwrap();
-    let target = parse_triple("x86_64").unwrap();
-    let config = Config { passes: Some(passes), ..Config::for_target(target) };
-    listing::clif(&program, &config, None, &mut Vec::new()).unwrap()
+    let target = "x86_64".parse::<Target>().unwrap();
+    let config = Config::for_target(target).passes(passes).clone();
+    listing::clif(&program, &config, None).unwrap().text
 }
 
 /// Whether there are more instructions than with no pass.

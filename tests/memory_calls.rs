@@ -8,7 +8,7 @@ mod object;
 mod support;
 
 use bpf2native::compare::listing;
-use bpf2native::config::{PassChange, Passes, parse_triple};
+use bpf2native::config::{PassChange, Passes};
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::{Config, Jit, Linker, Module, Program};
 use object::Function;
@@ -35,7 +35,7 @@ fn program(functions: &Functions) -> Program {
 fn loaded(functions: &Functions) -> Vec<Module> {
     let program = program(functions);
     let load = |passes| {
-        let jit = Jit::new(&Config { passes: Some(passes), ..Config::default() }).unwrap();
+        let jit = Jit::new(Config::new().passes(passes)).unwrap();
         jit.load(&program, &Linker::new()).unwrap()
     };
     let alone: PassChange = "memory-calls".parse().unwrap();
@@ -51,7 +51,7 @@ fn call(module: &Module, name: &str, first: *const u8, second: u64) -> u64 {
 /// The CLIF of one function, optimised for a machine.
 fn clif(target: &str, text: &str, callee: (u64, &'static str)) -> String {
     let program = program(&vec![("main".to_owned(), text.to_owned(), callee)]);
-    listing::clif(&program, &Config::for_target(parse_triple(target).unwrap()), None, &mut Vec::new()).unwrap()
+    listing::clif(&program, &Config::for_target(target.parse().unwrap()), None).unwrap().text
 }
 
 fn random_bytes(seed: &mut Seed, count: usize) -> Vec<u8> {
@@ -168,7 +168,7 @@ fn two_comparisons_are_told_apart() {
     let main = Function { name: "main", text, weak: false, references: &references };
     let input = Input { name: "calls.o".to_owned(), bytes: object::object(&[main], &[]) };
     let program = parse(&[input], &Options::default()).unwrap();
-    let module = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new()).unwrap();
+    let module = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()).unwrap();
     for (left, right, expected) in
         [(*b"aaaaa", *b"aaaaa", 0), (*b"abcde", *b"abcde", 2), (*b"bcdea", *b"abcde", 1), (*b"aaaaa", *b"bbbbb", 3)]
     {
@@ -184,9 +184,9 @@ fn read_only_bytes_are_constants_and_others_are_loaded() {
         let input = Input { name: "calls.o".to_owned(), bytes: object::object(&[main], &data) };
         parse(&[input], &Options::default()).unwrap()
     };
-    let config = Config::for_target(parse_triple("x86_64").unwrap());
+    let config = Config::for_target("x86_64".parse().unwrap());
     let loads = |program: &Program| {
-        let clif = listing::clif(program, &config, None, &mut Vec::new()).unwrap();
+        let clif = listing::clif(program, &config, None).unwrap().text;
         assert!(!clif.contains("call fn") || clif.contains("strlen"), "{clif}");
         clif.matches("load.").count()
     };
@@ -207,14 +207,14 @@ fn read_only_bytes_are_constants_and_others_are_loaded() {
     let added = "r2 = 0 ll\nr2 += 1\nr3 = 4\ncall -1\nexit";
     assert_eq!(loads(&program(added, &[(0, "const_text"), (4, "memcmp")])), 2);
     for program in [&constant, &variable] {
-        let module = Jit::new(&Config::default()).unwrap().load(program, &Linker::new()).unwrap();
+        let module = Jit::new(&Config::new()).unwrap().load(program, &Linker::new()).unwrap();
         for (text, sign) in
             [(b"abcdefgh", 0), (b"abcdefga", -1), (b"bbcdefgh", 1), (b"abcdefgz", 1), (b"aacdefgz", -1)]
         {
             assert_eq!((call(&module, "main", text.as_ptr(), 0) as i32).signum(), sign, "{text:?}");
         }
     }
-    let module = Jit::new(&Config::default()).unwrap().load(&part, &Linker::new()).unwrap();
+    let module = Jit::new(&Config::new()).unwrap().load(&part, &Linker::new()).unwrap();
     for (text, sign) in [(b"defgh", 0), (b"defga", -1), (b"eefgh", 1), (b"defgz", 1), (b"ddfgz", -1)] {
         assert_eq!((call(&module, "main", text.as_ptr(), 0) as i32).signum(), sign, "{text:?}");
     }
@@ -256,7 +256,7 @@ fn a_function_of_that_name_that_is_not_c_s_is_called() {
     // An embedder's.
     let mut linker = Linker::new();
     linker.func("memcpy", own as extern "C" fn(u64, u64, u64) -> u64).unwrap();
-    let jit = Jit::new(&Config::default()).unwrap();
+    let jit = Jit::new(&Config::new()).unwrap();
     let module = jit.load(&program(&functions), &linker).unwrap();
     let memory = [1; 16];
     assert_eq!(call(&module, "main", memory.as_ptr(), memory.as_ptr() as u64 + 8), memory.as_ptr() as u64 + 8);

@@ -24,7 +24,7 @@ use std::fs;
 use std::path::Path;
 
 use bpf2native::compare::listing;
-use bpf2native::config::{PassChange, Passes, parse_triple};
+use bpf2native::config::{PassChange, Passes};
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::{Config, Program};
 
@@ -44,8 +44,8 @@ fn program(name: &str, text: &str, calls: &[(u64, &str)]) -> Program {
 
 /// The CLIF of a program, with these passes.
 fn clif(name: &str, program: &Program, passes: Passes) -> String {
-    let config = Config { passes: Some(passes), ..Config::for_target(parse_triple("x86_64").unwrap()) };
-    listing::clif(program, &config, None, &mut Vec::new()).unwrap_or_else(|error| panic!("{name}: {error}"))
+    let config = Config::for_target("x86_64".parse().unwrap()).passes(passes).clone();
+    listing::clif(program, &config, None).unwrap_or_else(|error| panic!("{name}: {error}")).text
 }
 
 /// What the file should be.

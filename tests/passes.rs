@@ -25,7 +25,7 @@ const PROGRAMS: u64 = 60;
 const EMULATED: u64 = 150;
 
 fn config(passes: Passes) -> Config {
-    Config { passes: Some(passes), threads: 1, ..Config::default() }
+    Config::new().passes(passes).threads(1).clone()
 }
 
 /// Names and sets: all on, all off, each alone.
@@ -120,7 +120,7 @@ fn words_change_the_set_in_order() {
 
 #[test]
 fn the_level_says_what_is_on() {
-    let passes = |opt_level| Config { opt_level, ..Config::default() }.effective_passes();
+    let passes = |opt_level| Config::new().opt_level(opt_level).clone().effective_passes();
     assert_eq!(passes(OptLevel::O2), Passes::ALL);
     assert_eq!([passes(OptLevel::O0), passes(OptLevel::O1)], [Passes::NONE; 2]);
 }

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bpf2native::Program;
-use bpf2native::abi::libc;
+use bpf2native::internals::abi::libc;
 use bpf2native::program::{Import, PrototypeSource};
+use bpf2native::{Program, Warning};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -36,8 +36,8 @@ fn the_table_says_what_compilers_say() {
     let mut compared = BTreeSet::new();
     for path in &paths {
         let Ok(program) = Program::from_files([path]) else { continue };
-        let conflicts: Vec<&String> =
-            program.warnings.iter().filter(|warning| warning.contains("in libc it is")).collect();
+        let conflicts: Vec<_> =
+            program.warnings.iter().filter(|warning| warning.text().contains("in libc it is")).collect();
         assert!(conflicts.is_empty(), "{}: {conflicts:?}", path.display());
         let from_btf = program.imports.iter().map(|(_, import)| import);
         let from_btf = from_btf.filter(|import| import.prototype_from == PrototypeSource::Btf);
@@ -62,7 +62,7 @@ fn btf_wins_over_the_table_and_a_warning_names_both() {
     let labs = import(&program, "labs");
     assert_eq!(labs.prototype_from, PrototypeSource::Btf);
     assert_eq!(labs.prototype.as_ref().unwrap().declare("labs"), "int labs(int)");
-    let warnings: Vec<&str> = program.warnings.iter().map(String::as_str).collect();
+    let warnings: Vec<&str> = program.warnings.iter().map(Warning::text).collect();
     let expected = [
         "`strtod` is declared as `double strtod(const char *)`, and in libc it is `double strtod(const char *, char **)`",
         "`labs` is declared as `int labs(int)`, and in libc it is `long labs(long)`",

@@ -9,13 +9,14 @@ mod work;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bpf2native::codegen::Keep;
 use bpf2native::compare::listing;
-use bpf2native::emit::{self, Declared, Purpose};
-use bpf2native::graph::Unverified;
-use bpf2native::plan::{PointerEffects, PromotedSlots};
-use bpf2native::resolution::Resolution;
-use bpf2native::{Config, Jit, Linker, Program, codegen};
+use bpf2native::emit::{self, Purpose};
+use bpf2native::internals::codegen::{self, Keep};
+use bpf2native::internals::emit::{Declared, adapters, declared};
+use bpf2native::internals::graph::Unverified;
+use bpf2native::internals::plan::{PointerEffects, PromotedSlots};
+use bpf2native::internals::resolution::Resolution;
+use bpf2native::{Config, Jit, Linker, Program};
 use support::large::{SHAPES, Shape};
 use support::pointers;
 use work::is_in_proportion;
@@ -25,8 +26,8 @@ static ALLOCATOR: work::Counting = work::Counting;
 
 fn translate(object: &[u8], threads: usize) -> Vec<u8> {
     let program = Program::from_bytes("large.o", object).unwrap();
-    let config = Config { threads, ..Config::default() };
-    emit::object(&program, &config, Purpose::Relocatable, "large.o", &mut Vec::new()).unwrap()
+    let config = Config::new().threads(threads).clone();
+    emit::object(&program, &config, Purpose::Relocatable, "large.o").unwrap().bytes
 }
 
 /// With `BPF2NATIVE_SCALE=FOLDER`, writes each shape in four sizes there, to be measured with a release build.
@@ -74,8 +75,8 @@ fn twice_the_instructions_are_twice_the_clif() {
     for Shape { name, make } in SHAPES {
         let clif = |instructions| {
             let program = Program::from_bytes("large.o", &make(instructions)).unwrap();
-            let config = Config { threads: 1, ..Config::default() };
-            listing::clif(&program, &config, None, &mut Vec::new()).unwrap().len()
+            let config = Config::new().threads(1).clone();
+            listing::clif(&program, &config, None).unwrap().text.len()
         };
         let ratio = clif(2 * size) as f64 / clif(size) as f64;
         assert!(ratio < 2.3, "{name}: twice the instructions have {ratio:.1} times the CLIF");
@@ -100,8 +101,8 @@ fn passes_over_loops_are_linear() {
     };
     let clif = |object: &[u8]| {
         let program = Program::from_bytes("large.o", object).unwrap();
-        let config = Config { threads: 1, ..Config::default() };
-        shortest(|| drop(black_box(listing::clif(&program, &config, None, &mut Vec::new()).unwrap())))
+        let config = Config::new().threads(1).clone();
+        shortest(|| drop(black_box(listing::clif(&program, &config, None).unwrap().text)))
     };
     let (small, large) = (clif(&make(500)), clif(&make(2_000)));
     let ratio = large.as_secs_f64() / small.as_secs_f64();
@@ -132,18 +133,19 @@ fn own_phases_are_linear() {
 /// Functions of `double` and calls through pointers: the work to translate them, and the code, grow with their sum.
 #[test]
 fn calls_through_pointers_are_linear() {
-    let config = Config { threads: 1, ..Config::default() };
+    let mut config = Config::default();
+    config.threads(1);
     // What is done is counted in this thread.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
     let sizes = std::cell::RefCell::new(std::collections::BTreeMap::new());
     let program = |count| Program::from_bytes("pointers.o", &pointers::object_of(count)).unwrap();
     is_in_proportion("calls through pointers", 50, program, |program| {
-        let declared = emit::declared(program, &config, Purpose::Relocatable, "pointers.o", &mut Vec::new());
+        let declared = declared(program, &config, Purpose::Relocatable, "pointers.o");
         let Declared { generators, selection, declarations, .. } = declared.unwrap();
         let (functions, adapters) = pool.install(|| {
             let functions =
                 codegen::functions(program, &selection, &declarations, &generators, Keep::Code).unwrap();
-            (functions, emit::adapters::functions(&declarations, &generators).unwrap())
+            (functions, adapters::functions(&declarations, &generators).unwrap())
         });
         let all = functions.iter().chain(&adapters);
         sizes.borrow_mut().insert(program.functions.len(), all.map(|function| function.code.len()).sum::<usize>());

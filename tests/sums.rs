@@ -10,7 +10,7 @@ mod support;
 use std::fmt::Write;
 
 use bpf2native::compare::listing;
-use bpf2native::config::{Pass, Passes, parse_triple};
+use bpf2native::config::{Pass, Passes, Target};
 use bpf2native::{Config, Jit, Program};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
@@ -86,7 +86,7 @@ fn memory(seed: &mut Seed) -> Vec<u8> {
 }
 
 fn config(passes: Passes) -> Config {
-    Config { passes: Some(passes), threads: 1, ..Config::default() }
+    Config::new().passes(passes).threads(1).clone()
 }
 
 #[test]
@@ -118,10 +118,10 @@ fn random_sums_are_the_same_in_any_order() {
             );
         }
         if made % 8 == 0 {
-            let target = parse_triple("x86_64").unwrap();
-            let config = Config { passes: Some(settings[2].1), ..Config::for_target(target) };
+            let target = "x86_64".parse::<Target>().unwrap();
+            let config = Config::for_target(target).passes(settings[2].1).clone();
             let program = Program::from_instructions("sums", &code).unwrap();
-            let clif = listing::clif(&program, &config, None, &mut Vec::new()).unwrap();
+            let clif = listing::clif(&program, &config, None).unwrap().text;
             packed += usize::from(clif.contains("i16x8"));
         }
     }

@@ -39,7 +39,7 @@ struct Translators {
 
 impl Translators {
     fn new() -> Translators {
-        let jit = |passes| Jit::new(&Config { passes: Some(passes), threads: 1, ..Config::default() }).unwrap();
+        let jit = |passes| Jit::new(Config::new().passes(passes).threads(1)).unwrap();
         Translators { on: jit(Passes::ALL), off: jit(Passes::NONE), linker: engine::jit::linker() }
     }
 

@@ -110,15 +110,15 @@ impl Arguments {
                 "2" => OptLevel::O2,
                 _ => return Err(format!("-O{level}: there are 0, 1 and 2")),
             };
-            let config = Config { opt_level, ..config.clone() };
+            let config = config.clone().opt_level(opt_level).clone();
             columns.push(column(&format!("ours -O{level}"), ours("clang-19", &config)));
         }
         let each = Pass::ALL.iter().map(|pass| format!("no-{}", pass.name()));
         for words in self.passes.iter().cloned().chain(each.filter(|_| self.each)) {
             let changes = words.split(',').map(str::parse).collect::<Result<Vec<PassChange>, _>>();
             let changes = changes.map_err(|error| error.to_string())?;
-            let passes = Some(config.effective_passes().changed(&changes));
-            let config = Config { passes, ..config.clone() };
+            let passes = config.effective_passes().changed(&changes);
+            let config = config.clone().passes(passes).clone();
             columns.push(column(&format!("ours -Z {words}"), ours("clang-19", &config)));
         }
         if peers {

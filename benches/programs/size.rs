@@ -25,8 +25,8 @@ fn size(program: &Program, engine: &Engine, folder: &Path) -> Result<Option<u64>
         Engine::Translated(clang, config) => {
             let path = build::build(&source, Flavour::Bpf(clang, "v4"), folder)?;
             let program = Translated::from_files([path]).map_err(|error| error.to_string())?;
-            emit::object(&program, config, Purpose::Relocatable, "bench.o", &mut Vec::new())
-                .map_err(|error| error.to_string())?
+            let object = emit::object(&program, config, Purpose::Relocatable, "bench.o");
+            object.map_err(|error| error.to_string())?.bytes
         }
         Engine::Peer(..) => return Ok(None),
     };

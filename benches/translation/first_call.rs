@@ -45,7 +45,7 @@ pub fn child(object: &Path) -> Result<(), String> {
     let start = Instant::now();
     let program = Program::from_bytes("hello.o", &bytes).map_err(|error| error.to_string())?;
     let parsed = Instant::now();
-    let jit = Jit::new(&Config::default()).map_err(|error| error.to_string())?;
+    let jit = Jit::new(&Config::new()).map_err(|error| error.to_string())?;
     let made = Instant::now();
     let module = jit.load(&program, &Linker::new()).map_err(|error| error.to_string())?;
     let loaded = Instant::now();

@@ -165,11 +165,11 @@ fn instructions(object: &Path) -> Result<usize, String> {
 
 /// The least seconds of several translations, from the object's bytes.
 fn translate(bytes: &[u8], column: &Column, runs: usize) -> f64 {
-    let config = Config { opt_level: column.level, threads: column.threads, ..Config::default() };
+    let config = Config::new().opt_level(column.level).threads(column.threads).clone();
     let run = || {
         let (start, cpu) = (Instant::now(), child::own_cpu_time());
         let program = Program::from_bytes("bench.o", bytes).expect("the object is clang's");
-        let object = emit::object(&program, &config, Purpose::Relocatable, "bench.o", &mut Vec::new());
+        let object = emit::object(&program, &config, Purpose::Relocatable, "bench.o");
         black_box(object.expect("the program is valid"));
         if column.threads == 1 { child::own_cpu_time() - cpu } else { start.elapsed().as_secs_f64() }
     };

@@ -34,7 +34,7 @@ static TRANSLATORS: LazyLock<Vec<(String, Jit)>> = LazyLock::new(|| {
     let mut settings = vec![("all".to_owned(), Passes::ALL), ("none".to_owned(), Passes::NONE)];
     settings.extend(Pass::ALL.iter().map(|&pass| (format!("no-{}", pass.name()), Passes::ALL.without(pass))));
     let translator = |(name, passes)| {
-        let config = Config { passes: Some(passes), threads: 1, ..Config::default() };
+        let config = Config::new().passes(passes).threads(1).clone();
         (name, Jit::new(&config).expect("this machine is supported"))
     };
     settings.into_iter().map(translator).collect()

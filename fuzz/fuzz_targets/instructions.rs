@@ -3,7 +3,6 @@
 
 #![no_main]
 
-use bpf2native::config::parse_triple;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::{Config, Program};
 use bpf2native::compare::listing;
@@ -16,6 +15,6 @@ fuzz_target!(|input: (u8, &[u8])| {
     let Ok(program) = Program::from_instructions("fuzz", bytes) else { return };
     let _ = listing::bpf(&program, None);
     let name = ARCHITECTURES[usize::from(architecture) % ARCHITECTURES.len()];
-    let config = Config { threads: 1, ..Config::for_target(parse_triple(name).expect("a known name")) };
-    let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o", &mut Vec::new());
+    let config = Config::for_target(name.parse().expect("a known name")).threads(1).clone();
+    let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o");
 });

@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(program) = Program::from_bytes("fuzz.o", bytes) else { return };
     let _ = listing::bpf(&program, None);
     if bytes.len() <= TRANSLATED {
-        let config = Config { threads: 1, ..Config::default() };
-        let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o", &mut Vec::new());
+        let config = Config::new().threads(1).clone();
+        let _ = emit::object(&program, &config, Purpose::Relocatable, "fuzz.o");
     }
 });

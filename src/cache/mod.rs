@@ -1,4 +1,5 @@
-//! A cache of compiled functions on disk, for objects and for memory: off unless [`crate::Config::cache`] names a folder.
+//! A cache of compiled functions on disk, for objects and for memory: used where a translator is given one
+//! ([`Jit::with_cache`](crate::Jit::with_cache), [`emit::object_with_cache`](crate::emit::object_with_cache)).
 //!
 //! In: a program and how it is to be compiled. Out: its machine code, from the folder if it was compiled so before. An
 //! entry is a whole program: all its selected functions, before they are placed or linked. What is not cached: parsing
@@ -30,6 +31,7 @@ use crate::config::{CodeGenerators, Placement};
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::select::Selection;
+use crate::warning::{Warning, WarningKind};
 use check::Check;
 
 /// A folder with compiled programs. Any number of processes may use it at once.
@@ -71,13 +73,16 @@ pub(crate) fn functions(
     selection: &Selection,
     declarations: &Declarations,
     generators: &CodeGenerators,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
     let compile = || codegen::functions(program, selection, declarations, generators, purpose.keep);
     let Some(cache) = cache.filter(|_| purpose.keep == Keep::Code) else { return compile() };
     let key = key::key(program, selection, generators, purpose.placement);
     if let Err(reason) = store::check_folder(&cache.folder) {
-        warnings.push(format!("the cache in `{}` is not used: {reason}", cache.folder.display()));
+        warnings.push(Warning::new(
+            WarningKind::Cache,
+            format!("the cache in `{}` is not used: {reason}", cache.folder.display()),
+        ));
         return compile();
     }
     let kept = store::read(cache, &key).and_then(|bytes| entry::decode(&bytes, selection, declarations));
@@ -89,7 +94,10 @@ pub(crate) fn functions(
     if let Some(bytes) = entry::encode(&functions, &*generators.main)
         && let Err(error) = store::write(cache, &key, &bytes)
     {
-        warnings.push(format!("cannot write to the cache in `{}`: {error}", cache.folder.display()));
+        warnings.push(Warning::new(
+            WarningKind::Cache,
+            format!("cannot write to the cache in `{}`: {error}", cache.folder.display()),
+        ));
     }
     Ok(functions)
 }

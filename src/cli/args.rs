@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use bpf2native::Cache;
 use bpf2native::compare::measure::TextKind;
-use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange};
+use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange, Target};
 use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, ValueEnum};
-use target_lexicon::Triple;
 
 use super::types::Types;
 
@@ -29,8 +28,8 @@ pub struct Inputs {
 #[derive(Args)]
 pub struct Generation {
     /// Target: x86_64, aarch64, riscv64, s390x, or a triple [default: this machine]
-    #[arg(long, value_name = "TRIPLE", value_parser = parse_target)]
-    pub target: Option<Triple>,
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<Target>,
     /// Processor: baseline, native (this machine's), or a name such as x86-64-v3, haswell, znver3
     #[arg(long, value_name = "NAME", default_value = "baseline")]
     pub cpu: String,
@@ -55,10 +54,6 @@ pub struct Generation {
     /// Threads, at most four for each processor [default: one for each processor]
     #[arg(short = 'j', value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
-}
-
-fn parse_target(name: &str) -> Result<Triple, String> {
-    config::parse_triple(name).map_err(|error| error.to_string())
 }
 
 /// A word after `-Z`.
@@ -90,29 +85,29 @@ impl Generation {
     }
 
     pub fn config(&self) -> Config {
-        let mut config = Config::for_target(self.target.clone().unwrap_or_else(Triple::host));
-        config.cpu = match self.cpu.as_str() {
+        let mut config = Config::for_target(self.target.clone().unwrap_or_else(Target::host));
+        config.cpu(match self.cpu.as_str() {
             "baseline" => Cpu::Baseline,
             "native" => Cpu::Native,
             name => Cpu::Named(name.to_owned()),
-        };
-        config.opt_level = match self.opt_level.as_str() {
+        });
+        config.opt_level(match self.opt_level.as_str() {
             "0" => OptLevel::O0,
             "1" => OptLevel::O1,
             _ => OptLevel::O2,
-        };
+        });
         let changes = self.passes.iter().filter_map(|word| match word {
             PassWord::Help => None,
             PassWord::Change(change) => Some(*change),
         });
-        config.passes = Some(config.effective_passes().changed(&changes.collect::<Vec<_>>()));
-        config.features.clone_from(&self.target_feature);
-        // An empty environment variable counts as unset.
-        let cache = self.cache.as_ref().filter(|folder| !folder.is_empty());
-        config.cache = cache.map(Cache::new);
-        config.threads = self.threads;
-        config.debug = self.debug;
+        let passes = config.effective_passes().changed(&changes.collect::<Vec<_>>());
+        config.passes(passes).features(self.target_feature.clone()).threads(self.threads).debug(self.debug);
         config
+    }
+
+    /// Where compiled programs are kept; an empty variable is none.
+    pub fn cache(&self) -> Option<Cache> {
+        self.cache.as_ref().filter(|folder| !folder.is_empty()).map(Cache::new)
     }
 }
 
@@ -219,8 +214,8 @@ pub struct Inspect {
 #[derive(Args)]
 pub struct Cflags {
     /// The machine that the program will run on [default: this one]
-    #[arg(long, value_name = "TRIPLE", value_parser = parse_target)]
-    pub target: Option<Triple>,
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<Target>,
     /// Allow floats, 128-bit arithmetic and large copies too, which take clang of LLVM 23 or later
     #[arg(long)]
     pub full: bool,

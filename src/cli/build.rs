@@ -4,18 +4,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bpf2native::Config;
+use bpf2native::Warning;
 use bpf2native::aot::{self, Artifact, LinkOptions};
-use bpf2native::codegen::Until;
 use bpf2native::compare::listing;
 use bpf2native::config::Pass;
+use bpf2native::emit::EntryPoints;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::pipeline::{self, Stage};
-use bpf2native::select::entry::EntryPoints;
+use bpf2native::internals::codegen::Until;
+use bpf2native::internals::pipeline::{self, Stage};
 use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};
-use super::console::{print, warn};
+use super::console::{print, warn, warn_of};
 use super::errors::{Usage, WrongOptions};
 use super::outputs;
 use super::program::read;
@@ -36,22 +36,21 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
-    let config = Config { times: timing.times(), ..arguments.generation.config() };
+    let config = arguments.generation.config().times(timing.times()).clone();
     let only = arguments.function.as_deref();
     if let Some(only) = only
         && !program.functions.iter().any(|(_, function)| function.name == only)
     {
         anyhow::bail!("there is no function `{only}`; `bpf2native inspect` lists them");
     }
-    let mut warnings = Vec::new();
     let text = match emit {
-        Emit::Bpf => Some(listing::bpf(&program, only)?),
-        Emit::Clif => Some(listing::clif_until(&program, &config, only, until, &mut warnings)?),
-        Emit::ClifOpt => Some(listing::optimised(&program, &config, only, &mut warnings)?),
-        Emit::Asm => Some(listing::assembly(&program, &config, only, &mut warnings)?),
+        Emit::Bpf => Some((listing::bpf(&program, only)?, Vec::new())),
+        Emit::Clif => Some(listed(listing::clif_until(&program, &config, only, until)?)),
+        Emit::ClifOpt => Some(listed(listing::optimised(&program, &config, only)?)),
+        Emit::Asm => Some(listed(listing::assembly(&program, &config, only)?)),
         Emit::Exe | Emit::Shared | Emit::Obj => None,
     };
-    if let Some(text) = text {
+    if let Some((text, warnings)) = text {
         warn(&warnings);
         write(&output, text.as_bytes())?;
     } else {
@@ -67,23 +66,25 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
             Emit::Shared => Purpose::SharedLibrary,
             _ => Purpose::Relocatable,
         };
-        let object = emit::object(&program, &config, purpose, &name, &mut warnings)?;
-        warn(&warnings);
+        let object = match arguments.generation.cache() {
+            Some(cache) => emit::object_with_cache(&program, &config, purpose, &name, &cache),
+            None => emit::object(&program, &config, purpose, &name),
+        }?;
+        warn(&object.warnings);
         let artifact = match emit {
             Emit::Exe => Some(Artifact::Executable),
             Emit::Shared => Some(Artifact::SharedLibrary),
             _ => None,
         };
         match (artifact, &output) {
-            (None, _) => write(&output, &object)?,
+            (None, _) => write(&output, &object.bytes)?,
             (Some(artifact), Output::File(path)) => {
                 let options = link_options(arguments);
-                let roots = if emit == Emit::Exe { EntryPoints::of(&program).roots() } else { None };
                 let said = timing
-                    .phase(Phase::Link, || aot::link(&object, &config.target, artifact, &options, path))
-                    .map_err(|error| error.explained(&program, roots.as_deref()))?;
+                    .phase(Phase::Link, || aot::link(&object.bytes, config.get_target(), artifact, &options, path))
+                    .map_err(|error| error.explained(&program, artifact))?;
                 if !said.is_empty() {
-                    warn(&[format!("the linker says:\n{said}")]);
+                    warn_of(&format!("the linker says:\n{said}"));
                 }
             }
             (Some(_), Output::Standard) => {
@@ -117,6 +118,10 @@ fn until(arguments: &Build, emit: Emit) -> anyhow::Result<Option<Until>> {
         ))
         .into()),
     }
+}
+
+fn listed(listing: listing::Listing) -> (String, Vec<Warning>) {
+    (listing.text, listing.warnings)
 }
 
 /// Where the result goes.

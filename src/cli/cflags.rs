@@ -10,7 +10,7 @@
 //! | `-isystem` | the folder that has `bpf2native.h` ([`header`]) |
 //! | `-U_FORTIFY_SOURCE` | fortified calls are variadic and take more arguments than BPF passes |
 
-use target_lexicon::{Architecture, Triple};
+use bpf2native::config::Target;
 
 use super::args::Cflags;
 use super::console::print;
@@ -20,7 +20,7 @@ use super::header;
 const STACK_SIZES: &str = "-fstack-size-section";
 
 pub fn cflags(arguments: &Cflags) -> anyhow::Result<()> {
-    let target = arguments.target.clone().unwrap_or_else(Triple::host);
+    let target = arguments.target.clone().unwrap_or_else(Target::host);
     let mut flags = flags(&target, arguments.full);
     if arguments.bpftool {
         flags.retain(|flag| flag != STACK_SIZES);
@@ -31,13 +31,11 @@ pub fn cflags(arguments: &Cflags) -> anyhow::Result<()> {
     print(&format!("{}\n", flags.join(" ")))
 }
 
-fn flags(target: &Triple, full: bool) -> Vec<String> {
-    let (machine, macros, bpf): (_, &[&str], _) = match target.architecture {
-        Architecture::Aarch64(_) => ("aarch64", &["__aarch64__"], "bpfel"),
-        Architecture::Riscv64(_) => {
-            ("riscv64", &["__riscv", "__riscv_xlen=64", "__riscv_float_abi_double"], "bpfel")
-        }
-        Architecture::S390x => ("s390x", &["__s390__", "__s390x__"], "bpfeb"),
+fn flags(target: &Target, full: bool) -> Vec<String> {
+    let (machine, macros, bpf): (_, &[&str], _) = match target.machine().as_str() {
+        "aarch64" => ("aarch64", &["__aarch64__"], "bpfel"),
+        "riscv64" => ("riscv64", &["__riscv", "__riscv_xlen=64", "__riscv_float_abi_double"], "bpfel"),
+        "s390x" => ("s390x", &["__s390__", "__s390x__"], "bpfeb"),
         _ => ("x86_64", &["__x86_64__"], "bpfel"),
     };
     let mut flags: Vec<String> =
@@ -49,7 +47,7 @@ fn flags(target: &Triple, full: bool) -> Vec<String> {
         flags.extend(["-mllvm", "-bpf-allows-libcalls"].map(str::to_owned));
     }
     // A cross compiler's headers have a folder of their own; the machine's own are in its multiarch folder.
-    if target.architecture == Triple::host().architecture {
+    if target.machine() == Target::host().machine() {
         flags.push(format!("-I/usr/include/{machine}-linux-gnu"));
     } else {
         flags.extend(["-nostdlibinc".to_owned(), format!("-isystem/usr/{machine}-linux-gnu/include")]);

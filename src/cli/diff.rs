@@ -10,7 +10,7 @@ use bpf2native::compare::report::{Inputs, Report};
 use clap::{Args, Command, FromArgMatches, Parser, ValueEnum};
 
 use super::args::{Generation, TextOption};
-use super::console::warn;
+use super::console::warn_of;
 use super::errors::{Usage, WrongOptions};
 use super::outputs;
 use super::progress::Progress;
@@ -127,7 +127,7 @@ pub fn diff(arguments: &DiffArguments, command: Command) -> anyhow::Result<ExitC
         (Some(_), _) | (_, Format::Html) => Want::Texts,
     };
     let mut diff = compared(arguments, &command, want)?;
-    warn(&diff.notes);
+    diff.notes.iter().for_each(|note| warn_of(note));
     // Functions of identical files have no rows, so that a name without a row may be one of theirs.
     if diff.identical_files == 0 {
         arguments.rows.check(&diff.rows)?;

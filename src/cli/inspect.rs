@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bpf2native::Program;
-use bpf2native::abi::libcalls;
+use bpf2native::internals::abi::libcalls;
 use bpf2native::program::{Binding, Contents, DataKind, Function, Import, ImportKind, PrototypeSource};
 
 use super::args::Inspect;

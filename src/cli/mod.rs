@@ -29,7 +29,7 @@ mod types;
 
 use std::process::ExitCode;
 
-use bpf2native::pipeline::{self, Stage};
+use bpf2native::internals::pipeline::{self, Stage};
 use clap::{CommandFactory, Parser};
 
 use args::Generation;

@@ -1,11 +1,11 @@
 //! Where results go: to standard output or to files, and never over an input.
 //!
-//! In: paths of the command line. Out: a usage error before anything is written, or files (see [`bpf2native::files`]).
+//! In: paths of the command line. Out: a usage error before anything is written, or files (see [`bpf2native::internals::files`]).
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bpf2native::files;
+use bpf2native::internals::files;
 
 use super::console::print;
 use super::errors::WrongOptions;

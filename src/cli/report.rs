@@ -10,7 +10,7 @@ use bpf2native::config::Config;
 use clap::{Args, ValueEnum};
 
 use super::args::Generation;
-use super::console::warn;
+use super::console::warn_of;
 use super::errors::Usage;
 use super::outputs;
 use super::progress::Progress;
@@ -116,7 +116,7 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
     } else {
         let files =
             report.files.iter().filter_map(|file| Some(format!("`{}`: {}", file.name, file.error.as_ref()?)));
-        warn(&files.collect::<Vec<_>>());
+        files.for_each(|failed| warn_of(&failed));
         let rows = report.functions.into_iter().map(|row| DiffRow {
             file: row.file.clone(),
             function: row.function.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bpf2native::pipeline;
+use bpf2native::internals::pipeline;
 use bpf2native::times::{Phase, Times};
 
 /// A stopwatch, if times are wanted.

@@ -95,7 +95,7 @@ pub enum GivenUp {
     Constants,
     /// Something refers to where no instruction, table or constant starts.
     Reference,
-    /// The unwind information has no form here ([`Unwind::rows`]).
+    /// The unwind information has no form here (`Unwind::rows`).
     Unwind,
     /// The new code does not do the same.
     Check,

@@ -114,6 +114,7 @@ pub fn each_function<T: Send>(
 /// # Errors
 ///
 /// As [`functions`].
+#[cfg(feature = "compare")]
 pub fn clif(
     program: &Program,
     selection: &Selection,

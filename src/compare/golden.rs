@@ -166,12 +166,12 @@ impl Golden {
     }
 
     fn config(&self, threads: usize) -> Result<Config, String> {
-        let target = config::parse_triple(&self.target).map_err(|error| error.to_string())?;
+        let target = self.target.parse().map_err(|error: config::TargetError| error.to_string())?;
         // The processor, followed by features.
         let (cpu, features) =
             self.cpu.split_once(',').map_or((self.cpu.as_str(), None), |(cpu, list)| (cpu, Some(list)));
         let features = features.into_iter().flat_map(|list| list.split(',')).map(str::parse);
-        let features = features.collect::<Result<_, _>>();
+        let features = features.collect::<Result<Vec<config::Feature>, _>>();
         let features = features.map_err(|error: <config::Feature as std::str::FromStr>::Err| error.to_string())?;
         let cpu = match cpu {
             "baseline" => Cpu::Baseline,
@@ -188,7 +188,9 @@ impl Golden {
             let changes: Result<Vec<PassChange>, _> = names.iter().map(|name| name.parse()).collect();
             changes.map(|changes| Passes::NONE.changed(&changes)).map_err(|error| error.to_string())
         });
-        Ok(Config { cpu, features, opt_level, passes: passes.transpose()?, threads, ..Config::for_target(target) })
+        let mut config = Config::for_target(target);
+        config.cpu(cpu).features(features).opt_level(opt_level).passes(passes.transpose()?).threads(threads);
+        Ok(config)
     }
 
     fn inputs(&self, folder: &Path) -> Result<Inputs, GoldenError> {

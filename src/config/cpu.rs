@@ -12,9 +12,8 @@
 
 use cranelift_codegen::isa;
 use cranelift_codegen::settings::{Configurable, SettingKind};
-use target_lexicon::Triple;
 
-use super::{Config, TargetError};
+use super::{Config, Target, TargetError};
 
 /// Which features of the processor the code may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -80,8 +79,8 @@ pub(super) fn apply(config: &Config, builder: &mut isa::Builder) -> Result<(), T
     match &config.cpu {
         Cpu::Baseline => {}
         Cpu::Native => {
-            let host = Triple::host();
-            if host.architecture != target.architecture {
+            let host = Target::host();
+            if host.triple().architecture != target.triple().architecture {
                 return Err(TargetError::NotNative { host, target: target.clone() });
             }
             let refused =
@@ -136,12 +135,12 @@ fn features(builder: &isa::Builder) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CodeGenerators, Config, Placement, TargetError, parse_triple};
+    use super::super::{CodeGenerators, Config, Placement, TargetError};
     use super::{Cpu, Feature};
 
     fn config(target: &str, cpu: Cpu, features: &str) -> Config {
-        let features = features.split_whitespace().map(|word| word.parse::<Feature>().unwrap()).collect();
-        Config { cpu, features, ..Config::for_target(parse_triple(target).unwrap()) }
+        let features = features.split_whitespace().map(|word| word.parse().unwrap());
+        Config::for_target(target.parse().unwrap()).cpu(cpu).features(features).clone()
     }
 
     /// The features that the code generator has.

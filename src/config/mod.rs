@@ -1,39 +1,24 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
-//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`CodeGenerators`]). `triple.rs` reads target names, `cpu.rs`
-//! names of processors and features, `facts.rs` says what a target can do, `passes.rs` has the optimisations' switches, `work.rs` the limits of what large
-//! functions get.
-//!
-//! | setting | value | why |
-//! |---|---|---|
-//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `opt::memory::sequence_points` |
-//! | `machine_code_cfg_info` | on | the disassembler tells code from data by where blocks start |
-//! | `unwind_info` | on | debuggers and exceptions pass through every function |
-//! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
-//! | `is_pic` | on for objects, off in memory | COFF has no table of addresses: it relocates code when loading |
-//! | | off for x86-64 ELF objects | on, all data is reached through the linker's table; see [`has_address_table`] |
+//! Owns what a translation is told, [`Config`]; no phase is known here. `target.rs` reads target names, `cpu.rs` names of
+//! processors and features, `facts.rs` says what a target can do, `passes.rs` has the optimisations' switches, `generators.rs` turns a configuration into code
+//! generators, and `work.rs` has the limits of what large functions get.
 
 mod cpu;
 mod facts;
+mod generators;
 pub(crate) mod passes;
-mod triple;
+mod target;
 mod work;
 
-use std::sync::Arc;
-
-use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
-use cranelift_codegen::settings::{self, Configurable};
-use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
-
-use crate::abi::Platform;
-use crate::cache::Cache;
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
-pub use facts::{Need, TargetFacts};
+pub(crate) use facts::{Need, TargetFacts};
+pub(crate) use generators::{CodeGenerators, Placement, has_address_table};
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
-pub use triple::parse as parse_triple;
-pub use work::{Effort, Work};
+pub use target::Target;
+pub(crate) use work::Work;
 
 /// How much to optimise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,54 +32,124 @@ pub enum OptLevel {
     O2,
 }
 
-/// How to translate.
+/// How to translate. It starts as code for this machine ([`Config::new`]) or for another ([`Config::for_target`]), and
+/// each method changes one setting:
+///
+/// ```
+/// use bpf2native::Config;
+/// use bpf2native::config::{OptLevel, Pass, Passes};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = Config::new();
+/// config.opt_level(OptLevel::O1).threads(1).debug(true);
+///
+/// let mut config = Config::for_target("aarch64".parse()?);
+/// config.features(["+lse".parse()?]).passes(Passes::of_level(OptLevel::O2).without(Pass::Unrolling));
+/// assert!(!config.effective_passes().contains(Pass::Unrolling));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The machine.
-    pub target: Triple,
-    /// Its features.
-    pub cpu: Cpu,
-    /// Features to use beside those, or not to use.
-    pub features: Vec<Feature>,
-    /// How much to optimise.
-    pub opt_level: OptLevel,
-    /// Which optimisations; by default those of the level ([`Passes::of_level`]).
-    pub passes: Option<Passes>,
-    /// How many threads translate; 0 for as many as there are processors.
-    pub threads: usize,
-    /// Where compiled programs are kept, if anywhere.
-    pub cache: Option<Cache>,
-    /// Tell debuggers the source lines that the objects have in `.BTF.ext`: in ELF objects, and in memory where
-    /// the system's executables are ELF.
-    pub debug: bool,
-    /// Write the functions of programs in memory to `/tmp/perf-<pid>.map`, where `perf` looks for their names.
-    pub perf_map: bool,
-    /// Where to count how long phases take, if anywhere.
-    pub times: Option<Times>,
+    pub(crate) target: Target,
+    pub(crate) cpu: Cpu,
+    pub(crate) features: Vec<Feature>,
+    pub(crate) opt_level: OptLevel,
+    /// None for those of the level.
+    pub(crate) passes: Option<Passes>,
+    pub(crate) threads: usize,
+    pub(crate) debug: bool,
+    pub(crate) perf_map: bool,
+    pub(crate) times: Option<Times>,
 }
 
 impl Default for Config {
-    /// This machine, as it is.
     fn default() -> Self {
+        Config::new()
+    }
+}
+
+impl Config {
+    /// Code for this machine, with all features of its processor, all optimisations, and as many threads as there are
+    /// processors.
+    pub fn new() -> Config {
+        Config { cpu: Cpu::Native, ..Config::for_target(Target::host()) }
+    }
+
+    /// Code for any machine of this target.
+    pub fn for_target(target: Target) -> Config {
         Config {
-            target: Triple::host(),
-            cpu: Cpu::Native,
+            target,
+            cpu: Cpu::Baseline,
             features: Vec::new(),
             opt_level: OptLevel::default(),
             passes: None,
             threads: 0,
-            cache: None,
             debug: false,
             perf_map: false,
             times: None,
         }
     }
-}
 
-impl Config {
-    /// Code for any machine of this target.
-    pub fn for_target(target: Triple) -> Config {
-        Config { target, cpu: Cpu::Baseline, ..Config::default() }
+    /// The machine; its processor stays as it is said ([`Self::cpu`]).
+    pub fn target(&mut self, target: Target) -> &mut Config {
+        self.target = target;
+        self
+    }
+
+    /// The processor, whose features the code may use.
+    pub fn cpu(&mut self, cpu: Cpu) -> &mut Config {
+        self.cpu = cpu;
+        self
+    }
+
+    /// Features to use beside the processor's, or not to use, in place of those that were said before. Of two that
+    /// contradict each other, the last holds.
+    pub fn features(&mut self, features: impl IntoIterator<Item = Feature>) -> &mut Config {
+        self.features = features.into_iter().collect();
+        self
+    }
+
+    /// How much to optimise.
+    pub fn opt_level(&mut self, level: OptLevel) -> &mut Config {
+        self.opt_level = level;
+        self
+    }
+
+    /// Which optimisations, whatever the level; none for those of the level ([`Passes::of_level`]), as it is at first.
+    pub fn passes(&mut self, passes: impl Into<Option<Passes>>) -> &mut Config {
+        self.passes = passes.into();
+        self
+    }
+
+    /// How many threads translate; 0 for as many as there are processors.
+    pub fn threads(&mut self, threads: usize) -> &mut Config {
+        self.threads = threads;
+        self
+    }
+
+    /// Whether to tell debuggers the source lines that the objects have in `.BTF.ext`: in ELF objects, and in memory
+    /// where the system's executables are ELF.
+    pub fn debug(&mut self, debug: bool) -> &mut Config {
+        self.debug = debug;
+        self
+    }
+
+    /// Whether to write the functions of programs in memory to `/tmp/perf-<pid>.map`, where `perf` looks for their names.
+    pub fn perf_map(&mut self, perf_map: bool) -> &mut Config {
+        self.perf_map = perf_map;
+        self
+    }
+
+    /// Where to count how long phases take, if anywhere.
+    pub fn times(&mut self, times: impl Into<Option<Times>>) -> &mut Config {
+        self.times = times.into();
+        self
+    }
+
+    /// The machine.
+    pub fn get_target(&self) -> &Target {
+        &self.target
     }
 
     /// The optimisations that are on.
@@ -117,14 +172,14 @@ pub enum TargetError {
     },
     /// A target that Cranelift has no backend for.
     #[error("target `{0}` is not supported: x86_64, aarch64, riscv64 and s390x are")]
-    Unsupported(Triple),
+    Unsupported(Target),
     /// `--cpu native` for another machine.
     #[error("`native` is this machine ({host}), and the target is {target}: name a processor, or use `baseline`")]
     NotNative {
         /// This machine.
-        host: Triple,
+        host: Target,
         /// The target.
-        target: Triple,
+        target: Target,
     },
     /// A processor or feature that Cranelift does not know for the target.
     #[error("`{cpu}` is not a processor of {target}; known are `{}`", known.join("`, `"))]
@@ -132,7 +187,7 @@ pub enum TargetError {
         /// As given.
         cpu: String,
         /// The target.
-        target: Triple,
+        target: Target,
         /// Those that are known.
         known: Vec<String>,
     },
@@ -142,7 +197,7 @@ pub enum TargetError {
         /// As given.
         feature: String,
         /// The target.
-        target: Triple,
+        target: Target,
         /// Those that are known.
         known: Vec<String>,
     },
@@ -150,153 +205,8 @@ pub enum TargetError {
     #[error("the code generator for {target} refuses its settings: {reason}")]
     Settings {
         /// The target.
-        target: Triple,
+        target: Target,
         /// Cranelift's words.
         reason: String,
     },
-}
-
-/// Where the code will run from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Placement {
-    /// In this process: addresses are known.
-    Memory,
-    /// In an object: position independent.
-    Object,
-}
-
-/// The code generators for one configuration.
-#[derive(Clone)]
-pub struct CodeGenerators {
-    /// For most functions.
-    pub main: Arc<dyn TargetIsa>,
-    /// For functions that call something that returns twice, and large ones: no code motion.
-    pub unoptimised: Arc<dyn TargetIsa>,
-    /// For huge functions: single-pass register allocation too.
-    pub huge: Arc<dyn TargetIsa>,
-    /// What is known of the target.
-    facts: TargetFacts,
-    /// The optimisations that are on.
-    passes: Passes,
-    /// Where to count how long phases take.
-    times: Option<Times>,
-}
-
-impl CodeGenerators {
-    /// Makes the code generators.
-    ///
-    /// # Errors
-    ///
-    /// [`TargetError`] when the configuration makes no sense.
-    pub fn new(config: &Config, placement: Placement) -> Result<CodeGenerators, TargetError> {
-        let passes = config.effective_passes();
-        let egraph = passes.contains(Pass::Egraph);
-        let main = build(config, placement, config.opt_level, egraph)?;
-        let unoptimised = if egraph { build(config, placement, config.opt_level, false)? } else { main.clone() };
-        let huge = match config.opt_level {
-            OptLevel::O0 => unoptimised.clone(),
-            OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
-        };
-        let facts = TargetFacts::of(&*main);
-        Ok(CodeGenerators { facts, main, unoptimised, huge, passes, times: config.times.clone() })
-    }
-
-    /// The code generator for a function of this much work.
-    pub fn for_function(&self, work: &Work, returns_twice: bool) -> &dyn TargetIsa {
-        match work.effort() {
-            Effort::SinglePass => &*self.huge,
-            Effort::Unoptimised => &*self.unoptimised,
-            Effort::Full if returns_twice => &*self.unoptimised,
-            Effort::Full => &*self.main,
-        }
-    }
-
-    /// Where to count how long phases take, if anywhere.
-    pub fn times(&self) -> Option<&Times> {
-        self.times.as_ref()
-    }
-
-    /// What is known of the target.
-    pub fn facts(&self) -> &TargetFacts {
-        &self.facts
-    }
-
-    /// The optimisations that are on.
-    pub fn passes(&self) -> Passes {
-        self.passes
-    }
-
-    /// The optimisations of a function: none where code must not move ([`crate::lift::Lifted::returns_twice`]).
-    pub fn passes_for(&self, returns_twice: bool) -> Passes {
-        if returns_twice { Passes::NONE } else { self.passes }
-    }
-
-    /// The optimisations of a function's CLIF: none where there is too much of it for Cranelift's.
-    pub fn clif_passes_for(&self, work: &Work, returns_twice: bool) -> Passes {
-        let is_large = work.edges > work::MOST_EDGES || work.effort() == Effort::Unoptimised;
-        if is_large { Passes::NONE } else { self.passes_for(returns_twice) }
-    }
-
-    /// The platform at the border between BPF and native code.
-    pub fn platform(&self) -> Platform {
-        let triple = self.main.triple();
-        let flags = self.main.isa_flags();
-        Platform {
-            has_lse: flags.iter().any(|flag| flag.name == "has_lse" && flag.as_bool() == Some(true)),
-            call_conv: self.main.default_call_conv(),
-            architecture: triple.architecture,
-            is_windows: triple.operating_system == OperatingSystem::Windows,
-        }
-    }
-}
-
-/// Whether objects have a table of the addresses of names that others define, which code loads them from; calls by name
-/// are relative then, and own data too. On s390x Cranelift cannot ask the linker for such a table; on x86-64 it would ask
-/// for one for all data and all calls: 2 bytes and a load more for each.
-pub fn has_address_table(target: &Triple, placement: Placement) -> bool {
-    placement == Placement::Object
-        && match target.architecture {
-            Architecture::S390x => true,
-            Architecture::X86_64 => target.binary_format == BinaryFormat::Elf,
-            _ => false,
-        }
-}
-
-fn build(
-    config: &Config,
-    placement: Placement,
-    opt_level: OptLevel,
-    egraph: bool,
-) -> Result<OwnedTargetIsa, TargetError> {
-    let target = &config.target;
-    let mut flags = settings::builder();
-    let regalloc = match opt_level {
-        OptLevel::O0 => "single_pass",
-        OptLevel::O1 | OptLevel::O2 => "backtracking",
-    };
-    // s390x has no inline probes in Cranelift.
-    let probes = !matches!(target.architecture, Architecture::S390x);
-    let is_pic = placement == Placement::Object
-        && target.binary_format != BinaryFormat::Coff
-        && !(target.architecture == Architecture::X86_64 && has_address_table(target, placement));
-    let on_off = |on: bool| if on { "true" } else { "false" };
-    let settings = [
-        ("opt_level", if egraph { "speed" } else { "none" }),
-        ("regalloc_algorithm", regalloc),
-        ("is_pic", on_off(is_pic)),
-        ("use_colocated_libcalls", on_off(has_address_table(target, placement))),
-        ("enable_alias_analysis", "false"),
-        ("unwind_info", "true"),
-        ("machine_code_cfg_info", "true"),
-        ("enable_probestack", on_off(probes)),
-        ("probestack_strategy", "inline"),
-        ("enable_verifier", on_off(cfg!(debug_assertions))),
-    ];
-    let refused = |reason: String| TargetError::Settings { target: target.clone(), reason };
-    for (name, value) in settings {
-        flags.set(name, value).map_err(|error| refused(error.to_string()))?;
-    }
-    let mut builder = isa::lookup(target.clone()).map_err(|_| TargetError::Unsupported(target.clone()))?;
-    cpu::apply(config, &mut builder)?;
-    builder.finish(settings::Flags::new(flags)).map_err(|error| refused(error.to_string()))
 }

@@ -21,7 +21,7 @@ pub mod declarations;
 use std::collections::BTreeMap;
 
 use cranelift_codegen::ir::Signature;
-use cranelift_module::{Linkage, Module, ModuleError, ModuleResult};
+use cranelift_module::{Linkage, Module, ModuleResult};
 use target_lexicon::{Architecture, BinaryFormat};
 
 use crate::abi::libc::NLDBL;
@@ -36,6 +36,7 @@ use crate::program::names;
 use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
 use crate::resolution::Resolution;
 use crate::select::{Selection, Usage};
+use crate::warning::{Warning, WarningKind};
 use adapters::Adapters;
 
 /// Why a program cannot be declared.
@@ -54,13 +55,12 @@ pub enum DeclareError {
         source: AbiError,
     },
     /// The module refuses a name.
-    #[error("cannot declare `{name}`: {source}")]
+    #[error("cannot declare `{name}`: {reason}")]
     Module {
         /// The name.
         name: String,
-        /// Why.
-        #[source]
-        source: Box<ModuleError>,
+        /// The module's words.
+        reason: String,
     },
 }
 
@@ -75,7 +75,7 @@ pub fn declare(
     module: &mut dyn Module,
     platform: Platform,
     placement: Placement,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Declarations, DeclareError> {
     let triple = module.isa().triple();
     // Cranelift has no page-relative relocations for COFF on aarch64.
@@ -121,8 +121,8 @@ pub fn declare(
         labels,
     };
     let adapters = Adapters::declare(program, selection, &declarations, declarer.module, is_near);
-    declarations.adapters =
-        adapters.map_err(|source| DeclareError::Module { name: "adapters".to_owned(), source })?;
+    declarations.adapters = adapters
+        .map_err(|error| DeclareError::Module { name: "adapters".to_owned(), reason: error.to_string() })?;
     if has_table {
         declarations.addresses = declarer.addresses(selection, &declarations)?;
     }
@@ -146,12 +146,12 @@ struct Declarer<'a> {
     is_near: bool,
     /// Addresses of names are loaded from a table, and calls by name are relative.
     has_table: bool,
-    warnings: &'a mut Vec<String>,
+    warnings: &'a mut Vec<Warning>,
 }
 
 /// Adds the name to the module's error.
 fn named<T>(name: &str, result: ModuleResult<T>) -> Result<T, DeclareError> {
-    result.map_err(|source| DeclareError::Module { name: name.to_owned(), source: Box::new(source) })
+    result.map_err(|error| DeclareError::Module { name: name.to_owned(), reason: error.to_string() })
 }
 
 impl Declarer<'_> {
@@ -220,7 +220,7 @@ impl Declarer<'_> {
             {
                 if function.is_reachable_from_native() {
                     let what = "BTF does not say which struct it returns";
-                    self.warnings.push(format!("`{name}` is only callable from BPF code: {what}"));
+                    self.warn(format!("`{name}` is only callable from BPF code: {what}"));
                 }
                 raw
             }
@@ -228,7 +228,7 @@ impl Declarer<'_> {
                 let abi = match Abi::new(self.platform, prototype, graph.struct_result) {
                     Ok(abi) => abi,
                     Err(error) => {
-                        self.warnings.push(format!("`{name}` is only callable from BPF code: {error}"));
+                        self.warn(format!("`{name}` is only callable from BPF code: {error}"));
                         return raw;
                     }
                 };
@@ -240,11 +240,15 @@ impl Declarer<'_> {
         }
     }
 
+    fn warn(&mut self, text: String) {
+        self.warnings.push(Warning::new(WarningKind::Calls, text));
+    }
+
     fn warn_of_long_double(&mut self, name: &str, prototype: Option<&Prototype>) {
         if let Some((prototype, what)) =
             prototype.and_then(|prototype| Some((prototype, long_double::fault(prototype)?)))
         {
-            self.warnings.push(format!("`{name}` is declared as `{}`: {what}", prototype.declare(name)));
+            self.warn(format!("`{name}` is declared as `{}`: {what}", prototype.declare(name)));
         }
     }
 

@@ -291,7 +291,7 @@ pub enum Insn {
         dst: Reg,
         /// Address.
         base: Reg,
-        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        /// Added to the address: 16 bits, but where `crate::graph` knows better.
         offset: i32,
     },
     /// `*(uN *)(base + offset) = src`
@@ -300,7 +300,7 @@ pub enum Insn {
         size: Size,
         /// Address.
         base: Reg,
-        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        /// Added to the address: 16 bits, but where `crate::graph` knows better.
         offset: i32,
         /// Value.
         src: Operand,
@@ -315,7 +315,7 @@ pub enum Insn {
         fetch: bool,
         /// Address.
         base: Reg,
-        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        /// Added to the address: 16 bits, but where `crate::graph` knows better.
         offset: i32,
         /// Right operand.
         src: Reg,
@@ -326,7 +326,7 @@ pub enum Insn {
         width: Width,
         /// Address.
         base: Reg,
-        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        /// Added to the address: 16 bits, but where `crate::graph` knows better.
         offset: i32,
         /// New value, then the old one.
         src: Reg,
@@ -337,7 +337,7 @@ pub enum Insn {
         width: Width,
         /// Address.
         base: Reg,
-        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        /// Added to the address: 16 bits, but where `crate::graph` knows better.
         offset: i32,
         /// New value.
         src: Reg,
@@ -350,7 +350,7 @@ pub enum Insn {
         dst: Reg,
         /// Address.
         base: Reg,
-        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        /// Added to the address: 16 bits, but where `crate::graph` knows better.
         offset: i32,
     },
     /// `store_release(p, src)`
@@ -359,7 +359,7 @@ pub enum Insn {
         size: Size,
         /// Address.
         base: Reg,
-        /// Added to the address: 16 bits, but where [`crate::graph`] knows better.
+        /// Added to the address: 16 bits, but where `crate::graph` knows better.
         offset: i32,
         /// Value.
         src: Reg,

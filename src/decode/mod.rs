@@ -2,7 +2,7 @@
 //!
 //! Owns the instruction set: its type ([`insn`]), its opcode table ([`opcode`]), its text (`text.rs`). Comes in: the
 //! 8-byte slots of a code section. Goes out: instructions, or a [`DecodeError`] that says which field is wrong.
-//! Relocations are not looked at here; [`crate::graph`] joins them with the instructions.
+//! Relocations are not looked at here; `crate::graph` joins them with the instructions.
 //!
 //! The rule: a field that an instruction does not use must be zero (RFC 9669 section 3.1); a shift's immediate may
 //! be anything, since shifts mask it; `callx` has its register in `dst` (clang 19 and later) or in `imm` (clang 14

@@ -27,6 +27,7 @@ use super::EmitError;
 use super::relocate::{Writer, endianness, fixed_place};
 use crate::codegen::CompiledFunction;
 use crate::program::{self, Binding, Function, Line, Program};
+use crate::warning::{Warning, WarningKind};
 
 /// The folder that relative file names start from: the debugger's.
 const COMPILATION_DIRECTORY: &str = ".";
@@ -199,9 +200,10 @@ impl UnitBuilder {
 }
 
 /// The warning for a program without lines, where they are wanted.
-pub(crate) fn missing_lines(program: &Program) -> Option<String> {
+pub(crate) fn missing_lines(program: &Program) -> Option<Warning> {
     let has_none = program.code.iter().all(|(_, code)| code.lines.is_empty());
-    has_none.then(|| "there are no source lines to keep: compile the objects with -g".to_owned())
+    let text = "there are no source lines to keep: compile the objects with -g";
+    has_none.then(|| Warning::new(WarningKind::Lines, text))
 }
 
 /// The names and bytes of the sections, for functions at these addresses; none if no function has lines.

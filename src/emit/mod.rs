@@ -21,16 +21,25 @@ mod object;
 mod profile;
 mod relocate;
 mod synthetic;
-mod translation;
+pub(crate) mod translation;
 pub(crate) mod unwind;
 
-pub use define::define;
-pub use object::object;
-pub use translation::{Declared, Purpose, Translation, declared, translate};
+pub(crate) use define::define;
+#[cfg(feature = "cache")]
+pub use object::object_with_cache;
+pub use object::{Object, object};
+pub use translation::Purpose;
+#[cfg(feature = "compare")]
+pub(crate) use translation::{Declared, declared, translate};
 
-use crate::codegen::CompileError;
+pub use crate::abi::AbiError;
+pub use crate::codegen::CompileError;
+pub use crate::declare::DeclareError;
+pub use crate::graph::GraphError;
+pub use crate::lift::LiftError;
+pub use crate::select::entry::EntryPoints;
+
 use crate::config::TargetError;
-use crate::declare::DeclareError;
 
 /// Why a program cannot be emitted.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +88,7 @@ pub enum EmitError {
 /// # Errors
 ///
 /// [`EmitError::Endianness`] if not.
-pub fn check_endianness(
+pub(crate) fn check_endianness(
     program: &crate::program::Program,
     triple: &target_lexicon::Triple,
 ) -> Result<(), EmitError> {

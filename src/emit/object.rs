@@ -23,6 +23,7 @@ use object::{SymbolFlags, SymbolKind, SymbolScope};
 
 use super::translation::{Purpose, Translation, translate};
 use super::{EmitError, debug, define, groups, profile, unwind};
+use crate::cache::Cache;
 use crate::codegen::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
 use crate::lift::{Declarations, Imported};
@@ -30,32 +31,57 @@ use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
 use crate::select::entry::EntryPoints;
 use crate::times::{Phase, time};
+use crate::warning::Warning;
 
-/// Translates a program into an object; `name` is the file name that its symbol table gives, and warnings are
-/// added to `warnings`.
+/// A native object.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Object {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What is odd about the program; what was odd when it was read is in [`Program::warnings`].
+    pub warnings: Vec<Warning>,
+}
+
+/// Translates a program into an object; `name` is the file name that its symbol table gives.
 ///
 /// # Errors
 ///
 /// [`EmitError`] when a function cannot be translated.
-pub fn object(
+pub fn object(program: &Program, config: &Config, purpose: Purpose, name: &str) -> Result<Object, EmitError> {
+    translated(program, config, purpose, name, None)
+}
+
+/// As [`object()`], with functions from a cache where it has the program, and put there where it has not.
+///
+/// # Errors
+///
+/// As [`object()`].
+#[cfg(feature = "cache")]
+pub fn object_with_cache(
     program: &Program,
     config: &Config,
     purpose: Purpose,
     name: &str,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<u8>, EmitError> {
-    let translation = translate(program, config, purpose, name, Keep::Code, warnings)?;
-    time(config.times.as_ref(), Phase::Emit, || write(program, config, translation, warnings))
+    cache: &Cache,
+) -> Result<Object, EmitError> {
+    translated(program, config, purpose, name, Some(cache))
+}
+
+fn translated(
+    program: &Program,
+    config: &Config,
+    purpose: Purpose,
+    name: &str,
+    cache: Option<&Cache>,
+) -> Result<Object, EmitError> {
+    let translation = translate(program, config, purpose, name, Keep::Code, cache)?;
+    time(config.times.as_ref(), Phase::Emit, || write(program, config, translation))
 }
 
 /// Writes what was translated.
-fn write(
-    program: &Program,
-    config: &Config,
-    translation: Translation,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<u8>, EmitError> {
-    let Translation { generators, declarations, functions, mut module, entry, .. } = translation;
+fn write(program: &Program, config: &Config, translation: Translation) -> Result<Object, EmitError> {
+    let Translation { generators, declarations, functions, mut module, entry, mut warnings, .. } = translation;
     define(program, &declarations, &functions, &mut module, Placement::Object)?;
     let mut product = module.finish();
     if let object::FileFlags::MachO { flags } = &mut product.object.flags {
@@ -70,7 +96,8 @@ fn write(
         warnings.extend(debug::missing_lines(program));
         debug::write(program, &functions, &*generators.main, &mut product)?;
     }
-    product.emit().map_err(|error| EmitError::Write(error.to_string()))
+    let bytes = product.emit().map_err(|error| EmitError::Write(error.to_string()))?;
+    Ok(Object { bytes, warnings })
 }
 
 /// Names the local symbols, and adds those that other objects may use.

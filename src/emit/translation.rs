@@ -6,7 +6,7 @@ use cranelift_object::{ObjectBuilder, ObjectModule};
 use target_lexicon::BinaryFormat;
 
 use super::{EmitError, adapters, check_endianness, groups, synthetic};
-use crate::cache;
+use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
 use crate::declare::declare;
@@ -17,6 +17,7 @@ use crate::resolution::Resolution;
 use crate::select::entry::EntryPoints;
 use crate::select::{Selection, select};
 use crate::times::{Phase, time};
+use crate::warning::{Warning, WarningKind};
 
 /// What an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Translation {
     pub module: ObjectModule,
     /// Where the program starts.
     pub entry: EntryPoints,
+    /// What is odd about the program.
+    pub warnings: Vec<Warning>,
 }
 
 /// A program whose names are declared for an object, before anything is lifted.
@@ -59,26 +62,22 @@ pub struct Declared {
     pub module: ObjectModule,
     /// Where the program starts.
     pub entry: EntryPoints,
+    /// What is odd about the program.
+    pub warnings: Vec<Warning>,
 }
 
-/// Declares the names of a program for an object; `name` and `warnings` as for [`translate`].
+/// Declares the names of a program for an object; `name` as for [`translate`].
 ///
 /// # Errors
 ///
 /// [`EmitError`] when a function cannot be decoded, or a name not be declared.
-pub fn declared(
-    program: &Program,
-    config: &Config,
-    purpose: Purpose,
-    name: &str,
-    warnings: &mut Vec<String>,
-) -> Result<Declared, EmitError> {
-    check_endianness(program, &config.target)?;
+pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str) -> Result<Declared, EmitError> {
+    check_endianness(program, config.target.triple())?;
     let generators = CodeGenerators::new(config, Placement::Object)?;
     let pool = codegen::thread_pool(config.threads)?;
     let builder = ObjectBuilder::new(generators.main.clone(), name, cranelift_module::default_libcall_names());
     let mut builder = builder.map_err(|error| EmitError::Write(error.to_string()))?;
-    builder.per_function_section(groups::has_groups(program, &config.target));
+    builder.per_function_section(groups::has_groups(program, config.target.triple()));
     let mut module = ObjectModule::new(builder);
     let unverified = match purpose {
         Purpose::Relocatable => Unverified::Trap,
@@ -86,28 +85,31 @@ pub fn declared(
     };
     let graphs = || pool.install(|| codegen::each_graph(program, unverified));
     let graphs = time(generators.times(), Phase::Graph, graphs);
+    let mut warnings = Vec::new();
     let refused = graphs.iter().flatten().flat_map(|graph| &graph.refused);
-    warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
+    warnings.extend(
+        refused.map(|error| Warning::new(WarningKind::Refused, format!("{error}; it traps when it is reached"))),
+    );
     let entry = match purpose {
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
     let (selection, declarations) = time(generators.times(), Phase::Declare, || -> Result<_, EmitError> {
-        let is_library = purpose == Purpose::SharedLibrary && config.target.binary_format == BinaryFormat::Elf;
+        let is_library =
+            purpose == Purpose::SharedLibrary && config.target.triple().binary_format == BinaryFormat::Elf;
         let resolution =
             if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
         let selection = select(program, graphs, entry.roots().as_deref(), resolution);
         let selection = selection.map_err(CompileError::from)?;
         warnings.extend(graph::runs_out(program, &selection.graphs));
         let platform = generators.platform();
-        let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
+        let declarations = declare(program, &selection, &mut module, platform, Placement::Object, &mut warnings)?;
         Ok((selection, declarations))
     })?;
-    Ok(Declared { generators, pool, selection, declarations, module, entry })
+    Ok(Declared { generators, pool, selection, declarations, module, entry, warnings })
 }
 
-/// Compiles a program for an object; `name` is the file name that its symbol table gives, and warnings are added
-/// to `warnings`.
+/// Compiles a program for an object, or finds it in a cache; `name` is the file name that its symbol table gives.
 ///
 /// # Errors
 ///
@@ -118,14 +120,13 @@ pub fn translate(
     purpose: Purpose,
     name: &str,
     keep: Keep,
-    warnings: &mut Vec<String>,
+    cache: Option<&Cache>,
 ) -> Result<Translation, EmitError> {
-    let Declared { generators, pool, selection, declarations, mut module, entry } =
-        declared(program, config, purpose, name, warnings)?;
+    let Declared { generators, pool, selection, declarations, mut module, entry, mut warnings } =
+        declared(program, config, purpose, name)?;
     let mut functions = pool.install(|| {
         let purpose = cache::Purpose { placement: Placement::Object, keep };
-        let cache = config.cache.as_ref();
-        cache::functions(cache, purpose, program, &selection, &declarations, &generators, warnings)
+        cache::functions(cache, purpose, program, &selection, &declarations, &generators, &mut warnings)
     })?;
     let adapters = || pool.install(|| adapters::functions(&declarations, &generators));
     functions.extend(time(generators.times(), Phase::Assemble, adapters)?);
@@ -135,5 +136,5 @@ pub fn translate(
     if purpose != Purpose::Relocatable {
         functions.extend(synthetic::print(&declarations, &generators, &mut module)?);
     }
-    Ok(Translation { generators, selection, declarations, functions, module, entry })
+    Ok(Translation { generators, selection, declarations, functions, module, entry, warnings })
 }

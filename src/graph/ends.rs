@@ -11,10 +11,12 @@ use super::model::{Edge, Graph, Terminator};
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::program::Program;
+use crate::warning::{Warning, WarningKind};
 
 /// What is to be said of the functions that control runs out of.
-pub fn runs_out<'a>(program: &'a Program, graphs: &'a [Graph]) -> impl Iterator<Item = String> + 'a {
-    graphs.iter().flat_map(|graph| of_graph(program, graph))
+pub fn runs_out<'a>(program: &'a Program, graphs: &'a [Graph]) -> impl Iterator<Item = Warning> + 'a {
+    let texts = graphs.iter().flat_map(|graph| of_graph(program, graph));
+    texts.map(|text| Warning::new(WarningKind::Control, text))
 }
 
 fn of_graph<'a>(program: &'a Program, graph: &'a Graph) -> impl Iterator<Item = String> + 'a {

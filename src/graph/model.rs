@@ -23,12 +23,12 @@ pub struct Graph {
     /// The blocks that control can reach, in code order; the first is the entry.
     pub blocks: Vec<Block>,
     /// Registers that the function may read before it writes them: r1 to r5 are its parameters. A call of another
-    /// function counts as reading all, until [`super::find_parameters`] has looked at that.
+    /// function counts as reading all, until `find_parameters` has looked at that.
     pub live_in: RegSet,
     /// Registers that it reads for certain before it writes them: by an instruction, and, once
-    /// [`super::find_surely_read`] has looked at its calls, by a function of the program that it passes them on to.
+    /// `find_surely_read` has looked at its calls, by a function of the program that it passes them on to.
     pub surely_read: RegSet,
-    /// What of r0 and r2 somebody may read after it: r0, until [`super::find_results`] has looked at its callers.
+    /// What of r0 and r2 somebody may read after it: r0, until `find_results` has looked at its callers.
     pub returned: RegSet,
     /// Byte offsets of calls of what is no function of the program after which r2 is read, in order.
     pub second_results: Vec<u64>,

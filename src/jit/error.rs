@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::module::FunctionError;
 use crate::codegen::CompileError;
 use crate::config::TargetError;
 use crate::declare::DeclareError;
@@ -112,6 +113,9 @@ pub enum LoadError {
         /// The system's message.
         reason: String,
     },
+    /// There is no such root.
+    #[error(transparent)]
+    Root(#[from] FunctionError),
     /// The names for `perf` cannot be written.
     #[error("cannot write the names of functions to `{}` for perf: {source}", path.display())]
     PerfMap {

@@ -41,6 +41,7 @@ mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
+use target_lexicon::Triple;
 
 use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
@@ -57,7 +58,7 @@ use observers::{Observation, observe};
 
 pub use error::{LinkerError, LoadError, MismatchedSymbol, Unresolved};
 pub use linker::Linker;
-pub use module::{FunctionError, Module, TypedFunction};
+pub use module::{FunctionError, Module, OwnedFunction, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
 
 pub use crate::select::undefined::MissingSymbol;
@@ -78,13 +79,19 @@ impl Jit {
     /// [`LoadError::NotHost`] when the configuration's target is not this machine; [`LoadError::Emit`] when its
     /// processor is not known, or its threads cannot be started.
     pub fn new(config: &Config) -> Result<Jit, LoadError> {
-        let host = target_lexicon::Triple::host();
-        if config.target.architecture != host.architecture || config.target.binary_format != host.binary_format {
-            return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
+        let (host, target) = (Triple::host(), config.target.triple());
+        if target.architecture != host.architecture || target.binary_format != host.binary_format {
+            return Err(LoadError::NotHost { target: target.to_string(), host: host.to_string() });
         }
         let generators = CodeGenerators::new(config, Placement::Memory)?;
-        let (pool, cache) = (codegen::thread_pool(config.threads)?, config.cache.clone());
-        Ok(Jit { generators, pool, cache, observation: Observation::of(config) })
+        let pool = codegen::thread_pool(config.threads)?;
+        Ok(Jit { generators, pool, cache: None, observation: Observation::of(config) })
+    }
+
+    /// As it is, but with a cache: a program that is in it is not compiled again, and one that is not is put there.
+    #[cfg(feature = "cache")]
+    pub fn with_cache(self, cache: Cache) -> Jit {
+        Jit { cache: Some(cache), ..self }
     }
 
     /// Translates a program. Nothing of it runs yet: its constructors run before the first function is handed out
@@ -102,16 +109,33 @@ impl Jit {
     /// As [`Self::load`], but only the functions and data that these functions reach, its constructors and its
     /// destructors: what else the program calls need not be there.
     ///
+    /// ```
+    /// use bpf2native::{Config, Jit, Linker, Program};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let program = Program::from_files(["fixtures/plugins/rotate.o"])?;
+    /// // Other functions of it call the host, and are left out.
+    /// let module = Jit::new(&Config::new())?.load_reachable(&program, &Linker::new(), ["plugin_name"])?;
+    /// assert!(module.function_address("plugin_name").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`Self::load`].
-    pub fn load_reachable(
+    /// As [`Self::load`], and [`LoadError::Root`] for a name that no function has which native code can find.
+    pub fn load_reachable<R: AsRef<str>>(
         &self,
         program: &Program,
         linker: &Linker,
-        roots: &[FunctionId],
+        roots: impl IntoIterator<Item = R>,
     ) -> Result<Module, LoadError> {
-        self.load_roots(program, linker, Some(roots))
+        let root = |name: R| {
+            let name = name.as_ref();
+            program.function_named(name).ok_or_else(|| FunctionError::of_name(program, name))
+        };
+        let roots = roots.into_iter().map(root).collect::<Result<Vec<FunctionId>, FunctionError>>()?;
+        self.load_roots(program, linker, Some(&roots))
     }
 
     fn load_roots(
@@ -179,7 +203,6 @@ impl Jit {
                 return Err(error);
             }
         };
-        let loaded = Module::new(program, module, declarations, observed, warnings);
-        Ok(loaded.keep(linker, dso_handle))
+        Ok(Module::new(program, module, declarations, observed, warnings, linker, dso_handle))
     }
 }

@@ -17,6 +17,7 @@ use super::process;
 use crate::btf::Prototype;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
+use crate::warning::Warning;
 
 /// Why a function cannot be got from a module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +56,26 @@ pub enum FunctionError {
     },
 }
 
+impl FunctionError {
+    /// Why a program has no function of this name that native code can find.
+    pub(super) fn of_name(program: &Program, name: &str) -> FunctionError {
+        let functions: BTreeSet<String> =
+            program.functions.iter().flat_map(|(_, function)| visible_names(function)).collect();
+        FunctionError::of_absent(name, &static_names(program), functions)
+    }
+
+    fn of_absent(
+        name: &str,
+        statics: &BTreeSet<String>,
+        functions: impl IntoIterator<Item = String>,
+    ) -> FunctionError {
+        if statics.contains(name) {
+            return FunctionError::Static(name.to_owned());
+        }
+        FunctionError::Missing { name: name.to_owned(), functions: functions.into_iter().collect() }
+    }
+}
+
 /// The functions that can be asked for.
 fn known(functions: &[String]) -> String {
     if functions.is_empty() { "it has none".to_owned() } else { format!("it has `{}`", functions.join("`, `")) }
@@ -66,12 +87,17 @@ struct Entry {
     prototype: Option<Arc<Prototype>>,
 }
 
-/// A program in memory. Dropping it runs the program's destructors, if its constructors have run, and frees the
-/// memory: addresses of its functions and data must not be used any more, nor may handlers stay registered that are
+/// A program in memory. Dropping it, and all functions that own a part in it ([`Module::func_owned`]), runs the program's
+/// destructors, if its constructors have run, and frees the memory: addresses of its functions and data must not be used any more, nor may handlers stay registered that are
 /// functions of it (as with `atexit`, `signal` or a thread of the program's own).
 ///
 /// It may be used and dropped in any thread.
 pub struct Module {
+    loaded: Arc<Loaded>,
+}
+
+/// What is in memory, shared by a module and the functions that own a part in it.
+struct Loaded {
     /// Only taken by `drop`.
     module: Option<JITModule>,
     functions: BTreeMap<String, Entry>,
@@ -85,14 +111,14 @@ pub struct Module {
     observed: Option<Observed>,
     /// Dropped before the memory: what is registered with it runs then.
     dso_handle: Option<DsoHandle>,
-    libraries: Vec<Arc<libloading::Library>>,
-    warnings: Vec<String>,
+    _libraries: Vec<Arc<libloading::Library>>,
+    warnings: Vec<Warning>,
 }
 
 // SAFETY: once finished, the code and the tables never change; the Cranelift module is not touched again until it is
 // dropped. Whether the program's own functions may be called from several threads is for the caller to know, who
 // promises it with each `unsafe` call of `func`.
-unsafe impl Sync for Module {}
+unsafe impl Sync for Loaded {}
 
 impl Module {
     pub(super) fn new(
@@ -100,7 +126,10 @@ impl Module {
         module: JITModule,
         declarations: Declarations,
         observed: Observed,
-        warnings: Vec<String>,
+        warnings: Vec<Warning>,
+        // Kept open, and valid, as long as the module lives.
+        linker: &Linker,
+        dso_handle: DsoHandle,
     ) -> Module {
         let address = |id| module.get_finalized_function(id) as usize;
         let mut functions = BTreeMap::new();
@@ -134,7 +163,7 @@ impl Module {
             _ => None,
         });
         destructors.reverse();
-        Module {
+        let loaded = Loaded {
             module: Some(module),
             functions,
             statics: static_names(program),
@@ -144,27 +173,21 @@ impl Module {
             initialised: Once::new(),
             finalised: Once::new(),
             observed: Some(observed),
-            dso_handle: None,
-            libraries: Vec::new(),
+            dso_handle: Some(dso_handle),
+            _libraries: linker.libraries().to_vec(),
             warnings,
-        }
-    }
-
-    /// Keeps the linker's libraries open, and the module's dso handle alive, as long as the module lives.
-    pub(super) fn keep(mut self, linker: &Linker, dso_handle: DsoHandle) -> Module {
-        self.dso_handle = Some(dso_handle);
-        self.libraries = linker.libraries().to_vec();
-        self
+        };
+        Module { loaded: Arc::new(loaded) }
     }
 
     /// The warnings of the translation.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn warnings(&self) -> &[Warning] {
+        &self.loaded.warnings
     }
 
     /// The names of the functions that can be called, sorted.
     pub fn function_names(&self) -> impl Iterator<Item = &str> {
-        self.functions.keys().map(String::as_str)
+        self.loaded.functions.keys().map(String::as_str)
     }
 
     /// Runs the program's constructors, unless they have run. If another thread runs them just now, waits until they
@@ -178,7 +201,7 @@ impl Module {
     ///
     /// The program's code runs: its author must be trusted as that of any native library.
     pub unsafe fn initialise(&self) {
-        if self.initialised.is_completed() {
+        if self.loaded.initialised.is_completed() {
             return;
         }
         let (count, arguments, environment) = process::arguments();
@@ -203,8 +226,8 @@ impl Module {
         environment: *const *const c_char,
     ) {
         let arguments = (count, arguments as u64, environment as u64);
-        self.initialised.call_once(|| {
-            for &constructor in &self.constructors {
+        self.loaded.initialised.call_once(|| {
+            for &constructor in &self.loaded.constructors {
                 // SAFETY: the address is a function of this module; the caller vouches for what it does.
                 unsafe { arguments.call::<()>(constructor as *const u8) }
             }
@@ -218,14 +241,8 @@ impl Module {
     ///
     /// As [`Self::initialise`].
     pub unsafe fn finalise(&self) {
-        if self.initialised.is_completed() {
-            self.finalised.call_once(|| {
-                for &destructor in &self.destructors {
-                    // SAFETY: the address is a function of this module; the caller vouches for what it does.
-                    unsafe { ().call::<()>(destructor as *const u8) }
-                }
-            });
-        }
+        // SAFETY: as the caller says.
+        unsafe { self.loaded.finalise() }
     }
 
     /// The function of this name, as one that takes `A` and returns `R`. Its type is checked once, here, where the
@@ -248,7 +265,7 @@ impl Module {
         &self,
         name: &str,
     ) -> Result<TypedFunction<'_, A, R>, FunctionError> {
-        let entry = self.functions.get(name).ok_or_else(|| self.missing(name))?;
+        let entry = self.loaded.functions.get(name).ok_or_else(|| self.missing(name))?;
         let signature = NativeSignature { parameters: A::types(), result: R::TYPE };
         let wanted = || signature.declare(name);
         match &entry.prototype {
@@ -266,22 +283,87 @@ impl Module {
         Ok(TypedFunction { address: entry.address as *const u8, module: PhantomData, signature: PhantomData })
     }
 
+    /// As [`Self::func`], as a function that keeps the module: it can be in a struct beside it, or outlive it.
+    ///
+    /// ```
+    /// use bpf2native::jit::OwnedFunction;
+    /// use bpf2native::{Config, Jit, Linker, Module, Program};
+    ///
+    /// struct Plugin {
+    ///     module: Module,
+    ///     answer: OwnedFunction<(u64,), u64>,
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // r0 = r1; r0 += 1; exit
+    /// let code = [
+    ///     [0xbf, 0x10, 0, 0, 0, 0, 0, 0],
+    ///     [0x07, 0, 0, 0, 1, 0, 0, 0],
+    ///     [0x95, 0, 0, 0, 0, 0, 0, 0],
+    /// ];
+    /// let program = Program::from_instructions("answer", code.as_flattened())?;
+    /// let module = Jit::new(&Config::new())?.load(&program, &Linker::new())?;
+    /// // SAFETY: the function takes a number and returns one.
+    /// let answer = unsafe { module.func_owned("main")? };
+    /// let plugin = Plugin { module, answer };
+    /// assert_eq!(plugin.answer.call((41,)), 42);
+    /// assert!(plugin.module.warnings().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::func`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::initialise`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::func`].
+    pub unsafe fn func_owned<A: Arguments, R: NativeValue>(
+        &self,
+        name: &str,
+    ) -> Result<OwnedFunction<A, R>, FunctionError> {
+        // SAFETY: as the caller says.
+        let function = unsafe { self.func::<A, R>(name)? };
+        let function = TypedFunction { address: function.address, module: PhantomData, signature: PhantomData };
+        Ok(OwnedFunction { function, _loaded: self.loaded.clone() })
+    }
+
     fn missing(&self, name: &str) -> FunctionError {
-        if self.statics.contains(name) {
-            return FunctionError::Static(name.to_owned());
-        }
-        FunctionError::Missing { name: name.to_owned(), functions: self.functions.keys().cloned().collect() }
+        FunctionError::of_absent(name, &self.loaded.statics, self.loaded.functions.keys().cloned())
     }
 
     /// The address of a function, for native code that wants a pointer. It is good as long as the module lives. The
     /// program's constructors may not have run yet ([`Self::initialise`]).
     pub fn function_address(&self, name: &str) -> Option<*const c_void> {
-        self.functions.get(name).map(|entry| entry.address as *const c_void)
+        self.loaded.functions.get(name).map(|entry| entry.address as *const c_void)
     }
 
     /// The address of global data. It is good as long as the module lives.
     pub fn data_address(&self, name: &str) -> Option<*mut c_void> {
-        self.data.get(name).map(|&address| address as *mut c_void)
+        self.loaded.data.get(name).map(|&address| address as *mut c_void)
+    }
+}
+
+impl Loaded {
+    /// Runs the destructors, if the constructors have run and they have not.
+    ///
+    /// # Safety
+    ///
+    /// As [`Module::finalise`].
+    unsafe fn finalise(&self) {
+        if self.initialised.is_completed() {
+            self.finalised.call_once(|| {
+                for &destructor in &self.destructors {
+                    // SAFETY: the address is a function of this module; the caller vouches for what it does.
+                    unsafe { ().call::<()>(destructor as *const u8) }
+                }
+            });
+        }
     }
 }
 
@@ -307,14 +389,14 @@ fn read_pointers((start, size): (*const u8, usize)) -> Vec<usize> {
         .collect()
 }
 
-impl Drop for Module {
+impl Drop for Loaded {
     fn drop(&mut self) {
         // SAFETY: whoever ran the constructors has vouched for the program.
         unsafe { self.finalise() };
         self.dso_handle = None;
         self.observed = None;
         if let Some(module) = self.module.take() {
-            // SAFETY: typed functions borrow the module, so none is left; raw addresses are documented to be good
+            // SAFETY: typed functions borrow the module, or have a part in it, so none is left; raw addresses are documented to be good
             // only as long as it lives.
             unsafe { module.free_memory() }
         }
@@ -348,5 +430,28 @@ impl<A: Arguments, R: NativeValue> TypedFunction<'_, A, R> {
     /// Its address, as a C function pointer. It is good as long as the module lives.
     pub fn address(&self) -> *const c_void {
         self.address.cast()
+    }
+}
+
+/// A function of a loaded program that keeps the program in memory ([`Module::func_owned`]).
+#[derive(Clone)]
+pub struct OwnedFunction<A, R> {
+    function: TypedFunction<'static, A, R>,
+    _loaded: Arc<Loaded>,
+}
+
+impl<A: Arguments, R: NativeValue> OwnedFunction<A, R> {
+    /// Calls the function.
+    ///
+    /// # Panics
+    ///
+    /// As [`TypedFunction::call`].
+    pub fn call(&self, arguments: A) -> R {
+        self.function.call(arguments)
+    }
+
+    /// Its address, as a C function pointer. It is good as long as this is there.
+    pub fn address(&self) -> *const c_void {
+        self.function.address()
     }
 }

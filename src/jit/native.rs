@@ -174,9 +174,14 @@ unsafe impl<T> NativeValue for *mut T {
     const TYPE: NativeType = NativeType::Pointer;
 }
 
+/// Who else could say of a type that it is called so would be believed: nobody else can.
+mod sealed {
+    pub trait Sealed {}
+}
+
 /// A native function that can be registered: `extern "C" fn(...) -> ...`, `extern "C-unwind" fn(...) -> ...`, whose
 /// panics pass through the program, and their `unsafe` forms.
-pub trait NativeFunction: Copy {
+pub trait NativeFunction: Copy + sealed::Sealed {
     /// Its address.
     fn address(self) -> *const c_void;
     /// Its C type.
@@ -184,7 +189,7 @@ pub trait NativeFunction: Copy {
 }
 
 /// The arguments of a call: a tuple of native values.
-pub trait Arguments: Copy {
+pub trait Arguments: Copy + sealed::Sealed {
     /// Their C types.
     fn types() -> Vec<NativeType>;
 
@@ -198,6 +203,8 @@ pub trait Arguments: Copy {
 
 macro_rules! native_function {
     ($kind:ty, $($name:ident)*) => {
+        impl<R: NativeValue, $($name: NativeValue),*> sealed::Sealed for $kind {}
+
         impl<R: NativeValue, $($name: NativeValue),*> NativeFunction for $kind {
             fn address(self) -> *const c_void {
                 self as *const c_void
@@ -216,6 +223,8 @@ macro_rules! arities {
         native_function!(unsafe extern "C" fn($($name),*) -> R, $($name)*);
         native_function!(extern "C-unwind" fn($($name),*) -> R, $($name)*);
         native_function!(unsafe extern "C-unwind" fn($($name),*) -> R, $($name)*);
+
+        impl<$($name: NativeValue),*> sealed::Sealed for ($($name,)*) {}
 
         impl<$($name: NativeValue),*> Arguments for ($($name,)*) {
             fn types() -> Vec<NativeType> {

@@ -13,6 +13,7 @@ use crate::abi::libcalls;
 use crate::program::{Import, Program};
 use crate::select::undefined::{self, MissingSymbol};
 use crate::select::{Selection, Usage};
+use crate::warning::{Warning, WarningKind};
 
 /// The address of every undefined symbol of `program`; `warnings` gets names that are registered in vain.
 ///
@@ -23,7 +24,7 @@ pub(super) fn resolve(
     linker: &Linker,
     program: &Program,
     selection: &Selection,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<BTreeMap<String, usize>, Unresolved> {
     let mut resolved = BTreeMap::new();
     let mut unresolved = Unresolved { missing: Vec::new(), mismatched: Vec::new() };
@@ -70,7 +71,8 @@ pub(super) fn resolve(
     for (name, _) in linker.registered() {
         let is_data = || program.symbols.iter().any(|(_, symbol)| symbol.name == name);
         if program.function_named(name).is_some() || is_data() {
-            warnings.push(format!("`{name}` is registered, and the program has its own, which it uses"));
+            let text = format!("`{name}` is registered, and the program has its own, which it uses");
+            warnings.push(Warning::new(WarningKind::Registered, text));
         }
     }
     if unresolved.missing.is_empty() && unresolved.mismatched.is_empty() { Ok(resolved) } else { Err(unresolved) }

@@ -20,6 +20,7 @@ use crate::btf::{CType, Prototype};
 use crate::lift::variadic;
 use crate::program::{Import, ImportId, Program, PrototypeSource, Target};
 use crate::select::Selection;
+use crate::warning::{Warning, WarningKind};
 
 /// The program, with the types of this process.
 pub(super) fn of<'a>(program: &'a Program, linker: &Linker) -> Cow<'a, Program> {
@@ -38,7 +39,7 @@ pub(super) fn of<'a>(program: &'a Program, linker: &Linker) -> Cow<'a, Program> 
 
 /// The warnings for calls that may pass floating-point numbers for the `...` of a function with libc's name and type that is
 /// not libc's: it has no form that takes a `va_list`.
-pub(super) fn without_form(program: &Program, selection: &Selection) -> Vec<String> {
+pub(super) fn without_form(program: &Program, selection: &Selection) -> Vec<Warning> {
     let mut names = BTreeSet::new();
     for graph in &selection.graphs {
         for block in &graph.blocks {
@@ -57,10 +58,11 @@ pub(super) fn without_form(program: &Program, selection: &Selection) -> Vec<Stri
         }
     }
     let warning = |(name, form): (&String, &str)| {
-        format!(
+        let text = format!(
             "`{name}` is not libc's, and whoever defines it has no `{form}`: floating-point numbers after the `...` are \
              passed to it as integers"
-        )
+        );
+        Warning::new(WarningKind::Calls, text)
     };
     names.into_iter().map(warning).collect()
 }

@@ -46,8 +46,8 @@ use crate::times::{Phase, time};
 
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
+use lifter::TRAP_OUTSIDE;
 use lifter::{ComparisonResults, Lifter, Plans, References};
-pub use lifter::{TRAP_NO_CALLEE, TRAP_NO_LABEL, TRAP_OUTSIDE, TRAP_POISONED};
 pub use pointers::note_of;
 
 pub use crate::declare::declarations::{

@@ -17,6 +17,7 @@ use crate::btf::core::{CoreError, Relocator};
 use crate::btf::{Btf, BtfError, BtfExt, TypeId};
 use crate::program::prefix::{PrefixMap, mapped};
 use crate::program::{CodeSectionId, Id, Line, Program};
+use crate::warning::{Warning, WarningKind};
 
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
@@ -102,8 +103,8 @@ fn relocate(
             continue;
         }
         let Some(section) = *section else {
-            let warning = format!("{file}: several sections `{name}`: their CO-RE relocations are not applied");
-            program.warnings.push(warning);
+            let text = format!("{file}: several sections `{name}`: their CO-RE relocations are not applied");
+            program.warnings.push(Warning::new(WarningKind::Types, text));
             continue;
         };
         let relocator = match &mut relocator {
@@ -111,7 +112,8 @@ fn relocate(
             none => none.insert(Relocator::new(&types.btf, target)?),
         };
         let warnings = relocator.relocate(name, records, &mut program.code[section].bytes)?;
-        program.warnings.extend(warnings.into_iter().map(|warning| format!("{file}: {warning}")));
+        let warning = |warning| Warning::new(WarningKind::Types, format!("{file}: {warning}"));
+        program.warnings.extend(warnings.into_iter().map(warning));
     }
     Ok(())
 }

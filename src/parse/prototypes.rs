@@ -36,6 +36,7 @@ use super::object::Object;
 use crate::abi::libc;
 use crate::btf::{Btf, BtfError, CType, Kind, Linkage, Prototype, Prototypes, Symbol, SymbolKind, TypeId};
 use crate::program::{FileId, Function, FunctionId, Id, Import, ImportId, ImportKind, Program, PrototypeSource};
+use crate::warning::{Warning, WarningKind};
 
 /// By object and name of a function, the symbol of `bpf2native.h` that calls it.
 type ArrayCalls<'a> = HashMap<(usize, &'a str), &'a str>;
@@ -118,7 +119,8 @@ pub(super) fn add(objects: &[Object<'_>], types: &Types, program: &mut Program) 
         let said = described.get(&program.code[function.section].file).and_then(|of| of.get(&function.name));
         let vector = settle_function(function, failed, said);
         if let (Some(what), true) = (vector, function.is_reachable_from_native()) {
-            program.warnings.push(format!("`{}` is only callable from BPF code: {what}", function.name));
+            let text = format!("`{}` is only callable from BPF code: {what}", function.name);
+            program.warnings.push(Warning::new(WarningKind::Calls, text));
         }
     }
     for (id, doubt) in imports {
@@ -129,10 +131,11 @@ pub(super) fn add(objects: &[Object<'_>], types: &Types, program: &mut Program) 
             add_table(import, &mut program.warnings);
         }
         if let (Some((file, what)), None) = (failed, &import.prototype) {
-            program.warnings.push(format!(
+            let text = format!(
                 "{}: the type of `{}` cannot be called natively: {what}; its registers are passed as they are",
                 program.files[file], import.name
-            ));
+            );
+            program.warnings.push(Warning::new(WarningKind::Types, text));
         }
     }
 }
@@ -370,7 +373,7 @@ fn named_as(whole: &Prototype, names: &Prototype) -> Arc<Prototype> {
 }
 
 /// Takes the prototype of libc's function for an import whose own says nothing, or says that they differ.
-fn add_table(import: &mut Import, warnings: &mut Vec<String>) {
+fn add_table(import: &mut Import, warnings: &mut Vec<Warning>) {
     let Some(table) = libc::prototype(&import.name) else { return };
     match &import.prototype {
         // clang 22 says `int f(void)` of `int f()` too.
@@ -378,9 +381,10 @@ fn add_table(import: &mut Import, warnings: &mut Vec<String>) {
             if !libc::is_same_call(declared, &table) {
                 let name = &import.name;
                 let (declared, known) = (declared.declare(name), table.declare(name));
-                warnings.push(format!(
+                let text = format!(
                     "`{name}` is declared as `{declared}`, and in libc it is `{known}`: calls are by the declaration"
-                ));
+                );
+                warnings.push(Warning::new(WarningKind::Types, text));
             }
         }
         _ => {

@@ -22,7 +22,7 @@ mod transfer;
 pub use control_flow::ControlFlowPlan;
 pub use escape::PointerEffects;
 pub use if_conversion::Select;
-pub use stack_promotion::{PromotedSlot, PromotedSlots, SlotAccess};
+pub use stack_promotion::{PromotedSlots, SlotAccess};
 pub use switch_formation::Switch;
 
 use crate::config::Pass;

@@ -32,6 +32,7 @@ pub use sections::{Attached, Edge, Group, edge};
 pub use endianness::Endianness;
 
 use crate::btf::Prototype;
+use crate::warning::Warning;
 
 /// Everything that the given objects define, refer to and ask for.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ pub struct Program {
     /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.
     pub maps: Vec<Map>,
     /// What was noticed and does not stop translation.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// How BPF code returns a struct or union of up to 16 bytes: compilers have changed that.
@@ -121,7 +122,7 @@ pub enum Target {
         offset: i64,
     },
     /// A place relative to a data symbol that other objects see: where a later link may put another one in its place,
-    /// it is reached by its name ([`crate::resolution`]).
+    /// it is reached by its name (`crate::resolution`).
     Symbol {
         /// The symbol.
         symbol: DataSymbolId,

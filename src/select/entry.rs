@@ -43,8 +43,16 @@ impl EntryPoints {
     }
 
     /// What to translate of a program that is run: all of it, but of a script only what it reaches.
-    pub fn roots(&self) -> Option<Vec<FunctionId>> {
+    pub(crate) fn roots(&self) -> Option<Vec<FunctionId>> {
         self.is_script().then(|| self.all())
+    }
+
+    /// The names of what to translate of a program that is run ([`Jit::load_reachable`](crate::Jit::load_reachable));
+    /// none where that is all of it.
+    pub fn root_names<'p>(&self, program: &'p Program) -> Option<Vec<&'p str>> {
+        let names =
+            |roots: Vec<FunctionId>| roots.into_iter().map(|id| program.functions[id].name.as_str()).collect();
+        self.roots().map(names)
     }
 }
 

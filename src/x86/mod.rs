@@ -68,5 +68,5 @@ pub(crate) fn run(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "compare"))]
 mod tests;

@@ -1,7 +1,7 @@
 //! Atomics that fetch, exchange or compare are full barriers, as the kernel's are: what each machine's code has for that.
 
 use bpf2native::compare::listing;
-use bpf2native::config::{Cpu, parse_triple};
+use bpf2native::config::Cpu;
 use bpf2native::{Config, Program};
 
 use crate::support::{asm, elf};
@@ -15,9 +15,9 @@ const FULL: [&str; 3] = [
 fn code(target: &str, features: &[&str], text: &str) -> String {
     let code = asm::assemble(&format!("{text}\nr0 = *(u64 *)(r1 +8)\nexit\n")).unwrap();
     let program = Program::from_bytes("orders.o", &elf::object_of(&[("orders", &code)])).unwrap();
-    let features = features.iter().map(|feature| feature.parse().unwrap()).collect();
-    let config = Config { features, cpu: Cpu::Baseline, ..Config::for_target(parse_triple(target).unwrap()) };
-    listing::assembly(&program, &config, None, &mut Vec::new()).unwrap()
+    let features = features.iter().map(|feature| feature.parse().unwrap());
+    let config = Config::for_target(target.parse().unwrap()).features(features).cpu(Cpu::Baseline).clone();
+    listing::assembly(&program, &config, None).unwrap().text
 }
 
 #[test]

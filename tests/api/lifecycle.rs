@@ -45,6 +45,21 @@ fn constructors_run_once_before_the_first_function_and_destructors_on_drop() {
 }
 
 #[test]
+fn an_owned_function_keeps_its_program() {
+    let module = lifecycle(note);
+    // SAFETY: the program is the test's own, and has this function.
+    let is_ready = unsafe { module.func_owned::<(), i32>("is_ready") }.unwrap();
+    assert_eq!(events(), [1, 2]);
+    let other = is_ready.clone();
+    drop(module);
+    drop(is_ready);
+    assert_eq!(events(), [0; 0], "it is there as long as somebody has a part in it");
+    assert_eq!((other.call(()), events()), (1, vec![10]));
+    thread::spawn(move || assert_eq!(other.call(()), 1)).join().unwrap();
+    assert_eq!(events(), [0; 0], "the destructors ran in the thread that dropped it");
+}
+
+#[test]
 fn a_program_that_was_never_used_runs_nothing() {
     let module = lifecycle(note);
     assert!(module.function_address("is_ready").is_some());

@@ -4,9 +4,11 @@
 use std::ffi::{c_char, c_void};
 
 use bpf2native::jit::LinkerError;
-use bpf2native::{Config, Jit, Linker, LoadError, Program};
+use bpf2native::{Config, Jit, Linker, LoadError, Program, WarningKind};
 
-use crate::native::{bpf2native, fixture, load, output, program};
+#[cfg(feature = "cli")]
+use crate::native::{bpf2native, output};
+use crate::native::{fixture, load, program};
 
 extern "C" fn long_text(_text: *const c_char) -> u64 {
     1_000_000
@@ -22,7 +24,7 @@ extern "C" fn triple(value: i32) -> i32 {
 
 /// The error of loading a program that must not load.
 fn refusal(program: &Program, linker: &Linker) -> String {
-    match Jit::new(&Config::default()).unwrap().load(program, linker) {
+    match Jit::new(&Config::new()).unwrap().load(program, linker) {
         Ok(_) => panic!("the program loads"),
         Err(error) => error.to_string(),
     }
@@ -125,8 +127,7 @@ fn one_error_names_all_undefined_symbols_and_who_refers_to_them() {
     };
     assert_eq!(sorted(&message), sorted(&expected), "{message}");
 
-    let Err(LoadError::Unresolved(error)) = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new())
-    else {
+    let Err(LoadError::Unresolved(error)) = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()) else {
         panic!("another error")
     };
     assert_eq!(error.missing.len(), 4);
@@ -178,7 +179,9 @@ fn a_registered_name_that_the_program_defines_is_a_warning() {
     let mut linker = Linker::new();
     linker.func("length", long_text as extern "C" fn(*const c_char) -> u64).unwrap();
     let module = load(&program("api/linking.o"), &linker);
-    assert_eq!(module.warnings(), ["`length` is registered, and the program has its own, which it uses"]);
+    let [warning] = module.warnings() else { panic!("{:?}", module.warnings()) };
+    assert_eq!(warning.to_string(), "`length` is registered, and the program has its own, which it uses");
+    assert_eq!(warning.kind(), WarningKind::Registered);
 }
 
 #[test]
@@ -190,6 +193,7 @@ fn a_library_that_is_not_there_is_named() {
 }
 
 #[test]
+#[cfg(feature = "cli")]
 fn static_parts_of_libc_and_the_library_of_mathematics_are_found() {
     let expected = "1024 3feaed548f090cee\nregistered last, runs first\nregistered first, runs last\ndestructor\n";
     for flags in [&[][..], &["-lm"], &["-lm", "-lpthread"]] {
@@ -200,4 +204,16 @@ fn static_parts_of_libc_and_the_library_of_mathematics_are_found() {
     let executable = folder.path().join("exits");
     output(bpf2native().arg(fixture("api/exits.o")).arg("-o").arg(&executable));
     assert_eq!(output(&mut std::process::Command::new(&executable)), expected);
+}
+
+#[test]
+fn only_what_roots_reach_is_loaded() {
+    let (program, jit) = (program("api/callbacks.o"), Jit::new(&Config::new()).unwrap());
+    assert!(jit.load(&program, &Linker::new()).is_err(), "it calls what is not there");
+    let load = |roots: &[&str]| jit.load_reachable(&program, &Linker::new(), roots);
+    let module = load(&["take"]).unwrap();
+    assert_eq!(module.function_names().collect::<Vec<_>>(), ["take"]);
+    let error = load(&["take", "no_such_function"]).err().unwrap();
+    assert!(matches!(error, LoadError::Root(_)), "{error:?}");
+    assert!(error.to_string().starts_with("the program has no function `no_such_function`; it has `"), "{error}");
 }

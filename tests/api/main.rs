@@ -9,3 +9,4 @@ mod calls;
 mod lifecycle;
 mod linking;
 mod memory;
+mod surface;

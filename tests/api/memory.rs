@@ -38,7 +38,7 @@ fn data_is_reached_by_name() {
 #[test]
 fn modules_of_one_program_have_their_own_data() {
     let program = program("api/memory.o");
-    let jit = Jit::new(&Config::default()).unwrap();
+    let jit = Jit::new(&Config::new()).unwrap();
     let modules: Vec<Module> = (0..5).map(|_| jit.load(&program, &Linker::new()).unwrap()).collect();
     for (index, module) in modules.iter().enumerate() {
         for _ in 0..index {
@@ -80,7 +80,7 @@ fn modules_are_called_and_dropped_in_other_threads() {
 #[test]
 fn programs_load_in_several_threads_at_once() {
     let program = program("api/memory.o");
-    let jit = Jit::new(&Config { threads: 1, debug: true, ..Config::default() }).unwrap();
+    let jit = Jit::new(Config::new().threads(1).debug(true)).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -158,7 +158,7 @@ mod linux {
             text.split(' ').nth(1).unwrap().parse().unwrap()
         }
         let program = program("api/memory.o");
-        let jit = Jit::new(&Config { debug: true, threads: 1, ..Config::default() }).unwrap();
+        let jit = Jit::new(Config::new().debug(true).threads(1)).unwrap();
         let load = |times| {
             for _ in 0..times {
                 let module = jit.load(&program, &Linker::new()).unwrap();

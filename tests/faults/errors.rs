@@ -4,11 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use bpf2native::codegen;
 use bpf2native::compare::measure::{self, Want};
-use bpf2native::config::{OptLevel, parse_triple};
+use bpf2native::config::{OptLevel, Target};
+use bpf2native::internals::codegen;
 use bpf2native::{Config, Jit, Linker, Program};
-use target_lexicon::Architecture;
 
 use crate::command::{check, command, run};
 use crate::support::interp::Order;
@@ -87,7 +86,7 @@ fn each_route_ends_in_the_first_error() {
 /// What a host does that goes on after an error.
 #[test]
 fn a_host_may_go_on_with_the_same_translator() {
-    let jit = Jit::new(&Config { threads: 1, ..Config::default() }).unwrap();
+    let jit = Jit::new(Config::new().threads(1)).unwrap();
     let linker = Linker::new();
     let load = |name: &str| {
         let program = Program::from_files([object(name)]).unwrap();
@@ -142,14 +141,14 @@ fn measured(
 #[test]
 fn random_functions_that_are_damaged_fail_alone() {
     let (mut failures, mut lifted_half) = (0, 0);
-    let targets = ["x86_64", "aarch64", "riscv64", "s390x"].map(|name| parse_triple(name).unwrap());
+    let targets = ["x86_64", "aarch64", "riscv64", "s390x"].map(|name| name.parse::<Target>().unwrap());
     for value in seeds::of("damaged", 40) {
         let mut seed = Seed::new(value);
         let again = format!("BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1");
         let opt_level = *seed.pick(&[OptLevel::O0, OptLevel::O1, OptLevel::O2]);
         let target = seed.pick(&targets).clone();
-        let order = if target.architecture == Architecture::S390x { Order::Big } else { Order::Little };
-        let config = Config { opt_level, threads: 1, ..Config::for_target(target) };
+        let order = if target.machine() == "s390x" { Order::Big } else { Order::Little };
+        let config = Config::for_target(target).opt_level(opt_level).threads(1).clone();
         let functions: Vec<(String, Vec<u8>)> = (0..8)
             .map(|index| {
                 let size = 1 + seed.below(30);

@@ -165,8 +165,8 @@ fn weak_functions_in_memory_are_the_program_s() {
         let program = Program::from_files([object(name)]).unwrap();
         let mut linker = Linker::new();
         linker.func("hook", hook as extern "C" fn(i64, i64, i64, i64, i64) -> i64).unwrap();
-        let module = Jit::new(&Config::default()).unwrap().load(&program, &linker).unwrap();
-        assert!(module.warnings().iter().any(|warning| warning.contains("`hook` is registered")));
+        let module = Jit::new(&Config::new()).unwrap().load(&program, &linker).unwrap();
+        assert!(module.warnings().iter().any(|warning| warning.text().contains("`hook` is registered")));
         // SAFETY: the object is one of the fixtures.
         let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
         let found: Vec<i64> = (0..WEAK).filter(|&case| case != 5).map(|case| tried.call((case,))).collect();
@@ -225,7 +225,7 @@ fn names_of_libc_that_another_bpf_object_has() {
         cc(folder.path(), &[&main, "named.o", "-o", "program"]);
         tried(folder.path().join("program"), None);
         let program = Program::from_files(&objects).unwrap();
-        let module = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new()).unwrap();
+        let module = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()).unwrap();
         // SAFETY: the objects are fixtures.
         let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
         for case in (0..10).filter(|&case| case != 7) {
@@ -268,7 +268,7 @@ fn names_of_libc_that_are_registered() {
 
 fn all_of_named(name: &str, linker: &Linker) {
     let program = Program::from_files([object(name)]).unwrap();
-    let module = Jit::new(&Config::default()).unwrap().load(&program, linker).unwrap();
+    let module = Jit::new(&Config::new()).unwrap().load(&program, linker).unwrap();
     // SAFETY: the object is one of the fixtures.
     let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
     for case in 0..10 {
@@ -285,7 +285,7 @@ fn a_name_of_libc_that_is_registered_with_another_type() {
     let program = Program::from_files([object("named.plain.o")]).unwrap();
     let mut linker = Linker::new();
     linker.func("abort", abort as extern "C" fn(i64) -> i64).unwrap();
-    let module = Jit::new(&Config::default()).unwrap().load(&program, &linker).unwrap();
+    let module = Jit::new(&Config::new()).unwrap().load(&program, &linker).unwrap();
     // SAFETY: the object is one of the fixtures.
     let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
     assert_eq!(tried.call((8,)), 108);
@@ -293,7 +293,7 @@ fn a_name_of_libc_that_is_registered_with_another_type() {
         0.0
     }
     linker.allow_shadowing(true).func("abort", floats as extern "C" fn(f64) -> f64).unwrap();
-    let error = Jit::new(&Config::default()).unwrap().load(&program, &linker).err().unwrap().to_string();
+    let error = Jit::new(&Config::new()).unwrap().load(&program, &linker).err().unwrap().to_string();
     assert!(error.contains("`abort` is registered as") && error.contains("compile it with -g"), "{error}");
 }
 
@@ -307,8 +307,8 @@ fn a_printf_that_is_registered() {
         let mut linker = Linker::new();
         // SAFETY: it has no constructors.
         unsafe { linker.library(library(&folder, definitions)).unwrap() };
-        let module = Jit::new(&Config::default()).unwrap().load(&program, &linker).unwrap();
-        let found = module.warnings().iter().any(|text| text.contains(warning));
+        let module = Jit::new(&Config::new()).unwrap().load(&program, &linker).unwrap();
+        let found = module.warnings().iter().any(|found| found.text().contains(warning));
         assert_eq!(found, is_said, "{:?}", module.warnings());
         // SAFETY: the object is one of the fixtures.
         let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
@@ -327,7 +327,7 @@ fn a_name_of_libc_that_is_registered_with_libc_s_type() {
         let program = Program::from_files([object(name)]).unwrap();
         let mut linker = Linker::new();
         linker.func("remove", remove as extern "C" fn(*const std::ffi::c_char) -> std::ffi::c_int).unwrap();
-        let module = Jit::new(&Config::default()).unwrap().load(&program, &linker).unwrap();
+        let module = Jit::new(&Config::new()).unwrap().load(&program, &linker).unwrap();
         // SAFETY: the object is one of the fixtures.
         let tried = unsafe { module.func::<(i32,), i64>("tried").unwrap() };
         assert_eq!(tried.call((0,)), 100, "{name}");

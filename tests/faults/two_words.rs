@@ -51,7 +51,7 @@ fn second_words_that_are_arguments() {
         rings:\nr0 = 7\nif r1 s< 40 goto +2\nr1 += -1\ncall rung\nexit
         rung:\nif r1 s< 41 goto +2\ncall rings\nexit\nr0 = r1\nr0 *= r2\nexit\n";
     let translators = [OptLevel::O2, OptLevel::O1, OptLevel::O0]
-        .map(|opt_level| Translator::new(&format!("{opt_level:?}"), Config { opt_level, ..Config::default() }));
+        .map(|opt_level| Translator::new(&format!("{opt_level:?}"), Config::new().opt_level(opt_level).clone()));
     let mut failures = String::new();
     for (how, call) in calls {
         for (who, reader) in readers {
@@ -165,7 +165,7 @@ fn two_words_on_s390x() {
 #[cfg(not(any(target_arch = "s390x", windows)))]
 fn native_code_has_both_words() {
     let program = Program::from_files([object("struct_results.o")]).unwrap();
-    let module = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new()).unwrap();
+    let module = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()).unwrap();
     // SAFETY: it takes an integer and returns two.
     let halves = unsafe { module.func::<(u64,), Words>("halves") }.unwrap();
     assert_eq!(halves.call((0x0000_0007_0000_0009,)), Words { first: 7, second: 9 });
@@ -179,7 +179,7 @@ fn native_code_has_both_words() {
 #[cfg(not(any(target_arch = "s390x", windows)))]
 fn types_of_two_words_are_checked() {
     let program = Program::from_files([fixture("llvm23/structs.o")]).unwrap();
-    let module = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new()).unwrap();
+    let module = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()).unwrap();
     // SAFETY: `struct s16 m16(struct s8)`, and `struct s8` is one word.
     assert!(unsafe { module.func::<(Words,), u64>("m16") }.is_err());
     // SAFETY: `struct d2 swap(struct d2)` is of floating-point numbers.

@@ -20,7 +20,7 @@ pub fn program(name: &str) -> Program {
 
 /// Loads a program with the default configuration.
 pub fn load(program: &Program, linker: &Linker) -> Module {
-    Jit::new(&Config::default()).unwrap().load(program, linker).unwrap()
+    Jit::new(&Config::new()).unwrap().load(program, linker).unwrap()
 }
 
 /// Whether a tool is installed; if not, says so, and fails where `CI` is set.
@@ -41,6 +41,7 @@ pub fn skip(why: &str) {
 }
 
 /// The translator's command.
+#[cfg(feature = "cli")]
 pub fn bpf2native() -> Command {
     Command::new(env!("CARGO_BIN_EXE_bpf2native"))
 }

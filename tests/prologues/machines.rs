@@ -58,7 +58,7 @@ pub fn object(bytes: &[u8], target: &Triple) -> Result<usize, String> {
         }
         _ => Machine { stack: "sp", frame: "x29", link: "x30", bias: 0, architecture: target.architecture },
     };
-    let disassembler = Disassembler::new(target.architecture).unwrap();
+    let disassembler = Disassembler::new(&target.to_string().parse().unwrap()).unwrap();
     let mut seen = 0;
     for Described { start, code, told } in described(bytes)? {
         let instructions = disassembler.function(&code, Shape::Entries(&[]));

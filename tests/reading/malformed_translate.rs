@@ -54,7 +54,7 @@ fn panics(bytes: &[u8], config: &Config) -> bool {
     let translate = || {
         let Ok(program) = Program::from_bytes("damaged.o", bytes) else { return };
         let _ = listing::bpf(&program, None);
-        let _ = emit::object(&program, config, Purpose::Relocatable, "damaged.o", &mut Vec::new());
+        let _ = emit::object(&program, config, Purpose::Relocatable, "damaged.o");
     };
     catch_unwind(AssertUnwindSafe(translate)).is_err()
 }
@@ -77,7 +77,7 @@ fn damaged_objects_are_errors_or_translated() {
         objects(&root.join(folder), &mut paths);
     }
     assert!(paths.len() > 50, "only {} objects are small enough", paths.len());
-    let config = Config { opt_level: OptLevel::O0, threads: 1, ..Config::default() };
+    let config = Config::new().opt_level(OptLevel::O0).threads(1).clone();
     let mut numbers = Numbers(1);
     let mut failures = Vec::new();
     for path in &paths {

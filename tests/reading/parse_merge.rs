@@ -221,8 +221,8 @@ fn core_relocations() {
     let fitted = parse(&inputs, &options).unwrap();
     let code = |program: &Program| program.code.iter().map(|(_, code)| code.bytes.clone()).collect::<Vec<_>>();
     assert_ne!(code(&plain), code(&fitted));
-    assert!(fitted.warnings.iter().all(|warning| warning.starts_with("core.o: section `raw_tp/x` at ")));
-    assert!(fitted.warnings[1].contains("is not in the target"), "{:?}", fitted.warnings);
+    assert!(fitted.warnings.iter().all(|warning| warning.text().starts_with("core.o: section `raw_tp/x` at ")));
+    assert!(fitted.warnings[1].text().contains("is not in the target"), "{:?}", fitted.warnings);
 
     options.btf = Some(Btf::from_file_bytes(&bytes("core_target.be.o")).unwrap());
     let error = parse(&inputs, &options).map(|_| ()).unwrap_err().to_string();

@@ -24,8 +24,8 @@ pub struct Translator {
 }
 
 impl Translator {
-    pub fn new(name: &str, config: Config) -> Translator {
-        let jit = Jit::new(&Config { threads: 1, ..config }).expect("this machine");
+    pub fn new(name: &str, mut config: Config) -> Translator {
+        let jit = Jit::new(config.threads(1)).expect("this machine");
         Translator { name: name.to_owned(), jit, linker: engine::jit::linker() }
     }
 

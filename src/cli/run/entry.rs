@@ -23,7 +23,7 @@ use bpf2native::{Module, Program};
 use crate::cli::console::print;
 
 /// The function, if it can be called so.
-pub fn check(program: &Program, name: &str) -> anyhow::Result<bpf2native::program::FunctionId> {
+pub fn check(program: &Program, name: &str) -> anyhow::Result<()> {
     let Some(id) = program.function_named(name) else {
         let mut known: Vec<&str> = Vec::new();
         for (_, function) in program.functions.iter() {
@@ -44,7 +44,7 @@ pub fn check(program: &Program, name: &str) -> anyhow::Result<bpf2native::progra
             "`--entry` gives a function a buffer and its length, and shows a number: that does not fit `{declared}`"
         );
     }
-    Ok(id)
+    Ok(())
 }
 
 fn fits(prototype: &Prototype) -> bool {

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use anyhow::Context;
-use bpf2native::select::entry::EntryPoints;
+use bpf2native::emit::EntryPoints;
 use bpf2native::times::Phase;
-use bpf2native::{Config, Jit, Linker, Module, Program};
+use bpf2native::{Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::console::warn;
@@ -32,15 +32,21 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
     let linker = linker(&arguments.libraries)?;
-    let config = Config { perf_map: arguments.perf_map, times: timing.times(), ..arguments.generation.config() };
-    let jit = Jit::new(&config)?;
+    let config = arguments.generation.config().perf_map(arguments.perf_map).times(timing.times()).clone();
+    let mut jit = Jit::new(&config)?;
+    if let Some(cache) = arguments.generation.cache() {
+        jit = jit.with_cache(cache);
+    }
     let entry_points = EntryPoints::of(&program);
     let roots = match &arguments.entry {
-        Some(name) => Some(vec![entry::check(&program, name)?]),
+        Some(name) => {
+            entry::check(&program, name)?;
+            Some(vec![name.as_str()])
+        }
         None if entry_points.is_empty() => {
             anyhow::bail!("there is no function `main`, `BEGIN` or `END`; name a function with `--entry`")
         }
-        None => entry_points.roots(),
+        None => entry_points.root_names(&program),
     };
     let module = match &roots {
         Some(roots) => jit.load_reachable(&program, &linker, roots),

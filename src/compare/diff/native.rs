@@ -8,19 +8,19 @@ use std::ops::Range;
 
 use object::{Architecture as Machine, Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 use rayon::prelude::*;
-use target_lexicon::{Aarch64Architecture, Architecture, Riscv64Architecture};
 
 use super::error::CompareError;
 use crate::compare::disasm::Disassembler;
 use crate::compare::measure::{self, Foreign, ForeignRelocation, Want};
 use crate::compare::report::{Row, Status};
+use crate::config::{Target, TargetError};
 use crate::program::names;
 
 /// The functions of a native object.
 #[derive(Clone, Debug)]
 pub struct Native {
     /// The machine.
-    pub architecture: Architecture,
+    pub target: Target,
     /// The functions, by address.
     pub rows: Vec<Row>,
 }
@@ -40,15 +40,16 @@ struct FunctionRange {
 pub fn native_report(file: &str, bytes: &[u8], want: Want) -> Result<Native, CompareError> {
     let failed = |reason: String| CompareError::Native { file: file.to_owned(), reason };
     let object = object::File::parse(bytes).map_err(|error| failed(error.to_string()))?;
-    let architecture = match object.architecture() {
-        Machine::X86_64 => Architecture::X86_64,
-        Machine::Aarch64 => Architecture::Aarch64(Aarch64Architecture::Aarch64),
-        Machine::Riscv64 => Architecture::Riscv64(Riscv64Architecture::Riscv64gc),
-        Machine::S390x => Architecture::S390x,
+    let machine = match object.architecture() {
+        Machine::X86_64 => "x86_64",
+        Machine::Aarch64 => "aarch64",
+        Machine::Riscv64 => "riscv64",
+        Machine::S390x => "s390x",
         Machine::Bpf => return Err(failed("it is a BPF object: give it as OLD or NEW".to_owned())),
         other => return Err(failed(format!("there is no disassembler for {other:?}"))),
     };
-    Disassembler::new(architecture).map_err(|error| failed(error.to_string()))?;
+    let target: Target = machine.parse().map_err(|error: TargetError| failed(error.to_string()))?;
+    Disassembler::new(&target).map_err(|error| failed(error.to_string()))?;
     let is_macho = object.format() == object::BinaryFormat::MachO;
     let mut places: BTreeMap<usize, Vec<FunctionRange>> = BTreeMap::new();
     let mut marks: BTreeMap<usize, Vec<(u64, bool)>> = BTreeMap::new();
@@ -93,10 +94,10 @@ pub fn native_report(file: &str, bytes: &[u8], want: Want) -> Result<Native, Com
             let function = Foreign { code, data: &data, relocations: &own };
             Row::new(file, &place.name, Status::Ok).with(measure::foreign(disassembler, &function, want))
         };
-        let measured = functions.par_iter().map_init(|| Disassembler::new(architecture), measure);
+        let measured = functions.par_iter().map_init(|| Disassembler::new(&target), measure);
         rows.extend(measured.collect::<Vec<Row>>());
     }
-    Ok(Native { architecture, rows })
+    Ok(Native { target, rows })
 }
 
 fn bytes_of<'a>(data: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {

@@ -167,10 +167,8 @@ pub fn against(
     want: Want,
     progress: Progress<'_>,
 ) -> Result<Diff, CompareError> {
-    let target = setting.config.target.architecture;
-    let is_same = std::mem::discriminant(&target) == std::mem::discriminant(&native.architecture);
-    if !is_same {
-        let (found, target) = (native.architecture.to_string(), target.to_string());
+    let (found, target) = (native.target.machine(), setting.config.target.machine());
+    if found != target {
         return Err(CompareError::Machine { file: name.to_owned(), found, target });
     }
     let ours = report::make(inputs, &setting.config, setting.types(), want, progress)?;

@@ -28,6 +28,8 @@ use capstone::arch::{
 use capstone::{Capstone, CsResult};
 use target_lexicon::Architecture;
 
+use crate::config::Target;
+
 /// Control flow at an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
@@ -163,8 +165,8 @@ pub enum Shape<'a> {
 #[non_exhaustive]
 pub enum DisasmError {
     /// There is none for this architecture.
-    #[error("there is no disassembler for {0}: there is for x86_64, aarch64, riscv64 and s390x")]
-    Unsupported(Architecture),
+    #[error("there is no disassembler for {}: there is for x86_64, aarch64, riscv64 and s390x", .0.machine())]
+    Unsupported(Target),
     /// Capstone refuses.
     #[error("the disassembler cannot be set up: {0}")]
     Capstone(String),
@@ -224,20 +226,20 @@ pub struct Disassembler {
 }
 
 impl Disassembler {
-    /// A disassembler for an architecture.
+    /// A disassembler for the machine of a target.
     ///
     /// # Errors
     ///
-    /// [`DisasmError::Unsupported`] for other architectures than x86-64, aarch64, riscv64 and s390x.
-    pub fn new(architecture: Architecture) -> Result<Disassembler, DisasmError> {
-        let (machine, capstone) = match architecture {
+    /// [`DisasmError::Unsupported`] for other machines than x86-64, aarch64, riscv64 and s390x.
+    pub fn new(target: &Target) -> Result<Disassembler, DisasmError> {
+        let (machine, capstone) = match target.triple().architecture {
             Architecture::X86_64 | Architecture::X86_64h => (Machine::X86, x86_64()),
             Architecture::Aarch64(_) => {
                 (Machine::Aarch64, Capstone::new().arm64().mode(arm64::ArchMode::Arm).build())
             }
             Architecture::Riscv64(_) => (Machine::Riscv64, riscv64()),
             Architecture::S390x => (Machine::S390x, Capstone::new().sysz().mode(sysz::ArchMode::Default).build()),
-            other => return Err(DisasmError::Unsupported(other)),
+            _ => return Err(DisasmError::Unsupported(target.clone())),
         };
         let capstone = capstone.map_err(|error| DisasmError::Capstone(error.to_string()))?;
         Ok(Disassembler { machine, capstone })

@@ -19,4 +19,4 @@ pub(crate) use lines::{Origins, Places, assembly as assembly_lines, bpf as bpf_l
 pub use lines::{SourceLine, TextKind, TextLine, Texts};
 pub(crate) use names::Names;
 pub(crate) use native::{NativeCode, relocated};
-pub use text::{ListError, assembly, bpf, clif, clif_until, optimised};
+pub use text::{ListError, Listing, assembly, bpf, clif, clif_until, optimised};

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::emit::{Declared, EmitError, Purpose, declared, translate};
 use crate::graph::{Graph, Unverified};
 use crate::program::{FunctionId, Program};
+use crate::warning::Warning;
 
 /// Why there is no listing.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,16 @@ pub enum ListError {
     /// There is no disassembler for the target.
     #[error(transparent)]
     Disasm(#[from] DisasmError),
+}
+
+/// What is shown of a program.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Listing {
+    /// The text.
+    pub text: String,
+    /// What is odd about the program.
+    pub warnings: Vec<Warning>,
 }
 
 /// The column of BPF instructions beside assembly, counted from the end of the bytes.
@@ -129,13 +140,8 @@ fn push_clif(text: &mut String, program: &Program, graph: &Graph, clif: &str) {
 /// # Errors
 ///
 /// [`ListError`] when a function cannot be lifted.
-pub fn clif(
-    program: &Program,
-    config: &Config,
-    only: Option<&str>,
-    warnings: &mut Vec<String>,
-) -> Result<String, ListError> {
-    clif_until(program, config, only, None, warnings)
+pub fn clif(program: &Program, config: &Config, only: Option<&str>) -> Result<Listing, ListError> {
+    clif_until(program, config, only, None)
 }
 
 /// The CLIF of a program, or of the function of this name, as it is at this point.
@@ -148,10 +154,9 @@ pub fn clif_until(
     config: &Config,
     only: Option<&str>,
     until: Option<Until>,
-    warnings: &mut Vec<String>,
-) -> Result<String, ListError> {
-    let Declared { generators, pool, selection, declarations, .. } =
-        declared(program, config, Purpose::Relocatable, "text", warnings)?;
+) -> Result<Listing, ListError> {
+    let Declared { generators, pool, selection, declarations, warnings, .. } =
+        declared(program, config, Purpose::Relocatable, "text")?;
     let functions = pool.install(|| codegen::clif(program, &selection, &declarations, &generators, until))?;
     let names = Names::new(program, &declarations);
     let mut text = String::new();
@@ -160,7 +165,7 @@ pub fn clif_until(
             push_clif(&mut text, program, graph, &names.clif(function));
         }
     }
-    Ok(text)
+    Ok(Listing { text, warnings })
 }
 
 /// The CLIF of a program, or of the function of this name, as Cranelift has optimised it.
@@ -168,13 +173,8 @@ pub fn clif_until(
 /// # Errors
 ///
 /// [`ListError`] when a function cannot be translated.
-pub fn optimised(
-    program: &Program,
-    config: &Config,
-    only: Option<&str>,
-    warnings: &mut Vec<String>,
-) -> Result<String, ListError> {
-    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Optimised, warnings)?;
+pub fn optimised(program: &Program, config: &Config, only: Option<&str>) -> Result<Listing, ListError> {
+    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Optimised, None)?;
     let names = Names::new(program, &translation.declarations);
     let mut text = String::new();
     for (graph, compiled) in translation.selection.graphs.iter().zip(&translation.functions) {
@@ -182,7 +182,7 @@ pub fn optimised(
             push_clif(&mut text, program, graph, &without_marker(&names.clif(function)));
         }
     }
-    Ok(text)
+    Ok(Listing { text, warnings: translation.warnings })
 }
 
 /// CLIF without the empty stack slot that marks where the spill slots are ([`CompiledFunction::optimised`]).
@@ -196,14 +196,9 @@ fn without_marker(clif: &str) -> String {
 /// # Errors
 ///
 /// [`ListError`] when a function cannot be translated.
-pub fn assembly(
-    program: &Program,
-    config: &Config,
-    only: Option<&str>,
-    warnings: &mut Vec<String>,
-) -> Result<String, ListError> {
-    let disassembler = Disassembler::new(config.target.architecture)?;
-    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Code, warnings)?;
+pub fn assembly(program: &Program, config: &Config, only: Option<&str>) -> Result<Listing, ListError> {
+    let disassembler = Disassembler::new(&config.target)?;
+    let translation = translate(program, config, Purpose::Relocatable, "text", Keep::Code, None)?;
     let names = Names::new(program, &translation.declarations);
     let mut text = String::new();
     for (graph, compiled) in translation.selection.graphs.iter().zip(&translation.functions) {
@@ -211,7 +206,7 @@ pub fn assembly(
             push_assembly(&mut text, program, &names, graph, compiled, &disassembler);
         }
     }
-    Ok(text)
+    Ok(Listing { text, warnings: translation.warnings })
 }
 
 fn push_assembly(

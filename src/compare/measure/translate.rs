@@ -55,10 +55,9 @@ pub struct Function {
 ///
 /// [`MeasureError`] for what concerns all functions.
 pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Function>, MeasureError> {
-    check_endianness(program, &config.target)?;
+    check_endianness(program, config.target.triple())?;
     let generators = CodeGenerators::new(config, Placement::Object).map_err(EmitError::from)?;
-    let architecture = config.target.architecture;
-    Disassembler::new(architecture)?;
+    Disassembler::new(&config.target)?;
     let mut failures: Vec<Option<String>> = vec![None; program.functions.len()];
     let mut graphs = Vec::with_capacity(failures.len());
     let built = codegen::each_graph(program, Unverified::Refuse);
@@ -87,7 +86,7 @@ pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Fun
         Ok(whole.measure(&selection.graphs[index], compiled, clif, disassembler))
     };
     let results = (0..selection.graphs.len()).into_par_iter();
-    let results = results.map_init(|| Disassembler::new(architecture), measure).collect::<Vec<_>>();
+    let results = results.map_init(|| Disassembler::new(&config.target), measure).collect::<Vec<_>>();
     let functions = selection.graphs.iter().zip(bpf).zip(results);
     Ok(functions.map(|((graph, bpf), result)| Function { id: graph.function, bpf, result }).collect())
 }

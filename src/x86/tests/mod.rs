@@ -56,7 +56,7 @@ fn short(code: Vec<u8>, entries: &[u32]) -> Vec<u8> {
 
 /// Its instructions, with their offsets.
 fn text(function: &CompiledFunction) -> String {
-    let disassembler = Disassembler::new(target_lexicon::Architecture::X86_64).unwrap();
+    let disassembler = Disassembler::new(&"x86_64".parse().unwrap()).unwrap();
     let mut text = String::new();
     for instruction in disassembler.function(&function.code, Shape::Entries(&function.entries)) {
         writeln!(text, "{:2}: {}", instruction.offset, instruction.text).unwrap();

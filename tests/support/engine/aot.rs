@@ -52,13 +52,13 @@ impl Engine for SharedLibrary {
 fn build(bytes: &[u8], path: &std::path::Path) -> Result<(), String> {
     let config = Config::default();
     let program = Program::from_bytes("cases.o", bytes).map_err(|error| error.to_string())?;
-    let native = object(&program, &config, Purpose::SharedLibrary, "cases.o", &mut Vec::new());
+    let native = object(&program, &config, Purpose::SharedLibrary, "cases.o");
     let native = native.map_err(|error| error.to_string())?;
     let options = LinkOptions {
         arguments: ["-Wl,-z,defs", "-O1", "-fPIC", HELPERS].map(Into::into).to_vec(),
         ..LinkOptions::default()
     };
-    let said = link(&native, &config.target, Artifact::SharedLibrary, &options, path);
+    let said = link(&native.bytes, config.get_target(), Artifact::SharedLibrary, &options, path);
     // A linker that warns has met something that it does not like.
     said.map_err(|error| error.to_string()).and_then(|said| if said.is_empty() { Ok(()) } else { Err(said) })
 }

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bpf2native::config::{Feature, OptLevel, Passes, parse_triple};
+use bpf2native::config::{Feature, OptLevel, Passes, Target};
 use bpf2native::emit::{Purpose, object};
 use bpf2native::{Config, Program};
 
@@ -113,14 +113,17 @@ impl Machine {
 
     /// A level with a set of features.
     pub fn setting(&self, opt_level: OptLevel, features: &str) -> Setting {
-        let target = parse_triple(self.name).expect("it is a target");
+        let target = self.name.parse::<Target>().expect("it is a target");
         let features: Vec<Feature> =
             features.split_whitespace().map(|word| word.parse().expect("a sign and a name")).collect();
         let mut name = format!("--target {} -{opt_level:?}", self.name);
         for feature in &features {
             write!(name, " --target-feature={feature}").expect("a string takes all");
         }
-        Setting { name, config: Config { opt_level, features, threads: 1, ..Config::for_target(target) } }
+        Setting {
+            name,
+            config: Config::for_target(target).opt_level(opt_level).features(features).threads(1).clone(),
+        }
     }
 
     /// Each set of features with each of these sets of passes, which are next to each other.
@@ -128,8 +131,8 @@ impl Machine {
         let mut settings = Vec::new();
         for features in self.features {
             for (name, passes) in sets {
-                let Setting { name: start, config } = self.setting(OptLevel::O2, features);
-                let config = Config { passes: Some(*passes), ..config };
+                let Setting { name: start, mut config } = self.setting(OptLevel::O2, features);
+                config.passes(*passes);
                 settings.push(Setting { name: format!("{start} -Z '{name}'"), config });
             }
         }
@@ -202,8 +205,8 @@ impl Machine {
         let functions: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(codes).collect();
         let bytes = elf::object_in(self.order, &functions);
         let program = Program::from_bytes("functions.o", &bytes).map_err(|error| error.to_string())?;
-        let native = object(&program, &setting.config, Purpose::Relocatable, "functions.o", &mut Vec::new());
-        native.map(Some).map_err(|error| error.to_string())
+        let native = object(&program, &setting.config, Purpose::Relocatable, "functions.o");
+        native.map(|native| Some(native.bytes)).map_err(|error| error.to_string())
     }
 
     /// An executable of the objects, which has no use where nothing can be linked.

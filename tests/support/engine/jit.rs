@@ -72,7 +72,7 @@ impl Engine for InProcess {
     }
 
     fn run(&self, cases: &[Case]) -> Result<Vec<Result<Outcome, Problem>>, String> {
-        let config = Config { opt_level: self.0, ..Config::default() };
+        let config = Config::new().opt_level(self.0).clone();
         let jit = Jit::new(&config).map_err(|error| error.to_string())?;
         let linker = linker();
         let run = |case: &Case| {

@@ -26,7 +26,6 @@ mod maps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use libbpf::Libbpf;
-use target_lexicon::Triple;
 
 use super::error::CompareError;
 use super::{Diff, Setting, Side, sides};
@@ -35,6 +34,7 @@ use crate::codegen;
 use crate::compare::disasm::Disassembler;
 use crate::compare::measure::{self, Foreign, Want};
 use crate::compare::report::{self, Inputs, Object, Progress, Row, Status};
+use crate::config::Target;
 use crate::graph::{Graph, Unverified};
 use crate::parse::{self, Input};
 use crate::program::{Binding, Endianness, FunctionId, Program};
@@ -99,9 +99,9 @@ pub fn kernel(
     want: Want,
     progress: Progress<'_>,
 ) -> Result<Diff, CompareError> {
-    let host = Triple::host();
+    let host = Target::host();
     let target = &setting.config.target;
-    if !cfg!(target_os = "linux") || target.architecture != host.architecture {
+    if !cfg!(target_os = "linux") || target.machine() != host.machine() {
         let reason = format!("this is {host}, and the target is {target}");
         return Err(CompareError::Kernel(reason));
     }
@@ -200,7 +200,7 @@ fn of_object(
     }
     let graphs = program.functions.ids().zip(codegen::each_graph(&program, Unverified::Trap));
     let graphs: BTreeMap<FunctionId, Graph> = graphs.filter_map(|(id, graph)| Some((id, graph.ok()?))).collect();
-    let disassembler = Disassembler::new(setting.config.target.architecture);
+    let disassembler = Disassembler::new(&setting.config.target);
     let disassembler = disassembler.map_err(|error| CompareError::Kernel(error.to_string()))?;
     let mut maps = maps::Maps::new(&program, btf.as_ref());
     let mut rows: BTreeMap<FunctionId, Row> = BTreeMap::new();

@@ -7,16 +7,63 @@
 //! | `x86_64-linux-gnu` | `x86_64-unknown-linux-gnu` |
 //! | `x86_64-apple-darwin`, `x86_64-pc-windows-msvc`, ... | as they are |
 
-use target_lexicon::{BinaryFormat, Environment, OperatingSystem, Triple};
+use std::fmt;
+use std::str::FromStr;
+
+use target_lexicon::{Architecture, BinaryFormat, Environment, OperatingSystem, Triple};
 
 use super::TargetError;
 
-/// Reads the name of a target.
+/// A machine and its system. It is read from a name, and shown as one:
 ///
-/// # Errors
+/// ```
+/// use bpf2native::config::Target;
 ///
-/// [`TargetError::Name`] for what is no target.
-pub fn parse(name: &str) -> Result<Triple, TargetError> {
+/// let target: Target = "aarch64-linux-gnu".parse()?;
+/// assert_eq!(target.to_string(), "aarch64-unknown-linux-gnu");
+/// # Ok::<(), bpf2native::config::TargetError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target(Triple);
+
+impl Target {
+    /// This machine.
+    pub fn host() -> Target {
+        Target(Triple::host())
+    }
+
+    /// Its machine as Linux calls it: `x86_64`, `aarch64`, `riscv64`, `s390x`, ...
+    pub fn machine(&self) -> String {
+        match self.0.architecture {
+            // Its extensions are features.
+            Architecture::Riscv64(_) => "riscv64".to_owned(),
+            Architecture::Aarch64(_) => "aarch64".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// As code generators name it.
+    pub(crate) fn triple(&self) -> &Triple {
+        &self.0
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    /// Reads the name of a target, in a spelling of clang's or of rustc's.
+    fn from_str(name: &str) -> Result<Target, TargetError> {
+        parse(name).map(Target)
+    }
+}
+
+fn parse(name: &str) -> Result<Triple, TargetError> {
     let (machine, rest) = name.split_once('-').unwrap_or((name, ""));
     let machine = match machine {
         // rustc's name says the extensions; clang's default is the same set.

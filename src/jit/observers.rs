@@ -1,6 +1,6 @@
-//! Who is told of the functions of a program in memory: the unwinder, debuggers, `perf`.
+//! Registration of a program's functions with the unwinder, debuggers and `perf`.
 //!
-//! In: compiled functions and where they are. Out: [`Observed`], which takes back on drop what can be taken back.
+//! In: compiled functions and where they are. Out: [`Observed`], which undoes on drop what can be undone.
 //!
 //! | observer | by | when |
 //! |---|---|---|
@@ -10,23 +10,15 @@
 
 use cranelift_codegen::isa::TargetIsa;
 
-use super::LoadError;
+use super::error::LoadError;
 use super::frames::Frames;
+use super::symbol::Symbol;
 use crate::codegen::CompiledFunction;
 use crate::config::Config;
 use crate::emit::{debug, unwind};
 use crate::program::{Binding, Program};
 
-/// A function as observers see it.
-pub(super) struct Symbol {
-    pub name: String,
-    pub address: u64,
-    pub size: u64,
-    /// Other objects could refer to it by this name.
-    pub global: bool,
-}
-
-/// Which observers are told what.
+/// Which observers get what.
 #[derive(Clone, Copy)]
 pub(super) struct Observation {
     lines: bool,
@@ -38,13 +30,13 @@ impl Observation {
         Observation { lines: config.debug, perf_map: config.perf_map }
     }
 
-    /// Whether debuggers are told the source lines.
+    /// Whether debuggers get source lines.
     pub fn lines(self) -> bool {
         self.lines
     }
 }
 
-/// What observers know, as long as it lives; it must be dropped before the memory that it describes.
+/// The registrations, as long as it lives; it must be dropped before the memory that they describe.
 pub(super) struct Observed {
     /// Dropped before the frames, of which the image has the address.
     #[cfg(target_os = "linux")]
@@ -52,7 +44,7 @@ pub(super) struct Observed {
     _frames: Option<Frames>,
 }
 
-/// Tells all observers.
+/// Registers functions with all observers.
 ///
 /// # Errors
 ///

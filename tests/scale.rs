@@ -4,22 +4,26 @@
 
 mod support;
 #[path = "support/work.rs"]
-#[allow(dead_code, reason = "memory is not counted here")]
 mod work;
 
 use std::hint::black_box;
 use std::sync::{PoisonError, RwLock};
 
+use bpf2native::codegen::Keep;
 use bpf2native::compare::listing;
-use bpf2native::emit::{self, Purpose};
+use bpf2native::emit::{self, Declared, Purpose};
 use bpf2native::graph::Unverified;
 use bpf2native::plan::{PointerEffects, PromotedSlots};
 use bpf2native::resolution::Resolution;
-use bpf2native::{Config, Program, codegen};
+use bpf2native::{Config, Jit, Linker, Program, codegen};
 use support::large::{SHAPES, Shape};
-use work::{Of, processor_time};
+use support::pointers;
+use work::{Of, is_in_proportion, processor_time};
 
-/// A test that measures has it for itself, the others share it.
+#[global_allocator]
+static ALLOCATOR: work::Counting = work::Counting;
+
+/// A test that measures all threads has it for itself, the others share it.
 static PROCESSOR: RwLock<()> = RwLock::new(());
 
 fn share() -> impl Drop {
@@ -131,4 +135,60 @@ fn own_phases_are_linear() {
         let ratio = ratios.fold(f64::INFINITY, f64::min);
         assert!(ratio < 30.0, "{name}: 8 times the instructions take {ratio:.1} times the time");
     }
+}
+
+/// Functions of `double` and calls through pointers: the work to translate them, and the code, grow with their sum.
+#[test]
+fn calls_through_pointers_are_linear() {
+    let _shared = share();
+    let config = Config { threads: 1, ..Config::default() };
+    // What is done is counted in this thread.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+    let sizes = std::cell::RefCell::new(std::collections::BTreeMap::new());
+    let program = |count| Program::from_bytes("pointers.o", &pointers::object_of(count)).unwrap();
+    is_in_proportion("calls through pointers", 50, program, |program| {
+        let declared = emit::declared(program, &config, Purpose::Relocatable, "pointers.o", &mut Vec::new());
+        let Declared { generators, selection, declarations, .. } = declared.unwrap();
+        let (functions, adapters) = pool.install(|| {
+            let functions =
+                codegen::functions(program, &selection, &declarations, &generators, Keep::Code).unwrap();
+            (functions, emit::adapters::functions(&declarations, &generators).unwrap())
+        });
+        let all = functions.iter().chain(&adapters);
+        sizes.borrow_mut().insert(program.functions.len(), all.map(|function| function.code.len()).sum::<usize>());
+    });
+    let sizes: Vec<usize> = sizes.into_inner().into_values().collect();
+    assert!(sizes[1] <= 4 * sizes[0], "{sizes:?} bytes of code");
+}
+
+/// Thousands of functions, each called by its type; threads find the tables empty.
+#[test]
+fn many_functions_are_called_through_pointers() {
+    const COUNT: usize = 2_000;
+    let _shared = share();
+    let program = Program::from_bytes("pointers.o", &pointers::object_of(COUNT)).unwrap();
+    let module = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new()).unwrap();
+    let addresses = |name: &str, count: usize| -> &[u64] {
+        let data = module.data_address(name).unwrap();
+        // SAFETY: the data is so many words.
+        unsafe { std::slice::from_raw_parts(data.cast(), count) }
+    };
+    let functions = addresses("functions", COUNT);
+    let plain = addresses("plain", COUNT.div_ceil(pointers::PLAIN));
+    // SAFETY: all are of this type.
+    let call = |index| unsafe { module.func::<(u64, u64), u64>(&format!("call{index}")).unwrap() };
+    let calls: Vec<_> = (0..COUNT).map(call).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let calls = &calls;
+            scope.spawn(move || {
+                for (round, call) in calls.iter().enumerate() {
+                    let index = (round * 7919 + 501 * thread) % COUNT;
+                    assert_eq!(call.call((1000, functions[index])), 1000 + index as u64);
+                    let index = index / pointers::PLAIN;
+                    assert_eq!(call.call((1000, plain[index])), 1000 + (index * pointers::PLAIN) as u64);
+                }
+            });
+        }
+    });
 }

@@ -5,7 +5,7 @@ use super::error::CompileError;
 /// More threads for each processor are of no use.
 const THREADS_PER_PROCESSOR: usize = 4;
 
-/// A pool of `threads` threads (0: one for each processor), limited to [`THREADS_PER_PROCESSOR`] for each processor.
+/// A pool of `threads` threads (0: one for each processor), at most four for each processor.
 ///
 /// # Errors
 ///

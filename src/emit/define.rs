@@ -12,7 +12,7 @@
 use cranelift_module::{DataDescription, Init, Module, ModuleRelocTarget};
 use target_lexicon::BinaryFormat;
 
-use super::{EmitError, profile};
+use super::{EmitError, adapters, profile};
 use crate::codegen::CompiledFunction;
 use crate::config::Placement;
 use crate::decode::SLOT;
@@ -46,6 +46,10 @@ pub fn define(
             reason: error.to_string(),
         })?;
     }
+    adapters::define(declarations, module).map_err(|error| EmitError::Define {
+        name: "the tables of adapters".to_owned(),
+        reason: error.to_string(),
+    })?;
     let format = module.isa().triple().binary_format;
     for writable in [false, true] {
         for (id, data) in program.data.iter() {

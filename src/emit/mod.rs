@@ -10,8 +10,10 @@
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
 //! | `debug.rs` | DWARF line tables |
 //! | `relocate.rs` | sections with relocations, as `unwind.rs` and `debug.rs` write them |
+//! | `adapters/` | what calls through registers call in place of functions with floats or structs |
 //! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_print` |
 
+pub mod adapters;
 pub(crate) mod debug;
 mod define;
 mod groups;

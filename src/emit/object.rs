@@ -111,6 +111,9 @@ fn add_symbols(
             own.into_iter().chain(aliases).for_each(|name| export(product, &referred, symbol, name));
         }
     }
+    for (id, name) in declarations.adapters.iter().flat_map(|adapters| adapters.names(program)) {
+        rename(product, product.function_symbol(id), &name);
+    }
     for (id, data) in program.data.iter() {
         if let Some(declared) = declarations.data[id] {
             rename(product, product.data_symbol(declared.id), &data.name);

@@ -5,7 +5,7 @@
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use target_lexicon::BinaryFormat;
 
-use super::{EmitError, check_endianness, groups, synthetic};
+use super::{EmitError, adapters, check_endianness, groups, synthetic};
 use crate::cache;
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
@@ -127,6 +127,8 @@ pub fn translate(
         let cache = config.cache.as_ref();
         cache::functions(cache, purpose, program, &selection, &declarations, &generators, warnings)
     })?;
+    let adapters = || pool.install(|| adapters::functions(&declarations, &generators));
+    functions.extend(time(generators.times(), Phase::Assemble, adapters)?);
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &generators, &mut module)?);
     }

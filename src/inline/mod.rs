@@ -32,10 +32,10 @@ use crate::graph::{CallGraph, Graph, own_calls};
 use crate::lift::{self, LiftContext, LiftInput};
 
 /// The most instructions of a function that is inlined.
-const MAX_INSTRUCTIONS: usize = 24;
+const MAX_INLINED_INSTRUCTIONS: usize = 24;
 
 /// Bytes of the largest frame of a function that is inlined.
-const MAX_FRAME_BYTES: u64 = 64;
+const MAX_INLINED_FRAME: u64 = 64;
 
 /// How many instructions a caller may grow by: the first for small ones, the last for large ones.
 const CALLER_GROWTH: RangeInclusive<usize> = 100..=2000;
@@ -101,9 +101,9 @@ fn is_small(graph: &Graph) -> bool {
     let forward = |(index, block): (usize, &crate::graph::Block)| {
         block.terminator.successors().all(|successor| successor > index)
     };
-    graph.instructions.len() <= MAX_INSTRUCTIONS
+    graph.instructions.len() <= MAX_INLINED_INSTRUCTIONS
         && !graph.blocks.is_empty()
-        && graph.frame.size <= MAX_FRAME_BYTES
+        && graph.frame.size <= MAX_INLINED_FRAME
         && graph.stack_parameters == 0
         && graph.blocks.iter().enumerate().all(forward)
         && !graph.instructions.iter().any(|instruction| match instruction.insn {

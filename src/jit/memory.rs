@@ -11,6 +11,8 @@ use cranelift_module::ModuleResult;
 
 use super::error::LoadError;
 use crate::codegen::CompiledFunction;
+use crate::declare::adapters::Adapters;
+use crate::lift::Declarations;
 use crate::program::Program;
 
 /// The largest program, in bytes: well inside the 2 GiB that a 32-bit displacement reaches.
@@ -78,8 +80,12 @@ impl JITMemoryProvider for Deferred {
 /// # Errors
 ///
 /// [`LoadError`] for data that does not fit in memory this way.
-pub(super) fn size(program: &Program, functions: &[CompiledFunction]) -> Result<u64, LoadError> {
-    let mut size = 0u64;
+pub(super) fn size(
+    program: &Program,
+    declarations: &Declarations,
+    functions: &[CompiledFunction],
+) -> Result<u64, LoadError> {
+    let mut size = declarations.adapters.as_ref().map_or(0, Adapters::bytes);
     for function in functions {
         let veneers = VENEER * function.relocations.len() as u64;
         size = size.saturating_add(function.code.len() as u64 + veneers + function.align);

@@ -150,14 +150,16 @@ impl Jit {
         let platform = self.generators.platform();
         let declare = || declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings);
         let declarations = time(times, Phase::Declare, declare)?;
-        let functions = self.pool.install(|| {
+        let mut functions = self.pool.install(|| {
             let purpose = cache::Purpose { placement: Placement::Memory, keep: Keep::Code };
             let cache = self.cache.as_ref();
             cache::functions(cache, purpose, program, &selection, &declarations, &self.generators, &mut warnings)
         })?;
 
+        let adapters = || self.pool.install(|| emit::adapters::functions(&declarations, &self.generators));
+        functions.extend(time(times, Phase::Assemble, adapters)?);
         time(times, Phase::Emit, || -> Result<(), LoadError> {
-            memory.reserve(memory::size(program, &functions)?)?;
+            memory.reserve(memory::size(program, &declarations, &functions)?)?;
             memory.lead()?;
             emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
             let failed = |error: cranelift_module::ModuleError| EmitError::Define {
@@ -168,7 +170,8 @@ impl Jit {
         })?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = match observe(program, &*self.generators.main, &addressed, self.observation) {
+        let observed = observe(program, &declarations, &*self.generators.main, &addressed, self.observation);
+        let observed = match observed {
             Ok(observed) => observed,
             Err(error) => {
                 // SAFETY: nothing of the program has run, and nothing points to its memory.

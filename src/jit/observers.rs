@@ -8,7 +8,10 @@
 //! | gdb, lldb | `image.rs`, `gdb.rs` | always, on Linux; with source lines by [`Config::debug`] |
 //! | `perf` | `perf.rs` | by [`Config::perf_map`] |
 
+use std::collections::HashMap;
+
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_module::FuncId;
 
 use super::error::LoadError;
 use super::frames::Frames;
@@ -16,6 +19,7 @@ use super::symbol::Symbol;
 use crate::codegen::CompiledFunction;
 use crate::config::Config;
 use crate::emit::{debug, unwind};
+use crate::lift::Declarations;
 use crate::program::{Binding, Program};
 
 /// Which observers get what.
@@ -51,12 +55,24 @@ pub(super) struct Observed {
 /// [`LoadError::PerfMap`] if the map cannot be written, [`LoadError::Emit`] if tables cannot be made.
 pub(super) fn observe(
     program: &Program,
+    declarations: &Declarations,
     isa: &dyn TargetIsa,
     functions: &[(u64, &CompiledFunction)],
     observation: Observation,
 ) -> Result<Observed, LoadError> {
-    let symbols: Vec<Symbol> =
-        functions.iter().filter_map(|&(address, function)| symbol(program, address, function)).collect();
+    let adapters = declarations.adapters.iter().flat_map(|adapters| adapters.names(program));
+    let adapters: HashMap<FuncId, String> = adapters.collect();
+    let symbol = |&(address, compiled): &(u64, &CompiledFunction)| {
+        let (name, global) = match compiled.function {
+            Some(id) => {
+                let function = &program.functions[id];
+                (function.name.clone(), function.binding != Binding::Local)
+            }
+            None => (adapters.get(&compiled.id)?.clone(), false),
+        };
+        Some(Symbol { name, address, size: compiled.code.len() as u64, global })
+    };
+    let symbols: Vec<Symbol> = functions.iter().filter_map(symbol).collect();
     if observation.perf_map {
         write_perf_map(&symbols)?;
     }
@@ -72,12 +88,6 @@ pub(super) fn observe(
         _image: super::image::image(isa, &symbols, frames.as_ref(), &lines).map(super::gdb::Registered::new),
         _frames: frames,
     })
-}
-
-fn symbol(program: &Program, address: u64, compiled: &CompiledFunction) -> Option<Symbol> {
-    let function = &program.functions[compiled.function?];
-    let global = function.binding != Binding::Local;
-    Some(Symbol { name: function.name.clone(), address, size: compiled.code.len() as u64, global })
 }
 
 #[cfg(target_os = "linux")]

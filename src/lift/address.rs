@@ -65,7 +65,7 @@ impl Lifter<'_, '_> {
         Some(self.builder.ins().load(WORD, MemFlagsData::trusted(), start, offset as i32))
     }
 
-    fn symbol_value(&mut self, data: DataReference) -> Value {
+    pub(super) fn symbol_value(&mut self, data: DataReference) -> Value {
         let builder = &mut *self.builder;
         let global = *self.references.data.entry(data.id).or_insert_with(|| {
             let name = UserExternalName { namespace: DATA, index: data.id.as_u32() };

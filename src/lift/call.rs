@@ -7,7 +7,7 @@
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
-//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by its type where the address is of a known function with floats or structs |
+//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by an adapter where the address is of a known function with floats or structs (`pointers.rs`) |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
@@ -23,7 +23,7 @@
 //! own, and the function that calls it is compiled without code motion ([`super::Lifted::returns_twice`]).
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
 
 use super::variadic;
 use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
@@ -117,7 +117,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The words that a call passes: r1 to r5, then the stack arguments.
-    fn argument_words(&mut self, count: usize) -> Vec<Value> {
+    pub(super) fn argument_words(&mut self, count: usize) -> Vec<Value> {
         let registers = Reg::arguments().map(|reg| self.registers[reg.index()]);
         let variables: Vec<_> = registers.chain(self.stack_arguments.iter().copied()).take(count).collect();
         let mut words: Vec<Value> = variables.into_iter().map(|variable| self.builder.use_var(variable)).collect();
@@ -127,7 +127,7 @@ impl Lifter<'_, '_> {
         words
     }
 
-    fn stack_argument_count(&self) -> u16 {
+    pub(super) fn stack_argument_count(&self) -> u16 {
         self.stack_arguments.len() as u16
     }
 
@@ -143,7 +143,7 @@ impl Lifter<'_, '_> {
     }
 
     /// Whether the instruction is at one of these offsets, which are in order.
-    fn is_at(&self, offsets: &[u64]) -> bool {
+    pub(super) fn is_at(&self, offsets: &[u64]) -> bool {
         offsets.binary_search(&self.at.offset).is_ok()
     }
 
@@ -200,51 +200,6 @@ impl Lifter<'_, '_> {
         let result = self.call_with_registers(callee);
         self.restore_registers(saved);
         result
-    }
-
-    /// Calls an address: nothing says what it takes, so all words are passed, and as many are returned as are read. Functions of
-    /// known type whose address is taken, and whose arguments are not passed as plain words, are recognised by their address.
-    fn call_address(&mut self, address: Value) -> ResultWords {
-        let special = &self.declarations.special;
-        if special.is_empty() {
-            return self.call_any(address);
-        }
-        let done = self.builder.create_block();
-        let [first, second] = [0; 2].map(|_| self.builder.append_block_param(done, WORD));
-        for &target in special {
-            let (matches, next) = (self.builder.create_block(), self.builder.create_block());
-            let known = self.target_address(target);
-            let is_known = self.builder.ins().icmp(IntCC::Equal, address, known);
-            self.builder.ins().brif(is_known, matches, &[], next, &[]);
-            self.builder.switch_to_block(matches);
-            let result = self.declarations.callee(target).map(|callee| self.call_with_registers(callee));
-            self.jump_with(done, result.unwrap_or_default());
-            self.builder.switch_to_block(next);
-        }
-        let result = self.call_any(address);
-        self.jump_with(done, result);
-        self.builder.switch_to_block(done);
-        ResultWords { first: Some(first), second: Some(second) }
-    }
-
-    fn jump_with(&mut self, block: Block, result: ResultWords) {
-        let words = [result.first, result.second];
-        let words = words.map(|word| word.unwrap_or_else(|| self.builder.ins().iconst(WORD, 0)));
-        self.builder.ins().jump(block, &words.map(Into::into));
-    }
-
-    /// Calls an address with all words, as a function that returns two words where the second one is read.
-    fn call_any(&mut self, address: Value) -> ResultWords {
-        let abi = match Abi::unknown(self.declarations.platform) {
-            abi if self.is_at(&self.graph.second_results) => abi.returning_two_words(),
-            abi => abi,
-        };
-        let words = self.argument_words(abi.words(self.stack_argument_count()));
-        let signature = self.builder.import_signature(abi.signature(words.len()));
-        let arguments = abi.arguments(self.builder, &words);
-        let call = self.builder.ins().call_indirect(signature, address, &arguments.values);
-        let results = self.builder.inst_results(call).to_vec();
-        abi.result(self.builder, &results, &words, &arguments)
     }
 
     /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.

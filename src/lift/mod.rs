@@ -10,7 +10,7 @@
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
-//! | calls | `call.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
+//! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
 //! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
@@ -27,6 +27,7 @@ mod input;
 pub mod libcalls;
 mod memory;
 pub(crate) mod memory_calls;
+mod pointers;
 mod select;
 mod slots;
 mod switch;
@@ -46,6 +47,7 @@ use crate::times::{Phase, time};
 
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
+pub use pointers::note_of;
 
 pub use crate::declare::declarations::{
     AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,

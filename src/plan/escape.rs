@@ -41,7 +41,7 @@ const VISITS_BEFORE_WIDENING: u8 = 4;
 const MAX_SLOT_PASSES: usize = 40;
 
 /// Functions of more edges are not analysed: they are so large that they are hardly optimised at all.
-pub(crate) const MAX_EDGES: usize = 12_000;
+pub(crate) const MAX_ANALYSED_EDGES: usize = 12_000;
 
 /// What functions do with pointers that they are given: analysed when first asked for.
 pub struct PointerEffects<'a> {
@@ -74,7 +74,7 @@ impl<'a> PointerEffects<'a> {
     pub(super) fn below_parameter(&self, function: FunctionId, reg: Reg, depth: usize) -> i64 {
         let (Some(graph), Some(deeper)) = (self.graphs[function], depth.checked_sub(1)) else { return i64::MIN };
         let find = || {
-            if graph.edges() > MAX_EDGES {
+            if graph.edges() > MAX_ANALYSED_EDGES {
                 return i64::MIN;
             }
             let no_slots = TrustedSlots { below: i64::MIN, except: BTreeSet::new() };

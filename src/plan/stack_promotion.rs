@@ -21,7 +21,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::escape::{Effects, EscapeAnalysis, ExactAccess, MAX_EDGES, PointerEffects, TrustedSlots};
+use super::escape::{Effects, EscapeAnalysis, ExactAccess, MAX_ANALYSED_EDGES, PointerEffects, TrustedSlots};
 use crate::decode::insn::Size;
 use crate::graph::Graph;
 
@@ -69,7 +69,7 @@ impl PromotedSlots {
 
     /// Finds the slots of a function.
     pub fn find(pointer_effects: &PointerEffects<'_>, graph: &Graph) -> PromotedSlots {
-        if graph.frame.size == 0 || graph.edges() > MAX_EDGES {
+        if graph.frame.size == 0 || graph.edges() > MAX_ANALYSED_EDGES {
             return PromotedSlots::none(graph);
         }
         let mut trusted = TrustedSlots { below: 0, except: BTreeSet::new() };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cranelift_codegen::ir::{Function, UserExternalNameRef};
 use cranelift_module::ModuleRelocTarget;
 
+use crate::declare::adapters::Adapters;
 use crate::lift::{Declarations, Imported};
 use crate::program::Program;
 
@@ -49,6 +50,9 @@ impl<'a> Names<'a> {
         }
         for (&id, data) in &declarations.symbols {
             names.insert((1, data.id.as_u32()), Named { name: &program.symbols[id].name, is_import: false });
+        }
+        for (key, name) in declarations.adapters.iter().flat_map(Adapters::references) {
+            names.insert(key, Named { name, is_import: false });
         }
         if let Some(table) = &declarations.addresses {
             names.insert((1, table.data.id.as_u32()), Named { name: "addresses", is_import: false });

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | leaves the innermost loop, with arguments | split |
 //! | in a loop, with two constants or more | split |
-//! | to a block with more than [`MAX_PREDECESSORS`] incoming edges: so many blocks cost more registers than they save | left |
+//! | to a block with more than [`MAX_SPLIT_PREDECESSORS`] incoming edges: so many blocks cost more registers than they save | left |
 //! | any other: a constant or two may well be materialised in the register where it is needed, at no cost | left |
 //!
 //! Sound: the new block jumps on with the same arguments. One pass over the branches; at most one block for each edge.
@@ -29,7 +29,7 @@ use crate::opt::pass::PassContext;
 const MIN_CONSTANTS: usize = 2;
 
 /// Blocks with more incoming edges keep them: register allocation is quadratic in the blocks that all jump to one.
-const MAX_PREDECESSORS: u32 = 64;
+const MAX_SPLIT_PREDECESSORS: u32 = 64;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
@@ -69,7 +69,7 @@ fn edges(function: &Function, loops: &LoopAnalysis) -> Vec<(Inst, usize)> {
             };
             let constants = call.args(&dfg.value_lists).filter(is_constant).count();
             let leaves = !loops.is_in_loop(to, around) && call.len(&dfg.value_lists) > 0;
-            if (2..=MAX_PREDECESSORS).contains(&predecessors[to]) && (leaves || constants >= MIN_CONSTANTS) {
+            if (2..=MAX_SPLIT_PREDECESSORS).contains(&predecessors[to]) && (leaves || constants >= MIN_CONSTANTS) {
                 found.push((branch, edge));
             }
         }

@@ -14,7 +14,7 @@
 //! Sound: either form has the same result.
 //!
 //! Cost: what the parameters of a loop header depend on is found once for each loop ([`Iteration`]), the operands of each
-//! comparison once, and neither beyond [`MAX_VALUES`] values and [`MAX_EDGES`] edges each.
+//! comparison once, and neither beyond [`MAX_DEPENDENCY_VALUES`] values and [`MAX_DEPENDENCY_EDGES`] edges each.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,10 +31,10 @@ use crate::opt::ir::analyses::{Analyses, ControlFlow};
 use crate::opt::pass::PassContext;
 
 /// How many values are visited to find what one depends on.
-const MAX_VALUES: usize = 64;
+const MAX_DEPENDENCY_VALUES: usize = 64;
 
 /// How many edges are visited for it.
-const MAX_EDGES: usize = 512;
+const MAX_DEPENDENCY_EDGES: usize = 512;
 
 /// Adjacent selects on the same condition.
 struct SelectGroup {
@@ -203,13 +203,13 @@ impl<'a> Iteration<'a> {
         let dfg = &self.function.dfg;
         let header = self.loops.loop_header(self.around);
         let mut dependencies = Dependencies::default();
-        let (mut seen, mut edges) = (HashSet::new(), MAX_EDGES);
+        let (mut seen, mut edges) = (HashSet::new(), MAX_DEPENDENCY_EDGES);
         let mut pending = vec![(dfg.resolve_aliases(value), false)];
         while let Some((value, mut after_load)) = pending.pop() {
             if !seen.insert((value, after_load)) {
                 continue;
             }
-            if seen.len() > MAX_VALUES {
+            if seen.len() > MAX_DEPENDENCY_VALUES {
                 dependencies.is_incomplete = true;
                 break;
             }

@@ -17,7 +17,7 @@ use super::edges::successors;
 const MAX_BLOCKS: usize = 12;
 
 /// Loops with a block of more incoming edges are left alone.
-const MAX_PREDECESSORS: usize = 8;
+const MAX_LOOP_PREDECESSORS: usize = 8;
 
 /// A loop.
 pub(crate) struct Loop {
@@ -173,7 +173,7 @@ fn reverse_postorder(function: &Function) -> Vec<Block> {
 impl Loop {
     fn new(function: &Function, predecessors: &Predecessors, latch: Inst, header: Block) -> Option<Loop> {
         let layout = &function.layout;
-        if predecessors.of(header).len() > MAX_PREDECESSORS || Some(header) == layout.entry_block() {
+        if predecessors.of(header).len() > MAX_LOOP_PREDECESSORS || Some(header) == layout.entry_block() {
             return None;
         }
         let mut members = vec![header];
@@ -185,7 +185,7 @@ impl Loop {
             // A small loop has few incoming edges; a block without any is the function's entry, or unreachable.
             if members.len() == MAX_BLOCKS
                 || predecessors.of(block).is_empty()
-                || predecessors.of(block).len() > MAX_PREDECESSORS
+                || predecessors.of(block).len() > MAX_LOOP_PREDECESSORS
             {
                 return None;
             }

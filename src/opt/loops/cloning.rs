@@ -26,7 +26,7 @@ use crate::opt::ir::loop_discovery::Loop;
 use crate::opt::ir::operands::iconst;
 
 /// Loops of more instructions are not cloned.
-const MAX_INSTRUCTIONS: usize = 200;
+const MAX_CLONED_INSTRUCTIONS: usize = 200;
 
 /// Clones the iterations of one loop.
 pub(crate) struct Cloner<'a> {
@@ -62,7 +62,7 @@ pub(crate) fn can_be_cloned(function: &Function, inner: &Loop) -> bool {
     is_plain_latch
         && insts.into_iter().all(|inst| {
             count += 1;
-            count <= MAX_INSTRUCTIONS && is_plain(inst)
+            count <= MAX_CLONED_INSTRUCTIONS && is_plain(inst)
         })
 }
 

@@ -13,13 +13,13 @@ use cranelift_codegen::ir::{
 use crate::opt::ir::operands::{constant, unary_operand};
 
 /// How many zero-extended copies of a 32-bit value are looked through.
-const MAX_COPIES: usize = 8;
+const MAX_LOW_COPIES: usize = 8;
 
 /// The sum of two numbers below this does not wrap, by far.
 const NO_WRAP: u64 = 1 << 40;
 
 /// Loops whose header has more incoming edges are not looked at.
-const MAX_PREDECESSORS: usize = 8;
+const MAX_HEADER_PREDECESSORS: usize = 8;
 
 /// An incremented counter that a back edge passes.
 pub(crate) struct Increment {
@@ -112,7 +112,7 @@ fn is_bounded(
         return false;
     }
     let ValueDef::Param(header, index) = dfg.value_def(increment.counter) else { return false };
-    graph.pred_iter(header).nth(MAX_PREDECESSORS).is_none()
+    graph.pred_iter(header).nth(MAX_HEADER_PREDECESSORS).is_none()
         && graph.pred_iter(header).map(|edge| edge.inst).all(|inst| {
             let calls = dfg.insts[inst].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
             calls.iter().enumerate().filter(|(_, call)| call.block(&dfg.value_lists) == header).all(
@@ -128,7 +128,7 @@ fn is_bounded(
 
 /// Whether a value is the low 32 bits of another.
 fn is_low_of(dfg: &DataFlowGraph, mut low: Value, wide: Value) -> bool {
-    for _ in 0..MAX_COPIES {
+    for _ in 0..MAX_LOW_COPIES {
         if unary_operand(dfg, wide, Opcode::Uextend) == Some(low) {
             return true;
         }

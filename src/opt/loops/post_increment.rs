@@ -21,8 +21,7 @@
 //! comparison if neither sum wraps: by induction over the iterations, `i` is an initial value, or passed this branch, so it is at
 //! most `n + k`. One pass over the branches.
 
-use cranelift_codegen::cursor::Cursor;
-use cranelift_codegen::cursor::FuncCursor;
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{

@@ -26,7 +26,7 @@ use crate::opt::ir::edges::{block_args, passed_values, retarget, successors};
 use crate::opt::ir::loop_discovery::Loop;
 
 /// What two iterations may cost.
-const MAX_COST: u64 = 20;
+const MAX_UNROLL_BY_TWO_COST: u64 = 20;
 
 /// Unrolls the loops for which it pays.
 pub(crate) fn run(function: &mut Function, loops: &[&Loop]) {
@@ -74,7 +74,7 @@ fn profitable(function: &Function, inner: &Loop) -> Option<InductionVariables> {
     ExitTest::find(function, inner, &variables)?;
     let cost = iteration_cost(function, inner, &variables, None);
     let latency = recurrence_latency(function, inner, &variables);
-    (2 * cost <= MAX_COST && 2 * latency <= cost).then_some(variables)
+    (2 * cost <= MAX_UNROLL_BY_TWO_COST && 2 * latency <= cost).then_some(variables)
 }
 
 /// The block on a loop's exit edge, and its jump, which replaces that edge.

@@ -36,7 +36,7 @@ const MAX_PARTIAL_COST: u64 = 12;
 const MAX_PAIR_COST: u64 = 16;
 
 /// The most iterations of an unrolled loop.
-const MAX_ITERATIONS: u64 = 4;
+const MAX_UNROLLED_ITERATIONS: u64 = 4;
 
 /// Unrolls a loop if that pays, and says whether it did. `is_zero_extended` are 64-bit values whose high half is 0.
 pub(crate) fn unroll(function: &mut Function, inner: &Loop, is_zero_extended: &dyn Fn(Value) -> bool) -> bool {
@@ -79,8 +79,8 @@ fn partial_count(last: u64, cost: u64, is_at_end: bool) -> Option<u64> {
     let iterations = if is_at_end { last + 1 } else { last };
     let fits =
         |count: u64| count * cost <= if count > 2 { MAX_PARTIAL_COST } else { MAX_PAIR_COST } && count * 2 <= last;
-    let even = (2..=MAX_ITERATIONS).rev().find(|&count| fits(count) && iterations.is_multiple_of(count));
-    even.or_else(|| (2..=MAX_ITERATIONS).rev().find(|&count| fits(count)))
+    let even = (2..=MAX_UNROLLED_ITERATIONS).rev().find(|&count| fits(count) && iterations.is_multiple_of(count));
+    even.or_else(|| (2..=MAX_UNROLLED_ITERATIONS).rev().find(|&count| fits(count)))
 }
 
 /// Unrolls all iterations, the last of which is the original loop.

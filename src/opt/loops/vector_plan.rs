@@ -23,7 +23,7 @@ pub(crate) const MIN_UNROLLED_FILL: i64 = 512;
 pub(crate) const UNROLLED_FILL_BYTES: i64 = 64;
 
 /// Loops of more iterations are left to the scalar loop.
-pub(crate) const MAX_ITERATIONS: i64 = 0x7fff_0000;
+pub(crate) const MAX_VECTOR_ITERATIONS: i64 = 0x7fff_0000;
 
 /// What a loop does.
 pub(crate) struct VectorPlan {

@@ -14,7 +14,7 @@ use super::lanes::{Lanes, VECTOR_BYTES};
 use super::rewiring::enter;
 use super::trip_count::{ExitTest, includes_bound};
 use super::vector_plan::{
-    MAX_ITERATIONS, MIN_BYTES, MIN_UNROLLED_FILL, StoredValue, UNROLLED_FILL_BYTES, VectorPlan, is_apart,
+    MAX_VECTOR_ITERATIONS, MIN_BYTES, MIN_UNROLLED_FILL, StoredValue, UNROLLED_FILL_BYTES, VectorPlan, is_apart,
 };
 use crate::opt::ir::edges::block_args;
 use crate::opt::ir::loop_discovery::Loop;
@@ -241,7 +241,7 @@ impl<'a> Vectoriser<'a> {
         };
         // Negative distances are counts above the maximum. Those of 64 bits are exact modulo 2^64.
         let above_min = plus(&mut cursor, count, -min_iterations);
-        let max = iconst(&mut cursor, types::I64, MAX_ITERATIONS);
+        let max = iconst(&mut cursor, types::I64, MAX_VECTOR_ITERATIONS);
         let mut condition = cursor.ins().icmp(IntCC::UnsignedLessThan, above_min, max);
         if code == IntCC::NotEqual && step > 1 {
             let mask = iconst(&mut cursor, types::I64, step - 1);

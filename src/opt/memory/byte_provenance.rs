@@ -59,7 +59,7 @@ pub(crate) struct Provenance {
 }
 
 /// Values from this number on would not fit in a [`Byte`].
-const MAX_VALUES: usize = 1 << 28;
+const MAX_TRACKED_VALUES: usize = 1 << 28;
 
 /// Where byte `index` of a number of `size` bytes lies in memory, from its start.
 pub(crate) fn byte_offset(order: Endianness, size: u8, index: u8) -> u8 {
@@ -82,7 +82,7 @@ impl Provenance {
     /// Starts with block parameters: the caller visits all instructions, in layout order.
     pub(crate) fn of_parameters(function: &Function) -> Option<Provenance> {
         let dfg = &function.dfg;
-        if dfg.num_values() >= MAX_VALUES {
+        if dfg.num_values() >= MAX_TRACKED_VALUES {
             return None;
         }
         let mut provenance = Provenance { indices: value_map(dfg), bytes: Vec::new() };

@@ -16,7 +16,7 @@ use crate::opt::ir::operands::{binary_operands, constant, replace_inst, unary};
 use crate::opt::pass::PassContext;
 
 /// How many instructions an amount or an operand is looked through.
-const MAX_LOOK_THROUGH: usize = 8;
+const MAX_AMOUNT_LOOK_THROUGH: usize = 8;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
@@ -64,7 +64,7 @@ fn rotate(dfg: &DataFlowGraph, inst: Inst) -> Option<Rotate> {
 fn unconverted(dfg: &DataFlowGraph, value: Value) -> (Value, u32) {
     let bits = dfg.value_type(value).bits();
     let mut value = dfg.resolve_aliases(value);
-    for _ in 0..MAX_LOOK_THROUGH {
+    for _ in 0..MAX_AMOUNT_LOOK_THROUGH {
         match unary(dfg, value) {
             Some((Opcode::Ireduce, arg)) => value = arg,
             Some((Opcode::Uextend | Opcode::Sextend, arg)) if dfg.value_type(arg).bits() >= bits => {
@@ -81,7 +81,7 @@ fn amount(dfg: &DataFlowGraph, value: Value, bits: u64) -> (Value, bool) {
     let is_whole = |number: u64| number.is_multiple_of(bits);
     let mut negative = false;
     let mut value = dfg.resolve_aliases(value);
-    for _ in 0..MAX_LOOK_THROUGH {
+    for _ in 0..MAX_AMOUNT_LOOK_THROUGH {
         let next = match unary(dfg, value) {
             // At least the low 8 bits are kept, and only those matter.
             Some((Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg)) => Some((arg, false)),

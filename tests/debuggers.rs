@@ -215,7 +215,7 @@ fn perf_finds_adapters() {
     let mut linker = Linker::new();
     linker.func("callback", callback as extern "C" fn(i64) -> i64).unwrap();
     linker.func("touch", touch as extern "C" fn(u64, i64)).unwrap();
-    let config = Config { perf_map: true, ..Config::default() };
+    let config = Config::new().perf_map(true).clone();
     let module = Jit::new(&config).unwrap().load(&native::program("unwind/unwind.o"), &linker).unwrap();
     let map = format!("/tmp/perf-{}.map", std::process::id());
     let text = std::fs::read_to_string(&map).unwrap();

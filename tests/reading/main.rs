@@ -8,6 +8,7 @@ mod parsed;
 #[allow(dead_code, reason = "it is all by proptest here")]
 mod seeds;
 #[path = "../support/work.rs"]
+#[allow(dead_code, reason = "nothing here has threads")]
 mod work;
 
 mod btf_core;

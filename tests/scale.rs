@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+#[path = "support/work.rs"]
+mod work;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
@@ -13,6 +14,10 @@ use bpf2native::improve::{Reaches, Slots};
 use bpf2native::resolution::Resolution;
 use bpf2native::{Config, Program, compile, listing};
 use support::large::{SHAPES, Shape};
+use work::is_in_proportion;
+
+#[global_allocator]
+static ALLOCATOR: work::Counting = work::Counting;
 
 fn translate(object: &[u8], threads: usize) -> Vec<u8> {
     let program = Program::from_bytes("large.o", object).unwrap();
@@ -73,49 +78,29 @@ fn twice_the_instructions_are_twice_the_clif() {
     }
 }
 
-/// The shortest of a few times: what the machine does beside is left out.
-fn shortest(mut work: impl FnMut()) -> Duration {
-    let times = (0..3).map(|_| {
-        let start = Instant::now();
-        work();
-        start.elapsed()
-    });
-    times.min().unwrap()
-}
-
-/// Four times the choices in a loop take the passes over CLIF at most 12 times the time: 16 is quadratic.
+/// The passes over the CLIF of a loop of many choices.
 #[test]
 fn passes_over_loops_are_linear() {
     let Some(Shape { name, make }) = SHAPES.iter().find(|shape| shape.name == "chases") else {
         panic!("there is no such shape")
     };
-    let clif = |object: &[u8]| {
+    is_in_proportion(name, 500, make, |object| {
         let program = Program::from_bytes("large.o", object).unwrap();
         let config = Config { threads: 1, ..Config::default() };
-        shortest(|| drop(black_box(listing::clif(&program, &config, None, &mut Vec::new()).unwrap())))
-    };
-    let (small, large) = (clif(&make(500)), clif(&make(2_000)));
-    let ratio = large.as_secs_f64() / small.as_secs_f64();
-    assert!(ratio < 12.0, "{name}: 4 times the instructions take {ratio:.1} times the time");
+        drop(black_box(listing::clif(&program, &config, None, &mut Vec::new()).unwrap()));
+    });
 }
 
-/// What comes before Cranelift: parsing, graphs, liveness, frames, frame slots. Eight times the code takes at most 30 times the
-/// time, which a quadratic pass (64 times) exceeds and a slow machine does not; three tries.
+/// What comes before Cranelift: parsing, graphs, liveness, frames, frame slots.
 #[test]
 fn own_phases_are_linear() {
-    let phases = |object: &[u8]| {
-        shortest(|| {
+    for Shape { name, make } in SHAPES {
+        is_in_proportion(name, 6_000, make, |object| {
             let program = Program::from_bytes("large.o", object).unwrap();
             let graphs = compile::graphs(&program, Unverified::Refuse).unwrap();
             let resolution = Resolution::of_object(&program);
             let reaches = Reaches::new(&program, &resolution, &graphs);
             graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));
-        })
-    };
-    for Shape { name, make } in SHAPES {
-        let (small, large) = (make(3_000), make(24_000));
-        let ratios = (0..3).map(|_| phases(&large).as_secs_f64() / phases(&small).as_secs_f64());
-        let ratio = ratios.fold(f64::INFINITY, f64::min);
-        assert!(ratio < 30.0, "{name}: 8 times the instructions take {ratio:.1} times the time");
+        });
     }
 }

@@ -8,9 +8,11 @@ mod work;
 
 use std::hint::black_box;
 
+use bpf2native::config::{OptLevel, Pass, Passes};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
 use bpf2native::improve::{Reaches, Slots};
+use bpf2native::measure::{self, Measure, Want};
 use bpf2native::resolution::Resolution;
 use bpf2native::{Config, Program, compile, listing};
 use support::large::{SHAPES, Shape};
@@ -75,6 +77,35 @@ fn twice_the_instructions_are_twice_the_clif() {
         };
         let ratio = clif(2 * size) as f64 / clif(size) as f64;
         assert!(ratio < 2.3, "{name}: twice the instructions have {ratio:.1} times the CLIF");
+    }
+}
+
+/// Loops of which nothing is left are copied many times; a large function grows to no more than some three times its size.
+#[test]
+fn unrolling_is_bounded() {
+    let Some(Shape { make, .. }) = SHAPES.iter().find(|shape| shape.name == "rounds") else {
+        panic!("there is no such shape")
+    };
+    let program = Program::from_bytes("large.o", &make(4_000)).unwrap();
+    let lines = |passes: Passes| {
+        let config = Config { threads: 1, passes: Some(passes), ..Config::default() };
+        listing::clif(&program, &config, None, &mut Vec::new()).unwrap().lines().count()
+    };
+    let (unrolled, as_it_was) = (lines(Passes::ALL), lines(Passes::ALL.without(Pass::Unroll)));
+    assert!(unrolled > 3 * as_it_was / 2, "some loops are unrolled: {unrolled} lines of CLIF, {as_it_was} without");
+    assert!(unrolled < 4 * as_it_was, "{unrolled} lines of CLIF, {as_it_was} without unrolling");
+}
+
+/// A single pass over registers would have each of these values in a place of its own: 16 KB and more.
+#[test]
+fn frames_without_optimisation_are_small() {
+    for Shape { name, make } in SHAPES.iter().filter(|shape| ["mixed", "diamonds", "blocks"].contains(&shape.name))
+    {
+        let program = Program::from_bytes("large.o", &make(4_000)).unwrap();
+        let config = Config { threads: 1, opt_level: OptLevel::O0, ..Config::default() };
+        let measured = &measure::program(&program, &config, Want::Numbers).unwrap()[0];
+        let frame = measured.result.as_ref().unwrap().measures[&Measure::Frame];
+        assert!(frame < 4096, "{name}: a frame of {frame} bytes");
     }
 }
 

@@ -6,6 +6,7 @@
 mod extent;
 mod layout;
 mod rows;
+mod spills;
 mod unwind;
 
 use std::ops::Range;
@@ -281,12 +282,10 @@ fn machine_code(
     keep: Keep,
     context: &mut Context,
 ) -> Result<CompiledFunction, CompileError> {
-    let isa = isas.for_function(&Work::of(&lifted.function, context), lifted.returns_twice);
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
-    let passes = isas.passes();
-    let assemble = || assemble(isa, id, lifted.function, keep, passes, context);
-    let compiled = time(isas.times(), Phase::Assemble, assemble).map_err(failed)?;
+    let compile = || spills::compile(isas, id, lifted, keep, context);
+    let compiled = time(isas.times(), Phase::Assemble, compile).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }
 

@@ -172,6 +172,8 @@ pub struct Isas {
     pub unoptimised: Arc<dyn TargetIsa>,
     /// For huge functions: single-pass register allocation too.
     pub huge: Arc<dyn TargetIsa>,
+    /// For functions of which a single pass spills too much, where that is what most are compiled by.
+    fewer_spills: Option<Arc<dyn TargetIsa>>,
     /// The optimisations that are on.
     passes: Passes,
     /// Where to count how long phases take.
@@ -193,7 +195,11 @@ impl Isas {
             OptLevel::O0 => unoptimised.clone(),
             OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
         };
-        Ok(Isas { main, unoptimised, huge, passes, times: config.times.clone() })
+        let fewer_spills: Option<Arc<dyn TargetIsa>> = match config.opt_level {
+            OptLevel::O0 => Some(build(config, placement, OptLevel::O1, false)?),
+            OptLevel::O1 | OptLevel::O2 => None,
+        };
+        Ok(Isas { main, unoptimised, huge, fewer_spills, passes, times: config.times.clone() })
     }
 
     /// The code generator for a function of this much work.
@@ -204,6 +210,11 @@ impl Isas {
             Effort::Full if returns_twice => &*self.unoptimised,
             Effort::Full => &*self.main,
         }
+    }
+
+    /// The code generator for a function of this much work of which that one spills too much, if there is a better one.
+    pub fn for_fewer_spills(&self, work: &Work) -> Option<&dyn TargetIsa> {
+        self.fewer_spills.as_deref().filter(|_| work.effort() != Effort::SinglePass)
     }
 
     /// Where to count how long phases take, if anywhere.

@@ -34,6 +34,7 @@ pub(super) fn run(function: &mut Function, passes: Passes, wide: bool) {
     if loops.is_empty() {
         return;
     }
+    let mut room = unroll::Room::of(function);
     function.dfg.resolve_all_aliases();
     let mut clear: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
     clear.extend(halves::clear_parameters(function));
@@ -41,7 +42,7 @@ pub(super) fn run(function: &mut Function, passes: Passes, wide: bool) {
     let mut left = Vec::new();
     for inner in &loops {
         let is_wide = idioms && idioms::widen(function, inner, &is_clear);
-        if unroll && !is_wide && !unroll::unroll(function, inner, &is_clear) {
+        if unroll && !is_wide && !unroll::unroll(function, inner, &is_clear, &mut room) {
             left.push(inner);
         }
     }

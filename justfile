@@ -43,16 +43,15 @@ corpus *ARGUMENTS:
 fuzz target *ARGUMENTS:
     fuzz/run.sh {{ target }} {{ ARGUMENTS }}
 
-# Runs all tests of random programs with so many each: `just torture 100000 isa_random loops` (see fuzz/README.md)
+# Runs all tests of random input, from fresh seeds, with so many each: `just torture 100000 isa_random loops` (see fuzz/README.md)
 torture programs="10000" *crates:
-    BPF2NATIVE_RANDOM_PROGRAMS={{ programs }} cargo test --no-fail-fast \
-        {{ if crates == "" { "--tests" } else { replace_regex(crates, '(\S+)', '--test $1') } }} -- random_
+    tools/torture.sh {{ programs }} {{ crates }}
 
 # Accepts the code that is generated now, and the output of comparisons, as what the tests expect
 bless:
     cargo build
     for folder in fixtures/golden/*; do target/debug/bpf2native golden $folder --bless; done
-    BPF2NATIVE_BLESS=1 cargo test --test listing --test improve --test docs
+    BPF2NATIVE_BLESS=1 cargo test --test listing --test opt --test docs
     BPF2NATIVE_BLESS=1 cargo test --test comparing formats::
 
 # Compares code generation with that of another commit, over the fixtures: `just codegen-diff main`; see target/codegen-diff

@@ -18,8 +18,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context, bail};
 use bpf2native::aot::{self, Artifact, LinkOptions};
+use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::listing;
 use bpf2native::{Config, Jit, Linker, Program};
 
 fn main() -> ExitCode {

@@ -19,13 +19,13 @@ use std::process::Command;
 
 use target_lexicon::{Architecture, BinaryFormat, Triple};
 
-use crate::compile;
+use crate::codegen;
 use crate::files::Pending;
 use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
 use crate::select::select;
-use crate::undefined::{self, MissingSymbol};
+use crate::select::undefined::{self, MissingSymbol};
 
 /// What to link into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl LinkError {
     #[must_use]
     pub fn explained(self, program: &Program, roots: Option<&[FunctionId]>) -> LinkError {
         let LinkError::Failed { output, .. } = &self else { return self };
-        let graphs = compile::each_graph(program, Unverified::Trap);
+        let graphs = codegen::each_graph(program, Unverified::Trap);
         let Ok(selection) = select(program, graphs, roots, Resolution::of_object(program)) else { return self };
         let imports = program.imports.iter();
         let imports = imports.map(|(id, import)| (undefined::linked_name(program, &selection, id), import.kconfig));

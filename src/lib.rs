@@ -72,44 +72,39 @@
 //! | parse | [`parse`], [`btf`] | objects and archives, merged into one [`Program`] |
 //! | decode | [`decode`] | bytes to instructions |
 //! | graph | [`graph`] | basic blocks, the frame |
-//! | select | [`select`], [`resolution`] | what of it is translated, and who defines what it refers to |
-//! | improve | [`improve`] | plans for faster code |
-//! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language |
-//! | compile | [`compile`] | to machine code, in parallel |
+//! | select | [`select`] | what of it is translated, and who defines what it refers to |
+//! | plan | [`plan`] | what the lift phase makes faster than the program says |
+//! | lift | [`lift`], [`abi`] | to Cranelift's intermediate language, CLIF |
+//! | opt | `opt` | passes over CLIF |
+//! | codegen | [`codegen`] | to machine code, in parallel; steps over it on x86-64: `x86` |
 //! | emit | [`emit`], [`aot`], [`jit`] | to an object, a file, or this process |
 //!
-//! [`disasm`] reads native code back: what was emitted, or what other compilers make. [`times`] says how long each took.
+//! [`compare`] looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
 
 pub mod abi;
 pub mod aot;
 pub mod btf;
 pub mod cache;
-mod clif;
+pub mod codegen;
 pub mod compare;
-pub mod compile;
 pub mod config;
 pub mod declare;
 pub mod decode;
-pub mod disasm;
 pub mod emit;
-pub mod entry;
 pub mod files;
-pub mod golden;
 pub mod graph;
-pub mod html;
-pub mod improve;
 pub mod inline;
 pub mod jit;
 pub mod lift;
-pub mod listing;
-pub mod measure;
+mod opt;
 pub mod parse;
+pub mod pipeline;
+pub mod plan;
 pub mod program;
-pub mod report;
 pub mod resolution;
 pub mod select;
 pub mod times;
-pub mod undefined;
+mod x86;
 
 pub use cache::Cache;
 pub use config::Config;

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use cranelift_codegen::timing;
 
+use crate::config::passes::Pass;
+
 /// What time is spent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,11 +26,11 @@ pub enum Phase {
     /// Choosing what is translated, and declaring it.
     Declare,
     /// Finding what makes code faster.
-    Improve,
+    Plan,
     /// Making CLIF.
     Lift,
     /// Our passes over CLIF.
-    Clif,
+    Opt,
     /// Cranelift's optimiser.
     Optimise,
     /// Cranelift's choice of machine instructions.
@@ -49,9 +51,9 @@ impl Phase {
         Phase::Parse,
         Phase::Graph,
         Phase::Declare,
-        Phase::Improve,
+        Phase::Plan,
         Phase::Lift,
-        Phase::Clif,
+        Phase::Opt,
         Phase::Optimise,
         Phase::Lower,
         Phase::Registers,
@@ -66,9 +68,9 @@ impl Phase {
             Phase::Parse => "parse",
             Phase::Graph => "graph",
             Phase::Declare => "declare",
-            Phase::Improve => "improve",
+            Phase::Plan => "plan",
             Phase::Lift => "lift",
-            Phase::Clif => "clif",
+            Phase::Opt => "opt",
             Phase::Optimise => "optimise",
             Phase::Lower => "lower",
             Phase::Registers => "registers",
@@ -89,12 +91,19 @@ const PARTS: [Phase; 3] = [Phase::Optimise, Phase::Lower, Phase::Registers];
 
 /// The times of the phases so far; a copy counts into the same.
 #[derive(Clone, Debug, Default)]
-pub struct Times(Arc<[AtomicU64; Phase::ALL.len()]>);
+pub struct Times(Arc<Counted>);
+
+/// Nanoseconds.
+#[derive(Debug, Default)]
+struct Counted {
+    phases: [AtomicU64; Phase::ALL.len()],
+    passes: [AtomicU64; Pass::ALL.len()],
+}
 
 impl Times {
     /// What was spent in a phase.
     pub fn of(&self, phase: Phase) -> Duration {
-        let counted = |phase: Phase| Duration::from_nanos(self.0[phase as usize].load(Ordering::Relaxed));
+        let counted = |phase: Phase| Duration::from_nanos(self.0.phases[phase as usize].load(Ordering::Relaxed));
         match phase {
             // All of it is counted, and the parts are counted again.
             Phase::Assemble => PARTS.iter().fold(counted(phase), |rest, &part| rest.saturating_sub(counted(part))),
@@ -110,9 +119,14 @@ impl Times {
         done
     }
 
+    /// What was spent in a pass of ours, which is part of a phase; passes that run as one count for the first of them.
+    pub fn of_pass(&self, pass: Pass) -> Duration {
+        Duration::from_nanos(self.0.passes[pass as usize].load(Ordering::Relaxed))
+    }
+
     fn add(&self, phase: Phase, time: Duration) {
         // 2^64 nanoseconds are 584 years.
-        self.0[phase as usize].fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+        self.0.phases[phase as usize].fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
     }
 }
 
@@ -122,6 +136,15 @@ pub(crate) fn time<T>(times: Option<&Times>, phase: Phase, work: impl FnOnce() -
         Some(times) => times.time(phase, work),
         None => work(),
     }
+}
+
+/// Does the work of a pass, and measures it if that is wanted.
+pub(crate) fn time_pass<T>(times: Option<&Times>, pass: Pass, work: impl FnOnce() -> T) -> T {
+    let Some(times) = times else { return work() };
+    let start = Instant::now();
+    let done = work();
+    times.0.passes[pass as usize].fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    done
 }
 
 /// While it is there, what Cranelift does on this thread counts.
@@ -155,18 +178,18 @@ impl timing::Profiler for Profiler {
             // Parts of these, or of what is left.
             _ => return Box::new(()),
         };
-        Box::new(Pass { times: self.0.clone(), phase, start: Instant::now() })
+        Box::new(Running { times: self.0.clone(), phase, start: Instant::now() })
     }
 }
 
-/// A pass that is running.
-struct Pass {
+/// A pass of Cranelift's that is running.
+struct Running {
     times: Times,
     phase: Phase,
     start: Instant,
 }
 
-impl Drop for Pass {
+impl Drop for Running {
     fn drop(&mut self) {
         self.times.add(self.phase, self.start.elapsed());
     }

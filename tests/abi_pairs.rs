@@ -1,13 +1,16 @@
 //! The C calling convention, proven by pairs of files that call each other: one compiled for BPF and translated, the
 //! other native. See `tests/pairs/`.
 //!
-//! `BPF2NATIVE_RANDOM_SEED=7` tries another seed, `BPF2NATIVE_RANDOM_PROGRAMS=2000` so many prototypes; a failure prints the
-//! seed.
+//! `BPF2NATIVE_RANDOM_SEED=7` tries another seed, `BPF2NATIVE_RANDOM_PROGRAMS=2000` so many prototypes (`support/seeds.rs`);
+//! a failure prints the seed of its program, which has 50 of them.
 
 #![allow(clippy::unwrap_used)]
 
 mod harness;
 mod pairs;
+#[path = "support/seeds.rs"]
+#[allow(dead_code, reason = "nothing here is by proptest")]
+mod seeds;
 
 use std::io::Write as _;
 
@@ -16,11 +19,6 @@ use pairs::random::{Ability, Batch, batch};
 use pairs::{
     BpfCompiler, Machine, ability_of_clang, ability_of_clang23, ability_of_llvm23, check_compiled, check_written,
 };
-
-/// A number from the environment.
-fn setting(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// Whether the machine's tools are there; if not, says so, and fails where `CI` is set.
 fn is_ready(machine: &Machine) -> bool {
@@ -36,20 +34,20 @@ fn is_ready(machine: &Machine) -> bool {
 const IN_A_PROGRAM: usize = 50;
 
 /// Checks `count` prototypes in programs of [`IN_A_PROGRAM`].
-fn check(machine: &Machine, count: usize, ability: Ability, check: impl Fn(&Batch) -> Vec<String> + Sync) {
+fn check(machine: &Machine, count: u64, ability: Ability, check: impl Fn(&Batch) -> Vec<String> + Sync) {
     if !is_ready(machine) {
         return;
     }
-    let count = setting("BPF2NATIVE_RANDOM_PROGRAMS", count).div_ceil(IN_A_PROGRAM);
-    let first = setting("BPF2NATIVE_RANDOM_SEED", 1);
-    let seeds: Vec<u64> = (first..first + count).map(|seed| seed as u64).collect();
+    // A prototype for each seed; what has a seed is a program of many.
+    let seeds: Vec<u64> =
+        seeds::of(&format!("abi_pairs on {}", machine.name), count).step_by(IN_A_PROGRAM).collect();
     let failures = parallel(&seeds, |&seed| check(&batch(seed, IN_A_PROGRAM, ability))).concat();
     let shown: Vec<&str> = failures.iter().take(30).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), shown.join("\n"));
 }
 
 /// What clang makes for BPF, against what gcc and clang make.
-fn check_clang(machine: &Machine, count: usize) {
+fn check_clang(machine: &Machine, count: u64) {
     check(machine, count, ability_of_clang(machine.name), |batch| {
         let compilers = [
             BpfCompiler { name: "clang-22", flags: &["-O2", "-mcpu=v4"] },
@@ -80,7 +78,7 @@ fn random_pairs_by_clang_on_s390x() {
 }
 
 /// More than five words, and results of any type, against what gcc and clang make.
-fn check_llvm23(machine: &Machine, count: usize) {
+fn check_llvm23(machine: &Machine, count: u64) {
     check(machine, count, ability_of_llvm23(machine.name), |batch| check_written(machine, batch));
 }
 
@@ -113,26 +111,26 @@ fn random_pairs_by_llvm23_on_s390x() {
 }
 
 /// The same with structs of up to 16 bytes in r0 and r2, as clang returns them from version 23 on.
-fn check_clang23(machine: &Machine, count: usize) {
+fn check_clang23(machine: &Machine, count: u64) {
     check(machine, count, ability_of_clang23(machine.name), |batch| check_written(machine, batch));
 }
 
 #[test]
-fn clang23_on_x86_64() {
+fn random_pairs_by_clang23_on_x86_64() {
     check_clang23(&Machine::native().without("clang-19"), 200);
 }
 
 #[test]
-fn clang23_on_aarch64() {
+fn random_pairs_by_clang23_on_aarch64() {
     check_clang23(&Machine::cross("aarch64"), 150);
 }
 
 #[test]
-fn clang23_on_riscv64() {
+fn random_pairs_by_clang23_on_riscv64() {
     check_clang23(&Machine::cross("riscv64"), 150);
 }
 
 #[test]
-fn clang23_on_s390x() {
+fn random_pairs_by_clang23_on_s390x() {
     check_clang23(&Machine::cross("s390x"), 150);
 }

@@ -24,7 +24,7 @@ use bpf2native::{Config, Jit, Linker, Program};
 
 use support::interp::Order;
 use support::random::Seed;
-use support::{asm, differential, engine, interp};
+use support::{asm, engine, interp, seeds};
 
 /// Far more than any program takes.
 const FUEL: u64 = 1 << 20;
@@ -41,10 +41,14 @@ fn engines() -> Vec<Engine> {
     let some = |passes: &[Pass]| passes.iter().fold(Passes::NONE, |set, &pass| set.with(pass));
     let settings = [
         ("-O2", OptLevel::O2, Passes::ALL),
-        ("-O2 -Z none,idioms", OptLevel::O2, some(&[Pass::Idioms])),
+        ("-O2 -Z none,loop-idioms", OptLevel::O2, some(&[Pass::LoopIdioms])),
         ("-O2 -Z none,egraph", OptLevel::O2, some(&[Pass::Egraph])),
-        ("-O2 -Z none,loads,stores,egraph", OptLevel::O2, some(&[Pass::Loads, Pass::Stores, Pass::Egraph])),
-        ("-O2 -Z none,unroll,egraph", OptLevel::O2, some(&[Pass::Unroll, Pass::Egraph])),
+        (
+            "-O2 -Z none,load-combining,store-merging,egraph",
+            OptLevel::O2,
+            some(&[Pass::LoadCombining, Pass::StoreMerging, Pass::Egraph]),
+        ),
+        ("-O2 -Z none,unrolling,egraph", OptLevel::O2, some(&[Pass::Unrolling, Pass::Egraph])),
         ("-O1", OptLevel::O1, Passes::NONE),
         ("-O0", OptLevel::O0, Passes::NONE),
     ];
@@ -131,7 +135,7 @@ fn loops_over_elements() {
 #[test]
 fn random_programs() {
     let engines = engines();
-    for value in differential::seeds("accesses", 200) {
+    for value in seeds::of("accesses", 200) {
         let mut seed = Seed::new(value);
         let program = random::program(&mut seed);
         let mut memory = vec![0; random::MEMORY];

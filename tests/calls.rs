@@ -6,9 +6,10 @@
 mod object;
 mod support;
 
+use bpf2native::compare::listing;
 use bpf2native::config::{OptLevel, PassChange, Passes, parse_triple};
 use bpf2native::parse::{Input, Options, parse};
-use bpf2native::{Config, Jit, Linker, Program, listing};
+use bpf2native::{Config, Jit, Linker, Program};
 use object::Function;
 
 /// The CLIF of a program, as it is lifted.

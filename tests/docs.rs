@@ -5,6 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use bpf2native::config::Pass;
+use bpf2native::pipeline::{self, Stage};
+
 #[path = "native/mod.rs"]
 mod native;
 
@@ -72,4 +75,67 @@ fn the_example_of_comparing_code_generation_is_true() {
     let diff = similar::TextDiff::from_lines(&document, &made);
     let diff = diff.unified_diff().header("docs/comparing-codegen.md", "now").to_string();
     assert!(diff.is_empty(), "{diff}\n`just bless` accepts it");
+}
+
+/// The tables of `docs/passes.md`, one for each stage.
+fn tables_of_passes() -> String {
+    let mut text = String::new();
+    for stage in Stage::ALL {
+        text += &format!(
+            "## {}\n\n| pass | what it does | needs | asks for | keeps blocks | runs after |\n",
+            capitalised(stage)
+        );
+        text += "|---|---|---|---|---|---|\n";
+        for row in pipeline::rows().into_iter().filter(|row| row.stage == stage) {
+            let list = |words: Vec<String>| if words.is_empty() { String::new() } else { words.join("; ") };
+            let name = |pass: Pass| format!("`{}`", pass.name());
+            let is_own = row.passes.len() == 1 && row.passes[0].0.name() != row.name;
+            let (names, about) = match is_own {
+                true => (
+                    row.name.to_owned(),
+                    format!("what {} needs: accesses that it may not merge are kept apart", name(row.passes[0].0)),
+                ),
+                false => (
+                    row.passes.iter().map(|&(pass, _)| name(pass)).collect::<Vec<_>>().join(", "),
+                    row.passes.iter().map(|&(pass, _)| pass.about()).collect::<Vec<_>>().join("; "),
+                ),
+            };
+            let needs = row.passes.iter().filter(|(_, needs)| !needs.is_empty()).map(|(pass, needs)| {
+                let whose = if row.passes.len() > 1 { format!("{}: ", name(*pass)) } else { String::new() };
+                format!("{whose}{}", needs.join(", "))
+            });
+            let after = row.after.iter().map(|&(pass, why)| match pass == Pass::Egraph {
+                true => format!("sequence points: {why}"),
+                false => format!("{}: {why}", name(pass)),
+            });
+            let keeps = row.keeps_cfg.map_or("", |keeps| if keeps { "yes" } else { "no" });
+            let analyses = row.analyses.iter().map(|&analysis| analysis.to_owned()).collect();
+            text += &format!(
+                "| {names} | {about} | {} | {} | {keeps} | {} |\n",
+                list(needs.collect()),
+                list(analyses),
+                list(after.collect())
+            );
+        }
+        text.push('\n');
+    }
+    format!("{}\n", text.trim_end())
+}
+
+fn capitalised(stage: Stage) -> String {
+    let about = stage.about();
+    format!("{}{}", about[..1].to_uppercase(), &about[1..])
+}
+
+#[test]
+fn the_page_of_passes_is_that_of_the_pipeline() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/passes.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let head = document.split("## ").next().unwrap_or_default();
+    let made = format!("{head}{}", tables_of_passes());
+    if std::env::var_os("BPF2NATIVE_BLESS").is_some() {
+        fs::write(&path, made).unwrap();
+        return;
+    }
+    assert_eq!(document, made, "`just bless` writes the tables anew");
 }

@@ -12,12 +12,13 @@ mod support;
 
 use std::fmt::Write;
 
+use bpf2native::compare::listing;
 use bpf2native::config::{Pass, Passes, parse_triple};
-use bpf2native::{Config, Jit, Program, listing};
+use bpf2native::{Config, Jit, Program};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
 use support::random::Seed;
-use support::{asm, differential, engine, interp};
+use support::{asm, engine, interp, seeds};
 
 /// Bytes of the memory argument.
 const MEMORY: usize = 16 << 10;
@@ -245,8 +246,8 @@ fn config(passes: Passes) -> Config {
 /// The settings that random loops run with.
 const SETTINGS: [(&str, Passes); 4] = [
     ("all", Passes::ALL),
-    ("unroll", Passes::NONE.with(Pass::Unroll)),
-    ("idioms", Passes::NONE.with(Pass::Idioms)),
+    ("unrolling", Passes::NONE.with(Pass::Unrolling)),
+    ("loop-idioms", Passes::NONE.with(Pass::LoopIdioms)),
     ("none", Passes::NONE),
 ];
 
@@ -260,7 +261,7 @@ fn check(
     let engines = SETTINGS.map(|(name, passes)| (name, Jit::new(&config(passes)).unwrap()));
     let linker = engine::jit::linker();
     let mut made = 0;
-    for value in differential::seeds(name, count) {
+    for value in seeds::of(name, count) {
         let mut seed = Seed::new(value);
         let Some(text) = make(&mut seed) else { continue };
         let memory = memory(&mut seed);
@@ -298,7 +299,7 @@ fn clif(code: &[u8], passes: Passes) -> String {
 /// Whether there are more instructions than with no pass.
 fn is_unrolled(code: &[u8]) -> bool {
     let values = |passes| clif(code, passes).lines().filter(|line| line.contains(" = ")).count();
-    values(Passes::NONE.with(Pass::Unroll)) > values(Passes::NONE)
+    values(Passes::NONE.with(Pass::Unrolling)) > values(Passes::NONE)
 }
 
 #[test]
@@ -306,7 +307,7 @@ fn random_loops_do_what_they_say() {
     let (mut unrolled, mut widened, mut computed) = (0, 0, 0);
     let made = check("loops", 3000, program, |code| {
         unrolled += usize::from(is_unrolled(code));
-        let wide = clif(code, Passes::NONE.with(Pass::Idioms));
+        let wide = clif(code, Passes::NONE.with(Pass::LoopIdioms));
         widened += usize::from(wide.contains("i8x16"));
         computed += usize::from(["i16x8", "i32x4", "i64x2"].iter().any(|vector| wide.contains(vector)));
     });
@@ -368,10 +369,10 @@ fn check_machine(name: &str) {
     }
     let settings = machine.with_passes(&[
         ("all", Passes::ALL),
-        ("none unroll", Passes::NONE.with(Pass::Unroll)),
-        ("none idioms", Passes::NONE.with(Pass::Idioms)),
+        ("none unrolling", Passes::NONE.with(Pass::Unrolling)),
+        ("none loop-idioms", Passes::NONE.with(Pass::LoopIdioms)),
     ]);
-    let samples = differential::seeds(&test, EMULATED).filter_map(|value| {
+    let samples = seeds::of(&test, EMULATED).filter_map(|value| {
         let mut seed = Seed::new(value);
         let text = match value % 4 {
             0 => siblings::program(&mut seed),

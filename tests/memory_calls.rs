@@ -7,9 +7,10 @@
 mod object;
 mod support;
 
+use bpf2native::compare::listing;
 use bpf2native::config::{PassChange, Passes, parse_triple};
 use bpf2native::parse::{Input, Options, parse};
-use bpf2native::{Config, Jit, Linker, Module, Program, listing};
+use bpf2native::{Config, Jit, Linker, Module, Program};
 use object::Function;
 use support::random::Seed;
 

@@ -16,7 +16,7 @@ use bpf2native::{Config, Jit};
 use support::cases::{self, Case};
 use support::differential::{self, Translator};
 use support::engine::cross::machine;
-use support::{engine, machines};
+use support::{engine, machines, seeds};
 
 /// Random programs for each setting.
 const PROGRAMS: u64 = 60;
@@ -67,7 +67,7 @@ fn random_programs_are_the_same_under_each() {
     let mut turns: Vec<Translator> = alone().into_iter().skip(2).chain(each_off()).map(translator).collect();
     let both: Vec<Translator> = alone().into_iter().take(2).map(translator).collect();
     let count = turns.len() as u64;
-    for seed in differential::seeds("passes", PROGRAMS * count) {
+    for seed in seeds::of("passes", PROGRAMS * count) {
         differential::check(seed, |_| &both);
         turns.rotate_left(1);
         differential::check(seed, |_| &turns[..1]);
@@ -82,7 +82,7 @@ fn check_machine(name: &str) {
     let sets: Vec<(String, Passes)> = alone().into_iter().chain(each_off()).collect();
     let sets: Vec<(&str, Passes)> = sets.iter().map(|(name, passes)| (name.as_str(), *passes)).collect();
     let settings = machine.with_passes(&sets);
-    let samples = differential::seeds(&test, EMULATED)
+    let samples = seeds::of(&test, EMULATED)
         .map(|seed| differential::sample(seed, |seed| (0..2).map(|_| seed.below(settings.len())).collect()));
     machines::check(&test, machine, &settings, samples);
 }

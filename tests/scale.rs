@@ -8,13 +8,14 @@ mod work;
 
 use std::hint::black_box;
 
+use bpf2native::compare::listing;
+use bpf2native::compare::measure::{self, Measure, Want};
 use bpf2native::config::{OptLevel, Pass, Passes};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::graph::Unverified;
-use bpf2native::improve::{Reaches, Slots};
-use bpf2native::measure::{self, Measure, Want};
+use bpf2native::plan::{Reaches, Slots};
 use bpf2native::resolution::Resolution;
-use bpf2native::{Config, Program, compile, listing};
+use bpf2native::{Config, Program, codegen};
 use support::large::{SHAPES, Shape};
 use work::is_in_proportion;
 
@@ -91,7 +92,7 @@ fn unrolling_is_bounded() {
         let config = Config { threads: 1, passes: Some(passes), ..Config::default() };
         listing::clif(&program, &config, None, &mut Vec::new()).unwrap().lines().count()
     };
-    let (unrolled, as_it_was) = (lines(Passes::ALL), lines(Passes::ALL.without(Pass::Unroll)));
+    let (unrolled, as_it_was) = (lines(Passes::ALL), lines(Passes::ALL.without(Pass::Unrolling)));
     assert!(unrolled > 3 * as_it_was / 2, "some loops are unrolled: {unrolled} lines of CLIF, {as_it_was} without");
     assert!(unrolled < 4 * as_it_was, "{unrolled} lines of CLIF, {as_it_was} without unrolling");
 }
@@ -128,7 +129,7 @@ fn own_phases_are_linear() {
     for Shape { name, make } in SHAPES {
         is_in_proportion(name, 6_000, make, |object| {
             let program = Program::from_bytes("large.o", object).unwrap();
-            let graphs = compile::graphs(&program, Unverified::Refuse).unwrap();
+            let graphs = codegen::graphs(&program, Unverified::Refuse).unwrap();
             let resolution = Resolution::of_object(&program);
             let reaches = Reaches::new(&program, &resolution, &graphs);
             graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));

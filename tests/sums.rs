@@ -9,12 +9,13 @@ mod support;
 
 use std::fmt::Write;
 
+use bpf2native::compare::listing;
 use bpf2native::config::{Pass, Passes, parse_triple};
-use bpf2native::{Config, Jit, Program, listing};
+use bpf2native::{Config, Jit, Program};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
 use support::random::Seed;
-use support::{asm, differential, engine, interp};
+use support::{asm, engine, interp, seeds};
 
 /// Bytes of the memory argument.
 const MEMORY: usize = 1024;
@@ -92,14 +93,14 @@ fn config(passes: Passes) -> Config {
 fn random_sums_are_the_same_in_any_order() {
     let settings = [
         ("all", Passes::ALL),
-        ("sums", Passes::NONE.with(Pass::Sums)),
-        ("vectors", Passes::NONE.with(Pass::Vectors)),
-        ("loads,vectors", Passes::NONE.with(Pass::Loads).with(Pass::Vectors)),
+        ("reassociation", Passes::NONE.with(Pass::Reassociation)),
+        ("slp", Passes::NONE.with(Pass::Slp)),
+        ("load-combining,slp", Passes::NONE.with(Pass::LoadCombining).with(Pass::Slp)),
     ];
     let engines = settings.map(|(name, passes)| (name, Jit::new(&config(passes)).unwrap()));
     let linker = engine::jit::linker();
     let (mut made, mut packed) = (0, 0);
-    for value in differential::seeds("sums", 1200) {
+    for value in seeds::of("sums", 1200) {
         let mut seed = Seed::new(value);
         let text = program(&mut seed);
         let memory = memory(&mut seed);
@@ -136,10 +137,10 @@ fn check_machine(name: &str) {
     }
     let settings = machine.with_passes(&[
         ("all", Passes::ALL),
-        ("none sums", Passes::NONE.with(Pass::Sums)),
-        ("none loads vectors", Passes::NONE.with(Pass::Loads).with(Pass::Vectors)),
+        ("none reassociation", Passes::NONE.with(Pass::Reassociation)),
+        ("none load-combining slp", Passes::NONE.with(Pass::LoadCombining).with(Pass::Slp)),
     ]);
-    let samples = differential::seeds(&test, EMULATED).map(|value| {
+    let samples = seeds::of(&test, EMULATED).map(|value| {
         let mut seed = Seed::new(value);
         let text = program(&mut seed);
         let memories = vec![memory(&mut seed)];

@@ -16,7 +16,7 @@ use support::differential::{self, Outcome};
 use support::engine::cross::machine;
 use support::machines::{self, Sample};
 use support::random::{self, MEMORY, Random, Seed};
-use support::{crash, engine, hex};
+use support::{crash, engine, hex, seeds};
 
 /// Functions, where the environment says nothing.
 const FUNCTIONS: u64 = 150;
@@ -102,7 +102,7 @@ fn check(translators: &Translators, number: u64) {
 #[test]
 fn random_functions_optimised_do_what_unoptimised_ones_do() {
     let translators = Translators::new();
-    for number in differential::seeds("validation", FUNCTIONS) {
+    for number in seeds::of("validation", FUNCTIONS) {
         check(&translators, number);
     }
 }
@@ -115,7 +115,7 @@ fn check_machine(name: &str) {
     }
     let settings = machine.with_passes(&[("all", Passes::ALL), ("none", Passes::NONE)]);
     let (functions, inputs) = EMULATED;
-    let samples = differential::seeds(&test, functions).map(|number| {
+    let samples = seeds::of(&test, functions).map(|number| {
         let (mut seed, program) = function(number);
         let memories = (0..inputs).map(|_| random::memory(&mut seed).to_vec()).collect();
         let on = 2 * seed.below(settings.len() / 2);

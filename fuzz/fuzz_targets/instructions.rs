@@ -5,7 +5,8 @@
 
 use bpf2native::config::parse_triple;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::{Config, Program, listing};
+use bpf2native::{Config, Program};
+use bpf2native::compare::listing;
 use libfuzzer_sys::fuzz_target;
 
 const ARCHITECTURES: [&str; 4] = ["x86_64", "aarch64", "riscv64", "s390x"];

@@ -4,7 +4,8 @@
 #![no_main]
 
 use bpf2native::emit::{self, Purpose};
-use bpf2native::{Config, Program, listing};
+use bpf2native::{Config, Program};
+use bpf2native::compare::listing;
 use libfuzzer_sys::fuzz_target;
 
 /// Objects above this size are read and not translated: the fuzzer wants many runs a second.

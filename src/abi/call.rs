@@ -18,9 +18,10 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::FunctionBuilder;
 use target_lexicon::Architecture;
 
+use super::Abi;
 use super::parts::{Kind, Part, ResultAbi};
 use super::place::Slot;
-use super::{Abi, WORD};
+use super::platform::WORD;
 
 /// The words that a call returns.
 #[derive(Clone, Copy, Debug, Default)]

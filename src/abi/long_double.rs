@@ -5,16 +5,16 @@
 //! `modf` for `modfl`, whose pointer then is to 8 bytes. `_Float64x` and `_Float128` are the same types (`sinf64x`).
 //!
 //! In: a name. Out: the name of the form, from `long_double.txt`, which `tools/prototypes.sh` makes: a name and its form
-//! on each line, sorted. Whether the function is libc's, [`libc::Facts`] says.
+//! on each line, sorted. Whether the function is libc's, [`super::libc::Facts`] says.
 
-use super::libc;
+use super::table::find;
 use crate::btf::{CType, Prototype};
 
 const TABLE: &str = include_str!("long_double.txt");
 
 /// The form for `double` of libc's function of this name.
 pub(crate) fn form(name: &str) -> Option<&'static str> {
-    libc::find(TABLE, name)
+    find(TABLE, name)
 }
 
 /// What is wrong with calls between BPF and native code by this prototype, if anything.

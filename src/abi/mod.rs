@@ -54,9 +54,10 @@ pub mod libc;
 pub(crate) mod long_double;
 mod parts;
 mod place;
+mod platform;
+mod table;
 
-use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, types};
-use cranelift_codegen::isa::CallConv;
+use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature};
 use target_lexicon::Architecture;
 
 use crate::btf::Prototype;
@@ -67,39 +68,7 @@ use place::{Placement, Slot};
 pub use call::{Entered, ResultWords};
 pub use parts::AbiError;
 pub(crate) use parts::{LARGEST as LARGEST_STRUCT, parameter_words, result_words, word_count};
-
-/// How many words BPF passes in registers.
-pub const REGISTER_WORDS: usize = 5;
-
-/// The platform whose calling convention holds at the border.
-#[derive(Clone, Copy, Debug)]
-pub struct Platform {
-    /// The C calling convention.
-    pub call_conv: CallConv,
-    /// Which decides how narrow integers are extended.
-    pub architecture: Architecture,
-    /// Windows, whose types differ on every architecture.
-    pub is_windows: bool,
-    /// aarch64 with its Large System Extensions: most atomics are one instruction.
-    pub has_lse: bool,
-}
-
-impl Platform {
-    /// Whether a compare-and-swap of 32 bits compares whole registers: Cranelift 0.135's loop for aarch64 without LSE,
-    /// which takes the expected value as it is, with anything above it.
-    pub fn compares_registers(&self) -> bool {
-        matches!(self.architecture, Architecture::Aarch64(_)) && !self.has_lse
-    }
-
-    /// Whether a `va_list` is a struct, and not just the address of the next argument.
-    pub fn has_va_list_struct(&self) -> bool {
-        let is_struct =
-            matches!(self.architecture, Architecture::X86_64 | Architecture::Aarch64(_) | Architecture::S390x);
-        is_struct
-            && !matches!(self.call_conv, CallConv::AppleAarch64 | CallConv::WindowsFastcall)
-            && !self.is_windows
-    }
-}
+pub use platform::{Platform, REGISTER_WORDS, WORD};
 
 /// How calls of one function cross the border.
 #[derive(Clone, Debug)]
@@ -248,6 +217,3 @@ impl Abi {
         all.slots()
     }
 }
-
-/// The type of a BPF register.
-pub const WORD: cranelift_codegen::ir::Type = types::I64;

@@ -25,7 +25,7 @@
 use cranelift_codegen::ir::{Type, types};
 use target_lexicon::Architecture;
 
-use super::Platform;
+use super::platform::Platform;
 use crate::btf::{Aggregate, CType, Prototype};
 use crate::program::StructResult;
 

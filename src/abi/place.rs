@@ -18,7 +18,7 @@ use cranelift_codegen::isa::CallConv;
 use target_lexicon::Architecture;
 
 use super::parts::{self, AbiError, Kind, Part, Passed};
-use super::{Platform, WORD};
+use super::platform::{Platform, WORD};
 use crate::btf::{Aggregate, CType};
 
 /// What an argument is made of.

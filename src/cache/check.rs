@@ -11,7 +11,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
 
-use crate::compile::{CompiledFunction, Unwind};
+use crate::codegen::{CompiledFunction, Unwind};
 use crate::lift::{DATA, Declarations, FUNCTIONS, Imported};
 
 /// The largest alignment of a function.

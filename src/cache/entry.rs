@@ -11,7 +11,7 @@ use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
-use crate::compile::{CodeRange, CompiledFunction, FrameRow, FrameRows, Layout, NativeFrame, Unwind};
+use crate::codegen::{CodeRange, CompiledFunction, FrameRow, FrameRows, Layout, NativeFrame, Unwind};
 use crate::lift::Declarations;
 use crate::program::Id;
 use crate::select::Selection;

@@ -8,18 +8,18 @@ use std::hash::{Hash, Hasher};
 use cranelift_codegen::isa::TargetIsa;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Isas, Placement};
+use crate::config::{CodeGenerators, Placement};
 use crate::program::{CodeSection, DataSection, Import, Program};
 use crate::select::Selection;
 
 /// 64 hexadecimal digits.
-pub fn key(program: &Program, selection: &Selection, isas: &Isas, placement: Placement) -> String {
+pub fn key(program: &Program, selection: &Selection, generators: &CodeGenerators, placement: Placement) -> String {
     let mut hash = Hashed(Sha256::new());
     // The source of this version of the translator, and the Cranelift that it is built with (`build.rs`).
     env!("BPF2NATIVE_SOURCE").hash(&mut hash);
     placement.hash(&mut hash);
-    isas.passes().hash(&mut hash);
-    for isa in [&isas.main, &isas.unoptimised, &isas.huge] {
+    generators.passes().hash(&mut hash);
+    for isa in [&generators.main, &generators.unoptimised, &generators.huge] {
         settings(&**isa).hash(&mut hash);
     }
     let Selection { graphs, data, imports, runtime, resolution } = selection;

@@ -25,8 +25,8 @@ mod store;
 
 use std::path::PathBuf;
 
-use crate::compile::{self, CompileError, CompiledFunction, Keep};
-use crate::config::{Isas, Placement};
+use crate::codegen::{self, CompileError, CompiledFunction, Keep};
+use crate::config::{CodeGenerators, Placement};
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::select::Selection;
@@ -63,30 +63,30 @@ pub(crate) struct Purpose {
     pub keep: Keep,
 }
 
-/// [`compile::functions`], through the cache if there is one.
+/// [`codegen::functions`], through the cache if there is one.
 pub(crate) fn functions(
     cache: Option<&Cache>,
     purpose: Purpose,
     program: &Program,
     selection: &Selection,
     declarations: &Declarations,
-    isas: &Isas,
+    generators: &CodeGenerators,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
-    let compile = || compile::functions(program, selection, declarations, isas, purpose.keep);
+    let compile = || codegen::functions(program, selection, declarations, generators, purpose.keep);
     let Some(cache) = cache.filter(|_| purpose.keep == Keep::Code) else { return compile() };
-    let key = key::key(program, selection, isas, purpose.placement);
+    let key = key::key(program, selection, generators, purpose.placement);
     if let Err(reason) = store::check_folder(&cache.folder) {
         warnings.push(format!("the cache in `{}` is not used: {reason}", cache.folder.display()));
         return compile();
     }
     let kept = store::read(cache, &key).and_then(|bytes| entry::decode(&bytes, selection, declarations));
-    let check = Check::new(declarations, &*isas.main);
+    let check = Check::new(declarations, &*generators.main);
     if let Some(functions) = kept.filter(|functions| functions.iter().all(|function| check.passes(function))) {
         return Ok(functions);
     }
     let functions = compile()?;
-    if let Some(bytes) = entry::encode(&functions, &*isas.main)
+    if let Some(bytes) = entry::encode(&functions, &*generators.main)
         && let Err(error) = store::write(cache, &key, &bytes)
     {
         warnings.push(format!("cannot write to the cache in `{}`: {error}", cache.folder.display()));

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bpf2native::Cache;
-use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, PassChange};
+use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange};
 use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use target_lexicon::Triple;
@@ -107,6 +107,14 @@ fn parse_pass(word: &str) -> Result<PassWord, String> {
     word.parse().map(PassWord::Change).map_err(|error: config::UnknownPass| error.to_string())
 }
 
+/// The name of a pass.
+fn parse_pass_name(name: &str) -> Result<Pass, String> {
+    match name.parse() {
+        Ok(PassChange::On(pass)) => Ok(pass),
+        _ => Err(format!("there is no pass `{name}`; `-Z help` lists them")),
+    }
+}
+
 impl Generation {
     /// Whether the list of passes is asked for.
     pub fn wants_pass_list(&self) -> bool {
@@ -185,6 +193,9 @@ pub struct Build {
     /// What to write
     #[arg(long, value_name = "KIND")]
     pub emit: Option<Emit>,
+    /// Show CLIF as it is after this pass of -Z (with --emit clif) [default: after all of them]
+    #[arg(long, value_name = "PASS", value_parser = parse_pass_name)]
+    pub after: Option<Pass>,
     /// Show only this function (with --emit asm, clif-opt, clif, bpf)
     #[arg(long, value_name = "NAME")]
     pub function: Option<String>,

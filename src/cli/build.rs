@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bpf2native::Config;
 use bpf2native::aot::{self, Artifact, LinkOptions};
+use bpf2native::codegen::Until;
+use bpf2native::compare::listing;
+use bpf2native::config::Pass;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::entry::EntryPoints;
-use bpf2native::listing;
+use bpf2native::pipeline::{self, Stage};
+use bpf2native::select::entry::EntryPoints;
 use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};
 use super::timing::Timing;
-use super::{Usage, outputs, print, read, warn};
+use super::{Usage, WrongOptions, outputs, print, read, warn};
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let emit = match (arguments.object, arguments.shared, arguments.emit) {
@@ -25,6 +28,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     if arguments.function.is_some() && !is_text {
         return Err(Usage("`--function` goes with `--emit asm`, `clif-opt`, `clif` or `bpf`").into());
     }
+    let until = until(arguments, emit)?;
     let output = output(arguments, emit)?;
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
@@ -39,7 +43,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let mut warnings = Vec::new();
     let text = match emit {
         Emit::Bpf => Some(listing::bpf(&program, only)?),
-        Emit::Clif => Some(listing::clif(&program, &config, only, &mut warnings)?),
+        Emit::Clif => Some(listing::clif_until(&program, &config, only, until, &mut warnings)?),
         Emit::ClifOpt => Some(listing::optimised(&program, &config, only, &mut warnings)?),
         Emit::Asm => Some(listing::assembly(&program, &config, only, &mut warnings)?),
         Emit::Exe | Emit::Shared | Emit::Obj => None,
@@ -89,6 +93,27 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     }
     timing.print();
     Ok(())
+}
+
+/// Where CLIF is shown, if not as Cranelift gets it.
+fn until(arguments: &Build, emit: Emit) -> anyhow::Result<Option<Until>> {
+    let Some(pass) = arguments.after else { return Ok(None) };
+    if emit != Emit::Clif {
+        return Err(Usage("`--after` goes with `--emit clif`").into());
+    }
+    match pipeline::stage(pass) {
+        Some(Stage::Plan | Stage::Lift) => Ok(Some(Until::Lifted)),
+        Some(Stage::Clif) if pass == Pass::Inlining => Ok(Some(Until::Inlining)),
+        Some(Stage::Clif) => Ok(Some(Until::Clif(pass))),
+        Some(Stage::Cranelift) => {
+            Err(Usage("what Cranelift's optimiser makes of a function is `--emit clif-opt`").into())
+        }
+        _ => Err(WrongOptions(format!(
+            "`{0}` works on machine code, which `--emit asm` shows; `-Z no-{0}` is the code without it",
+            pass.name()
+        ))
+        .into()),
+    }
 }
 
 /// Where the result goes.

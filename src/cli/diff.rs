@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bpf2native::compare::{self, Condition, Diff, DiffRow, Given, GivenSide, Setting, State};
-use bpf2native::measure::{Kind, Want};
-use bpf2native::report::{Inputs, Report};
+use bpf2native::compare::diff::{self, Condition, Diff, DiffRow, Given, GivenSide, Setting, State};
+use bpf2native::compare::measure::{Kind, Want};
+use bpf2native::compare::report::{Inputs, Report};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::args::Generation;
@@ -176,23 +176,23 @@ fn failure(arguments: &DiffArguments, rows: &[DiffRow]) -> Option<bool> {
     Some(conditions.iter().any(|condition| rows.iter().any(|row| condition.holds(row))))
 }
 
-fn text(arguments: &DiffArguments, diff: &Diff, columns: &[compare::Stat]) -> String {
+fn text(arguments: &DiffArguments, diff: &Diff, columns: &[diff::Stat]) -> String {
     if let Some(text) = arguments.show {
-        return compare::show(diff, text.kind());
+        return diff::show(diff, text.kind());
     }
     // Unless they are asked for, rows that are the same are not shown.
     let is_shown = |row: &&DiffRow| arguments.all || row.state != State::Same;
     let rows: Vec<DiffRow> = diff.rows.iter().filter(is_shown).cloned().collect();
     match arguments.format {
         Format::Table => {
-            let table = compare::table(&rows, columns);
+            let table = diff::table(&rows, columns);
             let gap = if table.is_empty() { "" } else { "\n" };
             format!("{table}{gap}{}\n", diff.summary())
         }
-        Format::Csv => compare::csv(&rows, columns),
-        Format::Json => compare::json(diff),
-        Format::Md => compare::markdown(diff, &rows, columns),
-        Format::Html => compare::html(diff),
+        Format::Csv => diff::csv(&rows, columns),
+        Format::Json => diff::json(diff),
+        Format::Md => diff::markdown(diff, &rows, columns),
+        Format::Html => diff::html(diff),
     }
 }
 
@@ -203,11 +203,11 @@ fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
         let setting = Setting { config: arguments.generation.config(), btf };
         let progress = Progress::new(inputs.objects.len());
         if against.as_os_str() == "kernel" {
-            return Ok(compare::kernel(&inputs, &setting, want, &|object| progress.step(object))?);
+            return Ok(diff::kernel(&inputs, &setting, want, &|object| progress.step(object))?);
         }
         let name = against.display().to_string();
-        let native = compare::native_report(&name, &outputs::read(against)?, want)?;
-        return Ok(compare::against(&name, &native, &inputs, &setting, want, &|object| progress.step(object))?);
+        let native = diff::native_report(&name, &outputs::read(against)?, want)?;
+        return Ok(diff::against(&name, &native, &inputs, &setting, want, &|object| progress.step(object))?);
     }
     let new = match &arguments.new {
         Some(new) => new,
@@ -241,7 +241,7 @@ fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
         Given::Report(_) => 0,
     });
     let progress = Progress::new(objects.iter().sum());
-    Ok(compare::sides(&a, &b, want, arguments.all, &|object| progress.step(object))?)
+    Ok(diff::sides(&a, &b, want, arguments.all, &|object| progress.step(object))?)
 }
 
 /// The saved report in a file; none in a folder, or a file that is no JSON.

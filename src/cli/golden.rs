@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bpf2native::golden::{self, Golden};
-use bpf2native::measure::Kind;
+use bpf2native::compare::golden::{self, Golden};
+use bpf2native::compare::measure::Kind;
 use bpf2native::program::prefix::PrefixMap;
 use clap::Args;
 

@@ -20,8 +20,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bpf2native::Program;
-use bpf2native::config::Pass;
 use bpf2native::parse::{self, Input, Options};
+use bpf2native::pipeline::{self, Stage};
 use bpf2native::program::names;
 use clap::Parser;
 
@@ -95,10 +95,23 @@ fn message(error: &anyhow::Error) -> String {
     text
 }
 
-/// The passes that `-Z` knows.
+/// The passes that `-Z` knows, in the order in which they run.
 fn passes() -> String {
-    let line = |pass: &Pass| format!("{:16}{}\n", pass.name(), pass.about());
-    Pass::ALL.iter().map(line).collect()
+    let rows = pipeline::rows();
+    let mut text = String::new();
+    for stage in Stage::ALL {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text += &format!("{}:\n", stage.about());
+        for row in rows.iter().filter(|row| row.stage == stage && row.name != pipeline::SEQUENCE_POINTS) {
+            for (pass, needs) in &row.passes {
+                let needs = if needs.is_empty() { String::new() } else { format!(" (needs {})", needs.join(", ")) };
+                text += &format!("  {:21}{}{needs}\n", pass.name(), pass.about());
+            }
+        }
+    }
+    text
 }
 
 /// The command line makes no sense.

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bpf2native::report::Object;
+use bpf2native::compare::report::Object;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Work of less than this shows nothing.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use bpf2native::btf::Btf;
-use bpf2native::compare::{self, DiffRow, State};
+use bpf2native::compare::diff::{self, DiffRow, State};
+use bpf2native::compare::measure::Want;
+use bpf2native::compare::report::{self, Inputs, Shard};
 use bpf2native::config::Config;
-use bpf2native::measure::Want;
-use bpf2native::report::{self, Inputs, Shard};
 use clap::{Args, ValueEnum};
 
 use super::args::Generation;
@@ -51,11 +51,11 @@ pub struct ReportArguments {
 #[derive(Args)]
 pub struct Selection {
     /// Only rows that pass: 'bytes_pct>5', 'state=added', 'xdp_*', '!*.cold'; several must all pass
-    #[arg(short = 'f', long = "filter", value_name = "FILTER", allow_hyphen_values = true, value_parser = parse::<compare::Filter>)]
-    pub filters: Vec<compare::Filter>,
+    #[arg(short = 'f', long = "filter", value_name = "FILTER", allow_hyphen_values = true, value_parser = parse::<diff::Filter>)]
+    pub filters: Vec<diff::Filter>,
     /// Sort by columns: 'bytes_diff', 'file^,bytes_pctv' (^ smallest first, v largest first; numbers: largest first)
-    #[arg(short = 's', long = "sort", value_name = "COLUMNS", value_parser = parse::<compare::Order>)]
-    pub order: Option<compare::Order>,
+    #[arg(short = 's', long = "sort", value_name = "COLUMNS", value_parser = parse::<diff::Order>)]
+    pub order: Option<diff::Order>,
     /// Show these columns: 'function,bytes,cycles_pct'
     #[arg(short = 'e', long = "columns", value_name = "COLUMNS")]
     pub columns: Option<String>,
@@ -87,8 +87,8 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
 
 impl Selection {
     /// The columns that are asked for, or those of `default`.
-    pub fn stats(&self, default: &str, one_side: bool) -> anyhow::Result<Vec<compare::Stat>> {
-        Ok(compare::columns(self.columns.as_deref().unwrap_or(default), one_side)?)
+    pub fn stats(&self, default: &str, one_side: bool) -> anyhow::Result<Vec<diff::Stat>> {
+        Ok(diff::columns(self.columns.as_deref().unwrap_or(default), one_side)?)
     }
 
     /// Refuses a filter for names that no row has.
@@ -98,9 +98,9 @@ impl Selection {
 
     /// The rows that pass, in order.
     pub fn rows(&self, rows: Vec<DiffRow>) -> Vec<DiffRow> {
-        let mut rows = compare::filtered(rows, &self.filters);
+        let mut rows = diff::filtered(rows, &self.filters);
         if let Some(order) = &self.order {
-            compare::sort(&mut rows, order);
+            diff::sort(&mut rows, order);
         }
         rows
     }
@@ -157,7 +157,7 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
         match format {
             ReportFormat::Html => {
                 let names: Vec<String> = arguments.inputs.iter().map(|path| path.display().to_string()).collect();
-                compare::report_html(&names.join(", "), &report)
+                diff::report_html(&names.join(", "), &report)
             }
             _ => report.to_json(),
         }
@@ -177,8 +177,8 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
         let rows = arguments.selection.rows(rows);
         let columns = arguments.selection.stats(COLUMNS, true)?;
         match format {
-            ReportFormat::Csv => compare::csv(&rows, &columns),
-            _ => compare::table(&rows, &columns),
+            ReportFormat::Csv => diff::csv(&rows, &columns),
+            _ => diff::table(&rows, &columns),
         }
     };
     outputs::write_text(arguments.output.as_ref(), &text)

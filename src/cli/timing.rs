@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bpf2native::pipeline;
 use bpf2native::times::{Phase, Times};
 
 /// A stopwatch that prints when it is asked to.
@@ -28,13 +29,21 @@ impl Timing {
         }
     }
 
-    /// Prints the phases that took any time, in the order that they run, and all the time since the start.
+    /// Prints the phases that took any time, in the order that they run, each with its passes; and all the time since
+    /// the start.
     pub fn print(&self) {
         let Some(times) = &self.times else { return };
         let taken = Phase::ALL.iter().map(|&phase| (phase, times.of(phase))).filter(|(_, time)| !time.is_zero());
+        let rows = pipeline::rows();
         for (phase, time) in taken {
             let note = if phase.is_parallel() { "  all threads together" } else { "" };
             eprintln!("{:>10} {:9.3} ms{note}", phase.name(), time.as_secs_f64() * 1e3);
+            for row in rows.iter().filter(|row| row.phase() == Some(phase)) {
+                let time = times.of_pass(row.passes[0].0);
+                if !time.is_zero() {
+                    eprintln!("{:>10} {:9.3} ms    {}", "", time.as_secs_f64() * 1e3, row.name);
+                }
+            }
         }
         eprintln!("{:>10} {:9.3} ms", "total", self.start.elapsed().as_secs_f64() * 1e3);
     }

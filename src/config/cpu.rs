@@ -136,7 +136,7 @@ fn features(builder: &isa::Builder) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Config, Isas, Placement, TargetError, parse_triple};
+    use super::super::{CodeGenerators, Config, Placement, TargetError, parse_triple};
     use super::{Cpu, Feature};
 
     fn config(target: &str, cpu: Cpu, features: &str) -> Config {
@@ -146,8 +146,8 @@ mod tests {
 
     /// The features that the code generator has.
     fn enabled(config: &Config) -> Result<Vec<String>, TargetError> {
-        let isas = Isas::new(config, Placement::Object)?;
-        let flags = isas.main.isa_flags();
+        let generators = CodeGenerators::new(config, Placement::Object)?;
+        let flags = generators.main.isa_flags();
         Ok(flags.iter().filter(|flag| flag.as_bool() == Some(true)).map(|flag| flag.name.to_owned()).collect())
     }
 

@@ -1,12 +1,12 @@
 //! The target of code generation: which machine, which features, how much optimisation.
 //!
-//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`Isas`]). `triple.rs` reads target names, `cpu.rs`
-//! names of processors and features, `passes.rs` has the optimisations' switches, `work.rs` the limits of what large
+//! In: a [`Config`]. Out: the Cranelift ISAs that it stands for ([`CodeGenerators`]). `triple.rs` reads target names, `cpu.rs`
+//! names of processors and features, `facts.rs` says what a target can do, `passes.rs` has the optimisations' switches, `work.rs` the limits of what large
 //! functions get.
 //!
 //! | setting | value | why |
 //! |---|---|---|
-//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `clif::accesses` |
+//! | `enable_alias_analysis` | off | BPF does not say what is volatile; Cranelift 0.135 does not look at it: see `opt::memory::sequence_points` |
 //! | `machine_code_cfg_info` | on | the disassembler tells code from data by where blocks start |
 //! | `unwind_info` | on | debuggers and exceptions pass through every function |
 //! | `enable_probestack` | inline, where there is one | a large frame cannot jump over the guard page |
@@ -14,7 +14,8 @@
 //! | | off for x86-64 ELF objects | on, all data is reached through the linker's table; see [`has_address_table`] |
 
 mod cpu;
-mod passes;
+mod facts;
+pub(crate) mod passes;
 mod triple;
 mod work;
 
@@ -29,6 +30,7 @@ use crate::cache::Cache;
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
+pub use facts::{Need, TargetFacts};
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use triple::parse as parse_triple;
 pub use work::{Effort, Work};
@@ -165,7 +167,7 @@ pub enum Placement {
 
 /// The code generators for one configuration.
 #[derive(Clone)]
-pub struct Isas {
+pub struct CodeGenerators {
     /// For most functions.
     pub main: Arc<dyn TargetIsa>,
     /// For functions that call something that returns twice, and large ones: no code motion.
@@ -174,19 +176,21 @@ pub struct Isas {
     pub huge: Arc<dyn TargetIsa>,
     /// For functions of which a single pass spills too much, where that is what most are compiled by.
     fewer_spills: Option<Arc<dyn TargetIsa>>,
+    /// What is known of the target.
+    facts: TargetFacts,
     /// The optimisations that are on.
     passes: Passes,
     /// Where to count how long phases take.
     times: Option<Times>,
 }
 
-impl Isas {
+impl CodeGenerators {
     /// Makes the code generators.
     ///
     /// # Errors
     ///
     /// [`TargetError`] when the configuration makes no sense.
-    pub fn new(config: &Config, placement: Placement) -> Result<Isas, TargetError> {
+    pub fn new(config: &Config, placement: Placement) -> Result<CodeGenerators, TargetError> {
         let passes = config.effective_passes();
         let egraph = passes.contains(Pass::Egraph);
         let main = build(config, placement, config.opt_level, egraph)?;
@@ -199,7 +203,8 @@ impl Isas {
             OptLevel::O0 => Some(build(config, placement, OptLevel::O1, false)?),
             OptLevel::O1 | OptLevel::O2 => None,
         };
-        Ok(Isas { main, unoptimised, huge, fewer_spills, passes, times: config.times.clone() })
+        let facts = TargetFacts::of(&*main);
+        Ok(CodeGenerators { facts, main, unoptimised, huge, fewer_spills, passes, times: config.times.clone() })
     }
 
     /// The code generator for a function of this much work.
@@ -220,6 +225,11 @@ impl Isas {
     /// Where to count how long phases take, if anywhere.
     pub fn times(&self) -> Option<&Times> {
         self.times.as_ref()
+    }
+
+    /// What is known of the target.
+    pub fn facts(&self) -> &TargetFacts {
+        &self.facts
     }
 
     /// The optimisations that are on.

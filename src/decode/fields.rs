@@ -2,9 +2,13 @@
 //!
 //! In: 8 bytes. Out: registers and operands that are legal, or the [`DecodeError`] that names the field.
 
+use super::error::DecodeError;
 use super::insn::{Operand, Reg, Size};
-use super::{DecodeError, SLOT, opcode};
+use super::opcode;
 use crate::program::Endianness;
+
+/// Bytes in an instruction slot.
+pub const SLOT: usize = 8;
 
 /// The fields of one slot (RFC 9669 section 3.1).
 #[derive(Clone, Copy, Debug)]

@@ -25,7 +25,7 @@ use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, 
 
 use super::EmitError;
 use super::relocate::{Writer, endianness, fixed_place};
-use crate::compile::CompiledFunction;
+use crate::codegen::CompiledFunction;
 use crate::program::{self, Binding, Function, Line, Program};
 
 /// The folder that relative file names start from: that of whoever debugs.

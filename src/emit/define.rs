@@ -13,7 +13,7 @@ use cranelift_module::{DataDescription, Init, Module, ModuleRelocTarget};
 use target_lexicon::BinaryFormat;
 
 use super::{EmitError, profile};
-use crate::compile::CompiledFunction;
+use crate::codegen::CompiledFunction;
 use crate::config::Placement;
 use crate::decode::SLOT;
 use crate::graph::jump_table_entries;

@@ -10,7 +10,7 @@ use object::write::{Comdat, SectionId, Symbol, SymbolSection};
 use object::{ComdatKind, SectionFlags, SymbolFlags, SymbolKind, SymbolScope, elf};
 use target_lexicon::{BinaryFormat, Triple};
 
-use crate::compile::CompiledFunction;
+use crate::codegen::CompiledFunction;
 use crate::lift::Declarations;
 use crate::program::{GroupId, IdVec, Program, names};
 

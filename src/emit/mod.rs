@@ -26,7 +26,7 @@ pub use define::define;
 pub use object::object;
 pub use translation::{Declared, Purpose, Translation, declared, translate};
 
-use crate::compile::CompileError;
+use crate::codegen::CompileError;
 use crate::config::TargetError;
 use crate::declare::DeclareError;
 

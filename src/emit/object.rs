@@ -23,12 +23,12 @@ use object::{SymbolFlags, SymbolKind, SymbolScope};
 
 use super::translation::{Purpose, Translation, translate};
 use super::{EmitError, debug, define, groups, profile, unwind};
-use crate::compile::{CompiledFunction, Keep};
+use crate::codegen::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
-use crate::entry::EntryPoints;
 use crate::lift::{Declarations, Imported};
 use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
+use crate::select::entry::EntryPoints;
 use crate::times::{Phase, time};
 
 /// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what
@@ -55,7 +55,7 @@ fn write(
     translation: Translation,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u8>, EmitError> {
-    let Translation { isas, declarations, functions, mut module, entry, .. } = translation;
+    let Translation { generators, declarations, functions, mut module, entry, .. } = translation;
     define(program, &declarations, &functions, &mut module, Placement::Object)?;
     let mut product = module.finish();
     if let object::FileFlags::MachO { flags } = &mut product.object.flags {
@@ -65,10 +65,10 @@ fn write(
     add_symbols(program, &declarations, &functions, &entry, &mut product);
     profile::write(program, &declarations, &mut product)?;
     groups::write(program, &declarations, &functions, &mut product);
-    unwind::write(&functions, &*isas.main, &mut product)?;
+    unwind::write(&functions, &*generators.main, &mut product)?;
     if config.debug {
         warnings.extend(debug::missing_lines(program));
-        debug::write(program, &functions, &*isas.main, &mut product)?;
+        debug::write(program, &functions, &*generators.main, &mut product)?;
     }
     product.emit().map_err(|error| EmitError::Write(error.to_string()))
 }

@@ -14,10 +14,10 @@ use cranelift_module::{FuncId, Linkage, Module};
 
 use super::EmitError;
 use crate::abi::{Abi, Platform, WORD, helpers};
-use crate::compile::{self, CompiledFunction};
-use crate::config::Isas;
-use crate::entry::EntryPoints;
+use crate::codegen::{self, CompiledFunction};
+use crate::config::CodeGenerators;
 use crate::lift::{Callee, Declarations};
+use crate::select::entry::EntryPoints;
 
 /// The words of C's `main`: the count, the arguments, the environment.
 const MAIN_WORDS: usize = 3;
@@ -31,10 +31,10 @@ fn print_symbol() -> String {
 pub(super) fn main(
     entry: &EntryPoints,
     declarations: &Declarations,
-    isas: &Isas,
+    generators: &CodeGenerators,
     module: &mut dyn Module,
 ) -> Result<CompiledFunction, EmitError> {
-    let signature = Abi::raw(isas.platform(), MAIN_WORDS).signature(MAIN_WORDS);
+    let signature = Abi::raw(generators.platform(), MAIN_WORDS).signature(MAIN_WORDS);
     let id = declare(module, "main", Linkage::Export, &signature)?;
     let calls = entry.begin.iter().chain(&entry.main).chain(&entry.end);
     let status_of = entry.main.or(entry.begin.first().copied());
@@ -52,7 +52,7 @@ pub(super) fn main(
             None => builder.ins().iconst(WORD, 0),
         }
     };
-    build(id, signature, isas, module, body)
+    build(id, signature, generators, module, body)
 }
 
 fn call(
@@ -76,7 +76,7 @@ fn call(
 /// origin's `print` had it.
 pub(super) fn print(
     declarations: &Declarations,
-    isas: &Isas,
+    generators: &CodeGenerators,
     module: &mut dyn Module,
 ) -> Result<Option<CompiledFunction>, EmitError> {
     let name = print_symbol();
@@ -86,7 +86,7 @@ pub(super) fn print(
     }
     let words = callee.abi.words(0);
     let signature = callee.abi.signature(words);
-    let platform: Platform = isas.platform();
+    let platform: Platform = generators.platform();
     let printf = Abi::raw(platform, words - 1);
     let printf_id = match module.declarations().get_name("printf") {
         Some(cranelift_module::FuncOrDataId::Func(id)) => id,
@@ -105,7 +105,7 @@ pub(super) fn print(
         let call = builder.ins().call(reference, &passed);
         builder.inst_results(call)[0]
     };
-    build(id, signature, isas, module, body).map(Some)
+    build(id, signature, generators, module, body).map(Some)
 }
 
 fn declare(
@@ -123,11 +123,11 @@ fn declare(
 fn build(
     id: FuncId,
     signature: Signature,
-    isas: &Isas,
+    generators: &CodeGenerators,
     module: &mut dyn Module,
     body: impl FnOnce(&mut FunctionBuilder<'_>, &[Value], &mut dyn Module) -> Value,
 ) -> Result<CompiledFunction, EmitError> {
-    let isa: &dyn TargetIsa = &*isas.main;
+    let isa: &dyn TargetIsa = &*generators.main;
     let mut context = FunctionBuilderContext::new();
     let mut function = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
     let mut builder = FunctionBuilder::new(&mut function, &mut context);
@@ -139,5 +139,5 @@ fn build(
     builder.ins().return_(&[result]);
     builder.seal_all_blocks();
     builder.finalize(isa.frontend_config());
-    Ok(compile::synthetic(isa, id, function)?)
+    Ok(codegen::synthetic(isa, id, function)?)
 }

@@ -7,14 +7,14 @@ use target_lexicon::BinaryFormat;
 
 use super::{EmitError, check_endianness, groups, synthetic};
 use crate::cache;
-use crate::compile::{self, CompileError, CompiledFunction, Keep};
-use crate::config::{Config, Isas, Placement};
+use crate::codegen::{self, CompileError, CompiledFunction, Keep};
+use crate::config::{CodeGenerators, Config, Placement};
 use crate::declare::declare;
-use crate::entry::EntryPoints;
 use crate::graph::{self, Unverified};
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::resolution::Resolution;
+use crate::select::entry::EntryPoints;
 use crate::select::{Selection, select};
 use crate::times::{Phase, time};
 
@@ -32,7 +32,7 @@ pub enum Purpose {
 /// The functions of a program, compiled for an object.
 pub struct Translation {
     /// The code generators.
-    pub isas: Isas,
+    pub generators: CodeGenerators,
     /// What of the program is translated.
     pub selection: Selection,
     /// What its names are declared as.
@@ -48,7 +48,7 @@ pub struct Translation {
 /// A program of which all names are declared for an object, and nothing is lifted yet.
 pub struct Declared {
     /// The code generators.
-    pub isas: Isas,
+    pub generators: CodeGenerators,
     /// The threads that translate.
     pub pool: rayon::ThreadPool,
     /// What of the program is translated.
@@ -74,9 +74,9 @@ pub fn declared(
     warnings: &mut Vec<String>,
 ) -> Result<Declared, EmitError> {
     check_endianness(program, &config.target)?;
-    let isas = Isas::new(config, Placement::Object)?;
-    let pool = compile::thread_pool(config.threads)?;
-    let builder = ObjectBuilder::new(isas.main.clone(), name, cranelift_module::default_libcall_names());
+    let generators = CodeGenerators::new(config, Placement::Object)?;
+    let pool = codegen::thread_pool(config.threads)?;
+    let builder = ObjectBuilder::new(generators.main.clone(), name, cranelift_module::default_libcall_names());
     let mut builder = builder.map_err(|error| EmitError::Write(error.to_string()))?;
     builder.per_function_section(groups::has_groups(program, &config.target));
     let mut module = ObjectModule::new(builder);
@@ -84,26 +84,26 @@ pub fn declared(
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
     };
-    let graphs = || pool.install(|| compile::each_graph(program, unverified));
-    let graphs = time(isas.times(), Phase::Graph, graphs);
+    let graphs = || pool.install(|| codegen::each_graph(program, unverified));
+    let graphs = time(generators.times(), Phase::Graph, graphs);
     let refused = graphs.iter().flatten().flat_map(|graph| &graph.refused);
     warnings.extend(refused.map(|error| format!("{error}; it traps when it is reached")));
     let entry = match purpose {
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
-    let (selection, declarations) = time(isas.times(), Phase::Declare, || -> Result<_, EmitError> {
+    let (selection, declarations) = time(generators.times(), Phase::Declare, || -> Result<_, EmitError> {
         let is_library = purpose == Purpose::SharedLibrary && config.target.binary_format == BinaryFormat::Elf;
         let resolution =
             if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
         let selection = select(program, graphs, entry.roots().as_deref(), resolution);
         let selection = selection.map_err(CompileError::from)?;
         warnings.extend(graph::runs_out(program, &selection.graphs));
-        let platform = isas.platform();
+        let platform = generators.platform();
         let declarations = declare(program, &selection, &mut module, platform, Placement::Object, warnings)?;
         Ok((selection, declarations))
     })?;
-    Ok(Declared { isas, pool, selection, declarations, module, entry })
+    Ok(Declared { generators, pool, selection, declarations, module, entry })
 }
 
 /// Compiles a program for an object; `name` is the file name that its symbol table gives, and `warnings` gets what is
@@ -120,18 +120,18 @@ pub fn translate(
     keep: Keep,
     warnings: &mut Vec<String>,
 ) -> Result<Translation, EmitError> {
-    let Declared { isas, pool, selection, declarations, mut module, entry } =
+    let Declared { generators, pool, selection, declarations, mut module, entry } =
         declared(program, config, purpose, name, warnings)?;
     let mut functions = pool.install(|| {
         let purpose = cache::Purpose { placement: Placement::Object, keep };
         let cache = config.cache.as_ref();
-        cache::functions(cache, purpose, program, &selection, &declarations, &isas, warnings)
+        cache::functions(cache, purpose, program, &selection, &declarations, &generators, warnings)
     })?;
     if entry.is_script() {
-        functions.push(synthetic::main(&entry, &declarations, &isas, &mut module)?);
+        functions.push(synthetic::main(&entry, &declarations, &generators, &mut module)?);
     }
     if purpose != Purpose::Relocatable {
-        functions.extend(synthetic::print(&declarations, &isas, &mut module)?);
+        functions.extend(synthetic::print(&declarations, &generators, &mut module)?);
     }
-    Ok(Translation { isas, selection, declarations, functions, module, entry })
+    Ok(Translation { generators, selection, declarations, functions, module, entry })
 }

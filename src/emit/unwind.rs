@@ -20,7 +20,7 @@ use object::{BinaryFormat, RelocationEncoding, RelocationFlags, RelocationKind, 
 
 use super::EmitError;
 use super::relocate::{Writer, endianness, fixed_place};
-use crate::compile::{CompiledFunction, Unwind};
+use crate::codegen::{CompiledFunction, Unwind};
 
 /// The bytes of a frame table and its relocations.
 type Table = (Vec<u8>, Vec<Relocation>);

@@ -4,8 +4,9 @@
 //! of a jump, and after a jump. Blocks without instructions come last: several jumps through registers lead to each, and
 //! the labels are its successors.
 
-use super::labels::{self, JumpTarget, Jumps, LabelIndex, LabelSet, RegisterJump};
-use super::{Block, BlockIndex, Edge, GraphError, Instruction, Terminator};
+use super::error::GraphError;
+use super::labels::{self, Jumps, LabelIndex, LabelSet};
+use super::model::{Block, BlockIndex, Edge, Instruction, JumpTarget, RegisterJump, Terminator};
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::program::{FunctionId, Program};

@@ -3,7 +3,7 @@
 //! In: the graphs of a program. Out: [`CallGraph`]: the direct calls of own functions, and the groups of functions that
 //! call each other, by Tarjan's algorithm (linear, without recursion).
 
-use super::Graph;
+use super::model::Graph;
 use crate::decode::insn::Insn;
 use crate::program::{FunctionId, Id, Target};
 

@@ -7,7 +7,7 @@
 //! nothing behind it, later ones have a call of `__bpf_trap`), and a jump to the function's end, where a block is that is
 //! empty (LLVM issue 208984).
 
-use super::{Edge, Graph, Terminator};
+use super::model::{Edge, Graph, Terminator};
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::program::Program;

@@ -20,7 +20,7 @@
 //! The last row is the stack that every BPF program may rely on (RFC 9669 leaves it to the runtime; the kernel
 //! gives 512 bytes): from an address that points past the end of a buffer one cannot see how long the buffer is.
 
-use super::{Block, BlockIndex, Instruction};
+use super::model::{Block, BlockIndex, Frame, Instruction};
 use crate::decode::insn::{AluOp, Callee, Insn, Operand, Reg, Width};
 
 /// Bytes of stack that a function whose frame's address escapes may rely on.
@@ -34,19 +34,6 @@ const STACK: i64 = 8 << 20;
 
 /// How often a block is looked at before a frame address that still falls there counts as moving in a loop.
 const VISITS: u8 = 16;
-
-/// What a function needs below r10.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Frame {
-    /// Bytes.
-    pub size: u64,
-    /// Other functions may see its address.
-    pub escapes: bool,
-    /// Bytes that it has for certain: by accesses and addresses that no variable was added to.
-    pub(super) certain: u64,
-    /// What r10 is a multiple of, where the compiler presumed more than all stacks have: see `parse::dwarf`.
-    pub alignment: Option<u64>,
-}
 
 /// A register that points into the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

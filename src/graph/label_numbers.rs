@@ -5,7 +5,8 @@
 //! function's labels is a table without gaps, however long the code between them is. In others a label is its byte
 //! offset, which differences of labels that the compiler made are of. No label is 0.
 
-use super::{Graph, LabelIndex};
+use super::labels::LabelIndex;
+use super::model::Graph;
 use crate::decode::SLOT;
 use crate::program::{CodeSectionId, IdVec, Program};
 

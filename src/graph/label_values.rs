@@ -18,8 +18,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Instruction;
-use super::labels::jump_table_entries;
+use super::jump_tables::jump_table_entries;
+use super::model::Instruction;
 use crate::decode::SLOT;
 use crate::decode::insn::{AluOp, Insn, Operand, Reg, Size, Width};
 use crate::program::{DataKind, DataSectionId, Program, Target};

@@ -26,12 +26,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use super::error::GraphError;
+use super::jump_tables::{jump_table_entries, words};
 use super::label_values::{self, Bases, Value};
-use super::{Edge, GraphError, Instruction};
+use super::model::Instruction;
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::program::{
-    CodeSectionId, Contents, DataKind, DataSection, DataSectionId, Endianness, FunctionId, IdVec, Program, Target,
+    CodeSectionId, Contents, DataKind, DataSectionId, Endianness, FunctionId, IdVec, Program, Target,
 };
 
 /// How many labels the jumps through registers of one function may have, each counted as often as it is found: a bound
@@ -50,28 +52,6 @@ pub struct LabelIndex {
     differences: IdVec<DataSectionId, OnceLock<Vec<i64>>>,
     /// Functions whose address is in data among addresses of their labels.
     first_labels: BTreeSet<FunctionId>,
-}
-
-/// A jump through a register.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegisterJump {
-    /// The jump table whose address is part of the value.
-    pub relative_to: Option<DataSectionId>,
-    /// What it can reach, ordered by value.
-    pub targets: Vec<JumpTarget>,
-    /// Several jumps lead to its block, which has no instruction; else the jump is the block's last instruction.
-    pub is_shared: bool,
-}
-
-/// One value of the register and where it leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JumpTarget {
-    /// The label's byte offset in the code section: the register has the number that stands for it.
-    pub value: u64,
-    /// The block.
-    pub edge: Edge,
-    /// The function's first instruction: the register has the function's address.
-    pub is_address: bool,
 }
 
 /// Labels that jumps through registers lead to.
@@ -173,22 +153,6 @@ fn first_labels(program: &Program) -> BTreeSet<FunctionId> {
         }));
     }
     found
-}
-
-fn words(bytes: &[u8], endianness: Endianness) -> impl Iterator<Item = u64> + '_ {
-    bytes.as_chunks::<8>().0.iter().map(move |&word| match endianness {
-        Endianness::Little => u64::from_le_bytes(word),
-        Endianness::Big => u64::from_be_bytes(word),
-    })
-}
-
-/// The entries of a jump table: byte offsets in its code section.
-pub fn jump_table_entries<'a>(program: &Program, table: &'a DataSection) -> impl Iterator<Item = u64> + use<'a> {
-    let bytes: &[u8] = match &table.contents {
-        Contents::Bytes(bytes) => bytes,
-        Contents::Zeros(_) => &[],
-    };
-    words(bytes, program.endianness)
 }
 
 /// The jumps through registers of a function.

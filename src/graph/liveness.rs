@@ -10,47 +10,8 @@
 use crate::decode::insn::{Callee, Insn, Operand, Reg};
 use crate::program::{FunctionId, IdVec, ListForm, Program, Target};
 
-use super::{Block, Instruction};
-
-/// A set of registers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct RegSet(u16);
-
-impl RegSet {
-    /// None.
-    pub const EMPTY: RegSet = RegSet(0);
-
-    /// The registers of `regs`.
-    pub fn of(regs: impl IntoIterator<Item = Reg>) -> RegSet {
-        regs.into_iter().fold(RegSet::EMPTY, RegSet::with)
-    }
-
-    /// This set and `reg`.
-    pub const fn with(self, reg: Reg) -> RegSet {
-        RegSet(self.0 | 1 << reg.number())
-    }
-
-    /// Whether `reg` is in it.
-    pub const fn contains(self, reg: Reg) -> bool {
-        self.0 & 1 << reg.number() != 0
-    }
-
-    /// The registers of both.
-    pub const fn union(self, other: RegSet) -> RegSet {
-        RegSet(self.0 | other.0)
-    }
-
-    /// The registers of this one that are not in the other.
-    pub const fn minus(self, other: RegSet) -> RegSet {
-        RegSet(self.0 & !other.0)
-    }
-
-    /// How many of r1, r2, ... a function with these registers live at entry has as parameters.
-    pub fn parameters(self) -> usize {
-        let last = Reg::arguments().filter(|&reg| self.contains(reg)).last();
-        last.map_or(0, Reg::index)
-    }
-}
+use super::model::{Block, Graph, Instruction};
+use super::registers::RegSet;
 
 /// The registers that `insn` writes; a call leaves r1 to r5 without a value.
 pub fn written(insn: Insn) -> RegSet {
@@ -168,7 +129,13 @@ pub(super) struct Code<'a> {
     pub ends_only: bool,
 }
 
-impl Code<'_> {
+impl<'a> Code<'a> {
+    /// That of a graph.
+    pub(super) fn of(graph: &'a Graph, program: &'a Program) -> Code<'a> {
+        let Graph { instructions, blocks, returned, .. } = graph;
+        Code { program, instructions, blocks, returned: *returned, ends_only: false }
+    }
+
     fn read(self, instruction: &Instruction, calls: Calls<'_>) -> RegSet {
         match instruction.insn {
             Insn::Exit => self.returned,

@@ -17,7 +17,7 @@
 //! bpf-gcc refuses frames of 32 KiB and more, and says no sizes.
 
 use super::frame::access;
-use super::{Block, Instruction};
+use super::model::{Block, Instruction};
 use crate::decode::insn::{Insn, Reg};
 
 /// What is lost of an offset is a multiple of this.

@@ -1,63 +1,98 @@
 //! What functions read of r1 to r5 at entry, seen through the calls of each other.
 //!
-//! In: graphs, each made on its own, where a call of a function of the program counts as reading all of r1 to r5. Out:
-//! [`Graph::live_in`] as it is when such a call reads what its callee does. So callers pass no more than that, and do not
-//! keep it for that.
+//! In: graphs, each made on its own. Out: [`Graph::live_in`] and [`Graph::surely_read`] as they are when a call of a function
+//! of the program reads what that function does. So callers pass no more than that, and do not keep it for that; and what
+//! is passed on to a function that reads it is read.
 //!
-//! The smallest solution, callees first; functions that call each other are gone through until nothing grows. A set grows
-//! five times at most, so that ends; a group that takes longer than [`ROUNDS`] keeps what it had, which holds too.
+//! A call reads of its caller's parameters those that still are where they were at entry. Which ones these are is found once
+//! for each function; then what a callee reads goes to its callers until nothing grows, which is the smallest solution. A
+//! set grows five times at most, so that is linear in the number of calls.
 //!
-//! A function that a link may replace may read more then: a call of one still counts as reading all.
+//! A function that a link may replace may read more then: a call of one counts as reading all, in `live_in`.
 
-use super::Graph;
-use super::calls::CallGraph;
-use super::liveness::{self, Calls, RegSet};
-use crate::program::{FunctionId, IdVec, Program};
+use super::liveness::{self, Calls, Code, written};
+use super::model::Graph;
+use super::registers::RegSet;
+use crate::decode::insn::{Insn, Reg};
+use crate::program::{FunctionId, IdVec, Program, Target};
 use crate::resolution::Resolution;
 
-/// How often the functions of a group that call each other are gone through.
-const ROUNDS: usize = 8;
-
-/// Finds out what each function reads.
+/// Finds out what each function may read: its parameters.
 pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
-    let calls = CallGraph::new(graphs);
-    // None: all of them, if it calls one that is not known.
-    let mut reads: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
-    let is_known = |function: FunctionId| !resolution.is_replaceable(&program.functions[function]);
-    for group in &calls.groups {
-        if let [only] = group[..]
-            && calls.callees[only].is_empty()
-        {
-            let graph = &graphs[only];
-            reads[graph.function] = is_known(graph.function).then_some(graph.live_in);
-            continue;
+    // Those that are replaced, or are in no graph, read all.
+    let mut is_known: IdVec<FunctionId, bool> = program.functions.ids().map(|_| false).collect();
+    for graph in graphs.iter() {
+        is_known[graph.function] = !resolution.is_replaceable(&program.functions[graph.function]);
+    }
+    let by_calls = program.functions.ids().map(|function| is_known[function].then_some(RegSet::EMPTY)).collect();
+    // What has no code, since it is not translated, has the parameters of its type.
+    for graph in graphs.iter_mut().filter(|graph| !graph.blocks.is_empty()) {
+        graph.live_in = liveness::at_entry(Code::of(graph, program), Calls::Known(&by_calls));
+    }
+    pass_up(program, graphs, |function| is_known[function], |graph| &mut graph.live_in);
+}
+
+/// Finds out what each function reads for certain.
+pub fn find_surely_read(program: &Program, graphs: &mut [Graph]) {
+    pass_up(program, graphs, |_| true, |graph| &mut graph.surely_read);
+}
+
+/// Adds to what each function reads what the known functions that it calls do.
+fn pass_up(
+    program: &Program,
+    graphs: &mut [Graph],
+    is_known: impl Fn(FunctionId) -> bool,
+    read: impl Fn(&mut Graph) -> &mut RegSet,
+) {
+    let mut callers: IdVec<FunctionId, Vec<(usize, RegSet)>> =
+        program.functions.ids().map(|_| Vec::new()).collect();
+    for (index, graph) in graphs.iter().enumerate() {
+        for (callee, kept) in kept_at_calls(graph).into_iter().filter(|&(callee, _)| is_known(callee)) {
+            callers[callee].push((index, kept));
         }
-        let members = group.iter().map(|&index| graphs[index].function);
-        members.filter(|&function| is_known(function)).for_each(|function| reads[function] = Some(RegSet::EMPTY));
-        let before: Vec<RegSet> = group.iter().map(|&index| graphs[index].live_in).collect();
-        let mut is_done = false;
-        for _ in 0..ROUNDS {
-            is_done = true;
-            for &index in group {
-                let graph = &mut graphs[index];
-                let found = liveness::at_entry(graph.code(program), Calls::Known(&reads));
-                graph.live_in = found;
-                if let Some(known) = &mut reads[graph.function] {
-                    is_done &= found == *known;
-                    *known = found;
-                }
-            }
-            is_done |= !calls.is_recursive(group);
-            if is_done {
-                break;
-            }
-        }
-        if !is_done {
-            for (&index, before) in group.iter().zip(before) {
-                let graph = &mut graphs[index];
-                graph.live_in = before;
-                reads[graph.function] = reads[graph.function].and(Some(before));
+    }
+    let mut pending: Vec<usize> = (0..graphs.len()).collect();
+    while let Some(index) = pending.pop() {
+        let (function, by_callee) = (graphs[index].function, *read(&mut graphs[index]));
+        for &(caller, kept) in &callers[function] {
+            let known = read(&mut graphs[caller]);
+            let more = known.union(kept.intersection(by_callee));
+            if more != *known {
+                *known = more;
+                pending.push(caller);
             }
         }
     }
+}
+
+/// The direct calls of functions of the program, and which of r1 to r5 may still be what they were at entry there.
+fn kept_at_calls(graph: &Graph) -> Vec<(FunctionId, RegSet)> {
+    let mut calls = Vec::new();
+    let mut at_start = vec![RegSet::EMPTY; graph.blocks.len()];
+    let (Some(entry), mut pending) = (at_start.first_mut(), vec![0]) else { return calls };
+    *entry = RegSet::of(Reg::arguments());
+    let at_end = |block: usize, mut kept: RegSet, calls: &mut Vec<(FunctionId, RegSet)>| {
+        let block = &graph.blocks[block];
+        for instruction in &graph.instructions[block.start..block.end] {
+            if let (Insn::Call(_), Some(Target::Function(callee))) = (instruction.insn, instruction.target)
+                && kept != RegSet::EMPTY
+            {
+                calls.push((callee, kept));
+            }
+            kept = kept.minus(written(instruction.insn));
+        }
+        kept
+    };
+    // Where a block is looked at again, so are its calls: the later set holds the earlier one.
+    while let Some(index) = pending.pop() {
+        let kept = at_end(index, at_start[index], &mut calls);
+        for successor in graph.blocks[index].terminator.successors() {
+            let more = at_start[successor].union(kept);
+            if more != at_start[successor] {
+                at_start[successor] = more;
+                pending.push(successor);
+            }
+        }
+    }
+    calls
 }

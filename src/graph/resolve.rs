@@ -13,8 +13,9 @@
 //!
 //! An instruction that only a verifier refuses ([`Unverified`]) becomes a jump out of the function: that traps.
 
+use super::error::GraphError;
+use super::model::{Instruction, Unverified};
 use super::offsets::{self, Lost};
-use super::{GraphError, Instruction, Unverified};
 use crate::decode::insn::{Callee, Insn, WideImm};
 use crate::decode::{DecodeError, SLOT, decode, opcode};
 use crate::program::{FunctionId, Program, Target};

@@ -13,7 +13,7 @@
 //!
 //! | a function returns r2 too if | why |
 //! |---|---|
-//! | r2 is surely read after a call of it | a call leaves nothing else in r2 |
+//! | r2 is surely read after a call of it, by an instruction, or as an argument that is read | a call leaves nothing else in r2 |
 //! | r2 may be read after a call of it, and it may have two words ([`Second`]) | a variadic callee reads arguments that its prototype does not have; one may be a second word that is in its place already |
 //! | somebody unknown may call it, and by its type or its code it has two words | so may code of other objects, and calls through pointers |
 //!
@@ -22,9 +22,10 @@
 //! The smallest solution: to begin with only what others may read is returned. A function is looked at once more when more
 //! of what it returns turns out to be read, twice at most.
 
-use super::Graph;
 use super::calls::own_calls;
-use super::liveness::{self, Calls, Code, RegSet};
+use super::liveness::{self, Calls, Code};
+use super::model::Graph;
+use super::registers::RegSet;
 use super::second::{self, Open, Second, open_call};
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, IdVec, Program, StructResult, Target};
@@ -61,7 +62,7 @@ pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
     }
     for graph in graphs.iter_mut().filter(|graph| graph.has_second()) {
         // What is in r2 at the end may be the second parameter.
-        graph.live_in = liveness::at_entry(graph.code(program), Calls::ReadAll);
+        graph.live_in = liveness::at_entry(Code::of(graph, program), Calls::ReadAll);
     }
 }
 
@@ -103,17 +104,17 @@ impl<'a> Facts<'a> {
     /// Looks at each function by itself.
     fn new(program: &'a Program, resolution: &'a Resolution, graphs: &mut [Graph]) -> Facts<'a> {
         let returns = second::returns(program, graphs);
-        let (second, untyped_have_second) = second::find(program, resolution, graphs, &returns);
+        // `exit` reads r0 also where nothing has written it.
+        let arguments = |read: RegSet| read.intersection(RegSet::of(Reg::arguments()));
         let mut surely_read: IdVec<FunctionId, RegSet> = program.functions.ids().map(|_| RegSet::EMPTY).collect();
+        graphs.iter().for_each(|graph| surely_read[graph.function] = arguments(graph.surely_read));
+        let (second, untyped_have_second) = second::find(program, resolution, graphs, &returns, &surely_read);
         let mut may_read: IdVec<FunctionId, Option<RegSet>> = program.functions.ids().map(|_| None).collect();
         let both = RegSet::of([Reg::R0, Reg::R2]);
-        // `exit` reads r0 also where nothing has written it.
-        let arguments = |read: RegSet| read.minus(read.minus(RegSet::of(Reg::arguments())));
         for graph in graphs.iter() {
-            surely_read[graph.function] = arguments(graph.surely_read);
             may_read[graph.function] = Some(arguments(match second[graph.function] {
                 Second::Never => graph.live_in,
-                _ => liveness::at_entry(Code { returned: both, ..graph.code(program) }, Calls::ReadAll),
+                _ => liveness::at_entry(Code { returned: both, ..Code::of(graph, program) }, Calls::ReadAll),
             }));
         }
         let pointers_have_second =
@@ -148,12 +149,12 @@ impl<'a> Facts<'a> {
     fn results_read(&self, graph: &Graph) -> Found {
         let mut found = Found::default();
         let both = RegSet::of([Reg::R0, Reg::R2]);
-        let code = graph.code(self.program);
+        let code = Code::of(graph, self.program);
         let file = self.program.code[graph.section].file;
         let produced = self.program.struct_results[file];
         liveness::each(code, Calls::SurelyKnown(&self.surely_read), |instruction, live| {
             if let (Insn::Call(_), Some(Target::Function(function))) = (instruction.insn, instruction.target) {
-                found.own.push((function, live.minus(live.minus(both))));
+                found.own.push((function, live.intersection(both)));
             } else if let Some(open) = open_call(self.program, self.resolution, instruction) {
                 if live.contains(Reg::R2) {
                     found.second.push(instruction.offset);
@@ -207,7 +208,7 @@ impl<'a> Facts<'a> {
 mod tests {
     use super::find;
     use crate::decode::insn::Reg;
-    use crate::graph::{Graph, LabelIndex, Unverified};
+    use crate::graph::{Graph, LabelIndex, Unverified, find_surely_read};
     use crate::program::Program;
     use crate::resolution::Resolution;
 
@@ -220,6 +221,7 @@ mod tests {
         let labels = LabelIndex::new(&program);
         let graph = |id| Graph::build(&program, &labels, id, Unverified::Refuse).expect("it is right");
         let mut graphs: Vec<Graph> = program.functions.ids().map(graph).collect();
+        find_surely_read(&program, &mut graphs);
         find(&program, &Resolution::of_object(&program), &mut graphs);
         let words =
             |graph: &Graph| [Reg::R0, Reg::R2].into_iter().filter(|&reg| graph.returned.contains(reg)).collect();

@@ -6,11 +6,13 @@
 //! functions that return structs), the code tells: compilers leave no instruction whose result nobody reads. So a write of r2
 //! that reaches `exit` and that nothing else reads is of a second word; a call at the end passes on what its callee has.
 //! In objects without types that have such code, or that read r2 after calls, that is not asked for: what is in r2 at the end may be
-//! read for other things as well, or be the second parameter, untouched. C's objects have none of it.
+//! read for other things as well, or be the second parameter, untouched. C's objects have none of it. To read r2 is what an
+//! instruction does, if need be in a function that it is passed to; a callee that is not known may read it, which shows nothing.
 
 use super::calls::own_calls;
-use super::liveness::{self, Calls, Code, RegSet};
-use super::{Graph, Instruction, Terminator, written};
+use super::liveness::{self, Calls, Code, written};
+use super::model::{Graph, Instruction, Terminator};
+use super::registers::RegSet;
 use crate::abi::{LARGEST_STRUCT as LARGEST, word_count};
 use crate::btf::CType;
 use crate::decode::insn::{Callee, Insn, Reg};
@@ -80,12 +82,13 @@ pub fn returns(program: &Program, graphs: &[Graph]) -> IdVec<FunctionId, bool> {
 }
 
 /// What is known of all functions, and whether code without types has or reads second words; notes in the graphs where their
-/// structs go. `returns`: as [`returns`] says.
+/// structs go. `returns`: as [`returns`] says; `reads`: the arguments that functions read for certain.
 pub fn find(
     program: &Program,
     resolution: &Resolution,
     graphs: &mut [Graph],
     returns: &IdVec<FunctionId, bool>,
+    reads: &IdVec<FunctionId, RegSet>,
 ) -> (IdVec<FunctionId, Second>, bool) {
     let mut second: IdVec<FunctionId, Second> = program.functions.ids().map(|_| Second::Never).collect();
     let mut has_types: IdVec<FileId, bool> = program.files.ids().map(|_| false).collect();
@@ -107,7 +110,7 @@ pub fn find(
             None => {}
         }
         if is_untyped(graph) || calls_register(graph) {
-            let read = reads_second(program, resolution, graph, returns);
+            let read = reads_second(program, resolution, graph, returns, reads);
             uses_two |= is_untyped(graph) && read.is_some();
             pointers_have_two |= read == Some(Open::Register);
         }
@@ -160,9 +163,10 @@ fn reads_second(
     resolution: &Resolution,
     graph: &Graph,
     returns: &IdVec<FunctionId, bool>,
+    reads: &IdVec<FunctionId, RegSet>,
 ) -> Option<Open> {
     let mut found = None;
-    liveness::each(graph.code(program), Calls::ReadNamed, |instruction, live| {
+    liveness::each(Code::of(graph, program), Calls::SurelyKnown(reads), |instruction, live| {
         if !live.contains(Reg::R2) || found == Some(Open::Register) {
             return;
         }
@@ -208,7 +212,7 @@ fn makes(program: &Program, graph: &Graph) -> bool {
         !is_access && !matches!(insn, Insn::Call(_) | Insn::LoadPacket { .. }) && written(insn).contains(Reg::R2)
     };
     let mut unread = Vec::new();
-    let code = Code { returned: RegSet::EMPTY.with(Reg::R0), ..graph.code(program) };
+    let code = Code { returned: RegSet::EMPTY.with(Reg::R0), ..Code::of(graph, program) };
     liveness::each(code, Calls::ReadAll, |instruction, live| {
         if writes(instruction.insn) && !live.contains(Reg::R2) {
             unread.push(instruction.offset);
@@ -242,7 +246,7 @@ fn ends_in_wide(program: &Program, graph: &Graph) -> bool {
 
 /// The code as if only the caller read anything: r2.
 fn ends<'a>(program: &'a Program, graph: &'a Graph) -> Code<'a> {
-    Code { returned: RegSet::EMPTY.with(Reg::R2), ends_only: true, ..graph.code(program) }
+    Code { returned: RegSet::EMPTY.with(Reg::R2), ends_only: true, ..Code::of(graph, program) }
 }
 
 /// Calls `visit` with the instructions whose r2 is what it is at the end.

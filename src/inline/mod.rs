@@ -56,7 +56,7 @@ pub struct Bodies {
 impl Bodies {
     /// Lifts what functions give to their callers.
     pub fn new(source: Source<'_>, graphs: &[Graph]) -> Bodies {
-        let passes = source.isas.passes();
+        let passes = source.generators.passes();
         if !passes.contains(Pass::Inlining) {
             return Bodies::default();
         }

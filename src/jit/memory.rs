@@ -10,7 +10,7 @@ use cranelift_jit::{ArenaMemoryProvider, BranchProtection, JITMemoryKind, JITMem
 use cranelift_module::ModuleResult;
 
 use super::LoadError;
-use crate::compile::CompiledFunction;
+use crate::codegen::CompiledFunction;
 use crate::program::Program;
 
 /// The largest program: well inside the 2 GiB that a 32-bit displacement reaches.

@@ -40,8 +40,8 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 
 use crate::cache::{self, Cache};
-use crate::compile::{self, CompileError, CompiledFunction, Keep};
-use crate::config::{Config, Isas, Placement, TargetError};
+use crate::codegen::{self, CompileError, CompiledFunction, Keep};
+use crate::config::{CodeGenerators, Config, Placement, TargetError};
 use crate::declare::{DeclareError, declare};
 use crate::emit::{self, EmitError};
 use crate::graph::{self, Unverified};
@@ -57,7 +57,7 @@ pub use module::{FunctionError, Module, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
 pub use resolve::{MismatchedSymbol, Unresolved};
 
-pub use crate::undefined::MissingSymbol;
+pub use crate::select::undefined::MissingSymbol;
 
 /// Why a program cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ impl From<DeclareError> for LoadError {
 
 /// Translates programs into this process. It can translate any number of them, from several threads at once.
 pub struct Jit {
-    isas: Isas,
+    generators: CodeGenerators,
     pool: rayon::ThreadPool,
     cache: Option<Cache>,
     observation: Observation,
@@ -145,9 +145,9 @@ impl Jit {
         if config.target.architecture != host.architecture || config.target.binary_format != host.binary_format {
             return Err(LoadError::NotHost { target: config.target.to_string(), host: host.to_string() });
         }
-        let isas = Isas::new(config, Placement::Memory)?;
-        let (pool, cache) = (compile::thread_pool(config.threads)?, config.cache.clone());
-        Ok(Jit { isas, pool, cache, observation: Observation::of(config) })
+        let generators = CodeGenerators::new(config, Placement::Memory)?;
+        let (pool, cache) = (codegen::thread_pool(config.threads)?, config.cache.clone());
+        Ok(Jit { generators, pool, cache, observation: Observation::of(config) })
     }
 
     /// Translates a program. Nothing of it runs yet: its constructors run before the first function is handed out
@@ -183,15 +183,15 @@ impl Jit {
         linker: &Linker,
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
-        emit::check_endianness(program, self.isas.main.triple())?;
+        emit::check_endianness(program, self.generators.main.triple())?;
         let program = types::of(program, linker);
         let program = &*edges::placed(&program);
         let mut warnings = program.warnings.clone();
         if self.observation.lines() {
             warnings.extend(emit::debug::missing_lines(program));
         }
-        let times = self.isas.times();
-        let graphs = || self.pool.install(|| compile::each_graph(program, Unverified::Refuse));
+        let times = self.generators.times();
+        let graphs = || self.pool.install(|| codegen::each_graph(program, Unverified::Refuse));
         let graphs = time(times, Phase::Graph, graphs);
         let resolution = Resolution::in_memory(program, |name| linker.definer(name));
         let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));
@@ -202,7 +202,7 @@ impl Jit {
         let linker = &linker.with_default(handle::SYMBOL, handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
-        let mut builder = JITBuilder::with_isa(self.isas.main.clone(), default_libcall_names());
+        let mut builder = JITBuilder::with_isa(self.generators.main.clone(), default_libcall_names());
         for (name, address) in &resolved {
             builder.symbol(name.as_str(), *address as *const u8);
         }
@@ -210,13 +210,13 @@ impl Jit {
         let memory = memory::Deferred::default();
         builder.memory_provider(Box::new(memory.clone()));
         let mut module = JITModule::new(builder);
-        let platform = self.isas.platform();
+        let platform = self.generators.platform();
         let declare = || declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings);
         let declarations = time(times, Phase::Declare, declare)?;
         let functions = self.pool.install(|| {
             let purpose = cache::Purpose { placement: Placement::Memory, keep: Keep::Code };
             let cache = self.cache.as_ref();
-            cache::functions(cache, purpose, program, &selection, &declarations, &self.isas, &mut warnings)
+            cache::functions(cache, purpose, program, &selection, &declarations, &self.generators, &mut warnings)
         })?;
 
         time(times, Phase::Emit, || -> Result<(), LoadError> {
@@ -231,7 +231,7 @@ impl Jit {
         })?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = match observe(program, &*self.isas.main, &addressed, self.observation) {
+        let observed = match observe(program, &*self.generators.main, &addressed, self.observation) {
             Ok(observed) => observed,
             Err(error) => {
                 // SAFETY: nothing of the program has run, and nothing points to its memory.

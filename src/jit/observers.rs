@@ -12,7 +12,7 @@ use cranelift_codegen::isa::TargetIsa;
 
 use super::LoadError;
 use super::frames::Frames;
-use crate::compile::CompiledFunction;
+use crate::codegen::CompiledFunction;
 use crate::config::Config;
 use crate::emit::{debug, unwind};
 use crate::program::{Binding, Program};

@@ -11,8 +11,8 @@ use std::fmt;
 use super::Linker;
 use crate::lift::libcalls;
 use crate::program::{Import, Program};
+use crate::select::undefined::{self, MissingSymbol};
 use crate::select::{Selection, Usage};
-use crate::undefined::{self, MissingSymbol};
 
 /// Symbols of a program that nothing defines, or that are registered with another type.
 #[derive(Debug)]

@@ -24,11 +24,10 @@ use std::collections::HashMap;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, types};
-use target_lexicon::Architecture;
 
 use super::Lifter;
+use crate::abi::WORD;
 use crate::abi::libc::MemoryCall;
-use crate::abi::{Platform, WORD};
 use crate::decode::insn::{self, AluOp, Cond, Insn, Operand, Reg, WideImm, Width};
 use crate::graph::{Instruction, written};
 use crate::program::{Contents, DataKind};
@@ -41,15 +40,6 @@ const MOST_COMPARED: u64 = 16;
 
 /// Bytes of a word.
 const WORD_BYTES: u64 = 8;
-
-/// How wide accesses that need not be aligned may be: none where they should be aligned.
-pub fn widest(platform: Platform) -> Option<u64> {
-    match platform.architecture {
-        Architecture::X86_64 | Architecture::Aarch64(_) => Some(16),
-        Architecture::S390x => Some(8),
-        _ => None,
-    }
-}
 
 /// An argument that is an address.
 #[derive(Clone, Copy)]

@@ -19,7 +19,6 @@ mod address;
 mod alu;
 pub(crate) mod call;
 mod control;
-mod declarations;
 pub mod formats;
 mod frame;
 pub mod libcalls;
@@ -33,18 +32,19 @@ pub mod variadic;
 
 use cranelift_codegen::ir::{Block, Function, InstBuilder, SourceLoc, StackSlot, UserFuncName, Value};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use target_lexicon::Architecture;
 
 use crate::abi::{Entered, WORD};
-use crate::config::{Isas, Pass};
+use crate::config::{CodeGenerators, Need, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
-use crate::improve::{Reaches, Shape, Slots};
+use crate::plan::{Reaches, Shape, Slots};
 use crate::program::{Endianness, Place, Program};
 use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 
-pub use declarations::{AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside};
+pub use crate::declare::declarations::{
+    AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,
+};
 
 /// The trap of control that leaves a function, or that LLVM says is unreachable.
 pub const TRAP_OUTSIDE: u8 = 1;
@@ -121,7 +121,7 @@ pub struct Source<'a> {
     /// What its names are declared as.
     pub declarations: &'a Declarations,
     /// Whom the code is for, and which passes are on.
-    pub isas: &'a Isas,
+    pub generators: &'a CodeGenerators,
     /// How far functions reach below their parameters.
     pub reaches: &'a Reaches<'a>,
 }
@@ -132,27 +132,26 @@ pub struct Source<'a> {
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
 pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
-    let Source { resolution, declarations, isas, reaches, .. } = source;
+    let Source { resolution, declarations, generators, reaches, .. } = source;
     let mut function = declared(declarations, graph, context);
     let mut taken = std::mem::take(&mut context.builder);
     let mut builder = FunctionBuilder::new(&mut function, &mut taken);
     let returns_twice = call::returns_twice(resolution, graph);
-    let passes = isas.passes_for(returns_twice);
-    let (slots, shape) = time(isas.times(), Phase::Improve, || {
+    let passes = generators.passes_for(returns_twice);
+    let (slots, shape) = time(generators.times(), Phase::Plan, || {
         let slots =
-            if passes.contains(Pass::FrameSlots) { Slots::find(reaches, graph) } else { Slots::none(graph) };
+            if passes.contains(Pass::StackPromotion) { Slots::find(reaches, graph) } else { Slots::none(graph) };
         let shape = Shape::find(resolution, graph, &slots, passes);
         (slots, shape)
     });
-    let memory_calls = passes.contains(Pass::MemoryCalls).then(|| memory_calls::widest(declarations.platform));
-    let is_checked_later =
-        passes.contains(Pass::Tables) && declarations.platform.architecture == Architecture::X86_64;
-    let plans =
-        Plans { slots: &slots, shape: &shape, widest: memory_calls.flatten(), checks_tables: !is_checked_later };
-    time(isas.times(), Phase::Lift, || {
+    let facts = generators.facts();
+    let widest = if passes.contains(Pass::MemoryCalls) { facts.widest_unaligned } else { None };
+    let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
+    let plans = Plans { slots: &slots, shape: &shape, widest, checks_tables: !is_checked_later };
+    time(generators.times(), Phase::Lift, || {
         Lifter::new(source, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
-        builder.finalize(isas.main.frontend_config());
+        builder.finalize(generators.main.frontend_config());
         Ok(())
     })?;
     context.builder = taken;
@@ -171,7 +170,7 @@ fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContex
     function
 }
 
-/// What the improve phase found for a function.
+/// What the plan phase found for a function.
 #[derive(Clone, Copy)]
 struct Plans<'a> {
     slots: &'a Slots,

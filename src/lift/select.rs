@@ -1,4 +1,4 @@
-//! Branches that become selections ([`crate::improve::Select`]): both arms, one after the other, and a `select` for each
+//! Branches that become selections ([`crate::plan::Select`]): both arms, one after the other, and a `select` for each
 //! register and slot that one of them writes.
 
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -7,7 +7,7 @@ use cranelift_frontend::Variable;
 use super::{LiftError, Lifter};
 use crate::decode::insn::Reg;
 use crate::graph::{BlockIndex, Edge};
-use crate::improve::Select;
+use crate::plan::Select;
 
 impl Lifter<'_, '_> {
     /// Ends a block whose last instruction is the branch.

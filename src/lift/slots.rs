@@ -1,4 +1,4 @@
-//! Loads and stores of frame slots that are values ([`crate::improve::Slots`]).
+//! Loads and stores of frame slots that are values ([`crate::plan::Slots`]).
 //!
 //! | access | CLIF |
 //! |---|---|
@@ -16,7 +16,7 @@ use super::Lifter;
 use super::alu::size_type;
 use crate::abi::WORD;
 use crate::decode::insn::{Operand, Reg, Size};
-use crate::improve::Access;
+use crate::plan::Access;
 
 impl Lifter<'_, '_> {
     /// Gives the promoted slots their variables.

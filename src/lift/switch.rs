@@ -1,4 +1,4 @@
-//! Trees of comparisons that become jump tables ([`crate::improve::Switch`]): a `br_table` over the value's distance from
+//! Trees of comparisons that become jump tables ([`crate::plan::Switch`]): a `br_table` over the value's distance from
 //! the first entry's.
 //!
 //! Each block that the table leads to has a block of its own before it, so that the values which it takes are handed on
@@ -13,7 +13,7 @@ use super::Lifter;
 use super::alu::width_type;
 use crate::decode::insn::Operand;
 use crate::graph::Edge;
-use crate::improve::Switch;
+use crate::plan::Switch;
 
 impl Lifter<'_, '_> {
     /// Ends a block whose last instruction is the tree's first comparison.

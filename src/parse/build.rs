@@ -199,7 +199,7 @@ impl<'data> Builder<'_, 'data> {
             let found = functions::find(&Code {
                 name: &code.name,
                 bytes: &code.bytes,
-                endianness: relocations::endianness(object),
+                endianness: object.endianness(),
                 symbols: &symbols[id],
                 relocated: &relocated,
                 called: &called[id],
@@ -304,7 +304,7 @@ impl<'data> Builder<'_, 'data> {
             }
         }
         Ok(Program {
-            endianness: self.objects.first().map_or(Endianness::Little, relocations::endianness),
+            endianness: self.objects.first().map_or(Endianness::Little, Object::endianness),
             files: self.objects.iter().map(|object| object.name.clone()).collect(),
             struct_results: self.objects.iter().map(|_| None).collect(),
             code: self.layout.code,

@@ -8,10 +8,11 @@
 
 use std::collections::HashMap;
 
+use object::elf;
+
 use super::error::ParseError;
 use super::instruction::ld_imm64_addend;
 use super::object::{Object, RawRelocation, SymbolHome};
-use super::relocations::{R_BPF_64_64, endianness};
 use super::sections::{Home, Layout};
 use crate::program::names;
 use crate::program::{CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Id};
@@ -126,10 +127,10 @@ fn split(object: &Object<'_>, section: usize) -> Vec<Table> {
 fn reference(object: &Object<'_>, section: usize, relocation: &RawRelocation) -> Option<(usize, u64)> {
     let symbol = &object.symbols[relocation.symbol];
     let SymbolHome::Section(target) = symbol.home else { return None };
-    if relocation.kind != R_BPF_64_64 {
+    if relocation.kind != elf::R_BPF_64_64 {
         return None;
     }
-    let in_place = || ld_imm64_addend(object.sections[section].data, relocation.offset, endianness(object));
+    let in_place = || ld_imm64_addend(object.sections[section].data, relocation.offset, object.endianness());
     let addend = relocation.addend.or_else(in_place)?;
     Some((target, symbol.value.checked_add_signed(addend)?))
 }

@@ -20,7 +20,8 @@ use std::collections::HashMap;
 
 use super::error::{Duplicate, ParseError};
 use super::object::{Object, Symbol, SymbolHome};
-use super::{JUMP_TABLES, once};
+use super::once;
+use super::section_names::JUMP_TABLES;
 use crate::program::names;
 use crate::program::{Binding, Visibility};
 

@@ -38,6 +38,7 @@ mod object;
 mod once;
 mod prototypes;
 mod relocations;
+mod section_names;
 mod sections;
 mod stack_sizes;
 
@@ -49,9 +50,6 @@ use crate::btf::Btf;
 use crate::files;
 use crate::program::prefix::PrefixMap;
 use crate::program::{Program, PrototypeSource};
-
-/// The section of LLVM's jump tables, and nothing else's.
-const JUMP_TABLES: &str = ".jumptables";
 
 /// One file.
 #[derive(Clone, Debug)]

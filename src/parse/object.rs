@@ -11,9 +11,9 @@ use object::read::elf::{FileHeader as _, Rel as _, Rela as _, SectionHeader as _
 use object::{Endianness, U32};
 
 use super::error::ParseError;
-use super::{dwarf, stack_sizes};
+use super::section_names::{DWARF, STACK_SIZES};
 use crate::program::names;
-use crate::program::{Attached, Binding, ListCall, Visibility};
+use crate::program::{self, Attached, Binding, ListCall, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
@@ -33,6 +33,16 @@ pub(super) struct Object<'data> {
     pub(super) groups: Vec<Group<'data>>,
     /// Names of sections and symbols are in the same section, as LLVM has them.
     pub(super) one_string_table: bool,
+}
+
+impl Object<'_> {
+    /// Byte order as the program has it.
+    pub(super) fn endianness(&self) -> program::Endianness {
+        match self.endian {
+            Endianness::Little => program::Endianness::Little,
+            Endianness::Big => program::Endianness::Big,
+        }
+    }
 }
 
 /// A section, of any kind.
@@ -165,7 +175,7 @@ impl<'data> Reader<'data> {
                         }
                         let relocations = self.relocations(endian, header, symbols.len())?;
                         sections[target].relocations.extend(relocations);
-                    } else if sections.get(target).is_some_and(|target| dwarf::SECTIONS.contains(&target.name))
+                    } else if sections.get(target).is_some_and(|target| DWARF.contains(&target.name))
                         && header.link(endian) == symbol_table.section()
                     {
                         let all_left = std::mem::replace(&mut self.left, self.debug_left);
@@ -219,7 +229,7 @@ impl<'data> Reader<'data> {
                 .data(endian, self.bytes)
                 .map_err(|_| format!("section `{}` lies outside of the file", names::printable(section.name)))?;
             self.take(section.data.len())?;
-        } else if dwarf::SECTIONS.contains(&section.name)
+        } else if DWARF.contains(&section.name)
             && !section.has(elf::SHF_COMPRESSED)
             && let Ok(data) = header.data(endian, self.bytes)
             && let Some(left) = self.debug_left.checked_sub(data.len())
@@ -318,7 +328,7 @@ impl<'data> Reader<'data> {
 
 /// Sections that are no part of the program and are read.
 fn is_read(name: &str) -> bool {
-    Attached::NAMES.contains(&name) || matches!(name, ".jumptables" | ".BTF" | ".BTF.ext" | stack_sizes::SECTION)
+    Attached::NAMES.contains(&name) || matches!(name, ".jumptables" | ".BTF" | ".BTF.ext" | STACK_SIZES)
 }
 
 fn convert<'data>(

@@ -79,7 +79,7 @@ pub(super) fn read(symbols: &Symbols<'_, '_>) -> Result<(References, Vec<Edit>),
     for (object_index, object) in symbols.objects.iter().enumerate() {
         let values_in_place = has_values_in_place(object);
         for (section_index, section) in object.sections.iter().enumerate() {
-            let endianness = endianness(object);
+            let endianness = object.endianness();
             let relocated = Relocated { symbols, object, object_index, section, values_in_place, endianness };
             match layout.home(object_index, section_index) {
                 Home::Code(id) => {
@@ -137,7 +137,7 @@ fn has_values_in_place(object: &Object<'_>) -> bool {
     let mut seen = false;
     for (section, relocation) in relocations().filter(|(_, relocation)| relocation.addend.is_none()) {
         let value = own_value(object, relocation);
-        match in_place(section, relocation, endianness(object)) {
+        match in_place(section, relocation, object.endianness()) {
             Some(in_place) if value > 0 && in_place < value => return false,
             in_place => seen |= value > 0 && in_place.is_some(),
         }
@@ -184,14 +184,6 @@ fn number(field: &[u8], endianness: Endianness) -> i64 {
         Endianness::Big => field.iter().fold(0, append),
     };
     if field.len() == 4 { i64::from(value as i32) } else { value.cast_signed() }
-}
-
-/// Byte order as the program has it.
-pub(super) fn endianness(object: &Object<'_>) -> Endianness {
-    match object.endian {
-        object::Endianness::Little => Endianness::Little,
-        object::Endianness::Big => Endianness::Big,
-    }
 }
 
 /// New bytes for a field of data.

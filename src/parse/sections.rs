@@ -16,11 +16,11 @@
 
 use object::elf;
 
-use super::JUMP_TABLES;
 use super::error::ParseError;
 use super::instruction;
 use super::merge::Globals;
 use super::object::{Object, Section, SymbolHome};
+use super::section_names::JUMP_TABLES;
 use crate::program::names;
 use crate::program::{
     Attached, COMMON, CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Group,

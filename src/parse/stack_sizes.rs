@@ -11,10 +11,9 @@ use std::collections::HashMap;
 use object::Endianness;
 
 use super::object::Object;
+use super::section_names::STACK_SIZES;
 use super::sections::{Home, Layout};
 use crate::program::CodeSectionId;
-
-pub(super) const SECTION: &str = ".stack_sizes";
 
 /// Sizes in bytes, by code section and byte offset of a function.
 pub(super) type StackSizes = HashMap<(CodeSectionId, u64), u64>;
@@ -23,7 +22,7 @@ pub(super) type StackSizes = HashMap<(CodeSectionId, u64), u64>;
 pub(super) fn read(objects: &[Object<'_>], layout: &Layout) -> StackSizes {
     let mut sizes = StackSizes::new();
     for (index, object) in objects.iter().enumerate() {
-        for section in object.sections.iter().filter(|section| section.name == SECTION) {
+        for section in object.sections.iter().filter(|section| section.name == STACK_SIZES) {
             let linked = section.link as usize;
             if linked >= object.sections.len() {
                 continue;

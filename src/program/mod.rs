@@ -15,6 +15,7 @@
 //! Addresses: a place in code is (section, byte offset), a place in data is (section, byte offset). All offsets are
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
+mod endianness;
 mod id;
 mod list_call;
 pub mod names;
@@ -28,16 +29,9 @@ pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, Gro
 pub use list_call::{ListCall, ListForm};
 pub use sections::{Attached, Edge, Group, edge};
 
-use crate::btf::Prototype;
+pub use endianness::Endianness;
 
-/// Byte order of the objects, as `e_ident[EI_DATA]` says it: `-target bpfel` or `-target bpfeb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endianness {
-    /// `ELFDATA2LSB`: the low nibble of an instruction's second byte is the destination register.
-    Little,
-    /// `ELFDATA2MSB`: the high nibble of an instruction's second byte is the destination register.
-    Big,
-}
+use crate::btf::Prototype;
 
 /// Everything that the given objects define, refer to and ask for.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! Atomics that fetch, exchange or compare are full barriers, as the kernel's are: what each machine's code has for that.
 
+use bpf2native::compare::listing;
 use bpf2native::config::{Cpu, parse_triple};
-use bpf2native::{Config, Program, listing};
+use bpf2native::{Config, Program};
 
 use crate::support::{asm, elf};
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bpf2native::html::{Column, Line, Listing, Listings, Page, Row, Side};
+use bpf2native::compare::html::{Column, Line, Listing, Listings, Page, Row, Side};
 
 use crate::native;
 use crate::webdriver::Browser;

@@ -4,16 +4,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use bpf2native::compile;
+use bpf2native::codegen;
+use bpf2native::compare::measure::{self, Want};
 use bpf2native::config::{OptLevel, parse_triple};
-use bpf2native::measure::{self, Want};
 use bpf2native::{Config, Jit, Linker, Program};
 use target_lexicon::Architecture;
 
 use crate::command::{check, command, run};
 use crate::support::interp::Order;
 use crate::support::random::{Random, Seed};
-use crate::support::{asm, differential, elf};
+use crate::support::{asm, elf, seeds};
 use crate::translated::object;
 
 /// The functions of `lift-errors.c`, and whether they can be translated.
@@ -129,7 +129,7 @@ fn measured(
 ) -> Option<Vec<(String, Result<String, String>)>> {
     let functions: Vec<(&str, &[u8])> = functions.iter().map(|(name, code)| (name.as_str(), &code[..])).collect();
     let program = Program::from_bytes("damaged.o", &elf::object_in(order, &functions)).ok()?;
-    let pool = compile::thread_pool(threads).unwrap();
+    let pool = codegen::thread_pool(threads).unwrap();
     let all = pool.install(|| measure::program(&program, config, Want::Texts)).ok()?;
     let of = |function: measure::Function| {
         let name = program.functions[function.id].name.clone();
@@ -143,7 +143,7 @@ fn measured(
 fn random_functions_that_are_damaged_fail_alone() {
     let (mut failures, mut lifted_half) = (0, 0);
     let targets = ["x86_64", "aarch64", "riscv64", "s390x"].map(|name| parse_triple(name).unwrap());
-    for value in differential::seeds("damaged", 40) {
+    for value in seeds::of("damaged", 40) {
         let mut seed = Seed::new(value);
         let again = format!("BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1");
         let opt_level = *seed.pick(&[OptLevel::O0, OptLevel::O1, OptLevel::O2]);

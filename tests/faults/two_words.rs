@@ -4,9 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use bpf2native::config::OptLevel;
 use bpf2native::{Config, Jit, Linker, Program, Words};
 
 use crate::command::{check, command, fixture, run};
+use crate::support::differential::Translator;
+use crate::support::random::MEMORY;
 use crate::translated::{object, prints};
 
 /// What `two_words.s` prints.
@@ -19,6 +22,49 @@ const STRUCTS: &str = "7 3\n-7 3\n";
 #[test]
 fn two_words_in_assembly() {
     prints(&["two_words.o"], TWO_WORDS);
+}
+
+/// Functions that return their second parameter where it is, and whose second word is read by nothing but a function that it
+/// is passed to.
+#[test]
+fn second_words_that_are_arguments() {
+    // r6 is 3, and so is the second word; what is passed on is passed in place.
+    let keeps = "keeps:\nr0 = r1\nr0 += 40\nexit\n";
+    let calls = [
+        ("directly", "call keeps\n"),
+        ("through a register", "r8 = code_addr(keeps) ll\ncallx r8\n"),
+        ("by one that hands its argument on", "call hands_on\nr2 = r0\n"),
+        ("at an end", "call ends\n"),
+        ("at an end, through a register", "call ends_in_register\n"),
+    ];
+    let readers = [
+        ("an instruction", "r0 += r2\n"),
+        ("a function", "r1 = r0\ncall reads\n"),
+        ("a function's callee", "r1 = r0\ncall passes\n"),
+        ("functions that call each other", "r1 = r0\ncall rings\n"),
+    ];
+    let others = "ends:\ncall keeps\nexit
+        hands_on:\ncall keeps\nr1 = 9\ncall reads\nexit
+        ends_in_register:\nr8 = code_addr(keeps) ll\ncallx r8\nexit
+        reads:\nr0 = r1\nr0 *= r2\nexit
+        passes:\nr6 = 5\ncall reads\nr0 += r6\nexit
+        rings:\nr0 = 7\nif r1 s< 40 goto +2\nr1 += -1\ncall rung\nexit
+        rung:\nif r1 s< 41 goto +2\ncall rings\nexit\nr0 = r1\nr0 *= r2\nexit\n";
+    let translators = [OptLevel::O2, OptLevel::O1, OptLevel::O0]
+        .map(|opt_level| Translator::new(&format!("{opt_level:?}"), Config { opt_level, ..Config::default() }));
+    let mut failures = String::new();
+    for (how, call) in calls {
+        for (who, reader) in readers {
+            let text = format!("r6 = 3\nr2 = r6\nr1 = 7\n{call}{reader}exit\n{keeps}{others}");
+            for translator in &translators {
+                let name = format!("called {how}, read by {who}, {}", translator.name);
+                if let Some(error) = translator.difference(&name, &text, [0; MEMORY]) {
+                    failures += &format!("{name}: {error}\n");
+                }
+            }
+        }
+    }
+    assert_eq!(failures, "");
 }
 
 /// What the compilers' runtime returns is handed on, also where no type says so.

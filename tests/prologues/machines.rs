@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bpf2native::disasm::{Disassembler, Instruction, Kind, Shape};
+use bpf2native::compare::disasm::{Disassembler, Instruction, Kind, Shape};
 use target_lexicon::{Architecture, Triple};
 
 use super::follow::{Described, Row, described};

@@ -4,6 +4,9 @@
 
 #[path = "../parsed/mod.rs"]
 mod parsed;
+#[path = "../support/seeds.rs"]
+#[allow(dead_code, reason = "it is all by proptest here")]
+mod seeds;
 #[path = "../support/work.rs"]
 mod work;
 

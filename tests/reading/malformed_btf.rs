@@ -7,6 +7,7 @@ use bpf2native::btf::{Btf, BtfExt, Kind, Prototypes, TypeId};
 use object::{Object, ObjectSection};
 use proptest::prelude::*;
 
+use crate::seeds;
 use crate::work::{allocated, is_in_proportion};
 
 const FIXTURES: &[&str] = &["types.o", "types.be.o", "plain.gcc.o", "core.o", "core.be.o"];
@@ -53,10 +54,10 @@ fn truncated_sections_do_no_harm() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(seeds::cases("malformed BTF", 500))]
 
     #[test]
-    fn flipped_bits_do_no_harm(
+    fn random_flips_of_bits_do_no_harm(
         name in prop::sample::select(FIXTURES),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         in_ext: bool,

@@ -13,6 +13,7 @@ use object::{
 };
 use proptest::prelude::*;
 
+use crate::seeds;
 use crate::work::{allocated, is_in_proportion};
 
 /// Bytes of memory for each byte of an object, at most, beside those that even an empty one takes.
@@ -159,10 +160,10 @@ fn flipped_bytes_of_tables() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(seeds::cases("flipped bytes", 2000))]
 
     #[test]
-    fn flipped_bytes_anywhere(
+    fn random_flips_of_bytes(
         fixture in prop::sample::select(fixtures()),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {

@@ -6,9 +6,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use bpf2native::compare::listing;
 use bpf2native::config::OptLevel;
 use bpf2native::emit::{self, Purpose};
-use bpf2native::listing;
 use bpf2native::{Config, Program};
 
 /// Objects above this size take too long to translate a hundred times.

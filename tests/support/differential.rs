@@ -3,8 +3,6 @@
 //! In: seeds, translators. Out: nothing, or the smallest program on which a translator and the interpreter differ. The
 //! rule: a program of a seed is always the same.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bpf2native::{Config, Jit, Linker};
 
 use super::asm::assemble;
@@ -55,32 +53,6 @@ impl Translator {
 pub fn interpret(code: &[u8], mut memory: [u8; MEMORY]) -> Result<Outcome, interp::Fault> {
     let r0 = interp::run(code, &mut memory, &|_, _| None, FUEL)?;
     Ok((r0, memory))
-}
-
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`, and no number")))
-}
-
-/// Seeds of programs, and how many: `BPF2NATIVE_RANDOM_SEED` is where to start, by default the clock;
-/// `BPF2NATIVE_RANDOM_PROGRAMS` how many, by default `programs`.
-///
-/// # Panics
-///
-/// In a test without `random_` in its name: those that have it are what `just torture` runs.
-pub fn seeds(test: &str, programs: u64) -> impl Iterator<Item = u64> {
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
-    // With one thread for all tests, it has another name.
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or("main");
-    assert!(
-        name == "main" || name.contains("random_"),
-        "`{name}` has no `random_` in it, so `just torture` misses it"
-    );
-    let first = setting("BPF2NATIVE_RANDOM_SEED").unwrap_or_else(clock);
-    let count = setting("BPF2NATIVE_RANDOM_PROGRAMS").unwrap_or(programs);
-    super::say(&format!("{test}: {count} programs, BPF2NATIVE_RANDOM_SEED={first}\n"));
-    (0..count).map(move |number| first.wrapping_add(number))
 }
 
 /// The program of a seed, and the seed, for what else is to be chosen.

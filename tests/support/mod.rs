@@ -17,19 +17,14 @@ pub mod large;
 pub mod machines;
 pub mod parallel;
 pub mod random;
+pub mod seeds;
 pub mod two_words;
 
-use std::io::Write;
+pub use seeds::say;
 
 /// An engine that this machine does not have: said by name, and a failure where `BPF2NATIVE_ENGINES=all`.
 pub fn absent(name: &str, error: &str) {
     say(&format!("isa: {name}: not on this machine: {error}\n"));
     let all = std::env::var_os("BPF2NATIVE_ENGINES").is_some_and(|engines| engines == "all");
     assert!(!all, "{name} is not on this machine: {error}");
-}
-
-/// Past the test harness, which hides what passing tests print.
-pub fn say(text: &str) {
-    // A closed standard error is no reason to fail.
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -8,6 +8,10 @@
 //! | r1 at entry | how deep calls may go; a function whose r1 is 0 calls nothing |
 //! | r0 | the first word; of an option 0 or 1 |
 //! | r2 | the second word; of an option only where r0 is 1; of a function with one word nothing that is read |
+//!
+//! Only code shows that functions have second words: what is read by an instruction, at last, or is written for the caller
+//! alone. That a word is where a callee of a register may read it shows nothing, so this is only done in programs of
+//! which `main` shows that there are second words.
 
 use std::fmt::Write;
 
@@ -36,6 +40,8 @@ struct Writer<'a> {
     labels: usize,
     /// The registers that have a value.
     defined: [bool; 10],
+    /// Whether an instruction of `main` reads a second word.
+    is_shown: bool,
 }
 
 /// A program.
@@ -46,7 +52,8 @@ pub fn program(seed: &mut Seed) -> String {
         Declared { parameters: 1 + seed.below(3), result }
     });
     let functions = functions.collect();
-    let mut writer = Writer { seed, text: String::new(), functions, labels: 0, defined: [false; 10] };
+    let mut writer =
+        Writer { seed, text: String::new(), functions, labels: 0, defined: [false; 10], is_shown: false };
     writer.main();
     for index in 0..count {
         writer.function(index);
@@ -84,7 +91,7 @@ impl Writer<'_> {
                 }
                 let number = 1 + self.seed.below(30);
                 let op = *self.seed.pick(&["+=", "*=", "^=", "-="]);
-                if self.seed.below(3) > 0 {
+                if from == register || self.seed.below(3) > 0 {
                     self.line(format!("r{register} {op} {number}"));
                 }
             }
@@ -96,6 +103,10 @@ impl Writer<'_> {
         self.line("main:\nr7 = *(u64 *)(r1 + 0)\nr9 = *(u64 *)(r1 + 8)\nr6 = 3");
         self.defined = [false; 10];
         [6, 7, 9].into_iter().for_each(|register| self.defined[register] = true);
+        if self.seed.below(2) == 0 && self.call(Some(Result::Two)) {
+            self.line("r7 ^= r2");
+            self.is_shown = true;
+        }
         for _ in 0..1 + self.seed.below(3) {
             self.call(None);
             self.mix();
@@ -139,6 +150,8 @@ impl Writer<'_> {
         for parameter in (2..=parameters).rev() {
             if !self.defined[parameter] || self.seed.below(3) == 0 {
                 self.set(parameter);
+            } else if parameter == 2 && by_register && !self.is_shown {
+                self.line("r2 ^= 1");
             }
         }
         self.line("r1 = r6\nr1 -= 1");

@@ -25,8 +25,9 @@
 //! That a function may return twice is believed by its name alone: it costs little where it is wrong. That it does not
 //! return only says where code lies.
 
+use super::super::table::find;
 use super::agree::{has_same_parameters, is_same_type};
-use super::{TABLE, columns, find, is_same_call, prototype};
+use super::{TABLE, columns, is_same_call, prototype};
 use crate::abi::long_double;
 use crate::btf::Prototype;
 use crate::program::{Import, PrototypeSource};

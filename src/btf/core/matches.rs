@@ -13,7 +13,7 @@
 //! Names have to be equal but for their flavors at every step.
 
 use super::CoreCause;
-use super::compat::{Budget, Pair};
+use super::pair::{Budget, Pair};
 use crate::btf::{Composite, Enum, Kind, MAX_NESTING, TypeId};
 
 /// How far a comparison has gone.

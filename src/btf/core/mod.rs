@@ -26,6 +26,7 @@ mod compat;
 mod error;
 mod kind;
 mod matches;
+mod pair;
 mod patch;
 mod spec;
 mod value;
@@ -39,7 +40,7 @@ pub use patch::POISON;
 
 use super::{Btf, CoreRelocation, TypeId};
 use candidates::Candidates;
-use compat::Pair;
+use pair::Pair;
 use spec::Spec;
 use value::Outcome;
 

@@ -5,8 +5,8 @@
 //! way: `0:3:1` in the object may be `.place.line`, and has another place in the target. Anonymous structs and unions
 //! have no name, so the target may have more or fewer of them.
 
-use super::compat::{Budget, Pair};
 use super::kind::Subject;
+use super::pair::{Budget, Pair};
 use super::{CoreCause, RelocationKind};
 use crate::btf::text::cut;
 use crate::btf::{Array, Btf, Kind, MAX_NESTING, Member, TypeId};

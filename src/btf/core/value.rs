@@ -1,6 +1,6 @@
 //! What a relocation's value is, in the object and in the target.
 
-use super::compat::Pair;
+use super::pair::Pair;
 use super::spec::{Spec, Step, member};
 use super::{CoreCause, RelocationKind};
 use crate::btf::{Btf, Int, Kind, TypeId};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use anyhow::Context;
-use bpf2native::entry::EntryPoints;
+use bpf2native::select::entry::EntryPoints;
 use bpf2native::times::Phase;
 use bpf2native::{Config, Jit, Linker, Module, Program};
 

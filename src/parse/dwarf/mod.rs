@@ -34,16 +34,13 @@ use gimli::{
 use object::Endianness;
 
 use super::object::{Object, RawRelocation};
+use super::section_names::DWARF;
 use crate::btf::{CType, Prototype};
 use crate::program::{FileId, Id};
 
 pub(super) use alignment::add as align_frames;
 
 type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
-
-/// The sections that are read.
-pub(super) const SECTIONS: [&str; 5] =
-    [".debug_info", ".debug_abbrev", ".debug_str", ".debug_str_offsets", ".debug_line_str"];
 
 /// Bytes of abbreviations that are read for one object, at most.
 const MOST_ABBREVIATIONS: usize = 64 << 20;
@@ -87,14 +84,14 @@ pub(super) fn read(objects: &[Object<'_>], wanted: Names) -> Descriptions {
 
 /// The sections of one object, relocated.
 struct Sections<'a> {
-    data: [Cow<'a, [u8]>; SECTIONS.len()],
+    data: [Cow<'a, [u8]>; DWARF.len()],
     endian: RunTimeEndian,
 }
 
 impl<'a> Sections<'a> {
     /// None where there is no DWARF.
     fn new(object: &Object<'a>) -> Option<Sections<'a>> {
-        let data = SECTIONS.map(|name| {
+        let data = DWARF.map(|name| {
             let section = object.sections.iter().find(|section| section.name == name && !section.data.is_empty());
             section.map_or(Cow::Borrowed(&[][..]), |section| relocated(section.data, &section.relocations, object))
         });

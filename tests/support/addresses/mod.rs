@@ -14,6 +14,7 @@
 
 pub mod machine;
 mod maker;
+mod reach;
 mod text;
 
 use std::fmt::Write;
@@ -153,6 +154,11 @@ impl Addresses {
 
     pub fn memory(&self) -> [u8; BYTES] {
         self.memory
+    }
+
+    /// Whether it has an access, on whatever way, that is further from r10 than any frame reaches: it may be refused then.
+    pub fn is_past_all_frames(&self) -> bool {
+        self.functions.iter().any(|body| reach::is_past_all_frames(body))
     }
 
     /// The state at the end; none where a way that is taken has no meaning.

@@ -1,0 +1,132 @@
+//! The maps of an object: what it declares, and its variables.
+//!
+//! | data section | map |
+//! |---|---|
+//! | `.maps` | what the variable's type says: `type`, `max_entries`, `key_size`, `value_size`, `map_flags` as the length of an array, `key` and `value` as the type that is pointed at |
+//! | `maps` | `struct bpf_map_def`: five words |
+//! | any other | an array of one element, which is the section |
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+use super::bpf::{self, MapKind};
+use crate::btf::{Btf, Kind, TypeId};
+use crate::program::{Contents, DataSectionId, Program};
+
+const ARRAY: u32 = 2;
+const PERF_EVENT_ARRAY: u32 = 4;
+/// `BPF_F_RDONLY_PROG`: the verifier knows the values of what is never written.
+const READ_ONLY: u32 = 1 << 7;
+
+/// The maps of an object, which are made when they are first used.
+pub(crate) struct Maps<'a> {
+    program: &'a Program,
+    btf: Option<&'a Btf>,
+    /// By section, and by offset in it where the section has several.
+    made: HashMap<(DataSectionId, u64), OwnedFd>,
+}
+
+/// What an address in data is to the kernel.
+pub(crate) enum Address<'a> {
+    /// A map.
+    Map(&'a OwnedFd),
+    /// A place in the only value of a map.
+    Value(&'a OwnedFd, u32),
+}
+
+impl<'a> Maps<'a> {
+    pub fn new(program: &'a Program, btf: Option<&'a Btf>) -> Maps<'a> {
+        Maps { program, btf, made: HashMap::new() }
+    }
+
+    /// What a place in a data section is.
+    pub fn address(&mut self, section: DataSectionId, offset: i64) -> Result<Address<'_>, String> {
+        let offset = u64::try_from(offset).map_err(|_| "it uses an address before its data".to_owned())?;
+        let data = &self.program.data[section];
+        let is_maps = matches!(data.name.as_str(), ".maps" | "maps");
+        let key = (section, if is_maps { offset } else { 0 });
+        if !self.made.contains_key(&key) {
+            let map = if is_maps { self.declared(section, offset)? } else { self.variables(section)? };
+            self.made.insert(key, map);
+        }
+        let map = &self.made[&key];
+        Ok(match is_maps {
+            true => Address::Map(map),
+            false => Address::Value(map, offset as u32),
+        })
+    }
+
+    fn declared(&self, section: DataSectionId, offset: u64) -> Result<OwnedFd, String> {
+        let declared = |map: &&crate::program::Map| map.section == section && map.offset == offset;
+        let map = self.program.maps.iter().find(declared).ok_or("it uses the middle of a map")?;
+        let data = &self.program.data[section];
+        let kind = match &data.contents {
+            Contents::Bytes(bytes) if data.name == "maps" => old_kind(bytes, offset as usize),
+            _ => self.btf.and_then(|btf| kind(btf, &map.name)),
+        };
+        let kind = kind.ok_or_else(|| format!("what map `{}` is cannot be read", map.name))?;
+        bpf::create_map(&kind).map_err(|error| format!("the kernel does not make the map `{}`: {error}", map.name))
+    }
+
+    fn variables(&self, section: DataSectionId) -> Result<OwnedFd, String> {
+        let data = &self.program.data[section];
+        let failed = |error: std::io::Error| format!("the kernel does not take section `{}`: {error}", data.name);
+        let value_size = u32::try_from(data.contents.len()).map_err(|_| "its data is too large".to_owned())?;
+        let flags = if crate::declare::is_writable(data.kind) { 0 } else { READ_ONLY };
+        let map = MapKind { kind: ARRAY, key_size: 4, value_size, max_entries: 1, flags };
+        let map = bpf::create_map(&map).map_err(failed)?;
+        if let Contents::Bytes(bytes) = &data.contents {
+            bpf::set_first(&map, bytes).map_err(failed)?;
+        }
+        Ok(map)
+    }
+}
+
+/// A `struct bpf_map_def`.
+fn old_kind(bytes: &[u8], at: usize) -> Option<MapKind> {
+    let word = |index: usize| {
+        let at = at.checked_add(4 * index)?;
+        Some(u32::from_ne_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+    };
+    let flags = word(4).unwrap_or(0);
+    Some(MapKind { kind: word(0)?, key_size: word(1)?, value_size: word(2)?, max_entries: word(3)?, flags })
+}
+
+/// What the type of a variable in `.maps` says.
+fn kind(btf: &Btf, name: &str) -> Option<MapKind> {
+    let (_, ty) = btf.resolve(btf.variable(name)?.ty).ok()?;
+    let mut map = MapKind::default();
+    for member in btf.members(ty.kind.composite()?) {
+        let pointed = || pointed(btf, member.ty);
+        let number = || match btf.resolve(pointed()?).ok()?.1.kind {
+            Kind::Array(array) => Some(array.count),
+            _ => None,
+        };
+        let size = || u32::try_from(btf.size_of(pointed()?).ok()??).ok();
+        match btf.name(member.name) {
+            "type" => map.kind = number()?,
+            "max_entries" => map.max_entries = number()?,
+            "map_flags" => map.flags = number()?,
+            "key_size" => map.key_size = number()?,
+            "value_size" => map.value_size = number()?,
+            "key" => map.key_size = size()?,
+            "value" => map.value_size = size()?,
+            // Pinning and the like make no difference; inner maps are told by the kernel's own error.
+            _ => {}
+        }
+    }
+    if map.kind == PERF_EVENT_ARRAY && map.max_entries == 0 {
+        // SAFETY: it only asks for a number.
+        let processors = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
+        map.max_entries = u32::try_from(processors).unwrap_or(1);
+        (map.key_size, map.value_size) = (4, 4);
+    }
+    Some(map)
+}
+
+fn pointed(btf: &Btf, ty: TypeId) -> Option<TypeId> {
+    match btf.resolve(ty).ok()?.1.kind {
+        Kind::Pointer(to) => Some(to),
+        _ => None,
+    }
+}

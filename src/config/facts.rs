@@ -1,0 +1,98 @@
+//! What passes and lowering may ask of a target, decided in one place.
+//!
+//! In: a code generator. Out: [`TargetFacts`]. The rule: code asks for what a target can do, and not which target it is; the
+//! ABI, whose rules are by architecture, is in [`crate::abi`].
+//!
+//! | fact | x86-64 | aarch64 | riscv64 | s390x |
+//! |---|---|---|---|---|
+//! | [`TargetFacts::widest_unaligned`], in bytes | 16 | 16 | none | 8 |
+//! | [`Need::UnalignedAccess`] | yes | yes | | yes |
+//! | [`Need::Vectors`] | yes | yes | | |
+//! | [`Need::RegisterPairs`] | yes | yes | | |
+//! | [`Need::MachineCodeSteps`] | yes | | | |
+//! | [`TargetFacts::adds_to_third`] | yes | | | |
+//! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
+
+use cranelift_codegen::ir::Endianness;
+use cranelift_codegen::isa::TargetIsa;
+use target_lexicon::Architecture;
+
+/// What a pass needs of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Need {
+    /// Loads and stores that are not aligned are as fast as those that are; elsewhere they may be slow, or a trap that is
+    /// emulated.
+    UnalignedAccess,
+    /// 16 bytes in a register, loaded from any address; elsewhere vectors are an extension.
+    Vectors,
+    /// Cranelift's pairs of words (`iconcat`, `isplit`) cost no instruction.
+    RegisterPairs,
+    /// There are steps over machine code.
+    MachineCodeSteps,
+}
+
+impl Need {
+    /// In a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Need::UnalignedAccess => "fast unaligned accesses",
+            Need::Vectors => "16-byte vectors",
+            Need::RegisterPairs => "pairs of words that cost nothing",
+            Need::MachineCodeSteps => "x86-64",
+        }
+    }
+}
+
+/// What is known of a target.
+#[derive(Clone, Copy, Debug)]
+pub struct TargetFacts {
+    /// The order of bytes in memory.
+    pub endianness: Endianness,
+    /// Bytes of the widest access that need not be aligned; none where it should be.
+    pub widest_unaligned: Option<u64>,
+    /// An addition may write a third register (`lea`), and a subtraction or a shift may not.
+    pub adds_to_third: bool,
+    /// `popcnt` is a few instructions.
+    pub counts_ones: bool,
+    vectors: bool,
+    register_pairs: bool,
+    machine_code_steps: bool,
+}
+
+impl TargetFacts {
+    /// Those of a code generator's target.
+    pub fn of(isa: &dyn TargetIsa) -> TargetFacts {
+        let architecture = isa.triple().architecture;
+        let is_x86 = architecture == Architecture::X86_64;
+        let is_aarch64 = matches!(architecture, Architecture::Aarch64(_));
+        let has = |name: &str| isa.isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
+        TargetFacts {
+            endianness: isa.endianness(),
+            widest_unaligned: match architecture {
+                _ if is_x86 || is_aarch64 => Some(16),
+                Architecture::S390x => Some(8),
+                _ => None,
+            },
+            adds_to_third: is_x86,
+            counts_ones: match architecture {
+                Architecture::X86_64 => has("has_popcnt"),
+                Architecture::Riscv64(_) => has("has_zbb"),
+                _ => true,
+            },
+            vectors: is_x86 || is_aarch64,
+            register_pairs: is_x86 || is_aarch64,
+            machine_code_steps: is_x86,
+        }
+    }
+
+    /// Whether the target has what a pass needs.
+    pub fn has(&self, need: Need) -> bool {
+        match need {
+            Need::UnalignedAccess => self.widest_unaligned.is_some(),
+            Need::Vectors => self.vectors,
+            Need::RegisterPairs => self.register_pairs,
+            Need::MachineCodeSteps => self.machine_code_steps,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The passes over CLIF, in the order in which they run: the rows of [`PIPELINE`], and nothing else decides it.
+//!
+//! In: a lifted function, the passes that are on. Out: the function after all of them, or after one that was asked for. Where
+//! assertions are on, the function is verified after each pass, and what a pass says of the control-flow graph is checked; a
+//! failure names the pass. From these rows come `-Z help`, the lines of `--time`, `--emit clif --after`, and `docs/passes.md`.
+
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::{Block, Function};
+use cranelift_codegen::isa::TargetIsa;
+
+use super::ir::analyses::Flow;
+use super::pass::{Analysis, ClifPass, PassContext};
+use super::{branches, loops, memory, pressure, reassociate, scalar};
+use crate::config::{Need, Pass, Passes, TargetFacts};
+use crate::times::{Times, time_pass};
+
+/// The row of what is done for Cranelift's optimiser, before it: its switch is [`Pass::Egraph`].
+pub const SEQUENCE_POINTS: &str = "sequence-points";
+
+/// The passes, in order.
+pub(crate) const PIPELINE: &[ClifPass] = &[
+    ClifPass {
+        name: "redundant-parameters",
+        switches: &[(Pass::RedundantParameters, &[])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[],
+        run: scalar::redundant_parameters::run,
+    },
+    ClifPass {
+        name: "load-combining",
+        switches: &[(Pass::LoadCombining, &[])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::RedundantParameters, "a parameter hides where bytes come from")],
+        run: memory::load_combining::run,
+    },
+    ClifPass {
+        name: "store-merging",
+        switches: &[(Pass::StoreMerging, &[Need::UnalignedAccess])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::LoadCombining, "copies of bytes are copies of one number then")],
+        run: memory::store_merging::run,
+    },
+    ClifPass {
+        name: "rotates",
+        switches: &[(Pass::Rotates, &[])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::LoadCombining, "masks of what is zero are gone")],
+        run: scalar::rotates::run,
+    },
+    ClifPass {
+        name: "bit-counts",
+        switches: &[(Pass::BitCounts, &[])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[],
+        run: scalar::bit_counts::run,
+    },
+    ClifPass {
+        name: "loops",
+        switches: &[(Pass::LoopIdioms, &[Need::Vectors]), (Pass::Unrolling, &[])],
+        analyses: &[],
+        keeps_cfg: false,
+        after: &[
+            (Pass::RedundantParameters, "what a loop does not change is no parameter of it"),
+            (Pass::LoadCombining, "an element of several bytes is one access"),
+            (Pass::StoreMerging, "an element of several bytes is one access"),
+        ],
+        run: loops::run,
+    },
+    ClifPass {
+        name: "reassociation",
+        switches: &[(Pass::Reassociation, &[]), (Pass::Slp, &[Need::Vectors])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "the sums of several iterations are one chain")],
+        run: reassociate::run,
+    },
+    ClifPass {
+        name: "select-to-branch",
+        switches: &[(Pass::SelectToBranch, &[])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: false,
+        after: &[
+            (Pass::LoopIdioms, "a select can be computed in vectors, and a branch cannot"),
+            (Pass::Unrolling, "its blocks may be too many for a loop to be unrolled"),
+        ],
+        run: branches::select_to_branch::run,
+    },
+    ClifPass {
+        name: "branch-merging",
+        switches: &[(Pass::BranchMerging, &[])],
+        analyses: &[Analysis::Predecessors],
+        keeps_cfg: false,
+        after: &[],
+        run: branches::branch_merging::run,
+    },
+    ClifPass {
+        name: "post-increment",
+        switches: &[(Pass::PostIncrement, &[Need::RegisterPairs])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "the exit tests of all iterations are there")],
+        run: loops::post_increment::run,
+    },
+    ClifPass {
+        name: "edge-splitting",
+        switches: &[(Pass::EdgeSplitting, &[])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: false,
+        after: &[(Pass::BranchMerging, "a block on an edge would keep two branches apart")],
+        run: branches::edge_splitting::run,
+    },
+    ClifPass {
+        name: "anchors",
+        switches: &[(Pass::Anchors, &[Need::RegisterPairs])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[(Pass::EdgeSplitting, "where values are used is settled")],
+        run: pressure::anchors::run,
+    },
+    ClifPass {
+        name: "argument-order",
+        switches: &[(Pass::ArgumentOrder, &[])],
+        analyses: &[Analysis::Predecessors],
+        keeps_cfg: true,
+        after: &[(Pass::PostIncrement, "the arguments of back edges are what they will be")],
+        run: pressure::argument_order::run,
+    },
+    ClifPass {
+        name: SEQUENCE_POINTS,
+        switches: &[(Pass::Egraph, &[])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators],
+        keeps_cfg: true,
+        after: &[(Pass::LoadCombining, "passes may widen accesses, and what comes behind may not")],
+        run: memory::sequence_points::run,
+    },
+];
+
+/// What is the same for all functions.
+#[derive(Clone, Copy)]
+pub(crate) struct Pipeline<'a> {
+    pub(crate) isa: &'a dyn TargetIsa,
+    pub(crate) facts: TargetFacts,
+    pub(crate) times: Option<&'a Times>,
+}
+
+impl Pipeline<'_> {
+    /// Runs the passes that are on, until the one that was asked for has run; `context` is Cranelift's, for reuse.
+    pub(crate) fn run(&self, function: &mut Function, passes: Passes, until: Option<Pass>, context: &mut Context) {
+        let mut context = PassContext { facts: self.facts, on: Passes::NONE, analyses: Flow::new(context) };
+        for pass in PIPELINE {
+            context.on = pass.enabled(passes, &self.facts);
+            if context.on != Passes::NONE {
+                time_pass(self.times, pass.switches[0].0, || self.run_one(pass, function, &mut context));
+            }
+            if until.is_some_and(|until| pass.switches.iter().any(|&(switch, _)| switch == until)) {
+                return;
+            }
+        }
+    }
+
+    fn run_one(&self, pass: &ClifPass, function: &mut Function, context: &mut PassContext<'_>) {
+        let before = cfg!(debug_assertions).then(|| edges(function));
+        (pass.run)(function, context);
+        if let Some(before) = before {
+            assert!(!pass.keeps_cfg || before == edges(function), "{} is not to change blocks or edges", pass.name);
+            assert!(context.analyses.describes(function), "{} changed what analyses had found", pass.name);
+            verify(function, self.isa, pass.name);
+        }
+    }
+}
+
+/// All blocks, and where each leads to.
+fn edges(function: &Function) -> Vec<(Block, Vec<Block>)> {
+    let leads_to = |block| function.block_successors(block).collect();
+    function.layout.blocks().map(|block| (block, leads_to(block))).collect()
+}
+
+/// Verifies a function where assertions are on.
+///
+/// # Panics
+///
+/// With the name of what broke it.
+pub(crate) fn verify(function: &Function, isa: &dyn TargetIsa, broken_by: &str) {
+    if cfg!(debug_assertions)
+        && let Err(errors) = cranelift_codegen::verify_function(function, isa)
+    {
+        panic!("{broken_by} broke the function: {errors}\n{}", function.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_run_after_what_they_come_after() {
+        let place = |pass| PIPELINE.iter().position(|row| row.switches.iter().any(|&(switch, _)| switch == pass));
+        for (index, row) in PIPELINE.iter().enumerate() {
+            for &(earlier, why) in row.after {
+                assert!(place(earlier).is_some_and(|place| place < index), "{}: {why}", row.name);
+            }
+        }
+    }
+}

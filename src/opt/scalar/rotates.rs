@@ -1,0 +1,131 @@
+//! Rotates by an amount that is not constant (Cranelift's own rules know constant ones).
+//!
+//! | value, of `w` bits | becomes |
+//! |---|---|
+//! | `x << n \| x >> m` where `m` is `-n` modulo `w`, in either order | `rotl x, n` |
+//! | the same where `n` is `-m` | `rotr x, m` |
+//!
+//! Sound: shifts of both BPF and CLIF take their amount modulo `w`, so `n` and `m` matter modulo `w` only; for an
+//! amount of 0 both shifts give `x`, and so does `|` of the two, which is why `+` and `^` are not looked at. One pass.
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
+};
+
+use crate::opt::ir::memory_accesses;
+use crate::opt::memory::byte_provenance::constant;
+use crate::opt::pass::PassContext;
+
+/// How many instructions an amount is looked through.
+const DEPTH: usize = 8;
+
+/// Runs the pass.
+pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
+    let mut found = Vec::new();
+    for block in function.layout.blocks() {
+        for inst in function.layout.block_insts(block) {
+            found.extend(rotate(&function.dfg, inst).map(|rotate| (inst, rotate)));
+        }
+    }
+    for (inst, Rotate { value, amount, left }) in found {
+        let location = function.srcloc(inst);
+        let mut cursor = FuncCursor::new(function).at_inst(inst).with_srcloc(location);
+        let ins = cursor.ins();
+        let new = if left { ins.rotl(value, amount) } else { ins.rotr(value, amount) };
+        memory_accesses::replace(function, inst, new);
+    }
+}
+
+struct Rotate {
+    value: Value,
+    amount: Value,
+    left: bool,
+}
+
+/// The two operands of an instruction.
+fn operands(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<[Value; 2]> {
+    match dfg.value_def(dfg.resolve_aliases(value)) {
+        ValueDef::Result(inst, _) => match dfg.insts[inst] {
+            InstructionData::Binary { opcode, args } if opcode == wanted => Some(args),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The operand of an instruction.
+fn operand(dfg: &DataFlowGraph, value: Value) -> Option<(Opcode, Value)> {
+    match dfg.value_def(dfg.resolve_aliases(value)) {
+        ValueDef::Result(inst, _) => match dfg.insts[inst] {
+            InstructionData::Unary { opcode, arg } => Some((opcode, arg)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn rotate(dfg: &DataFlowGraph, inst: Inst) -> Option<Rotate> {
+    let InstructionData::Binary { opcode: Opcode::Bor, args: [a, b] } = dfg.insts[inst] else { return None };
+    let ty = dfg.value_type(a);
+    if !matches!(ty, types::I32 | types::I64) {
+        return None;
+    }
+    let (left, right) = match (operands(dfg, a, Opcode::Ishl), operands(dfg, b, Opcode::Ushr)) {
+        (Some(left), Some(right)) => (left, right),
+        _ => (operands(dfg, b, Opcode::Ishl)?, operands(dfg, a, Opcode::Ushr)?),
+    };
+    if core(dfg, left[0]) != core(dfg, right[0]) {
+        return None;
+    }
+    let [up, down] = [left[1], right[1]].map(|value| amount(dfg, value, u64::from(ty.bits())));
+    let is_opposite = up.0 == down.0 && up.1 != down.1;
+    is_opposite.then_some(Rotate { value: left[0], amount: up.0, left: !up.1 })
+}
+
+/// What a value is a copy of, by reductions of the same word: its source, and its bits.
+fn core(dfg: &DataFlowGraph, value: Value) -> (Value, u32) {
+    let bits = dfg.value_type(value).bits();
+    let mut value = dfg.resolve_aliases(value);
+    for _ in 0..DEPTH {
+        match operand(dfg, value) {
+            Some((Opcode::Ireduce, arg)) => value = dfg.resolve_aliases(arg),
+            Some((Opcode::Uextend | Opcode::Sextend, arg)) if dfg.value_type(arg).bits() >= bits => {
+                value = dfg.resolve_aliases(arg);
+            }
+            _ => break,
+        }
+    }
+    (value, bits)
+}
+
+/// What a shift's amount is modulo `bits`: a value, and whether its negative.
+fn amount(dfg: &DataFlowGraph, value: Value, bits: u64) -> (Value, bool) {
+    let is_whole = |number: u64| number.is_multiple_of(bits);
+    let mut negative = false;
+    let mut value = dfg.resolve_aliases(value);
+    for _ in 0..DEPTH {
+        let next = match operand(dfg, value) {
+            // The low 8 bits at least stay as they are, and those are what counts.
+            Some((Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg)) => Some((arg, false)),
+            Some((Opcode::Ineg, arg)) => Some((arg, true)),
+            _ => None,
+        };
+        let of_two = |opcode, fits: &dyn Fn(u64) -> bool| {
+            let [left, right] = operands(dfg, value, opcode)?;
+            constant(dfg, right).is_some_and(fits).then_some(left)
+        };
+        let from_constant = || {
+            let [left, right] = operands(dfg, value, Opcode::Isub)?;
+            constant(dfg, left).is_some_and(is_whole).then_some((right, true))
+        };
+        let next = next
+            .or_else(|| of_two(Opcode::Band, &|mask| mask & (bits - 1) == bits - 1).map(|left| (left, false)))
+            .or_else(|| of_two(Opcode::Iadd, &is_whole).map(|left| (left, false)))
+            .or_else(from_constant);
+        let Some((arg, negated)) = next else { break };
+        value = dfg.resolve_aliases(arg);
+        negative ^= negated;
+    }
+    (value, negative)
+}

@@ -1,0 +1,196 @@
+//! The shape of a function's control flow as it is lifted: which blocks there are, where their edges lead, which branches
+//! become selections, which blocks lie out of the way.
+//!
+//! In: a graph and its promoted slots. Out: a [`Shape`]. Each part has a switch; each is linear.
+//!
+//! | part | rule | why it is sound |
+//! |---|---|---|
+//! | threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing; a `goto` to itself, or a ring of them, stays |
+//! | selection | `if_conversion.rs` | |
+//! | cold blocks | a block that cannot be left but into a trap or a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end | it only moves |
+
+use super::if_conversion::{self, Select};
+use super::stack_promotion::Slots;
+use super::switch_formation::{self, Switch};
+use crate::config::{Pass, Passes};
+use crate::decode::insn::Insn;
+use crate::graph::{BlockIndex, Edge, Graph, Terminator};
+use crate::resolution::Resolution;
+
+/// How a function's blocks are lifted.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    /// Where an edge to each block leads.
+    targets: Vec<BlockIndex>,
+    /// Branches that become selections.
+    selects: Vec<Option<Select>>,
+    /// Branches that become jump tables.
+    switches: Vec<Option<Switch>>,
+    /// Blocks that are not lifted on their own.
+    left_out: Vec<bool>,
+    /// Blocks that hardly ever run.
+    cold: Vec<bool>,
+    /// Where edges lead back to: at least one block of each loop.
+    loop_heads: Vec<bool>,
+}
+
+impl Shape {
+    /// Finds the shape of a function.
+    pub fn find(resolution: &Resolution, graph: &Graph, slots: &Slots, passes: Passes) -> Shape {
+        let count = graph.blocks.len();
+        let targets = if passes.contains(Pass::JumpThreading) { threaded(graph) } else { (0..count).collect() };
+        let selects = match passes.contains(Pass::IfConversion) {
+            true => if_conversion::find(graph, slots, &targets),
+            false => vec![None; count],
+        };
+        let switches = match passes.contains(Pass::SwitchFormation) {
+            true => switch_formation::find(graph, &selects, &targets),
+            false => vec![None; count],
+        };
+        let cold = if passes.contains(Pass::ColdBlocks) { cold(resolution, graph) } else { vec![false; count] };
+        let mut shape =
+            Shape { targets, selects, switches, left_out: vec![true; count], cold, loop_heads: vec![false; count] };
+        shape.follow_edges(graph);
+        shape
+    }
+
+    /// Where an edge leads.
+    pub fn edge(&self, edge: Edge) -> Edge {
+        match edge {
+            Edge::Block(block) => Edge::Block(self.targets[block]),
+            Edge::Outside => Edge::Outside,
+        }
+    }
+
+    /// The selection that a block's branch becomes.
+    pub fn select(&self, block: BlockIndex) -> Option<&Select> {
+        self.selects[block].as_ref()
+    }
+
+    /// The jump table that a block's branch becomes.
+    pub fn switch(&self, block: BlockIndex) -> Option<&Switch> {
+        self.switches[block].as_ref()
+    }
+
+    /// Whether a block is lifted.
+    pub fn is_lifted(&self, block: BlockIndex) -> bool {
+        !self.left_out[block]
+    }
+
+    /// Whether a block hardly ever runs.
+    pub fn is_cold(&self, block: BlockIndex) -> bool {
+        self.cold[block]
+    }
+
+    /// Whether an edge leads back to a block.
+    ///
+    /// Cranelift's optimiser takes a load's value from an earlier access of the same address, whatever its settings say,
+    /// unless something lies between that memory may change by. In a loop that waits for a signal handler or another
+    /// thread there may be nothing; so a sequence point, which is no instruction, is put at its head.
+    pub fn is_loop_head(&self, block: BlockIndex) -> bool {
+        self.loop_heads[block]
+    }
+
+    /// Finds the blocks that can be reached, and those that edges lead back to.
+    fn follow_edges(&mut self, graph: &Graph) {
+        let mut pending: Vec<BlockIndex> = self.targets.first().copied().into_iter().collect();
+        while let Some(block) = pending.pop() {
+            if !std::mem::replace(&mut self.left_out[block], false) {
+                continue;
+            }
+            let mut follow = |next: BlockIndex| {
+                self.loop_heads[next] |= next <= block;
+                pending.push(next);
+            };
+            match (&self.selects[block], &self.switches[block]) {
+                (Some(select), _) => follow(select.join),
+                (None, Some(switch)) => switch.edges().for_each(|edge| {
+                    if let Edge::Block(next) = edge {
+                        follow(next);
+                    }
+                }),
+                (None, None) => {
+                    for successor in graph.blocks[block].terminator.successors() {
+                        follow(self.targets[successor]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// For each block, the first one from there that is more than a `goto`.
+fn threaded(graph: &Graph) -> Vec<BlockIndex> {
+    let next = |block: BlockIndex| {
+        let block = &graph.blocks[block];
+        match (graph.instructions_of(block), &block.terminator) {
+            ([jump], Terminator::Goto(Edge::Block(next))) if matches!(jump.insn, Insn::Jump { .. }) => Some(*next),
+            _ => None,
+        }
+    };
+    let mut targets: Vec<Option<BlockIndex>> = vec![None; graph.blocks.len()];
+    let mut is_on_path = vec![false; graph.blocks.len()];
+    let mut path = Vec::new();
+    for start in 0..graph.blocks.len() {
+        let mut at = start;
+        let target = loop {
+            match (targets[at], next(at)) {
+                (Some(target), _) => break target,
+                // A ring: it is left as it is.
+                _ if is_on_path[at] => break at,
+                (None, None) => break at,
+                (None, Some(next)) => {
+                    is_on_path[at] = true;
+                    path.push(at);
+                    at = next;
+                }
+            }
+        };
+        // In a ring, every block but one leads to that one.
+        for block in path.drain(..) {
+            is_on_path[block] = false;
+            targets[block] = Some(target);
+        }
+        targets[start].get_or_insert(target);
+    }
+    targets.into_iter().enumerate().map(|(block, target)| target.unwrap_or(block)).collect()
+}
+
+/// The blocks that lead nowhere but into a trap or a call that does not return. Backwards, each edge once.
+fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
+    let no_return = |block: &crate::graph::Block| {
+        let mut calls =
+            graph.instructions_of(block).iter().filter(|instruction| matches!(instruction.insn, Insn::Call(_)));
+        calls.any(|call| resolution.facts_of(call.target).no_return)
+    };
+    let mut cold = vec![false; graph.blocks.len()];
+    let mut predecessors = vec![Vec::new(); graph.blocks.len()];
+    let mut ways_out = vec![0usize; graph.blocks.len()];
+    let mut pending = Vec::new();
+    for (index, block) in graph.blocks.iter().enumerate() {
+        for successor in block.terminator.successors() {
+            predecessors[successor].push(index);
+            ways_out[index] += 1;
+        }
+        let is_outside = matches!(block.terminator, Terminator::Goto(Edge::Outside));
+        if is_outside || no_return(block) {
+            pending.push(index);
+        }
+    }
+    while let Some(block) = pending.pop() {
+        if std::mem::replace(&mut cold[block], true) {
+            continue;
+        }
+        for &predecessor in &predecessors[block] {
+            ways_out[predecessor] -= 1;
+            if ways_out[predecessor] == 0 {
+                pending.push(predecessor);
+            }
+        }
+    }
+    // The entry comes first in any case.
+    if let Some(entry) = cold.first_mut() {
+        *entry = false;
+    }
+    cold
+}

@@ -1,0 +1,121 @@
+//! Whether two instructions do the same, however they are encoded.
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+
+use crate::x86::code::effects::number;
+
+/// Whether these bytes, of two instructions without branches and addresses relative to themselves, do the same.
+pub(crate) fn do_the_same(one: &[u8], other: &[u8]) -> bool {
+    if one == other {
+        return true;
+    }
+    let decode = |bytes: &[u8]| {
+        let instruction = Decoder::new(64, bytes, DecoderOptions::NONE).decode();
+        (!instruction.is_invalid() && instruction.len() == bytes.len()).then_some(instruction)
+    };
+    let (Some(one), Some(other)) = (decode(one), decode(other)) else { return false };
+    // Nothing else has other encodings here.
+    let is_plain = |of: &Instruction| {
+        !of.has_lock_prefix()
+            && !of.has_rep_prefix()
+            && !of.has_repne_prefix()
+            && of.segment_prefix() == Register::None
+    };
+    one.mnemonic() == other.mnemonic()
+        && one.op_count() == other.op_count()
+        && is_plain(&one)
+        && is_plain(&other)
+        && (0..one.op_count()).all(|operand| is_same_operand(&one, &other, operand))
+}
+
+fn is_same_operand(one: &Instruction, other: &Instruction, operand: u32) -> bool {
+    match (one.op_kind(operand), other.op_kind(operand)) {
+        (OpKind::Register, OpKind::Register) => {
+            let (first, second) = (one.op_register(operand), other.op_register(operand));
+            first == second || (clears_the_rest(one) && clears_the_rest(other) && is_same_number(first, second))
+        }
+        (OpKind::Memory, OpKind::Memory) => {
+            let parts = |of: &Instruction| {
+                let scale = if of.memory_index() == Register::None { 0 } else { of.memory_index_scale() };
+                (of.memory_base(), of.memory_index(), scale, of.memory_displacement64(), of.memory_size().size())
+            };
+            parts(one) == parts(other)
+        }
+        (first, second) if is_immediate(first) && is_immediate(second) => {
+            let is_of_32_bits = |of: &Instruction| match of.op0_kind() {
+                OpKind::Register => of.op0_register().size() == 4,
+                _ => of.memory_size().size() == 4,
+            };
+            let (first, second) = (one.immediate(operand), other.immediate(operand));
+            first == second || (is_of_32_bits(one) && is_of_32_bits(other) && first as u32 == second as u32)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the high half of its first operand is clear, of 32 bits or 64.
+fn clears_the_rest(instruction: &Instruction) -> bool {
+    match instruction.mnemonic() {
+        Mnemonic::Movzx => instruction.op0_register().size() >= 4,
+        Mnemonic::Xor => {
+            instruction.op1_kind() == OpKind::Register
+                && instruction.op0_register() == instruction.op1_register()
+                && instruction.op0_register().size() >= 4
+        }
+        _ => false,
+    }
+}
+
+/// Whether these are one register, as 32 bits and as 64; what is extended is the same register, or a part of the same size.
+fn is_same_number(one: Register, other: Register) -> bool {
+    one.size() >= 4 && other.size() >= 4 && number(one) == number(other)
+}
+
+fn is_immediate(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::Immediate8
+            | OpKind::Immediate16
+            | OpKind::Immediate32
+            | OpKind::Immediate64
+            | OpKind::Immediate8to16
+            | OpKind::Immediate8to32
+            | OpKind::Immediate8to64
+            | OpKind::Immediate32to64
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::do_the_same;
+
+    #[test]
+    fn other_encodings_do_the_same() {
+        let pairs: [(&[u8], &[u8]); 4] = [
+            (&[0x48, 0x81, 0xc0, 6, 0, 0, 0], &[0x48, 0x83, 0xc0, 6]),
+            (&[0x25, 15, 0, 0, 0], &[0x83, 0xe0, 15]),
+            (&[0x48, 0x0f, 0xb6, 0x4c, 0x07, 0x16], &[0x0f, 0xb6, 0x4c, 0x07, 0x16]),
+            (&[0x48, 0x33, 0xc0], &[0x33, 0xc0]),
+        ];
+        for (one, other) in pairs {
+            assert!(do_the_same(one, other) && do_the_same(other, one), "{one:02x?} {other:02x?}");
+        }
+    }
+
+    #[test]
+    fn others_do_not() {
+        let pairs: [(&[u8], &[u8]); 7] = [
+            // Other numbers, registers, sizes, places.
+            (&[0x48, 0x81, 0xc0, 6, 0, 0, 0], &[0x48, 0x83, 0xc0, 7]),
+            (&[0x81, 0xc0, 0xff, 0, 0, 0], &[0x83, 0xc0, 0xff]),
+            (&[0x48, 0x01, 0xc8], &[0x01, 0xc8]),
+            (&[0x48, 0x33, 0xc1], &[0x33, 0xc1]),
+            (&[0x48, 0x0f, 0xb6, 0xc1], &[0x0f, 0xb7, 0xc1]),
+            (&[0x8b, 0x47, 8], &[0x8b, 0x47, 9]),
+            (&[0x8b, 0x47, 8], &[0x48, 0x8b, 0x47, 8]),
+        ];
+        for (one, other) in pairs {
+            assert!(!do_the_same(one, other) && !do_the_same(other, one), "{one:02x?} {other:02x?}");
+        }
+    }
+}

@@ -158,7 +158,7 @@ fn functions(count: usize) -> Vec<u8> {
 
 /// Many functions of one very long name, of one type with very many parameters.
 fn many(count: usize) -> Vec<u8> {
-    let mut types = vec![0, FUNC_PROTO | 3 * count as u32, 0];
+    let mut types = vec![0, FUNC_PROTO | (3 * count as u32), 0];
     types.extend([1, 0].repeat(3 * count));
     types.extend([1, FUNC, 1].repeat(count));
     raw(&types, &[&[0][..], &vec![b'x'; 50 * count], &[0]].concat())

@@ -29,8 +29,7 @@ fn is_ready(machine: &Machine) -> bool {
     false
 }
 
-/// How many prototypes one program has: each call through a pointer looks through all functions of its object whose
-/// address is taken.
+/// How many prototypes one program has: few enough that programs are made and run side by side.
 const IN_A_PROGRAM: usize = 50;
 
 /// Checks `count` prototypes in programs of [`IN_A_PROGRAM`].

@@ -7,6 +7,7 @@ mod native;
 use std::path::Path;
 use std::process::Command;
 
+use bpf2native::{Config, Jit, Linker};
 use native::{bpf2native, fixture, has_tool, output, skip};
 
 const PROGRAM: &str = "unwind/crash.o";
@@ -201,4 +202,27 @@ fn perf_finds_names_when_it_is_asked_for() {
         let [start, size] = [0, 1].map(|index| u64::from_str_radix(row[index], 16).unwrap());
         assert!(start > 0 && size > 0, "{row:?}");
     }
+}
+
+/// What the translator adds for calls through pointers has a name too.
+#[test]
+#[cfg(target_os = "linux")]
+fn perf_finds_adapters() {
+    extern "C" fn callback(value: i64) -> i64 {
+        value
+    }
+    extern "C" fn touch(_bytes: u64, _size: i64) {}
+    let mut linker = Linker::new();
+    linker.func("callback", callback as extern "C" fn(i64) -> i64).unwrap();
+    linker.func("touch", touch as extern "C" fn(u64, i64)).unwrap();
+    let config = Config { perf_map: true, ..Config::default() };
+    let module = Jit::new(&config).unwrap().load(&native::program("unwind/unwind.o"), &linker).unwrap();
+    let map = format!("/tmp/perf-{}.map", std::process::id());
+    let text = std::fs::read_to_string(&map).unwrap();
+    std::fs::remove_file(map).unwrap();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    for name in ["through", "through.adapter", "search_adapter"] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+    drop(module);
 }

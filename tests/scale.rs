@@ -8,15 +8,17 @@ mod work;
 
 use std::hint::black_box;
 
+use bpf2native::codegen::Keep;
 use bpf2native::compare::listing;
 use bpf2native::compare::measure::{self, Measure, Want};
 use bpf2native::config::{OptLevel, Pass, Passes};
-use bpf2native::emit::{self, Purpose};
+use bpf2native::emit::{self, Declared, Purpose};
 use bpf2native::graph::Unverified;
-use bpf2native::plan::{Reaches, Slots};
+use bpf2native::plan::{PointerEffects, PromotedSlots};
 use bpf2native::resolution::Resolution;
-use bpf2native::{Config, Program, codegen};
+use bpf2native::{Config, Jit, Linker, Program, codegen};
 use support::large::{SHAPES, Shape};
+use support::pointers;
 use work::is_in_proportion;
 
 #[global_allocator]
@@ -131,8 +133,62 @@ fn own_phases_are_linear() {
             let program = Program::from_bytes("large.o", object).unwrap();
             let graphs = codegen::graphs(&program, Unverified::Refuse).unwrap();
             let resolution = Resolution::of_object(&program);
-            let reaches = Reaches::new(&program, &resolution, &graphs);
-            graphs.iter().for_each(|graph| drop(black_box(Slots::find(&reaches, graph))));
+            let pointer_effects = PointerEffects::new(&program, &resolution, &graphs);
+            graphs.iter().for_each(|graph| drop(black_box(PromotedSlots::find(&pointer_effects, graph))));
         });
     }
+}
+
+/// Functions of `double` and calls through pointers: the work to translate them, and the code, grow with their sum.
+#[test]
+fn calls_through_pointers_are_linear() {
+    let config = Config { threads: 1, ..Config::default() };
+    // What is done is counted in this thread.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+    let sizes = std::cell::RefCell::new(std::collections::BTreeMap::new());
+    let program = |count| Program::from_bytes("pointers.o", &pointers::object_of(count)).unwrap();
+    is_in_proportion("calls through pointers", 50, program, |program| {
+        let declared = emit::declared(program, &config, Purpose::Relocatable, "pointers.o", &mut Vec::new());
+        let Declared { generators, selection, declarations, .. } = declared.unwrap();
+        let (functions, adapters) = pool.install(|| {
+            let functions =
+                codegen::functions(program, &selection, &declarations, &generators, Keep::Code).unwrap();
+            (functions, emit::adapters::functions(&declarations, &generators).unwrap())
+        });
+        let all = functions.iter().chain(&adapters);
+        sizes.borrow_mut().insert(program.functions.len(), all.map(|function| function.code.len()).sum::<usize>());
+    });
+    let sizes: Vec<usize> = sizes.into_inner().into_values().collect();
+    assert!(sizes[1] <= 4 * sizes[0], "{sizes:?} bytes of code");
+}
+
+/// Thousands of functions, each called by its type; threads find the tables empty.
+#[test]
+fn many_functions_are_called_through_pointers() {
+    const COUNT: usize = 2_000;
+    let program = Program::from_bytes("pointers.o", &pointers::object_of(COUNT)).unwrap();
+    let module = Jit::new(&Config::default()).unwrap().load(&program, &Linker::new()).unwrap();
+    let addresses = |name: &str, count: usize| -> &[u64] {
+        let data = module.data_address(name).unwrap();
+        // SAFETY: the data is so many words.
+        unsafe { std::slice::from_raw_parts(data.cast(), count) }
+    };
+    let functions = addresses("functions", COUNT);
+    let plain = addresses("plain", COUNT.div_ceil(pointers::PLAIN));
+    // SAFETY: all are of this type.
+    let call = |index| unsafe { module.func::<(u64, u64), u64>(&format!("call{index}")).unwrap() };
+    let calls: Vec<_> = (0..COUNT).map(call).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let calls = &calls;
+            scope.spawn(move || {
+                for (round, call) in calls.iter().enumerate() {
+                    let index = (round * 7919 + 501 * thread) % COUNT;
+                    assert_eq!(call.call((1000, functions[index])), 1000 + index as u64);
+                    let index = index / pointers::PLAIN;
+                    assert_eq!(call.call((1000, plain[index])), 1000 + (index * pointers::PLAIN) as u64);
+                }
+            });
+        }
+    });
 }

@@ -28,9 +28,11 @@ fn exceptions_and_backtraces_pass_through_an_executable() {
                         outer: caught \"thrown with 4\", 2 destructors\n\
                         descend: caught \"thrown with 1\", 2 destructors\n\
                         wide: caught \"thrown with 7\", 2 destructors\n\
+                        by_pointer: caught \"thrown with 8\", 2 destructors\n\
                         outer: 3 more frames\n\
                         descend: 100 more frames\n\
-                        wide: 1 more frames\n";
+                        wide: 1 more frames\n\
+                        by_pointer: 3 more frames\n";
         assert_eq!(printed, expected, "{flags:?}");
     }
 }
@@ -66,6 +68,7 @@ fn exceptions_and_backtraces_pass_through_code_in_memory() {
                 ("outer", 1, "thrown with 4", 3),
                 ("descend", 100, "thrown with 1", 100),
                 ("wide", 7, "thrown with 7", 1),
+                ("by_pointer", 8, "thrown with 8", 3),
             ] {
                 let address = module.function_address(name).unwrap();
                 let function: Function = std::mem::transmute(address);
@@ -98,9 +101,12 @@ fn panics_pass_through_code_in_memory() {
     linker.func("callback", panic_back as extern "C-unwind" fn(i64) -> i64).unwrap();
     linker.func("touch", touch as extern "C" fn(*mut c_char, i64)).unwrap();
     let module = load(&program(PROGRAM), &linker);
-    for (name, argument, expected) in
-        [("outer", 1, "panicked with 4"), ("descend", 50, "panicked with 1"), ("wide", 3, "panicked with 3")]
-    {
+    for (name, argument, expected) in [
+        ("outer", 1, "panicked with 4"),
+        ("descend", 50, "panicked with 1"),
+        ("wide", 3, "panicked with 3"),
+        ("by_pointer", 9, "panicked with 9"),
+    ] {
         // SAFETY: the program is the test's own, and has this function.
         let function = unsafe { module.func::<(i64,), i64>(name) }.unwrap();
         let panic = catch_unwind(AssertUnwindSafe(|| function.call((argument,)))).unwrap_err();
@@ -110,11 +116,12 @@ fn panics_pass_through_code_in_memory() {
 
 #[test]
 fn every_compiled_function_has_a_frame_description() {
+    // Those of the source, an adapter, and the search for it.
     let folder = tempfile::tempdir().unwrap();
     let object = folder.path().join("unwind.native.o");
     for target in ["x86_64", "aarch64", "riscv64"] {
         output(bpf2native().args(["--target", target, "-c"]).arg(fixture(PROGRAM)).arg("-o").arg(&object));
-        assert_eq!(frame_descriptions(&std::fs::read(&object).unwrap()), 5, "{target}");
+        assert_eq!(frame_descriptions(&std::fs::read(&object).unwrap()), 9, "{target}");
     }
 }
 

@@ -43,7 +43,7 @@ pub struct NativeArguments {
 
 /// What a function has at its entry.
 #[derive(Clone, Debug, Default)]
-pub struct Entered {
+pub struct EntryValues {
     /// The words of its parameters; one that no parameter sets is `None`.
     pub words: Vec<Option<Value>>,
     /// Where its result is put, if it is a struct that goes back in registers.
@@ -72,8 +72,8 @@ impl Abi {
     }
 
     /// The BPF words of the native parameters of a function.
-    pub fn enter(&self, builder: &mut FunctionBuilder<'_>, values: &[Value]) -> Entered {
-        let mut entered = Entered { words: vec![None; self.words], result: None, pair: None };
+    pub fn enter(&self, builder: &mut FunctionBuilder<'_>, values: &[Value]) -> EntryValues {
+        let mut entered = EntryValues { words: vec![None; self.words], result: None, pair: None };
         if let ResultAbi::Registers { size, .. } = &self.result {
             let slot = stack_slot(builder, size.div_ceil(8));
             entered.words[0] = Some(builder.ins().stack_addr(WORD, slot, 0));
@@ -195,7 +195,7 @@ impl Abi {
     }
 
     /// The native results of a function that returns these words, as many as [`Abi::returned_words`].
-    pub fn results(&self, builder: &mut FunctionBuilder<'_>, entered: &Entered, words: &[Value]) -> Vec<Value> {
+    pub fn results(&self, builder: &mut FunctionBuilder<'_>, entered: &EntryValues, words: &[Value]) -> Vec<Value> {
         match (&self.result, entered.result) {
             (ResultAbi::Word(kind), _) => {
                 vec![self.to_native(builder, *kind, words[0])]

@@ -12,6 +12,7 @@ use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
 
 use crate::codegen::{CompiledFunction, Unwind};
+use crate::declare::adapters::Adapters;
 use crate::lift::{DATA, Declarations, FUNCTIONS, Imported};
 
 /// The largest alignment of a function.
@@ -37,6 +38,7 @@ impl Check {
             Imported::Data(data) => Some((DATA, data.id.as_u32())),
             Imported::Inline(_) | Imported::Unused => None,
         }));
+        names.extend(declarations.adapters.iter().flat_map(Adapters::references).map(|(name, _)| name));
         Check { names, architecture: isa.triple().architecture }
     }
 

@@ -11,7 +11,7 @@ use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
-use crate::codegen::{CodeRange, CompiledFunction, FrameRow, FrameRows, Layout, NativeFrame, Unwind};
+use crate::codegen::{CodeRange, CompiledFunction, FrameRow, FrameRows, NativeFrame, StepOutcome, Unwind};
 use crate::lift::Declarations;
 use crate::program::Id;
 use crate::select::Selection;
@@ -59,7 +59,7 @@ pub fn encode(functions: &[CompiledFunction], isa: &dyn TargetIsa) -> Option<Vec
             entries,
             frame,
             optimised,
-            layout: _,
+            steps: _,
         } = function;
         if optimised.is_some() {
             return None;
@@ -159,7 +159,7 @@ pub fn decode(bytes: &[u8], selection: &Selection, declarations: &Declarations) 
             entries: bytes.list(In::small)?,
             frame: NativeFrame { size: bytes.small()?, spills: bytes.small()?..bytes.small()? },
             optimised: None,
-            layout: Layout::default(),
+            steps: StepOutcome::default(),
         })
     });
     let functions = functions.collect::<Option<Vec<_>>>()?;

@@ -57,8 +57,8 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
     } = program;
     (endianness, functions, symbols, maps, struct_results, groups).hash(hash);
     code.len().hash(hash);
-    for (_, CodeSection { file: _, name, group, bytes, relocations, list_calls, lines: _ }) in code.iter() {
-        (name, group, bytes, relocations, list_calls).hash(hash);
+    for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
+        (name, group, bytes, relocations, array_calls).hash(hash);
     }
     data.len().hash(hash);
     for (_, DataSection { file: _, name, group, retained, kind, align, contents, relocations }) in data.iter() {

@@ -1,4 +1,4 @@
-//! The main job: objects to an executable, a shared library, an object or text.
+//! Without a command: translates objects to an executable, a shared library, an object or text.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,11 @@ use bpf2native::select::entry::EntryPoints;
 use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};
+use super::console::{print, warn};
+use super::errors::{Usage, WrongOptions};
+use super::outputs;
+use super::program::read;
 use super::timing::Timing;
-use super::{Usage, WrongOptions, outputs, print, read, warn};
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let emit = match (arguments.object, arguments.shared, arguments.emit) {
@@ -133,7 +136,7 @@ fn check_outputs(arguments: &Build, output: &Output) -> anyhow::Result<()> {
     outputs::check(&outputs, inputs.chain(linked))
 }
 
-/// The output that was asked for, or the customary one: text to standard output, `x.native.o` beside `x.o`, and, as
+/// The output that was asked for, or the default: text to standard output, `x.native.o` beside `x.o`, and, as
 /// cc, `a.out`.
 fn output(arguments: &Build, emit: Emit) -> anyhow::Result<Output> {
     if let Some(path) = &arguments.output {

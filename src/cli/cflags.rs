@@ -13,7 +13,8 @@
 use target_lexicon::{Architecture, Triple};
 
 use super::args::Cflags;
-use super::{header, print};
+use super::console::print;
+use super::header;
 
 /// Adds a section of relocations to the section of code, which libbpf's linker has no way to follow.
 const STACK_SIZES: &str = "-fstack-size-section";

@@ -1,25 +1,27 @@
-//! `diff`: two sides compared, function by function.
+//! `diff`: compares two sides, function by function.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use bpf2native::compare::diff::{self, Condition, Diff, DiffRow, Given, GivenSide, Setting, State};
-use bpf2native::compare::measure::{Kind, Want};
+use bpf2native::compare::measure::Want;
 use bpf2native::compare::report::{Inputs, Report};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Args, Command, FromArgMatches, Parser, ValueEnum};
 
-use super::args::Generation;
+use super::args::{Generation, TextOption};
+use super::console::warn;
+use super::errors::{Usage, WrongOptions};
+use super::outputs;
 use super::progress::Progress;
-use super::report::{Selection, check_names, parse};
+use super::rows::{RowOptions, check_names, parse};
 use super::types::Types;
-use super::{Usage, outputs, warn};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
     "file,function,state,bytes_a,bytes_b,bytes_diff,bytes_pct,insns_diff,spills_diff,reloads_diff,cycles_pct";
 
-/// What `--fail-on` is in continuous integration.
+/// The `--fail-on` condition where CI is set and none is given.
 const IN_CI: Condition = Condition::NewFailure;
 
 const AFTER_HELP: &str = "\
@@ -43,7 +45,7 @@ pub struct DiffArguments {
     /// What to compare it with; not needed with --a and --b, or --against
     #[arg(value_name = "NEW")]
     pub new: Option<PathBuf>,
-    /// Options for side a, beside those for both: '-O1', '--target aarch64'
+    /// Options for side a, in addition to those for both: '-O1', '--target aarch64'
     #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, default_value = "", hide_default_value = true)]
     pub a: String,
     /// Options for side b
@@ -52,18 +54,18 @@ pub struct DiffArguments {
     /// Compare with a native object of the same source, made by another compiler, or with the kernel's JIT (`kernel`)
     #[arg(long, value_name = "NATIVE.o|kernel", conflicts_with_all = ["new", "a", "b"])]
     pub against: Option<PathBuf>,
-    /// Look at files that are identical too
+    /// Compare files that are identical too
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
-    pub selection: Selection,
-    /// How to show it
+    pub rows: RowOptions,
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
-    /// Show the unified diff of the functions that differ, instead
+    /// Show unified diffs of the functions that differ, instead of a table
     #[arg(long, value_name = "TEXT")]
-    pub show: Option<Text>,
-    /// Exit with 1 only if some row meets this: 'new failure', or a filter such as 'bytes_pct>10'
+    pub show: Option<TextOption>,
+    /// Exit with 1 only if some row meets this condition: 'new failure', or a filter such as 'bytes_pct>10'
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true, value_parser = parse::<Condition>)]
     pub fail_on: Vec<Condition>,
     /// Write to this file; `-` is standard output
@@ -81,33 +83,12 @@ pub enum Format {
     Table,
     /// Comma-separated values
     Csv,
-    /// All there is, for programs
+    /// Everything, for programs
     Json,
     /// Markdown, for a comment in a pull request
     Md,
     /// One page, for a browser
     Html,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Text {
-    /// Native assembly
-    Asm,
-    /// Cranelift's intermediate language
-    Clif,
-    /// BPF assembly
-    Bpf,
-}
-
-impl Text {
-    /// The library's.
-    pub fn kind(self) -> Kind {
-        match self {
-            Text::Asm => Kind::Asm,
-            Text::Clif => Kind::Clif,
-            Text::Bpf => Kind::Bpf,
-        }
-    }
 }
 
 /// Options of one side.
@@ -118,43 +99,44 @@ struct SideOptions {
     generation: Generation,
 }
 
-/// The options for both sides, and then those of one, which count more.
-fn generation(option: &str, words: &str) -> anyhow::Result<Generation> {
+/// The options for both sides, overridden by those of one side.
+fn generation(command: &Command, option: &str, words: &str) -> anyhow::Result<Generation> {
     let refuse = |error: clap::Error| {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        super::WrongOptions(format!("{option}: {first}"))
+        WrongOptions(format!("{option}: {first}"))
     };
-    // What is wrong with the words alone is said of them alone.
+    // Errors in the words alone are reported without the rest of the command line.
     SideOptions::try_parse_from(words.split_whitespace()).map_err(refuse)?;
     let arguments = std::env::args_os().chain(words.split_whitespace().map(Into::into));
-    let command = super::args::Cli::command().mut_subcommand("diff", |diff| diff.args_override_self(true));
+    let command = command.clone().mut_subcommand("diff", |diff| diff.args_override_self(true));
     let matches = command.try_get_matches_from(arguments).map_err(refuse)?;
     let (_, diff) = matches.subcommand().context("`diff` is the command")?;
     Ok(Generation::from_arg_matches(diff).map_err(refuse)?)
 }
 
-pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
+/// Runs `diff`; `command` is the whole command line's, which the options of one side are read by.
+pub fn diff(arguments: &DiffArguments, command: Command) -> anyhow::Result<ExitCode> {
     let optional = [&arguments.new, &arguments.against].into_iter().flatten();
     let inputs = std::iter::once(&arguments.old).chain(optional).map(PathBuf::as_path);
     let inputs = inputs.chain(arguments.types.paths());
     outputs::check(outputs::file(arguments.output.as_ref()).as_slice(), inputs)?;
-    let columns = arguments.selection.stats(COLUMNS, false)?;
+    let columns = arguments.rows.stats(COLUMNS, false)?;
     let want = match (arguments.show, arguments.format) {
         (None, Format::Table | Format::Csv | Format::Json | Format::Md) => Want::Numbers,
         (Some(_), _) | (_, Format::Html) => Want::Texts,
     };
-    let mut diff = compared(arguments, want)?;
+    let mut diff = compared(arguments, &command, want)?;
     warn(&diff.notes);
-    // Functions of identical files have no rows, and may be meant.
+    // Functions of identical files have no rows, so that a name without a row may be one of theirs.
     if diff.identical_files == 0 {
-        arguments.selection.check(&diff.rows)?;
+        arguments.rows.check(&diff.rows)?;
         let unmatched = arguments.fail_on.iter().find_map(|condition| condition.unmatched(&diff.rows));
         check_names("--fail-on", unmatched)?;
     }
     let fails = failure(arguments, &diff.rows);
     let unfiltered = diff.rows.clone();
-    diff.rows = arguments.selection.rows(std::mem::take(&mut diff.rows));
+    diff.rows = arguments.rows.rows(std::mem::take(&mut diff.rows));
     let text = text(arguments, &diff, &columns);
     let differs = diff.differs();
     diff.rows = unfiltered;
@@ -163,7 +145,7 @@ pub fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(is_failure)))
 }
 
-/// Whether a condition holds; none if there is none.
+/// Whether a condition holds; none if there are no conditions.
 fn failure(arguments: &DiffArguments, rows: &[DiffRow]) -> Option<bool> {
     let is_ci = std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0");
     let conditions = match &arguments.fail_on[..] {
@@ -180,7 +162,7 @@ fn text(arguments: &DiffArguments, diff: &Diff, columns: &[diff::Stat]) -> Strin
     if let Some(text) = arguments.show {
         return diff::show(diff, text.kind());
     }
-    // Unless they are asked for, rows that are the same are not shown.
+    // Rows of functions that are the same are shown with `--all` only.
     let is_shown = |row: &&DiffRow| arguments.all || row.state != State::Same;
     let rows: Vec<DiffRow> = diff.rows.iter().filter(is_shown).cloned().collect();
     match arguments.format {
@@ -196,7 +178,7 @@ fn text(arguments: &DiffArguments, diff: &Diff, columns: &[diff::Stat]) -> Strin
     }
 }
 
-fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
+fn compared(arguments: &DiffArguments, command: &Command, want: Want) -> anyhow::Result<Diff> {
     let btf = arguments.types.read()?;
     if let Some(against) = &arguments.against {
         let inputs = Inputs::find(std::slice::from_ref(&arguments.old))?;
@@ -217,7 +199,7 @@ fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
     let side = |path: &Path, letter: &str, words: &str| -> anyhow::Result<GivenSide> {
         let config = match words {
             "" => arguments.generation.config(),
-            words => generation(letter, words)?.config(),
+            words => generation(command, letter, words)?.config(),
         };
         let name = match words {
             "" => path.display().to_string(),
@@ -244,7 +226,7 @@ fn compared(arguments: &DiffArguments, want: Want) -> anyhow::Result<Diff> {
     Ok(diff::sides(&a, &b, want, arguments.all, &|object| progress.step(object))?)
 }
 
-/// The saved report in a file; none in a folder, or a file that is no JSON.
+/// The saved report in a file; none for a folder, or a file that is not JSON.
 fn saved(path: &Path) -> anyhow::Result<Option<Report>> {
     let name = path.display().to_string();
     if path.is_dir() {

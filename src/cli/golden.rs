@@ -1,23 +1,23 @@
-//! `golden`: texts of functions that are kept beside the sources, and checked.
+//! `golden`: keeps texts of functions beside the sources, and checks the code against them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bpf2native::compare::golden::{self, Golden};
-use bpf2native::compare::measure::Kind;
+use bpf2native::compare::measure::TextKind;
 use bpf2native::program::prefix::PrefixMap;
 use clap::Args;
 
-use super::args::Generation;
-use super::diff::Text;
+use super::args::{Generation, TextOption};
+use super::console::print;
+use super::errors::Usage;
 use super::progress::Progress;
-use super::{Usage, print};
 
 #[derive(Args)]
 #[command(after_help = "\
-Exit status: 0 the texts are as they were, 1 they differ, 2 trouble.
+Exit status: 0 the code is as in the texts, 1 it differs, 2 trouble.
 
-The folder remembers the objects and the options: name them with --bless to set them, and leave them out after that.")]
+The folder records the objects and the options: give them with --bless, and leave them out after that.")]
 pub struct GoldenArguments {
     /// The folder of the texts
     #[arg(value_name = "DIR")]
@@ -25,13 +25,13 @@ pub struct GoldenArguments {
     /// BPF objects, and folders of them (with --bless)
     #[arg(value_name = "OBJECT", requires = "bless")]
     pub objects: Vec<PathBuf>,
-    /// Write the texts as they are now
+    /// Accept the code as it is now: write the texts
     #[arg(long)]
     pub bless: bool,
     /// Which texts [default: asm]
     #[arg(long = "text", value_name = "TEXT")]
-    pub texts: Vec<Text>,
-    /// Begin paths of source files with NEW instead of OLD (with --bless)
+    pub texts: Vec<TextOption>,
+    /// Replace the prefix OLD of source paths by NEW (with --bless)
     #[arg(long, value_name = "OLD=NEW", requires = "bless")]
     pub map_prefix: Vec<PrefixMap>,
     #[command(flatten)]
@@ -47,8 +47,8 @@ pub fn golden(arguments: &GoldenArguments) -> anyhow::Result<ExitCode> {
         }
         previous.as_ref().ok().cloned()
     } else {
-        let kinds: Vec<Kind> = match &arguments.texts[..] {
-            [] => vec![Kind::Asm],
+        let kinds: Vec<TextKind> = match &arguments.texts[..] {
+            [] => vec![TextKind::Asm],
             texts => texts.iter().map(|text| text.kind()).collect(),
         };
         Some(

@@ -1,4 +1,4 @@
-//! The folder that has `bpf2native.h`, for `cflags`: a command that was installed alone carries the header in itself.
+//! The folder that has `bpf2native.h`, for `cflags`: the header is embedded in the command, which may be installed alone.
 //!
 //! | tried in this order | written |
 //! |---|---|

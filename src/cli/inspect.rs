@@ -1,4 +1,4 @@
-//! `inspect`: what objects hold and what they ask for.
+//! `inspect`: the contents of objects, and their imports.
 
 use std::fmt::Write;
 
@@ -7,7 +7,8 @@ use bpf2native::lift::libcalls;
 use bpf2native::program::{Binding, Contents, DataKind, Function, Import, ImportKind, PrototypeSource};
 
 use super::args::Inspect;
-use super::{print, read};
+use super::console::print;
+use super::program::read;
 
 pub fn inspect(arguments: &Inspect) -> anyhow::Result<()> {
     let program = read(&arguments.inputs)?;

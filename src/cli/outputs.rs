@@ -1,15 +1,16 @@
 //! Where results go: to standard output or to files, and never over an input.
 //!
-//! In: paths of the command line. Out: wrong use, before anything is written, or files (see [`bpf2native::files`]).
+//! In: paths of the command line. Out: a usage error before anything is written, or files (see [`bpf2native::files`]).
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bpf2native::files;
 
-use super::{WrongOptions, print};
+use super::console::print;
+use super::errors::WrongOptions;
 
-/// Refuses outputs that are inputs, or each other, whichever names and links lead there.
+/// Refuses outputs that are inputs or each other, also by other names and links.
 pub fn check<'a>(outputs: &[&Path], inputs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {
     let inputs: Vec<&Path> = inputs.into_iter().collect();
     for (number, output) in outputs.iter().enumerate() {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use bpf2native::compare::report::Object;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Work of less than this shows nothing.
+/// Work that takes less than this shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar that is not there at first.
+/// A bar that appears only if the work takes long.
 pub struct Progress {
     start: Instant,
     objects: u64,

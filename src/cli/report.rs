@@ -1,4 +1,4 @@
-//! `report`: what the code of objects is like, to be shown or saved.
+//! `report`: measures the code of objects, to be shown or saved.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,12 @@ use bpf2native::config::Config;
 use clap::{Args, ValueEnum};
 
 use super::args::Generation;
+use super::console::warn;
+use super::errors::Usage;
+use super::outputs;
 use super::progress::Progress;
+use super::rows::{RowOptions, parse};
 use super::types::Types;
-use super::{Usage, WrongOptions, outputs, warn};
 
 /// The columns of a table, if none are named.
 const COLUMNS: &str =
@@ -24,41 +27,27 @@ pub struct ReportArguments {
     /// BPF objects, and folders of them (all files in them that end in .o)
     #[arg(value_name = "OBJECT", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Merge reports of the parts of a whole
+    /// Merge the reports of shards
     #[arg(long, conflicts_with_all = ["shard", "btf", "texts"])]
     pub merge: bool,
-    /// Only a part of the objects: 3/8 is the third of eight
+    /// Measure only one shard of the objects: 3/8 is the third of eight
     #[arg(long, value_name = "N/OF", value_parser = parse_shard)]
     pub shard: Option<Shard>,
-    /// Keep the texts of the functions too, for `diff --show` and HTML
+    /// Save the texts of the functions too, for `diff --show` and HTML
     #[arg(long)]
     pub texts: bool,
     /// Write to this file; `-` is standard output
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// As what [default: json with -o, else table]
+    /// Output format [default: json with -o, else table]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<ReportFormat>,
     #[command(flatten)]
-    pub selection: Selection,
+    pub rows: RowOptions,
     #[command(flatten)]
     pub types: Types,
     #[command(flatten)]
     pub generation: Generation,
-}
-
-/// Which rows are shown, and how.
-#[derive(Args)]
-pub struct Selection {
-    /// Only rows that pass: 'bytes_pct>5', 'state=added', 'xdp_*', '!*.cold'; several must all pass
-    #[arg(short = 'f', long = "filter", value_name = "FILTER", allow_hyphen_values = true, value_parser = parse::<diff::Filter>)]
-    pub filters: Vec<diff::Filter>,
-    /// Sort by columns: 'bytes_diff', 'file^,bytes_pctv' (^ smallest first, v largest first; numbers: largest first)
-    #[arg(short = 's', long = "sort", value_name = "COLUMNS", value_parser = parse::<diff::Order>)]
-    pub order: Option<diff::Order>,
-    /// Show these columns: 'function,bytes,cycles_pct'
-    #[arg(short = 'e', long = "columns", value_name = "COLUMNS")]
-    pub columns: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,51 +56,14 @@ pub enum ReportFormat {
     Table,
     /// Comma-separated values
     Csv,
-    /// The saved form
+    /// The form that `diff` reads
     Json,
     /// One page, for a browser
     Html,
 }
 
-/// Reads an argument of the library's type.
-pub fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String>
-where
-    T::Err: std::fmt::Display,
-{
-    text.parse().map_err(|error: T::Err| error.to_string())
-}
-
 fn parse_shard(text: &str) -> Result<Shard, String> {
     parse(text)
-}
-
-impl Selection {
-    /// The columns that are asked for, or those of `default`.
-    pub fn stats(&self, default: &str, one_side: bool) -> anyhow::Result<Vec<diff::Stat>> {
-        Ok(diff::columns(self.columns.as_deref().unwrap_or(default), one_side)?)
-    }
-
-    /// Refuses a filter for names that no row has.
-    pub fn check(&self, rows: &[DiffRow]) -> anyhow::Result<()> {
-        check_names("--filter", self.filters.iter().find_map(|filter| filter.unmatched(rows)))
-    }
-
-    /// The rows that pass, in order.
-    pub fn rows(&self, rows: Vec<DiffRow>) -> Vec<DiffRow> {
-        let mut rows = diff::filtered(rows, &self.filters);
-        if let Some(order) = &self.order {
-            diff::sort(&mut rows, order);
-        }
-        rows
-    }
-}
-
-/// Refuses a name that none of the rows has.
-pub fn check_names(option: &str, unmatched: Option<&str>) -> anyhow::Result<()> {
-    match unmatched {
-        Some(name) => Err(WrongOptions(format!("{option}: no function and no file is `{name}`")).into()),
-        None => Ok(()),
-    }
 }
 
 /// Makes a report of objects.
@@ -151,7 +103,7 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
     };
     let is_whole = matches!(format, ReportFormat::Json | ReportFormat::Html);
     let text = if is_whole {
-        if !arguments.selection.filters.is_empty() || arguments.selection.columns.is_some() {
+        if !arguments.rows.filters.is_empty() || arguments.rows.columns.is_some() {
             return Err(Usage("JSON and HTML have all rows and columns: -f and -e go with a table or CSV").into());
         }
         match format {
@@ -173,9 +125,9 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
             b: None,
         });
         let rows: Vec<DiffRow> = rows.collect();
-        arguments.selection.check(&rows)?;
-        let rows = arguments.selection.rows(rows);
-        let columns = arguments.selection.stats(COLUMNS, true)?;
+        arguments.rows.check(&rows)?;
+        let rows = arguments.rows.rows(rows);
+        let columns = arguments.rows.stats(COLUMNS, true)?;
         match format {
             ReportFormat::Csv => diff::csv(&rows, &columns),
             _ => diff::table(&rows, &columns),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bpf2native::pipeline;
 use bpf2native::times::{Phase, Times};
 
-/// A stopwatch that prints when it is asked to.
+/// A stopwatch, if times are wanted.
 pub struct Timing {
     times: Option<Times>,
     start: Instant,

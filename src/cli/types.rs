@@ -1,7 +1,7 @@
 //! `--btf` and `--btf-base`: the types for CO-RE relocations.
 //!
-//! In: the files' names. Out: [`Btf`], and the bytes that it was read from. Rule: what is wrong with a file is said with
-//! its name, and with the option that is missing or too much.
+//! In: the files' names. Out: [`Btf`], and the bytes that it was read from. The rule: errors name the file, and the option that is
+//! missing or too many.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub struct Types {
     /// Apply CO-RE relocations for the types in this BTF (raw, or in an ELF file)
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
-    /// What the types of --btf go on from: the kernel's BTF, for a kernel module's
+    /// The base BTF, where that of --btf is split: for a kernel module, the kernel's
     #[arg(long, value_name = "FILE", requires = "btf")]
     pub btf_base: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ impl Types {
         let Some(base_path) = &self.btf_base else {
             let btf = Btf::from_file_bytes(&bytes).or_else(|error| match error {
                 BtfError::NeedsBase => Err(anyhow::anyhow!(
-                    "`{name}` is split BTF, whose types go on from those of another: add --btf-base FILE (for a \
+                    "`{name}` is split BTF, which needs the BTF that it is based on: add --btf-base FILE (for a \
                      kernel module's, /sys/kernel/btf/vmlinux)"
                 )),
                 error => Err(error).with_context(|| format!("cannot read the BTF of `{name}`")),
@@ -47,9 +47,9 @@ impl Types {
             .with_context(|| format!("cannot read the BTF of `{}`", base_path.display()))?;
         let btf = Btf::from_file_bytes_on(&bytes, Some(&base)).or_else(|error| match error {
             BtfError::NoBase => Err(anyhow::anyhow!("`{name}` is not split BTF: leave --btf-base out")),
-            // Numbers and offsets that the base does not have.
+            // Type numbers and string offsets that the base does not have.
             BtfError::Type(_) | BtfError::String { .. } | BtfError::BaseByteOrder => {
-                Err(error).with_context(|| format!("`{name}` does not go on from `{}`", base_path.display()))
+                Err(error).with_context(|| format!("`{name}` is not based on `{}`", base_path.display()))
             }
             error => Err(error).with_context(|| format!("cannot read the BTF of `{name}`")),
         })?;

@@ -4,18 +4,18 @@
 //!
 //! Cranelift's buffer holds, in this order,
 //!
-//! | what | it is recorded as |
+//! | what | recorded as |
 //! |---|---|
-//! | the blocks, with jump tables in those that jump by one | the start of each block; source locations, of every instruction that a block was lowered to, the unknown location too |
+//! | the blocks, with jump tables in those that jump through one | the start of each block; a source location, which may be unknown, of every instruction that a block was lowered to |
 //! | traps that blocks branch to | a trap each |
-//! | constants, each aligned, with zeros in between | what instructions refer to |
+//! | constants, each aligned, with zeros in between | references of instructions |
 //!
-//! The rule: what is code and what is data is never guessed from bytes. A block may turn out to be empty once its jump has
-//! been threaded; where that is the last block, its start is where the code ends, and no instruction starts there.
+//! The rule: what is code and what is data is never guessed from bytes. A block may be empty once its jump has been
+//! threaded; where that is the last block, its start is where the code ends, and no instruction starts there.
 //!
 //! Where branches do not reach all of a function (aarch64, riscv64), the buffer has islands of traps and constants between
-//! blocks and longer branches behind them. Nothing but control flow leads into those, so that the starts of blocks are enough
-//! to tell them apart.
+//! blocks and longer branches behind them. Only control flow leads to code among them, so that the starts of blocks are enough
+//! to tell code from data.
 
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::binemit::CodeOffset;
@@ -38,11 +38,11 @@ impl Extent {
             _ => 4,
         };
         let blocks = buffer.get_srclocs_sorted().iter().map(|range| range.end).max().unwrap_or(0);
-        // Those in blocks are instructions that have a location.
+        // Traps in blocks are instructions with a location.
         let traps = buffer.traps().iter().map(|record| record.offset).filter(|&offset| offset >= blocks);
         let end = traps.map(|offset| offset.saturating_add(trap)).fold(blocks, CodeOffset::max);
         let end = end.min(buffer.total_size());
-        // On s390x, records of traps are of the last bytes of instructions, which are all in blocks.
+        // On s390x, traps are recorded at the last bytes of instructions, which are all in blocks.
         let has_traps = architecture != Architecture::S390x;
         let traps = buffer.traps().iter().filter(|_| has_traps).map(|trap| trap.offset);
         let mut entries: Vec<CodeOffset> = compiled.bb_starts.iter().copied().chain(traps).collect();

@@ -9,7 +9,8 @@ use cranelift_codegen::Context;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::FuncId;
 
-use super::{CompiledFunction, Keep, assemble};
+use super::assemble::assemble;
+use super::{CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Work};
 use crate::lift::Lifted;
 

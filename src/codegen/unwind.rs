@@ -1,7 +1,7 @@
 //! Unwind information of a compiled function, in a form that can be kept.
 //!
-//! In: Cranelift's, or rows. Out: entries of DWARF frame tables. Cranelift does not show what is in its own, so rows are
-//! read from the table that it makes.
+//! In: Cranelift's, or rows. Out: entries of DWARF frame tables. Cranelift does not give access to its own rows, so they
+//! are parsed from the table that it writes.
 
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInfo;
@@ -9,18 +9,16 @@ use gimli::read::{CallFrameInstruction as Read, CieOrFde, UnwindSection};
 use gimli::write::{Address, CallFrameInstruction, EhFrame, EndianVec, FrameDescriptionEntry, FrameTable};
 use gimli::{BaseAddresses, Register, RunTimeEndian};
 
-use super::unwind_rows;
-
 /// How to unwind a function.
 #[derive(Clone)]
 pub enum Unwind {
-    /// As Cranelift says it.
+    /// Cranelift's form.
     Cranelift(UnwindInfo),
     /// As rows of a frame table.
     Rows(FrameRows),
 }
 
-/// Call frame instructions, by the offset of the code byte from which they hold.
+/// Call frame instructions, each with the offset of code from which it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameRows {
     /// Bytes of code.
@@ -32,26 +30,26 @@ pub struct FrameRows {
 /// A call frame instruction (DWARF 5, section 6.4.2), with registers by their DWARF numbers and offsets in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameRow {
-    /// The frame is at a register, and an offset.
+    /// The CFA is a register plus an offset.
     Cfa(u16, i32),
-    /// The frame is at another register.
+    /// The CFA is relative to another register.
     CfaRegister(u16),
-    /// The frame is at another offset.
+    /// The CFA is at another offset.
     CfaOffset(i32),
-    /// A register is saved in the frame.
+    /// A register is saved at an offset from the CFA.
     Offset(u16, i32),
-    /// A register has its value.
+    /// A register holds the caller's value.
     SameValue(u16),
-    /// A register is as it was at first.
+    /// A register has its initial rule.
     Restore(u16),
-    /// All rules are kept aside.
+    /// All rules are pushed on a stack.
     RememberState,
-    /// All rules are as they were kept.
+    /// All rules are popped from the stack.
     RestoreState,
 }
 
 impl FrameRow {
-    /// A kind, a register and an offset.
+    /// A number for the kind, a register and an offset.
     pub fn words(self) -> [u64; 3] {
         let word = |offset: i32| i64::from(offset).cast_unsigned();
         match self {
@@ -66,7 +64,7 @@ impl FrameRow {
         }
     }
 
-    /// What [`Self::words`] gives, back.
+    /// The inverse of [`Self::words`].
     pub fn of_words([kind, register, offset]: [u64; 3]) -> Option<FrameRow> {
         let (register, offset) = (u16::try_from(register).ok()?, i32::try_from(offset.cast_signed()).ok()?);
         Some(match kind {
@@ -97,7 +95,7 @@ impl FrameRow {
 }
 
 impl Unwind {
-    /// The entry of a frame table; none where the platform has other tables.
+    /// The FDE, for a frame table; none where the platform has other tables.
     pub fn entry(&self, address: Address) -> Option<FrameDescriptionEntry> {
         match self {
             Unwind::Cranelift(UnwindInfo::SystemV(info)) => Some(info.to_fde(address)),
@@ -110,24 +108,12 @@ impl Unwind {
         }
     }
 
-    /// The same with what Cranelift leaves out, where its form is known.
-    pub(crate) fn complete(self, code: &[u8], isa: &dyn TargetIsa) -> Unwind {
-        let told = match self {
-            Unwind::Rows(told) => told,
-            Unwind::Cranelift(_) => match self.rows(isa) {
-                Some(told) => told,
-                None => return self,
-            },
-        };
-        Unwind::Rows(unwind_rows::complete(told, code, isa.triple().architecture))
-    }
-
     /// Whether [`Self::rows`] may have rows.
     pub fn has_rows(&self) -> bool {
         matches!(self, Unwind::Cranelift(UnwindInfo::SystemV(_)) | Unwind::Rows(_))
     }
 
-    /// Its rows, if all of them have a form here.
+    /// Its rows, if [`FrameRow`] can express all of them.
     pub fn rows(&self, isa: &dyn TargetIsa) -> Option<FrameRows> {
         if let Unwind::Rows(rows) = self {
             return Some(rows.clone());

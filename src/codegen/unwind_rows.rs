@@ -1,7 +1,7 @@
-//! Unwind rows that Cranelift leaves out: a frame is as it says from the end of the prologue to the epilogue.
+//! Unwind rows that Cranelift leaves out: its own are right only between the prologue and the epilogues.
 //!
 //! In: the rows of a function and its code. Out: rows that are right at every instruction, in functions that keep the frame
-//! that Cranelift gave them (`../x86/steps/frame.rs` tells of its own frames).
+//! that Cranelift gave them (`../x86/steps/frame/` writes the rows of new frames).
 //!
 //! | machine | prologue | rows moved or added | epilogue | rows added |
 //! |---|---|---|---|---|
@@ -10,43 +10,56 @@
 //! | riscv64 | `addi sp, sp, -16; sd ra ..; sd s0 ..; mv s0, sp` | behind `addi`, before the probes | `ld ra ..; ld s0 ..; addi sp, sp, 16; ret` | before and behind each |
 //! | s390x | `stmg ..; aghi %r15, -N` | none | `lmg ..` or `aghi %r15, N`; `br %r14` | behind these |
 //!
-//! Registers have their rules taken away with the memory that they were saved in: what is below the stack pointer belongs to
-//! signal handlers, except for the 128 bytes of x86-64. On s390x they lie in the caller's frame.
+//! A register's rule ends where the memory is freed that it was saved in: memory below the stack pointer belongs to signal
+//! handlers, except for the red zone of 128 bytes on x86-64. On s390x, registers are saved in the caller's frame.
 //!
-//! The rule: epilogues are found by their bytes. Rows of an epilogue hold from its first instruction's end to its last
-//! one's, so that bytes that only look like one do no harm: no instruction begins inside of them.
+//! The rule: epilogues are found by their bytes. Rows of an epilogue hold from the end of its first instruction to that
+//! of its last, so that bytes that only look like one do no harm: no instruction begins inside of them.
 
+use cranelift_codegen::isa::TargetIsa;
 use target_lexicon::Architecture;
 
-use super::unwind::{FrameRow, FrameRows};
+use super::unwind::{FrameRow, FrameRows, Unwind};
 
 /// Rows, by the offset from which they hold.
 type Rows = Vec<(u32, FrameRow)>;
 
-/// A machine's frames.
+/// What frames are like on a machine.
 struct Machine {
     /// DWARF numbers of the stack pointer, the frame pointer and the return address.
     stack: u16,
     frame: Option<u16>,
     link: u16,
-    /// Bytes between the stack pointer and the frame's address (the CFA) where a function starts.
+    /// Bytes from the stack pointer to the CFA at the start of a function.
     bias: i32,
     /// Instructions start at multiples of this.
     unit: usize,
 }
 
-/// What is known of a function's frame once its prologue has run.
+/// A function's frame between the prologue and the epilogues.
 struct Frame<'a> {
     machine: &'a Machine,
     code: &'a [u8],
     /// Saved registers.
     saved: Vec<u16>,
-    /// Bytes between the frame's address and the stack pointer, where that is what the frame is found by.
+    /// Bytes from the stack pointer to the CFA, where the CFA is relative to that.
     size: i32,
 }
 
+/// Completes a function's unwind information, where it has the form of rows.
+pub(super) fn complete(unwind: Unwind, code: &[u8], isa: &dyn TargetIsa) -> Unwind {
+    let rows = match unwind {
+        Unwind::Rows(rows) => rows,
+        Unwind::Cranelift(_) => match unwind.rows(isa) {
+            Some(rows) => rows,
+            None => return unwind,
+        },
+    };
+    Unwind::Rows(complete_rows(rows, code, isa.triple().architecture))
+}
+
 /// Completes the rows of a function.
-pub(crate) fn complete(rows: FrameRows, code: &[u8], architecture: Architecture) -> FrameRows {
+fn complete_rows(rows: FrameRows, code: &[u8], architecture: Architecture) -> FrameRows {
     let machine = match architecture {
         Architecture::X86_64 => Machine { stack: 7, frame: Some(6), link: 16, bias: 8, unit: 1 },
         Architecture::Aarch64(_) => Machine { stack: 31, frame: Some(29), link: 30, bias: 0, unit: 4 },
@@ -98,14 +111,14 @@ pub(crate) fn complete(rows: FrameRows, code: &[u8], architecture: Architecture)
             rows.push((end as u32, FrameRow::RestoreState));
         }
     }
-    // Those of one place stay in order.
+    // Stable: rows at the same offset stay in order.
     rows.sort_by_key(|&(offset, _)| offset);
     FrameRows { length, rows }
 }
 
-/// Where the code has set the frame pointer.
+/// The offset behind the instruction that sets the frame pointer.
 fn frame_pointer_is_set(code: &[u8], architecture: Architecture) -> Option<u32> {
-    /// Instructions before it that do something else.
+    /// Bytes of prologue before it, at most.
     const AHEAD: usize = 24;
     let (set, unit): (&[&[u8]], usize) = match architecture {
         Architecture::X86_64 => return code.starts_with(&[0x55, 0x48, 0x89, 0xe5]).then_some(4),
@@ -119,7 +132,7 @@ fn frame_pointer_is_set(code: &[u8], architecture: Architecture) -> Option<u32> 
     Some((at + size) as u32)
 }
 
-/// Where the code has taken 16 bytes for the frame pointer and the return address: `addi sp, sp, -16`.
+/// The offset behind `addi sp, sp, -16`, which allocates 16 bytes for the frame pointer and the return address.
 fn riscv_frame_is_taken(code: &[u8]) -> Option<u32> {
     match code {
         [0x13, 0x01, 0x01, 0xff, ..] => Some(4),
@@ -140,18 +153,18 @@ impl Frame<'_> {
         Some(u32::from_le_bytes(*bytes))
     }
 
-    /// Registers have the caller's values.
+    /// From an offset on, registers have the caller's values.
     fn restore(&self, at: usize, registers: impl IntoIterator<Item = u16>, rows: &mut Rows) {
         let saved = registers.into_iter().filter(|register| self.saved.contains(register));
         rows.extend(saved.map(|register| (at as u32, FrameRow::Restore(register))));
     }
 
-    /// The stack pointer is the caller's, but for what a call pushes.
+    /// From an offset on, the stack pointer is as at the start of the function.
     fn leave(&self, at: usize, rows: &mut Rows) {
         rows.push((at as u32, FrameRow::Cfa(self.machine.stack, self.machine.bias)));
     }
 
-    /// `mov %rbp, %rsp; pop %rbp; ret`, at its start. Each of these gives its end.
+    /// `mov %rbp, %rsp; pop %rbp; ret` at an offset. This and the following return the end of the epilogue.
     fn x86(&self, at: usize, rows: &mut Rows) -> Option<usize> {
         self.has(at, &[0x48, 0x89, 0xec, 0x5d, 0xc3]).then_some(())?;
         self.leave(at + 4, rows);
@@ -161,7 +174,7 @@ impl Frame<'_> {
 
     /// `ldp x29, x30, [sp], #16; ret`, with the loads of other registers that come before.
     fn aarch64(&self, at: usize, rows: &mut Rows) -> Option<usize> {
-        /// `ldp x0, x0, [sp], #16`, `ldr x0, [sp], #16`, and of d0.
+        /// `ldp x0, x0, [sp], #16`, `ldr x0, [sp], #16`, and the same of d0; masks; the first DWARF number.
         const LOADS: [(u32, u32, u16); 4] = [
             (0xa8c1_03e0, 0xffff_83e0, 0),
             (0xf841_07e0, 0xffff_ffe0, 0),
@@ -189,9 +202,9 @@ impl Frame<'_> {
         (self.word(end)? == 0xd65f_03c0).then_some(end + 4)
     }
 
-    /// `addi sp, sp, N; ld ra, 8(sp); ld s0, 0(sp); addi sp, sp, 16; ret`: once that begins, all else is back.
+    /// `addi sp, sp, N; ld ra, 8(sp); ld s0, 0(sp); addi sp, sp, 16; ret`: once that begins, all other registers are restored.
     fn riscv(&self, at: usize, rows: &mut Rows) -> Option<usize> {
-        /// In 4 bytes, and in 2.
+        /// Encodings of 4 bytes, and compressed ones.
         const STEPS: [(u32, u16); 4] =
             [(0x0081_3083, 0x60a2), (0x0001_3403, 0x6402), (0x0101_0113, 0x0141), (0x0000_8067, 0x8082)];
         // The first instruction is `addi`, `add` of a register or `c.addi16sp`.
@@ -225,14 +238,14 @@ impl Frame<'_> {
         Some(end)
     }
 
-    /// Where a jump leads that Cranelift puts ahead of constants between any two instructions; the place itself if there is
-    /// none. `distance` reads the instruction.
+    /// The target of the jump that Cranelift puts before an island of constants, which may lie between any two instructions;
+    /// the offset itself if there is none. `distance` decodes the jump.
     fn over_constants(&self, at: usize, distance: impl Fn(u32) -> Option<i32>) -> usize {
         let distance = self.word(at).and_then(distance).and_then(|distance| usize::try_from(distance).ok());
         distance.filter(|&distance| distance > 0).map_or(at, |distance| at.saturating_add(distance))
     }
 
-    /// What gives the stack pointer back, up to `br %r14`, at its start.
+    /// What restores the stack pointer, up to `br %r14`.
     fn s390x(&self, at: usize, rows: &mut Rows) -> Option<usize> {
         const RETURN: [u8; 2] = [0x07, 0xfe];
         let size = self.size - self.machine.bias;
@@ -266,14 +279,13 @@ impl Frame<'_> {
 mod tests {
     use target_lexicon::{Architecture, Riscv64Architecture};
 
-    use super::complete;
-    use super::{FrameRow, FrameRows};
+    use super::{FrameRow, FrameRows, complete_rows};
 
     #[test]
     fn rows_of_an_epilogue_end_with_it() {
         let code = [0x55, 0x48, 0x89, 0xe5, 0x48, 0x89, 0xec, 0x5d, 0xc3, 0xcc];
         let rows = vec![(1, FrameRow::CfaOffset(16)), (1, FrameRow::Offset(6, -16)), (6, FrameRow::CfaRegister(6))];
-        let completed = complete(FrameRows { length: 10, rows }, &code, Architecture::X86_64);
+        let completed = complete_rows(FrameRows { length: 10, rows }, &code, Architecture::X86_64);
         let expected = [
             (1, FrameRow::CfaOffset(16)),
             (1, FrameRow::Offset(6, -16)),
@@ -291,7 +303,7 @@ mod tests {
         for architecture in [Architecture::S390x, Architecture::Riscv64(Riscv64Architecture::Riscv64gc)] {
             for code in [&[][..], &[0xa7, 0xfb], &[0x83, 0x30, 0x81, 0x00], &[0xeb, 0xef, 0xf0]] {
                 let rows = FrameRows { length: code.len() as u32, rows: Vec::new() };
-                assert!(complete(rows, code, architecture).rows.is_empty());
+                assert!(complete_rows(rows, code, architecture).rows.is_empty());
             }
         }
     }

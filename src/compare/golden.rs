@@ -1,16 +1,16 @@
-//! Golden texts: what each function's code was when somebody last looked, kept beside the sources, so that a change in
-//! code generation shows in review.
+//! Golden texts: the code of each function as it was last accepted, kept beside the sources, so that a change in code
+//! generation shows in review.
 //!
-//! In: a folder, and objects when it is made. Out: the files that the folder should have ([`Golden::texts`]), what is
-//! different in it ([`check`]), or the folder brought up to date ([`bless`]).
+//! In: a folder, and the objects when it is created. Out: the files that the folder should have ([`Golden::texts`]), the
+//! differences ([`check`]), or the folder brought up to date ([`bless`]).
 //!
 //! | in the folder | what |
 //! |---|---|
 //! | `golden.json` | the objects (paths from the folder), how they are translated, which texts, and the files below |
-//! | `FILE/FUNCTION.txt` | a function; in names, all but letters, digits and `_.-` is `%` and the byte in hexadecimal |
+//! | `FILE/FUNCTION.txt` | a function; in names, bytes other than letters, digits and `_.-` are `%` and the byte in hexadecimal |
 //!
-//! Texts name source files and show their lines, without the lines' numbers: a line that is added above changes
-//! nothing. Of an absolute path, only the file's name is left, unless a prefix map makes it a relative one.
+//! Texts name source files and show their lines, without line numbers: a line that is added above changes nothing. Of an
+//! absolute path, only the file's name is left, unless a prefix map makes it relative.
 //!
 //! Only files that `golden.json` lists are ever removed.
 
@@ -22,7 +22,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{Kind, Measure, Want, sha256};
+use super::measure::{Measure, TextKind, Want, sha256};
 use super::report::{self, Inputs, Progress, ReportError, Row, SCHEMA, Status};
 use crate::config::{self, Config, Cpu, OptLevel, PassChange, Passes};
 use crate::files;
@@ -33,7 +33,7 @@ const MANIFEST: &str = "golden.json";
 /// Names of files are at most this long; longer ones end in a hash.
 const LONGEST_NAME: usize = 120;
 
-/// What a folder of golden texts is of.
+/// The manifest of a folder of golden texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
@@ -43,11 +43,11 @@ pub struct Golden {
     target: String,
     cpu: String,
     opt: String,
-    /// Optimisations; none where they are those of the level.
+    /// The passes; none where they are those of the optimisation level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     passes: Option<Vec<String>>,
-    texts: Vec<Kind>,
-    /// What paths of source files begin with instead of what the compiler recorded.
+    texts: Vec<TextKind>,
+    /// Replacements for prefixes of source paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     prefixes: Vec<String>,
     /// The files.
@@ -69,13 +69,13 @@ pub enum GoldenError {
         #[source]
         source: std::io::Error,
     },
-    /// The folder is none of golden texts.
+    /// The folder is not one of golden texts.
     #[error("`{path}` has no golden texts: name the objects, with --bless")]
     NotThere {
         /// The folder.
         path: String,
     },
-    /// The manifest makes no sense.
+    /// The manifest is invalid.
     #[error("`{path}`: {reason}")]
     Manifest {
         /// The manifest.
@@ -108,7 +108,12 @@ impl Golden {
     /// # Errors
     ///
     /// [`GoldenError::File`] for an object that is not there.
-    pub fn new(folder: &Path, objects: &[PathBuf], config: &Config, texts: &[Kind]) -> Result<Golden, GoldenError> {
+    pub fn new(
+        folder: &Path,
+        objects: &[PathBuf],
+        config: &Config,
+        texts: &[TextKind],
+    ) -> Result<Golden, GoldenError> {
         fs::create_dir_all(folder).map_err(failed("write", folder))?;
         let folder = folder.canonicalize().map_err(failed("read", folder))?;
         let objects = objects.iter().map(|path| {
@@ -129,12 +134,12 @@ impl Golden {
         })
     }
 
-    /// The same, with paths of source files that begin with something else.
+    /// The same, with prefixes of source paths replaced.
     pub fn with_prefixes(self, prefixes: &[PrefixMap]) -> Golden {
         Golden { prefixes: prefixes.iter().map(ToString::to_string).collect(), ..self }
     }
 
-    /// What the golden texts in `folder` are of.
+    /// Reads the manifest of a folder.
     ///
     /// # Errors
     ///
@@ -153,7 +158,7 @@ impl Golden {
         if golden.schema != SCHEMA {
             return Err(refuse(format!("it has schema {}, and this version reads schema {SCHEMA}", golden.schema)));
         }
-        // They are removed when they are stale.
+        // They will be removed if they are stale.
         if let Some(outside) = golden.files.iter().find(|file| !is_inside(file)) {
             return Err(refuse(format!("`{outside}` is outside of the folder")));
         }
@@ -162,7 +167,7 @@ impl Golden {
 
     fn config(&self, threads: usize) -> Result<Config, String> {
         let target = config::parse_triple(&self.target).map_err(|error| error.to_string())?;
-        // The processor, and then features.
+        // The processor, followed by features.
         let (cpu, features) =
             self.cpu.split_once(',').map_or((self.cpu.as_str(), None), |(cpu, list)| (cpu, Some(list)));
         let features = features.into_iter().flat_map(|list| list.split(',')).map(str::parse);
@@ -262,7 +267,7 @@ impl Golden {
     }
 }
 
-/// A source file's path as a golden text has it: the same wherever the object was compiled.
+/// A source file's path in a golden text: the same wherever the object was compiled.
 fn shown_path(prefixes: &[PrefixMap], path: &str) -> String {
     let path = mapped(prefixes, path).unwrap_or_else(|| path.to_owned());
     let path = path.strip_prefix("./").unwrap_or(&path);
@@ -272,7 +277,7 @@ fn shown_path(prefixes: &[PrefixMap], path: &str) -> String {
     }
 }
 
-/// What is different in `folder` from `texts`: other, missing, and stale files.
+/// The differences between `folder` and `texts`: changed, missing, and stale files.
 ///
 /// # Errors
 ///
@@ -287,7 +292,7 @@ pub fn check(
     for (file, new) in texts.iter().map(|(file, text)| (file, text.as_str())).chain(stale.map(|file| (file, ""))) {
         let path = folder.join(file);
         let old = match files::read(&path) {
-            // A checkout may have other ends of lines.
+            // A checkout may have other line endings.
             Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\r\n", "\n"),
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(source) => return Err(failed("read", &path)(source)),
@@ -305,8 +310,8 @@ pub fn check(
     Ok(differences)
 }
 
-/// Writes `texts` and the manifest to `folder`, and removes what `previous` has and `texts` has not. Says how many
-/// files were written or removed.
+/// Writes `texts` and the manifest to `folder`, and removes files that `previous` has and `texts` has not. Returns how
+/// many files were written or removed.
 ///
 /// # Errors
 ///
@@ -338,7 +343,7 @@ pub fn bless(
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => return Err(failed("remove", &path)(source)),
         }
-        // The last function of an object leaves an empty folder, and others keep it.
+        // The folder of an object goes with its last function; it is not empty before.
         if let Some(parent) = path.parent() {
             let _ = fs::remove_dir(parent);
         }
@@ -363,7 +368,7 @@ fn refuse_links<'a>(folder: &Path, names: impl Iterator<Item = &'a str>) -> Resu
     Ok(())
 }
 
-/// A name as a file name that every system takes.
+/// A name as a file name that is valid on every system.
 fn escaped(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for (at, byte) in name.bytes().enumerate() {
@@ -381,12 +386,12 @@ fn escaped(name: &str) -> String {
     escaped
 }
 
-/// Whether a path leads nowhere but into the folder that it is from.
+/// Whether a relative path stays in its folder.
 fn is_inside(path: &str) -> bool {
     Path::new(path).components().all(|component| matches!(component, Component::Normal(_)))
 }
 
-/// The path from one folder to another place; both are absolute. With `/` whatever the system.
+/// The relative path from a folder to a path, with `/` on every system; both are absolute.
 fn relative(from: &Path, to: &Path) -> String {
     let (from, to): (Vec<_>, Vec<_>) = (from.components().collect(), to.components().collect());
     let common = from.iter().zip(&to).take_while(|(from, to)| from == to).count();

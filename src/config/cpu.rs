@@ -28,12 +28,12 @@ pub enum Cpu {
     Named(String),
 }
 
-/// A feature of the processor that is used, or is not, whatever the processor is said to be: `+avx2`, `-bmi2`.
+/// A feature that is enabled or disabled, whatever the processor is: `+avx2`, `-bmi2`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Feature {
     /// Its name.
     pub name: String,
-    /// Whether the code may use it.
+    /// Whether it is enabled.
     pub on: bool,
 }
 
@@ -61,10 +61,10 @@ impl std::fmt::Display for Feature {
     }
 }
 
-/// What settings of features start with.
+/// Prefixes of feature settings.
 const PREFIXES: [&str; 2] = ["has_", "use_"];
 
-/// Names of LLVM's that are not Cranelift's with a prefix.
+/// LLVM's names that are not Cranelift's without a prefix.
 const RENAMED: [(&str, &str); 6] = [
     ("bmi", "has_bmi1"),
     ("cx16", "has_cmpxchg16b"),
@@ -74,7 +74,7 @@ const RENAMED: [(&str, &str); 6] = [
     ("zvl128b", "has_zvl128b"),
 ];
 
-/// Sets what `config` says of the processor.
+/// Applies the processor and the features of `config`.
 pub(super) fn apply(config: &Config, builder: &mut isa::Builder) -> Result<(), TargetError> {
     let target = &config.target;
     match &config.cpu {
@@ -115,7 +115,7 @@ pub(super) fn apply(config: &Config, builder: &mut isa::Builder) -> Result<(), T
     Ok(())
 }
 
-/// The setting that a feature's name stands for.
+/// The setting for a feature's name.
 fn setting(builder: &isa::Builder, name: &str) -> Option<&'static str> {
     let plain = name.replace('.', "");
     let renamed = RENAMED.iter().find(|(given, _)| *given == name).map(|(_, setting)| *setting);
@@ -125,7 +125,7 @@ fn setting(builder: &isa::Builder, name: &str) -> Option<&'static str> {
     })
 }
 
-/// The features that a target has.
+/// The features of a target.
 fn features(builder: &isa::Builder) -> Vec<String> {
     let settings = builder.iter().filter(|setting| setting.kind == SettingKind::Bool);
     let names = settings.filter_map(|setting| {

@@ -1,4 +1,4 @@
-//! How much work a function is for Cranelift, and which of its phases it is too much for.
+//! How much work a function is for Cranelift, and which of its phases that is too much for.
 //!
 //! In: a function's CLIF. Out: a [`Work`]. The rule: what is counted is what Cranelift sees, after lifting: a division is
 //! a few blocks. Each limit is where a phase that takes more than linear time takes about half a second, and such that many
@@ -9,7 +9,7 @@
 //! | edges between blocks | the optimiser; past more of them, register allocation | the square |
 //! | for each instruction, the square of how many loops it is in | the optimiser, which asks of each operand which of them it is in | that |
 //! | for each value, the square of how often it is used | register allocation, which looks at all uses when it splits one | that |
-//! | the same for all values together that blocks hand on to each other | the same: it keeps them in one place if it can | that |
+//! | the same, of values that are passed as block arguments taken together | the same: it allocates them together if it can | that |
 //! | instructions | register allocation | the square, for values that live throughout |
 
 use cranelift_codegen::Context;
@@ -34,10 +34,10 @@ const MOST_INSTRUCTIONS: usize = 48 << 10;
 /// instructions: the optimiser takes a nanosecond for each, and here as long as all the rest together.
 const MOST_NESTING: u64 = 4096;
 
-/// Functions with more than this of the squares of their values' uses have their registers allocated in a single pass.
+/// Functions whose sum of squared uses is greater have their registers allocated in a single pass.
 const MOST_USES: u64 = 40_000_000;
 
-/// And those with more than this of the squares of the uses of values that are handed on to each other.
+/// And those whose sum for values that are passed to each other is greater.
 const MOST_SHARED_USES: u64 = 100_000_000;
 
 /// What Cranelift may do for a function.
@@ -51,7 +51,7 @@ pub enum Effort {
     Full,
 }
 
-/// What there is of a function.
+/// Counts of a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// Instructions.
@@ -64,18 +64,18 @@ pub struct Work {
     pub nesting: u64,
     /// The sum of the squares of values' uses.
     pub uses: u64,
-    /// The same, of values that blocks hand on to each other taken together.
+    /// The same, where values that are passed to each other as block arguments count as one.
     pub shared_uses: u64,
 }
 
 impl Work {
-    /// Counts a function; `context` is Cranelift's, for its memory.
+    /// Counts a function, with `context`'s allocations.
     pub fn of(function: &Function, context: &mut Context) -> Work {
         let mut work = Work::default();
         let mut order: SecondaryMap<Block, u32> = SecondaryMap::with_capacity(function.dfg.num_blocks());
         let mut uses: Vec<u32> = vec![0; function.dfg.num_values()];
-        let mut together = Together::new(function.dfg.num_values());
-        let mut heads: SecondaryMap<Block, bool> = SecondaryMap::with_capacity(function.dfg.num_blocks());
+        let mut sets = ValueSets::new(function.dfg.num_values());
+        let mut headers: SecondaryMap<Block, bool> = SecondaryMap::with_capacity(function.dfg.num_blocks());
         for (index, block) in (1..).zip(function.layout.blocks()) {
             order[block] = index;
             work.blocks += 1;
@@ -96,22 +96,22 @@ impl Work {
                 {
                     if let Some(value) = argument.as_value() {
                         let value = function.dfg.resolve_aliases(value);
-                        together.join(parameter.as_u32(), value.as_u32());
+                        sets.join(parameter.as_u32(), value.as_u32());
                     }
                 }
-                // Blocks that come later have no place yet.
-                heads[to] |= order[to] != 0;
+                // Blocks that come later have no number yet.
+                headers[to] |= order[to] != 0;
             }
         }
         work.uses = uses.iter().map(|&uses| u64::from(uses).pow(2)).sum();
         let mut shared = vec![0u32; uses.len()];
         for (value, &uses) in (0..).zip(&uses) {
-            let all = &mut shared[together.of(value) as usize];
+            let all = &mut shared[sets.of(value) as usize];
             *all = all.saturating_add(uses);
         }
         work.shared_uses = shared.iter().map(|&uses| u64::from(uses).pow(2)).sum();
-        let heads = heads.values().filter(|is_head| **is_head).count() as u64;
-        work.nesting = (work.instructions as u64).saturating_mul(heads.saturating_mul(heads));
+        let headers = headers.values().filter(|is_header| **is_header).count() as u64;
+        work.nesting = (work.instructions as u64).saturating_mul(headers.saturating_mul(headers));
         if work.is_nested_deep() && work.edges <= MOST_EDGES {
             work.nesting = nesting(function, context);
         }
@@ -138,17 +138,17 @@ impl Work {
     }
 }
 
-/// Which values are handed on to each other: a forest.
-struct Together {
+/// Sets of values that are passed to each other: a union-find forest.
+struct ValueSets {
     parents: Vec<u32>,
 }
 
-impl Together {
-    fn new(values: usize) -> Together {
-        Together { parents: (0..values as u32).collect() }
+impl ValueSets {
+    fn new(values: usize) -> ValueSets {
+        ValueSets { parents: (0..values as u32).collect() }
     }
 
-    /// The root of a value's tree; the path to it becomes half as long.
+    /// The root of a value's tree; the path to it is halved.
     fn of(&mut self, mut value: u32) -> u32 {
         while self.parents[value as usize] != value {
             let parent = self.parents[value as usize];
@@ -217,31 +217,31 @@ mod tests {
         Work::of(&function, &mut Context::new())
     }
 
-    /// Loops that lie in each other, or after each other.
+    /// Loops that are nested, or follow each other.
     fn loops(count: usize, are_nested: bool) -> Work {
         work(|builder, value| {
-            let mut heads = Vec::new();
+            let mut headers = Vec::new();
             for _ in 0..count {
-                let head = builder.create_block();
-                builder.ins().jump(head, &[]);
-                builder.switch_to_block(head);
-                heads.push(head);
+                let header = builder.create_block();
+                builder.ins().jump(header, &[]);
+                builder.switch_to_block(header);
+                headers.push(header);
                 if !are_nested {
                     let after = builder.create_block();
-                    builder.ins().brif(value, head, &[], after, &[]);
+                    builder.ins().brif(value, header, &[], after, &[]);
                     builder.switch_to_block(after);
                 }
             }
-            for head in heads.into_iter().rev().filter(|_| are_nested) {
+            for header in headers.into_iter().rev().filter(|_| are_nested) {
                 let after = builder.create_block();
-                builder.ins().brif(value, head, &[], after, &[]);
+                builder.ins().brif(value, header, &[], after, &[]);
                 builder.switch_to_block(after);
             }
         })
     }
 
     #[test]
-    fn loops_in_each_other_are_not_optimised_and_loops_after_each_other_are() {
+    fn nested_loops_are_not_optimised_and_sequences_of_loops_are() {
         assert_eq!(loops(1000, false).effort(), Effort::Full);
         assert_eq!(loops(100, true).effort(), Effort::Full);
         assert_eq!(loops(1000, true).effort(), Effort::Unoptimised);
@@ -264,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn values_that_blocks_hand_on_count_together() {
-        let handed_on = |count: usize| {
+    fn values_that_are_passed_as_block_arguments_count_together() {
+        let passed_on = |count: usize| {
             work(|builder, mut value| {
                 for _ in 0..count {
                     let next = builder.create_block();
@@ -279,8 +279,8 @@ mod tests {
                 }
             })
         };
-        assert_eq!(handed_on(100).effort(), Effort::Full);
-        assert_eq!(handed_on(3000).effort(), Effort::SinglePass);
-        assert_eq!(handed_on(3000).edges, 3000);
+        assert_eq!(passed_on(100).effort(), Effort::Full);
+        assert_eq!(passed_on(3000).effort(), Effort::SinglePass);
+        assert_eq!(passed_on(3000).edges, 3000);
     }
 }

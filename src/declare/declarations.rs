@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use cranelift_module::{DataId, FuncId};
 
+use super::adapters::Adapters;
 use crate::abi::libc::MemoryCall;
 use crate::abi::{Abi, Platform};
 use crate::graph::LabelNumbers;
@@ -117,8 +118,8 @@ pub struct Declarations {
     pub exported: BTreeMap<FunctionId, Callee>,
     /// Undefined symbols.
     pub imports: IdVec<ImportId, Imported>,
-    /// Functions whose address is taken and whose words do not go as they are: floats, structs.
-    pub special: Vec<Target>,
+    /// What calls through registers call in place of functions whose words do not go as they are, if there are any.
+    pub adapters: Option<Adapters>,
     /// Functions that instructions name without a symbol: helpers, kfuncs by number, the platform's functions.
     pub runtime: BTreeMap<String, Callee>,
     /// Where code finds the addresses of symbols that others define, if not in instructions.

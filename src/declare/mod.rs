@@ -15,6 +15,7 @@
 //! Where objects have an [`AddressTable`] (see [`has_address_table`]), calls by name are relative (the linker adds what
 //! leads out of the object), and addresses of names are loaded from the table.
 
+pub mod adapters;
 pub mod declarations;
 
 use std::collections::BTreeMap;
@@ -27,14 +28,14 @@ use crate::abi::libc::NLDBL;
 use crate::abi::{Abi, AbiError, LARGEST_STRUCT, Platform, REGISTER_WORDS, long_double, word_count};
 use crate::btf::{CType, Prototype};
 use crate::config::{Placement, has_address_table};
-use crate::decode::insn::{Callee as BpfCallee, Insn};
 use crate::graph::{Graph, LabelNumbers};
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside, libcalls};
+use crate::program::StructResult;
 use crate::program::names;
 use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, ImportKind, Program};
-use crate::program::{StructResult, Target};
 use crate::resolution::Resolution;
 use crate::select::{Selection, Usage};
+use adapters::Adapters;
 
 /// Why a program cannot be declared.
 #[derive(Debug, thiserror::Error)]
@@ -60,21 +61,7 @@ pub enum DeclareError {
         #[source]
         source: Box<ModuleError>,
     },
-    /// Calls through registers have too many functions to tell apart.
-    #[error(
-        "{calls} calls through registers would each have to tell apart {functions} functions whose address is taken and \
-         that take or return floats or structs: split the program, or take fewer of their addresses"
-    )]
-    TooManyToTellApart {
-        /// The calls.
-        calls: usize,
-        /// The functions.
-        functions: usize,
-    },
 }
-
-/// The most comparisons that calls through registers make all together, which is some hundred megabytes of translation.
-const MAX_COMPARISONS: usize = 1 << 17;
 
 /// Declares what is selected of `program`; `warnings` gets what is odd about it.
 ///
@@ -118,54 +105,27 @@ pub fn declare(
         program.imports.iter().map(|(id, import)| declarer.import(id, import, selection.imports[id], &functions));
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
     let runtime = declarer.runtime(selection, &functions, &imports)?;
-    let special = Vec::new();
-    let addresses = None;
+    let (adapters, addresses) = (None, None);
     let labels = LabelNumbers::new(program, &selection.graphs);
-    let mut declarations =
-        Declarations { platform, functions, data, symbols, exported, imports, special, runtime, addresses, labels };
-    declarations.special = special_callees(program, selection, &declarations);
-    check_comparisons(register_calls(selection), declarations.special.len())?;
+    let mut declarations = Declarations {
+        platform,
+        functions,
+        data,
+        symbols,
+        exported,
+        imports,
+        adapters,
+        runtime,
+        addresses,
+        labels,
+    };
+    let adapters = Adapters::declare(program, selection, &declarations, declarer.module, is_near);
+    declarations.adapters =
+        adapters.map_err(|source| DeclareError::Module { name: "adapters".to_owned(), source })?;
     if has_table {
         declarations.addresses = declarer.addresses(selection, &declarations)?;
     }
     Ok(declarations)
-}
-
-/// The functions that a call through a register has to tell apart: their address is taken, and their words do not go
-/// as they are.
-fn special_callees(program: &Program, selection: &Selection, declarations: &Declarations) -> Vec<Target> {
-    let functions = program.functions.iter().filter(|(_, function)| function.address_taken);
-    let functions = functions.map(|(id, _)| Target::Function(id));
-    let imports = program.imports.ids().filter(|&id| selection.imports[id].addressed);
-    let imports = imports.map(|import| Target::Import { import, addend: 0 });
-    let targets = functions.chain(imports);
-    // How calls see them that have structs in registers, if there are any.
-    let in_registers = selection.graphs.iter().any(|graph| !graph.struct_results.is_empty());
-    let is_special = |&target: &Target| {
-        // BPF functions extend what they are given themselves.
-        let is_import = matches!(target, Target::Import { .. });
-        let callee = declarations.callee(target);
-        callee.is_some_and(|callee| {
-            let abis = [Some(&callee.abi), callee.in_registers.as_deref().filter(|_| in_registers)];
-            abis.into_iter().flatten().any(|abi| !abi.is_plain() || (is_import && abi.wants_extension()))
-        })
-    };
-    targets.filter(is_special).collect()
-}
-
-/// How many calls through registers there are.
-fn register_calls(selection: &Selection) -> usize {
-    let is_call = |insn: Insn| matches!(insn, Insn::Call(BpfCallee::Register(_)));
-    let calls = |graph: &Graph| graph.instructions.iter().filter(|instruction| is_call(instruction.insn)).count();
-    selection.graphs.iter().map(calls).sum()
-}
-
-/// Each call through a register tells the functions apart where it is: the code grows with the product.
-fn check_comparisons(calls: usize, functions: usize) -> Result<(), DeclareError> {
-    match calls.saturating_mul(functions) {
-        0..=MAX_COMPARISONS => Ok(()),
-        _ => Err(DeclareError::TooManyToTellApart { calls, functions }),
-    }
 }
 
 /// Whether a data section is written after it is loaded.
@@ -415,18 +375,9 @@ impl Declarer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::check_comparisons;
     use crate::decode::insn::{Insn, Size};
     use crate::lift::call::LOAD_PACKET;
     use crate::lift::call::runtime_symbols;
-
-    #[test]
-    fn comparisons_are_bounded() {
-        assert!(check_comparisons(1 << 10, 1 << 7).is_ok());
-        assert!(check_comparisons(usize::MAX, 0).is_ok());
-        let error = check_comparisons((1 << 10) + 1, 1 << 7).map_err(|error| error.to_string());
-        assert!(error.is_err_and(|text| text.starts_with("1025 calls through registers")));
-    }
 
     #[test]
     fn packet_loads_call_one_symbol() {

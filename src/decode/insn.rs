@@ -3,7 +3,7 @@
 //!
 //! In: nothing. Out: the enum that [`super::decode`] makes, the disassembler prints and the lifter translates.
 
-use crate::program::ListCall;
+use crate::program::ArrayCall;
 
 /// A register that an instruction may name: r0 to r10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,7 +219,7 @@ pub enum Callee {
     /// `callx`: the address in a register.
     Register(Reg),
     /// No encoding has it: a call of `bpf2native.h`, which its relocation tells.
-    List(ListCall),
+    Array(ArrayCall),
 }
 
 /// One instruction. Jump offsets count 8-byte slots from the next instruction.

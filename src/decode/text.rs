@@ -166,7 +166,7 @@ impl fmt::Display for Callee {
             Callee::Local(offset) => write!(f, "call {offset:+}"),
             Callee::Kfunc(id) => write!(f, "call kfunc {id}"),
             Callee::Register(reg) => write!(f, "callx {reg}"),
-            Callee::List(list) => write!(f, "call with {} words at r2", list.words),
+            Callee::Array(list) => write!(f, "call with {} words at r2", list.words),
         }
     }
 }

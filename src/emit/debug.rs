@@ -1,7 +1,7 @@
-//! What lets debuggers show source lines: DWARF 5, made of the line information that compilers put in `.BTF.ext`.
+//! LinedFunction lines for debuggers: DWARF 5, from the line information that compilers put in `.BTF.ext`.
 //!
-//! In: a program's lines and the places in machine code that its instructions became. Out: sections of an ELF object,
-//! or of the image that a debugger gets of a program in memory.
+//! In: a program's lines, and the machine code of its instructions. Out: sections of an ELF object, or of the image that a
+//! debugger gets of a program in memory.
 //!
 //! | DWARF | from |
 //! |---|---|
@@ -28,20 +28,20 @@ use super::relocate::{Writer, endianness, fixed_place};
 use crate::codegen::CompiledFunction;
 use crate::program::{self, Binding, Function, Line, Program};
 
-/// The folder that relative file names start from: that of whoever debugs.
+/// The folder that relative file names start from: the debugger's.
 const COMPILATION_DIRECTORY: &str = ".";
 
-/// Stands for a file whose name the compiler did not record.
+/// The name of a file whose name the compiler did not record.
 const NO_NAME: &str = "<unknown>";
 
 const ENCODING: Encoding = Encoding { address_size: 8, format: Format::Dwarf32, version: 5 };
 
-/// Where a row of the line table is, in the source.
+/// A position in the source, for a row of the line table.
 type Position = (FileId, u64, u64);
 
 /// A function that has lines.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+struct LinedFunction<'a> {
     program: &'a Program,
     function: &'a Function,
     compiled: &'a CompiledFunction,
@@ -50,11 +50,11 @@ struct Source<'a> {
     first: &'a Line,
 }
 
-impl<'a> Source<'a> {
-    fn new(program: &'a Program, address: Address, compiled: &'a CompiledFunction) -> Option<Source<'a>> {
+impl<'a> LinedFunction<'a> {
+    fn new(program: &'a Program, address: Address, compiled: &'a CompiledFunction) -> Option<LinedFunction<'a>> {
         let function = &program.functions[compiled.function?];
         let first = line_in(program, function, function.start)?;
-        Some(Source { program, function, compiled, address, first })
+        Some(LinedFunction { program, function, compiled, address, first })
     }
 
     fn length(&self) -> u64 {
@@ -79,7 +79,7 @@ fn dwarf<'a>(program: &Program, functions: impl Iterator<Item = (Address, &'a Co
     let mut dwarf = Dwarf::new();
     let mut units: HashMap<program::FileId, UnitBuilder> = HashMap::new();
     let mut order = Vec::new();
-    for source in functions.filter_map(|(address, compiled)| Source::new(program, address, compiled)) {
+    for source in functions.filter_map(|(address, compiled)| LinedFunction::new(program, address, compiled)) {
         let object = program.code[source.function.section].file;
         let unit = units.entry(object).or_insert_with(|| {
             order.push(object);
@@ -122,14 +122,14 @@ fn unit(dwarf: &mut Dwarf, first: &Line) -> UnitBuilder {
     root.set(gimli::DW_AT_name, AttributeValue::StringRef(strings.add(name)));
     root.set(gimli::DW_AT_comp_dir, AttributeValue::StringRef(strings.add(COMPILATION_DIRECTORY)));
     root.set(gimli::DW_AT_stmt_list, AttributeValue::LineProgramRef);
-    // What the ranges are relative to.
+    // The base of the ranges.
     root.set(gimli::DW_AT_low_pc, AttributeValue::Address(Address::Constant(0)));
     UnitBuilder { id, files: HashMap::from([(name.to_owned(), main)]), ranges: Vec::new() }
 }
 
 impl UnitBuilder {
     /// Adds a function.
-    fn function(&mut self, dwarf: &mut Dwarf, source: Source<'_>) {
+    fn function(&mut self, dwarf: &mut Dwarf, source: LinedFunction<'_>) {
         self.ranges.push(Range::StartLength { begin: source.address, length: source.length() });
         let (file, line, _) = self.position(dwarf, source.first);
         let name = dwarf.strings.add(source.function.name.as_str());
@@ -150,7 +150,7 @@ impl UnitBuilder {
 
     /// Adds a function's rows. The machine's prologue has the function's first line; what follows it starts a row of
     /// its own, even on the same line, so that a debugger can tell where the frame is set up.
-    fn lines(&mut self, dwarf: &mut Dwarf, source: Source<'_>) {
+    fn lines(&mut self, dwarf: &mut Dwarf, source: LinedFunction<'_>) {
         dwarf.units.get_mut(self.id).line_program.begin_sequence(Some(source.address));
         let mut last = self.position(dwarf, source.first);
         self.row(dwarf, 0, last, false);
@@ -198,7 +198,7 @@ impl UnitBuilder {
     }
 }
 
-/// What to say when lines are wanted and there are none.
+/// The warning for a program without lines, where they are wanted.
 pub(crate) fn missing_lines(program: &Program) -> Option<String> {
     let has_none = program.code.iter().all(|(_, code)| code.lines.is_empty());
     has_none.then(|| "there are no source lines to keep: compile the objects with -g".to_owned())

@@ -12,7 +12,7 @@
 use cranelift_module::{DataDescription, Init, Module, ModuleRelocTarget};
 use target_lexicon::BinaryFormat;
 
-use super::{EmitError, profile};
+use super::{EmitError, adapters, profile};
 use crate::codegen::CompiledFunction;
 use crate::config::Placement;
 use crate::decode::SLOT;
@@ -46,6 +46,10 @@ pub fn define(
             reason: error.to_string(),
         })?;
     }
+    adapters::define(declarations, module).map_err(|error| EmitError::Define {
+        name: "the tables of adapters".to_owned(),
+        reason: error.to_string(),
+    })?;
     let format = module.isa().triple().binary_format;
     for writable in [false, true] {
         for (id, data) in program.data.iter() {
@@ -60,7 +64,7 @@ pub fn define(
                 description.set_custom_section(&section);
                 description.set_used(data.retained && format == BinaryFormat::Elf);
                 if let Contents::Zeros(size) = data.contents {
-                    // Sections of these names have bytes.
+                    // Sections with these names have bytes.
                     description.init = Init::Bytes { contents: vec![0; size as usize].into_boxed_slice() };
                 }
             }
@@ -72,10 +76,11 @@ pub fn define(
     Ok(())
 }
 
-/// The most zero bytes that an object has for the sake of a section's name.
+/// The most zero bytes that are written because a section's name demands bytes.
 const MOST_ZEROS: u64 = 1 << 20;
 
-/// The section that the system's linker or loader knows, for data that it runs, or the one that the program chose.
+/// The section for data: the one that the system's linker or loader knows for constructors and destructors, or the one
+/// that the program chose.
 fn native_section(program: &Program, data: &DataSection, format: BinaryFormat) -> Option<String> {
     let (elf, macho, coff, priority) = match data.kind {
         DataKind::Constructors(priority) => {
@@ -138,7 +143,7 @@ fn describe(
         let at = relocation.offset as u32;
         let (symbol, addend) = match relocation.target {
             Target::Function(function) => {
-                // What runs before and after `main` is the object's own.
+                // Constructors and destructors refer to the object's own functions.
                 let runs = matches!(data.kind, DataKind::Constructors(_) | DataKind::Destructors(_));
                 let callee = if runs { declarations.function(function) } else { declarations.address_of(function) };
                 let id = callee.id;

@@ -1,9 +1,9 @@
-//! Groups of sections in ELF objects: a link keeps one COMDAT group of each name, with its code, its data, and what
-//! `.eh_frame` says of it.
+//! Groups of sections in ELF objects: a linker keeps one COMDAT group of each name, with its code, its data, and its entries
+//! in `.eh_frame`.
 //!
-//! In: a program and the sections that its functions and data are in. Out: groups of these. What refers to a member from
-//! outside of its group does so by a weak name, and so to the member that is kept; frame and line tables refer to sections,
-//! and linkers leave out what they say of sections that are left out.
+//! In: a program and the sections that its functions and data are in. Out: groups of these. References to a member from
+//! outside of its group are by a weak name, and so to the member that is kept; frame and line tables refer to sections, and
+//! linkers discard entries for discarded sections.
 
 use cranelift_object::ObjectProduct;
 use object::write::{Comdat, SectionId, Symbol, SymbolSection};
@@ -14,7 +14,7 @@ use crate::codegen::CompiledFunction;
 use crate::lift::Declarations;
 use crate::program::{GroupId, IdVec, Program, names};
 
-/// Whether functions have sections of their own: where some are members of groups.
+/// Whether functions have sections of their own, which is so where some are members of groups.
 pub(super) fn has_groups(program: &Program, target: &Triple) -> bool {
     let is_member = |group: Option<GroupId>| group.is_some_and(|group| program.groups[group].is_comdat);
     target.binary_format == BinaryFormat::Elf && program.code.iter().any(|(_, code)| is_member(code.group))

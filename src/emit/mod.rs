@@ -1,17 +1,19 @@
-//! The **emit** phase: machine code and data to a place where they can run: a Cranelift module's memory, an object.
+//! The **emit** phase: machine code and data into a Cranelift module, and into object files.
 //!
 //! | file | out |
 //! |---|---|
 //! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
 //! | `translation.rs` | machine code for an object |
 //! | `object.rs` | an object file |
-//! | `profile.rs` | what profile runtimes and llvm-cov look for in it |
-//! | `groups.rs` | groups of sections in it |
+//! | `profile.rs` | sections for profile runtimes and llvm-cov |
+//! | `groups.rs` | COMDAT groups |
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
 //! | `debug.rs` | DWARF line tables |
 //! | `relocate.rs` | sections with relocations, as `unwind.rs` and `debug.rs` write them |
+//! | `adapters/` | what calls through registers call in place of functions with floats or structs |
 //! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_print` |
 
+pub mod adapters;
 pub(crate) mod debug;
 mod define;
 mod groups;
@@ -58,7 +60,7 @@ pub enum EmitError {
     Define {
         /// The function or data section.
         name: String,
-        /// The module's words.
+        /// The module's message.
         reason: String,
     },
     /// There are no line tables for the target's object format.

@@ -2,9 +2,9 @@
 //!
 //! In: a program and a configuration. Out: the bytes of a relocatable, position-independent object.
 //!
-//! Every function and data section has a local symbol, which the object's own references use: so nothing goes
-//! through a table of addresses that need not, and a shared library needs no text relocations. The names that others
-//! may use are further symbols at the same places:
+//! Every function and data section has a local symbol, which the object's own references use: so references
+//! go through a table of addresses only where they must, and a shared library needs no text relocations. The names that
+//! other objects may use are additional symbols at the same places:
 //!
 //! | in the BPF object | native symbol |
 //! |---|---|
@@ -31,8 +31,8 @@ use crate::program::{Binding, Program, Visibility};
 use crate::select::entry::EntryPoints;
 use crate::times::{Phase, time};
 
-/// Translates a program into an object; `name` is the file name that its symbol table gives, and `warnings` gets what
-/// is odd about the program.
+/// Translates a program into an object; `name` is the file name that its symbol table gives, and warnings are
+/// added to `warnings`.
 ///
 /// # Errors
 ///
@@ -73,7 +73,7 @@ fn write(
     product.emit().map_err(|error| EmitError::Write(error.to_string()))
 }
 
-/// Names the local symbols, and adds those that others may use.
+/// Names the local symbols, and adds those that other objects may use.
 fn add_symbols(
     program: &Program,
     declarations: &Declarations,
@@ -105,11 +105,14 @@ fn add_symbols(
             aliases.for_each(|alias| export(product, &referred, symbol, alias));
         } else {
             rename(product, symbol, &function.name);
-            // The `main` of a script is called by the one that is added.
+            // A script's `main` is called by the `main` that is added.
             let is_hidden_main = entry.is_script() && entry.main == Some(id);
             let own = (!is_hidden_main).then_some(own);
             own.into_iter().chain(aliases).for_each(|name| export(product, &referred, symbol, name));
         }
+    }
+    for (id, name) in declarations.adapters.iter().flat_map(|adapters| adapters.names(program)) {
+        rename(product, product.function_symbol(id), &name);
     }
     for (id, data) in program.data.iter() {
         if let Some(declared) = declarations.data[id] {
@@ -150,7 +153,7 @@ fn rename(product: &mut ObjectProduct, symbol: SymbolId, name: &str) {
     product.object.symbol_mut(symbol).name = name;
 }
 
-/// Adds a symbol that others may use, where `symbol` is.
+/// Adds a symbol that other objects may use, with the address of `symbol`.
 fn export(
     product: &mut ObjectProduct,
     referred: &HashMap<&str, SymbolId>,

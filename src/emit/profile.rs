@@ -1,14 +1,14 @@
 //! Profiles by counters and coverage (`-fprofile-instr-generate -fcoverage-mapping`): what the profile runtime and llvm-cov
 //! look for in a program, in ELF.
 //!
-//! In: a program whose functions count how often they run. Out: what is in its object beside its data:
+//! In: a program with such instrumentation. Out: additional contents of its object:
 //!
 //! | section | what |
 //! |---|---|
 //! | `__llvm_prf_data` | says of each function how far away its counters are. LLVM's BPF backend has no relocation for a distance, and writes the one for an address: these fields are distances here |
 //! | `__llvm_covmap`, `__llvm_covfun` | are not loaded, and are as in the BPF object |
 //!
-//! The runtime is linked by whoever makes the program (`libclang_rt.profile`); the object asks for it by its name.
+//! The runtime (`libclang_rt.profile`) has to be linked by the user; the object has an undefined symbol that pulls it in.
 
 use cranelift_object::ObjectProduct;
 use object::write::{Relocation as ObjectRelocation, Symbol, SymbolId, SymbolSection};
@@ -21,10 +21,10 @@ use super::EmitError;
 use crate::lift::Declarations;
 use crate::program::{DataSection, Program, Relocation, Target};
 
-/// What says of each function where its counters are.
+/// The section of records of functions, which refer to their counters.
 const DATA: &str = "__llvm_prf_data";
 
-/// What pulls in the runtime.
+/// The symbol that pulls in the runtime.
 const RUNTIME: &[u8] = b"__llvm_profile_runtime";
 
 /// Whether a pointer in data is a distance: the second and the third word of a function's 64 bytes, behind two hashes (LLVM's
@@ -35,7 +35,7 @@ pub(super) fn is_distance(data: &DataSection, relocation: &Relocation) -> bool {
     data.name == DATA && matches!(relocation.offset % RECORD, 16 | 24)
 }
 
-/// Adds it to an object.
+/// Adds these contents to an object.
 pub(super) fn write(
     program: &Program,
     declarations: &Declarations,
@@ -95,7 +95,7 @@ fn distance(architecture: Architecture) -> Option<u32> {
     }
 }
 
-/// The symbol that stands for a place, and the distance from it.
+/// A symbol for an address, and the distance from it.
 fn symbol(
     program: &Program,
     declarations: &Declarations,

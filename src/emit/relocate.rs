@@ -1,6 +1,6 @@
 //! Sections with relocations, as `gimli` writes them.
 //!
-//! In: what `gimli` writes. Out: bytes, and the places in them that wait for an address.
+//! In: what `gimli` writes. Out: bytes, and relocations for the addresses in them.
 
 use cranelift_codegen::isa::TargetIsa;
 use gimli::RunTimeEndian;
@@ -8,7 +8,7 @@ use gimli::write::{EndianVec, RelocateWriter, Relocation};
 use object::BinaryFormat;
 use object::write::{Object, SymbolId, SymbolSection};
 
-/// The byte order of a target, in `gimli`'s words.
+/// The byte order of a target, as `gimli` has it.
 pub(super) fn endianness(isa: &dyn TargetIsa) -> RunTimeEndian {
     match isa.endianness() {
         cranelift_codegen::ir::Endianness::Little => RunTimeEndian::Little,
@@ -16,8 +16,8 @@ pub(super) fn endianness(isa: &dyn TargetIsa) -> RunTimeEndian {
     }
 }
 
-/// A place in an ELF object by its section: a symbol may come to mean another one, and what is said of this code must not
-/// be said of what takes its place. A linker that leaves out the section knows by it that this is left out, too.
+/// An address in an ELF object, relative to its section: a symbol may be preempted, and unwind and line tables of this code
+/// must not apply to what replaces it. A linker that discards the section discards such entries too.
 pub(super) fn fixed_place(object: &mut Object<'_>, symbol: SymbolId, addend: i64) -> (SymbolId, i64) {
     let found = object.symbol(symbol);
     match found.section {

@@ -1,4 +1,4 @@
-//! Functions that no object has: what the translator itself adds to a program.
+//! Functions that the translator adds to a program.
 //!
 //! | function | when | what it does |
 //! |---|---|---|
@@ -19,7 +19,7 @@ use crate::config::CodeGenerators;
 use crate::lift::{Callee, Declarations};
 use crate::select::entry::EntryPoints;
 
-/// The words of C's `main`: the count, the arguments, the environment.
+/// The parameters of C's `main`: the count, the arguments, the environment.
 const MAIN_WORDS: usize = 3;
 
 /// The name of the origin's print helper.
@@ -119,7 +119,7 @@ fn declare(
         .map_err(|error| EmitError::Define { name: name.to_owned(), reason: error.to_string() })
 }
 
-/// Builds a function of one block that returns what `body` makes.
+/// Builds a function of one block that returns what `body` computes.
 fn build(
     id: FuncId,
     signature: Signature,

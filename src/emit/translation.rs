@@ -1,11 +1,11 @@
-//! From a program to the machine code of an object, before it is written: what objects hold and listings show.
+//! From a program to the machine code of an object, which is then written, or shown in listings.
 //!
 //! In: a program and a configuration. Out: a [`Translation`].
 
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use target_lexicon::BinaryFormat;
 
-use super::{EmitError, check_endianness, groups, synthetic};
+use super::{EmitError, adapters, check_endianness, groups, synthetic};
 use crate::cache;
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
@@ -33,9 +33,9 @@ pub enum Purpose {
 pub struct Translation {
     /// The code generators.
     pub generators: CodeGenerators,
-    /// What of the program is translated.
+    /// The functions and data that are translated.
     pub selection: Selection,
-    /// What its names are declared as.
+    /// The declarations of its names.
     pub declarations: Declarations,
     /// The machine code: of the selected functions, in program order, then of those that the translator adds.
     pub functions: Vec<CompiledFunction>,
@@ -45,15 +45,15 @@ pub struct Translation {
     pub entry: EntryPoints,
 }
 
-/// A program of which all names are declared for an object, and nothing is lifted yet.
+/// A program whose names are declared for an object, before anything is lifted.
 pub struct Declared {
     /// The code generators.
     pub generators: CodeGenerators,
     /// The threads that translate.
     pub pool: rayon::ThreadPool,
-    /// What of the program is translated.
+    /// The functions and data that are translated.
     pub selection: Selection,
-    /// What its names are declared as.
+    /// The declarations of its names.
     pub declarations: Declarations,
     /// Knows all names.
     pub module: ObjectModule,
@@ -106,8 +106,8 @@ pub fn declared(
     Ok(Declared { generators, pool, selection, declarations, module, entry })
 }
 
-/// Compiles a program for an object; `name` is the file name that its symbol table gives, and `warnings` gets what is
-/// odd about the program.
+/// Compiles a program for an object; `name` is the file name that its symbol table gives, and warnings are added
+/// to `warnings`.
 ///
 /// # Errors
 ///
@@ -127,6 +127,8 @@ pub fn translate(
         let cache = config.cache.as_ref();
         cache::functions(cache, purpose, program, &selection, &declarations, &generators, warnings)
     })?;
+    let adapters = || pool.install(|| adapters::functions(&declarations, &generators));
+    functions.extend(time(generators.times(), Phase::Assemble, adapters)?);
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &generators, &mut module)?);
     }

@@ -1,4 +1,4 @@
-//! How to unwind: what lets debuggers, profilers and exceptions pass through translated functions.
+//! Unwind tables, by which debuggers, profilers and exceptions pass through translated functions.
 //!
 //! In: the unwind information of compiled functions. Out:
 //!
@@ -94,7 +94,7 @@ pub(super) fn write(
         let RelocationTarget::Symbol(index) = relocation.target else { continue };
         let offset = relocation.offset as u64;
         let (kind, addend, subtractor) = if is_macho {
-            // The difference is from the section's start; the field wants it from itself.
+            // The difference is from the section's start, and the field is relative to itself.
             (RelocationKind::Absolute, relocation.addend - relocation.offset as i64, Some(section_symbol))
         } else {
             (RelocationKind::Relative, relocation.addend, None)

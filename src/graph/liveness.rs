@@ -8,7 +8,7 @@
 //! none, or what is known of the function: [`Calls`].
 
 use crate::decode::insn::{Callee, Insn, Operand, Reg};
-use crate::program::{FunctionId, IdVec, ListForm, Program, Target};
+use crate::program::{ArrayForm, FunctionId, IdVec, Program, Target};
 
 use super::model::{Block, Graph, Instruction};
 use super::registers::RegSet;
@@ -74,8 +74,8 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSe
         Insn::StoreStackArgument { src, .. } => operand(src),
         Insn::Branch { dst, src, .. } => operand(src).with(dst),
         Insn::JumpRegister { reg } => RegSet::EMPTY.with(reg),
-        Insn::Call(Callee::List(list)) => {
-            let result = (list.form == ListForm::Struct).then_some(Reg::R3);
+        Insn::Call(Callee::Array(list)) => {
+            let result = (list.form == ArrayForm::Struct).then_some(Reg::R3);
             RegSet::of(result).with(Reg::R2)
         }
         Insn::Call(callee) => {

@@ -80,8 +80,8 @@ pub(super) fn instructions(
         let target = match (insn, relocation) {
             (Insn::Call(Callee::Local(_) | Callee::Helper(_)), Some(target)) => match target {
                 Target::Function(_) | Target::Import { addend: 0, .. } | Target::Absolute(_) => {
-                    if let Ok(found) = code.list_calls.binary_search_by_key(&offset, |(offset, _)| *offset) {
-                        insn = Insn::Call(Callee::List(code.list_calls[found].1));
+                    if let Ok(found) = code.array_calls.binary_search_by_key(&offset, |(offset, _)| *offset) {
+                        insn = Insn::Call(Callee::Array(code.array_calls[found].1));
                     }
                     Some(target)
                 }

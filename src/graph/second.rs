@@ -43,7 +43,7 @@ pub fn open_call(program: &Program, resolution: &Resolution, instruction: &Instr
         return None;
     }
     match (callee, instruction.target) {
-        (Callee::List(_), _) | (_, Some(Target::Function(_))) => None,
+        (Callee::Array(_), _) | (_, Some(Target::Function(_))) => None,
         (Callee::Register(_), _) => Some(Open::Register),
         (_, Some(Target::Import { import, .. })) if program.imports[import].name == UNREACHABLE => None,
         (_, Some(Target::Import { import, .. })) => match program.imports[import].prototype.as_deref() {

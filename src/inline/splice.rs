@@ -1,13 +1,13 @@
-//! Puts bodies into a function, by Cranelift's inliner.
+//! Inlining by Cranelift's inliner.
 //!
-//! In: a function, what its callees give. Out: the same function without those calls. Calls in what was inlined stay calls.
+//! In: a function, and the bodies of callees. Out: the same function without those calls. Calls within inlined code stay calls.
 //!
-//! Beside what Cranelift does:
+//! In addition to what Cranelift does:
 //!
 //! | what | why |
 //! |---|---|
 //! | new instructions get the source location of the call | Cranelift leaves them without |
-//! | symbols of data get the caller's number of their names | Cranelift 0.135 copies the callee's |
+//! | data symbols get the caller's numbers for their names | Cranelift 0.135 copies the callee's |
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Makes the name of a symbol that was copied from `callee` one of the function's own.
+/// Makes the name of a symbol that was copied from `callee` a name of the function.
 fn rename(function: &mut Function, global: GlobalValue, callee: &Function) {
     let GlobalValueData::Symbol { name: ExternalName::User(name), .. } = &function.global_values[global] else {
         return;
@@ -94,7 +94,7 @@ impl Inline for Splicer<'_> {
             return InlineCommand::KeepCall;
         }
         let Some(body) = self.bodies.get(&FuncId::from_u32(name.index)) else { return InlineCommand::KeepCall };
-        // A function that is called with words that it does not take has another signature there.
+        // A function that is called with other arguments than it takes has another signature at the call.
         let fits = caller.dfg.signatures[callee.signature] == body.function.signature;
         let Some(budget) = self.budget.checked_sub(body.size).filter(|_| fits) else {
             return InlineCommand::KeepCall;

@@ -1,14 +1,14 @@
-//! Ends of sections in memory: what a linker does with `__start_NAME` and `__stop_NAME`.
+//! Ends of sections in memory: `__start_NAME` and `__stop_NAME`, as a linker resolves them.
 //!
-//! In: a program. Out: the same, where all sections of a name whose ends something refers to are one section, and the
-//! references are to places in it.
+//! In: a program. Out: the same, where all sections of a name whose ends are referred to are merged into one section, and
+//! the references are to offsets in it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::program::{Contents, DataKind, DataSectionId, Edge, Program, Target, edge};
 
-/// The program with sections whose ends are known.
+/// The program, with such sections merged.
 pub(super) fn placed(program: &Program) -> Cow<'_, Program> {
     let wanted: BTreeSet<&str> =
         program.imports.iter().filter_map(|(_, import)| edge(&import.name)).map(|(_, section)| section).collect();
@@ -66,7 +66,7 @@ pub(super) fn placed(program: &Program) -> Cow<'_, Program> {
     Cow::Owned(whole)
 }
 
-/// Puts sections into the first of them, in order, and tells where each went; the size of all.
+/// Appends sections to the first of them, in order; returns the offset of each, and the total size.
 fn join(
     program: &mut Program,
     ids: &[DataSectionId],

@@ -1,4 +1,4 @@
-//! Unwind information of code in memory, known to the system's unwinder as long as the module lives.
+//! Registration of unwind information with the system's unwinder, as long as the module lives.
 //!
 //! In: a frame table with absolute addresses. Out: its registration, undone on drop.
 //!
@@ -33,7 +33,7 @@ impl Frames {
         &self.table
     }
 
-    /// What the system's unwinder wants to be told, in order.
+    /// What is registered with the system's unwinder, in order.
     #[cfg(all(unix, not(any(target_vendor = "apple", target_env = "musl"))))]
     fn for_each_entry(&self, mut tell: impl FnMut(*const u8)) {
         tell(self.table.as_ptr());

@@ -1,12 +1,12 @@
-//! The interface by which debuggers learn of code that a process makes: GDB's manual, "JIT Compilation Interface".
+//! Registration of code with debuggers: GDB's manual, "JIT Compilation Interface".
 //!
 //! In: an image of a program in memory (`image.rs`). Out: its registration, undone on drop.
 //!
 //! A debugger puts a breakpoint on `__jit_debug_register_code` and reads `__jit_debug_descriptor`, a list of images,
 //! when it is hit; one that attaches later reads the list then. The two symbols are one for the whole process, by
 //! the interface: this is the only global state of the crate. They are weak, so that other code generators in the
-//! same executable may bring their own; as the interface has no lock, two that register at the same moment from
-//! different threads are then not kept apart.
+//! same executable may bring their own; as the interface has no lock, two
+//! that register at the same moment on different threads may then interfere.
 
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
@@ -33,8 +33,8 @@ const NO_ACTION: u32 = 0;
 const REGISTER: u32 = 1;
 const UNREGISTER: u32 = 2;
 
-// The function must have no body that an optimiser could merge or drop, and both must be weak, which Rust has no
-// words for: so they are assembly. The descriptor's version is 1.
+// An optimiser must neither merge nor drop the function, and both symbols must be weak, which Rust cannot express: so they
+// are assembly. The descriptor's version is 1.
 std::arch::global_asm!(
     ".pushsection .text.__jit_debug_register_code,\"ax\",%progbits",
     ".weak __jit_debug_register_code",
@@ -67,7 +67,7 @@ unsafe extern "C" {
 /// Guards the list.
 static LIST: Mutex<()> = Mutex::new(());
 
-/// An image that debuggers know of.
+/// A registered image.
 pub(super) struct Registered {
     entry: *mut Entry,
     /// What `entry` points to; debuggers read it where it is.
@@ -80,7 +80,7 @@ unsafe impl Send for Registered {}
 unsafe impl Sync for Registered {}
 
 impl Registered {
-    /// Tells debuggers of an image.
+    /// Registers an image.
     pub fn new(image: Vec<u8>) -> Registered {
         let image = image.into_boxed_slice();
         let entry = Box::into_raw(Box::new(Entry {
@@ -127,7 +127,7 @@ impl Drop for Registered {
     }
 }
 
-/// Tells the debugger, if there is one, what has happened to an entry.
+/// Notifies the debugger, if there is one, of an action on an entry.
 ///
 /// # Safety
 ///

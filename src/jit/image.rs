@@ -16,9 +16,9 @@ use object::write::elf::{FileHeader, SectionHeader, SectionIndex, Sym, Writer};
 use target_lexicon::Architecture;
 
 use super::frames::Frames;
-use super::observers::Symbol;
+use super::symbol::Symbol;
 
-/// What stands in a section of the image.
+/// The contents of a section of the image.
 struct Section<'a> {
     name: &'static str,
     kind: u32,
@@ -29,14 +29,14 @@ struct Section<'a> {
     bytes: &'a [u8],
 }
 
-/// A section with its place in the file.
+/// A section with its offset in the file.
 struct Placed<'a> {
     section: Section<'a>,
     name: StringId,
     offset: usize,
 }
 
-/// Writes the image; none for a machine whose images no debugger knows, or without functions.
+/// Writes the image; none for a machine that debuggers do not support, or without functions.
 pub(super) fn image(
     isa: &dyn TargetIsa,
     symbols: &[Symbol],
@@ -96,14 +96,14 @@ pub(super) fn image(
     Some(bytes)
 }
 
-/// Writes the file: places first, then bytes in the same order.
+/// Writes the file: offsets first, then bytes in the same order.
 fn write<'a>(
     mut writer: Writer<'a>,
     header: &FileHeader,
     sections: Vec<Section<'a>>,
     symbols: &'a [Symbol],
 ) -> Option<()> {
-    // The first section is the code's; local symbols come first, as ELF demands.
+    // The first section is the code; local symbols come first, as ELF demands.
     let text = SectionIndex(1);
     let (local, global): (Vec<&Symbol>, Vec<&Symbol>) = symbols.iter().partition(|symbol| !symbol.global);
     let symbols: Vec<&Symbol> = local.iter().chain(&global).copied().collect();

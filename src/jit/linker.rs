@@ -1,40 +1,24 @@
-//! What the undefined symbols of a program are in this process.
+//! Resolution of undefined symbols in this process.
 //!
 //! In: what the embedder registered, libraries, and whether the process's own symbols may be used. Out: the address of
 //! a name. `resolve.rs` asks for all names of a program.
 //!
-//! The order: registered, then libraries in the order they were added, then the process (and so libc). What the
-//! program's objects define is not asked for: it is theirs.
+//! The order: registered, then libraries in the order they were added, then the process (and so libc). Names that
+//! the program's objects define are not looked up.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error::LinkerError;
 use super::native::{NativeFunction, NativeSignature};
 use super::{process, search};
 use crate::abi::helpers;
 use crate::abi::libc::Definer;
 use crate::program::names;
 
-/// Why a name cannot be registered.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LinkerError {
-    /// The name is registered already.
-    #[error("`{0}` is registered already; call `allow_shadowing` first to replace it")]
-    Duplicate(String),
-    /// A library cannot be opened.
-    #[error("cannot open library `{name}`: {reason}")]
-    Library {
-        /// As given.
-        name: String,
-        /// The system's words.
-        reason: String,
-    },
-}
-
-/// Parts of the C library, which is in the process: their own files may be linker scripts, or not there.
+/// Parts of the C library, which is in the process; their own files may be linker scripts, or missing.
 const PROCESS_LIBRARIES: [&str; 6] = ["c", "m", "dl", "pthread", "rt", "util"];
 
 #[derive(Clone)]
@@ -83,8 +67,8 @@ impl Linker {
         Linker { registered: BTreeMap::new(), libraries: Vec::new(), process: true, shadowing: false }
     }
 
-    /// Leaves out libc and the rest of the process: only what is registered, and the given libraries, can be called.
-    /// Weak symbols that only libc has are then 0, too.
+    /// Excludes libc and the rest of the process: only registered functions and the given libraries can be called. Weak
+    /// symbols that only libc defines are then 0.
     ///
     /// This limits what a program calls by name. It is no sandbox: the program's memory is the process's.
     pub fn no_libc(mut self) -> Linker {
@@ -195,7 +179,7 @@ impl Linker {
         self.registered.get(name)?.signature.as_ref()
     }
 
-    /// This linker, and what a name refers to if it is not registered.
+    /// This linker, with a default for a name that is not registered.
     pub(super) fn with_default(&self, name: &str, address: usize) -> Linker {
         let mut linker = self.clone();
         let default = Registered { address, signature: None };
@@ -221,7 +205,7 @@ impl Linker {
         })
     }
 
-    /// Who defines a name that the program does not.
+    /// The definition of a name that the program does not define.
     pub(super) fn definer(&self, name: &str) -> Definer {
         match self.find(name) {
             Some(address) if process::is_of_c_library(name, address) => Definer::Libc,
@@ -230,7 +214,7 @@ impl Linker {
         }
     }
 
-    /// Whether this linker leaves out a name that the process has.
+    /// Whether the process has a name that this linker excludes.
     pub(super) fn forbids(&self, name: &str) -> bool {
         let in_process = || CString::new(&*names::raw(name)).is_ok_and(|name| process::symbol(&name).is_some());
         !self.process && in_process()
@@ -243,7 +227,7 @@ extern "C" fn print(format: *const c_char, _size: u64, a: u64, b: u64, c: u64) -
     unsafe { libc::printf(format, a, b, c) as u64 }
 }
 
-/// Functions that the translator has itself, for names that nothing else defines.
+/// Functions of the translator itself, for names that nothing else defines.
 fn own_symbol(name: &str) -> Option<usize> {
     (name == helpers::symbol(helpers::PRINT)).then_some(print as *const c_void as usize)
 }

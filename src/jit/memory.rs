@@ -1,7 +1,7 @@
 //! Memory of a loaded program: one region, so that near calls and addresses reach everywhere in it.
 //!
 //! In: the sizes of code and data. Out: a provider of memory for Cranelift's JIT, which starts writable and becomes
-//! executable or read-only when all is in place; no page is ever both writable and executable.
+//! executable or read-only once everything is written; no page is ever both writable and executable.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cranelift_jit::{ArenaMemoryProvider, BranchProtection, JITMemoryKind, JITMemoryProvider};
 use cranelift_module::ModuleResult;
 
-use super::LoadError;
+use super::error::LoadError;
 use crate::codegen::CompiledFunction;
+use crate::declare::adapters::Adapters;
+use crate::lift::Declarations;
 use crate::program::Program;
 
-/// The largest program: well inside the 2 GiB that a 32-bit displacement reaches.
-const LARGEST: u64 = 1 << 30;
+/// The largest program, in bytes: well inside the 2 GiB that a 32-bit displacement reaches.
+const MAX_PROGRAM: u64 = 1 << 30;
 
 /// The largest alignment that the region gives.
 const PAGE: u64 = 4096;
@@ -22,10 +24,10 @@ const PAGE: u64 = 4096;
 /// Bytes before the first function.
 const LEAD: usize = 16;
 
-/// Room for a jump to a far function, of which aarch64 needs one for each call.
+/// Room for a jump to a far function; aarch64 needs one for each call.
 const VENEER: u64 = 24;
 
-/// A region whose size is set after the module that uses it is made.
+/// A region whose size is set after the module that uses it is created.
 #[derive(Clone, Default)]
 pub(super) struct Deferred(Arc<Mutex<Option<ArenaMemoryProvider>>>);
 
@@ -39,8 +41,8 @@ impl Deferred {
         Ok(())
     }
 
-    /// Puts bytes before the first function: code may read what lies before a function to see whether that is one of its
-    /// own kind (`-fsanitize=function`).
+    /// Puts bytes before the first function: code may read what lies before a function, to check its type
+    /// (`-fsanitize=function`).
     pub fn lead(&self) -> Result<(), LoadError> {
         let failed = |error: io::Error| LoadError::Memory { size: LEAD as u64, reason: error.to_string() };
         self.clone().allocate(LEAD, LEAD as u64, JITMemoryKind::Executable).map(|_| ()).map_err(failed)
@@ -73,13 +75,17 @@ impl JITMemoryProvider for Deferred {
     }
 }
 
-/// How large a region the program needs, with room for alignment.
+/// The size of the region that the program needs, with room for alignment.
 ///
 /// # Errors
 ///
 /// [`LoadError`] for data that does not fit in memory this way.
-pub(super) fn size(program: &Program, functions: &[CompiledFunction]) -> Result<u64, LoadError> {
-    let mut size = 0u64;
+pub(super) fn size(
+    program: &Program,
+    declarations: &Declarations,
+    functions: &[CompiledFunction],
+) -> Result<u64, LoadError> {
+    let mut size = declarations.adapters.as_ref().map_or(0, Adapters::bytes);
     for function in functions {
         let veneers = VENEER * function.relocations.len() as u64;
         size = size.saturating_add(function.code.len() as u64 + veneers + function.align);
@@ -90,7 +96,7 @@ pub(super) fn size(program: &Program, functions: &[CompiledFunction]) -> Result<
         }
         size = size.saturating_add(data.contents.len().max(1)).saturating_add(data.align);
     }
-    // Three kinds of pages, and the region grows by whole ones.
+    // There are three kinds of pages, and each takes whole pages.
     size = size.saturating_add(64 * PAGE);
-    if size > LARGEST { Err(LoadError::TooLarge(size)) } else { Ok(size) }
+    if size > MAX_PROGRAM { Err(LoadError::TooLarge(size)) } else { Ok(size) }
 }

@@ -1,27 +1,29 @@
 //! Translation into this process.
 //!
-//! Comes in: a [`Program`] and a [`Linker`] that says what its undefined symbols are. Goes out: a [`Module`], whose
-//! functions can be called from any thread.
+//! In: a [`Program`], and a [`Linker`] that resolves its undefined symbols. Out: a [`Module`], whose functions can be
+//! called from any thread.
 //!
 //! | file | what |
 //! |---|---|
-//! | `linker.rs`, `process.rs` | what names refer to: registered, libraries, the process |
-//! | `search.rs` | libraries by the names of a linker |
+//! | `linker.rs`, `process.rs` | what names refer to: registered functions, libraries, the process |
+//! | `search.rs` | libraries, as `-l` names them |
+//! | `error.rs` | errors |
 //! | `resolve.rs` | all names of a program at once |
-//! | `types.rs` | their types, where objects do not say them |
+//! | `types.rs` | their types, where objects do not have them |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
-//! | `observers.rs` | who is told of the functions: |
+//! | `observers.rs` | registration of functions with: |
 //! | `frames.rs` | the unwinder, so that exceptions and backtraces pass through |
 //! | `image.rs`, `gdb.rs` | debuggers, by an ELF image in memory |
 //! | `perf.rs` | `perf`, by a map of names |
 
+mod dso_handle;
 mod edges;
+mod error;
 mod frames;
 #[cfg(target_os = "linux")]
 mod gdb;
-mod handle;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
@@ -34,6 +36,7 @@ mod perf;
 mod process;
 mod resolve;
 mod search;
+mod symbol;
 mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
@@ -41,89 +44,23 @@ use cranelift_module::default_libcall_names;
 
 use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
-use crate::config::{CodeGenerators, Config, Placement, TargetError};
-use crate::declare::{DeclareError, declare};
+use crate::config::{CodeGenerators, Config, Placement};
+use crate::declare::declare;
 use crate::emit::{self, EmitError};
 use crate::graph::{self, Unverified};
 use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
-use handle::Handle;
+use dso_handle::DsoHandle;
 use observers::{Observation, observe};
 
-pub use linker::{Linker, LinkerError};
+pub use error::{LinkerError, LoadError, MismatchedSymbol, Unresolved};
+pub use linker::Linker;
 pub use module::{FunctionError, Module, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
-pub use resolve::{MismatchedSymbol, Unresolved};
 
 pub use crate::select::undefined::MissingSymbol;
-
-/// Why a program cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The configuration is for another machine.
-    #[error("the target is {target}, and only {host} code runs in this process")]
-    NotHost {
-        /// What was asked for.
-        target: String,
-        /// This machine.
-        host: String,
-    },
-    /// Symbols that nothing defines.
-    #[error(transparent)]
-    Unresolved(#[from] Unresolved),
-    /// A function or data cannot be translated.
-    #[error(transparent)]
-    Emit(#[from] EmitError),
-    /// The program does not fit the address space that near calls reach.
-    #[error("the program needs {0} bytes of memory, more than the 1 GiB that code in one process may have")]
-    TooLarge(u64),
-    /// A data section wants a larger alignment than a page.
-    #[error("data section `{name}` is aligned to {align} bytes, more than a page")]
-    Alignment {
-        /// The section.
-        name: String,
-        /// Bytes.
-        align: u64,
-    },
-    /// The system gives no memory.
-    #[error("cannot get {size} bytes of memory: {reason}")]
-    Memory {
-        /// Bytes.
-        size: u64,
-        /// The system's words.
-        reason: String,
-    },
-    /// The names for `perf` cannot be written.
-    #[error("cannot write the names of functions to `{}` for perf: {source}", path.display())]
-    PerfMap {
-        /// Where they go.
-        path: std::path::PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl From<TargetError> for LoadError {
-    fn from(error: TargetError) -> Self {
-        LoadError::Emit(error.into())
-    }
-}
-
-impl From<CompileError> for LoadError {
-    fn from(error: CompileError) -> Self {
-        LoadError::Emit(error.into())
-    }
-}
-
-impl From<DeclareError> for LoadError {
-    fn from(error: DeclareError) -> Self {
-        LoadError::Emit(error.into())
-    }
-}
 
 /// Translates programs into this process. It can translate any number of them, from several threads at once.
 pub struct Jit {
@@ -198,8 +135,8 @@ impl Jit {
         let selection = selection.map_err(CompileError::from)?;
         warnings.extend(types::without_form(program, &selection));
         warnings.extend(graph::runs_out(program, &selection.graphs));
-        let handle = Handle::new();
-        let linker = &linker.with_default(handle::SYMBOL, handle.address());
+        let dso_handle = DsoHandle::new();
+        let linker = &linker.with_default(dso_handle::SYMBOL, dso_handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
         let mut builder = JITBuilder::with_isa(self.generators.main.clone(), default_libcall_names());
@@ -213,14 +150,16 @@ impl Jit {
         let platform = self.generators.platform();
         let declare = || declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings);
         let declarations = time(times, Phase::Declare, declare)?;
-        let functions = self.pool.install(|| {
+        let mut functions = self.pool.install(|| {
             let purpose = cache::Purpose { placement: Placement::Memory, keep: Keep::Code };
             let cache = self.cache.as_ref();
             cache::functions(cache, purpose, program, &selection, &declarations, &self.generators, &mut warnings)
         })?;
 
+        let adapters = || self.pool.install(|| emit::adapters::functions(&declarations, &self.generators));
+        functions.extend(time(times, Phase::Assemble, adapters)?);
         time(times, Phase::Emit, || -> Result<(), LoadError> {
-            memory.reserve(memory::size(program, &functions)?)?;
+            memory.reserve(memory::size(program, &declarations, &functions)?)?;
             memory.lead()?;
             emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
             let failed = |error: cranelift_module::ModuleError| EmitError::Define {
@@ -231,7 +170,8 @@ impl Jit {
         })?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = match observe(program, &*self.generators.main, &addressed, self.observation) {
+        let observed = observe(program, &declarations, &*self.generators.main, &addressed, self.observation);
+        let observed = match observed {
             Ok(observed) => observed,
             Err(error) => {
                 // SAFETY: nothing of the program has run, and nothing points to its memory.
@@ -240,6 +180,6 @@ impl Jit {
             }
         };
         let loaded = Module::new(program, module, declarations, observed, warnings);
-        Ok(loaded.keep(linker, handle))
+        Ok(loaded.keep(linker, dso_handle))
     }
 }

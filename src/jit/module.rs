@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 use cranelift_jit::JITModule;
 
 use super::Linker;
-use super::handle::Handle;
+use super::dso_handle::DsoHandle;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
 use super::process;
@@ -18,7 +18,7 @@ use crate::btf::Prototype;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
 
-/// Why a function cannot be handed out.
+/// Why a function cannot be got from a module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FunctionError {
@@ -27,7 +27,7 @@ pub enum FunctionError {
     Missing {
         /// The name.
         name: String,
-        /// The functions that there are.
+        /// The functions that exist.
         functions: Vec<String>,
     },
     /// The function is `static`: only its own object can name it.
@@ -40,7 +40,7 @@ pub enum FunctionError {
         name: String,
         /// Its C type, from BTF.
         declared: String,
-        /// What was asked for.
+        /// The type that was asked for.
         wanted: String,
     },
     /// The function has no known type, and floating-point numbers need one.
@@ -50,7 +50,7 @@ pub enum FunctionError {
     Untyped {
         /// The function.
         name: String,
-        /// What was asked for.
+        /// The type that was asked for.
         wanted: String,
     },
 }
@@ -84,14 +84,14 @@ pub struct Module {
     /// Dropped before the memory that it describes.
     observed: Option<Observed>,
     /// Dropped before the memory: what is registered with it runs then.
-    handle: Option<Handle>,
+    dso_handle: Option<DsoHandle>,
     libraries: Vec<Arc<libloading::Library>>,
     warnings: Vec<String>,
 }
 
 // SAFETY: once finished, the code and the tables never change; the Cranelift module is not touched again until it is
-// dropped. Whether the program's own functions may be called from several threads is its author's word, given with
-// each `unsafe` call of `func`.
+// dropped. Whether the program's own functions may be called from several threads is for the caller to know, who
+// promises it with each `unsafe` call of `func`.
 unsafe impl Sync for Module {}
 
 impl Module {
@@ -144,25 +144,25 @@ impl Module {
             initialised: Once::new(),
             finalised: Once::new(),
             observed: Some(observed),
-            handle: None,
+            dso_handle: None,
             libraries: Vec::new(),
             warnings,
         }
     }
 
-    /// Keeps the linker's libraries open, and the module's handle, as long as the module lives.
-    pub(super) fn keep(mut self, linker: &Linker, handle: Handle) -> Module {
-        self.handle = Some(handle);
+    /// Keeps the linker's libraries open, and the module's dso handle alive, as long as the module lives.
+    pub(super) fn keep(mut self, linker: &Linker, dso_handle: DsoHandle) -> Module {
+        self.dso_handle = Some(dso_handle);
         self.libraries = linker.libraries().to_vec();
         self
     }
 
-    /// What was noticed when the program was translated.
+    /// The warnings of the translation.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The names of the functions that can be called, in order.
+    /// The names of the functions that can be called, sorted.
     pub fn function_names(&self) -> impl Iterator<Item = &str> {
         self.functions.keys().map(String::as_str)
     }
@@ -311,7 +311,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: whoever ran the constructors has vouched for the program.
         unsafe { self.finalise() };
-        self.handle = None;
+        self.dso_handle = None;
         self.observed = None;
         if let Some(module) = self.module.take() {
             // SAFETY: typed functions borrow the module, so none is left; raw addresses are documented to be good

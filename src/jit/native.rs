@@ -53,7 +53,7 @@ impl NativeType {
                 (9..=16).contains(&aggregate.size) && aggregate.scalars.iter().all(|(_, ty)| is_whole(ty))
             }
             (NativeType::Float(bytes), CType::Float { bytes: declared }) => bytes == *declared,
-            // Which is one for who registers it.
+            // For an embedder, `long double` is `double`.
             (NativeType::Float(8), CType::LongDouble) => true,
             _ => false,
         }
@@ -85,7 +85,7 @@ impl NativeSignature {
 
     fn takes(&self, prototype: &Prototype) -> bool {
         let (count, declared) = (self.parameters.len(), prototype.parameters.len());
-        // What goes in the place of `...` is passed in integer registers.
+        // Arguments for `...` are passed in integer registers.
         let extra_fits = !self.parameters.iter().skip(declared).any(|ty| matches!(ty, NativeType::Float(_)));
         let count_fits = if prototype.variadic { count >= declared && extra_fits } else { count == declared };
         let mut pairs = self.parameters.iter().zip(&prototype.parameters);
@@ -102,8 +102,8 @@ impl NativeSignature {
         format!("{}{space}{name}({})", self.result, parameters.join(", "))
     }
 
-    /// Whether it takes or returns what is passed otherwise than words are: a floating-point number, and what has two
-    /// words where the platform has that in memory.
+    /// Whether it takes or returns what is not passed as words: a floating-point number, or two words where the platform
+    /// passes those in memory.
     pub(super) fn needs_type(&self) -> bool {
         let in_memory = cfg!(any(target_arch = "s390x", windows));
         self.parameters.iter().chain([&self.result]).any(|ty| match ty {
@@ -177,7 +177,7 @@ unsafe impl<T> NativeValue for *mut T {
 /// A native function that can be registered: `extern "C" fn(...) -> ...`, `extern "C-unwind" fn(...) -> ...`, whose
 /// panics pass through the program, and their `unsafe` forms.
 pub trait NativeFunction: Copy {
-    /// Where it is.
+    /// Its address.
     fn address(self) -> *const c_void;
     /// Its C type.
     fn signature() -> NativeSignature;

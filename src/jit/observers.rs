@@ -1,6 +1,6 @@
-//! Who is told of the functions of a program in memory: the unwinder, debuggers, `perf`.
+//! Registration of a program's functions with the unwinder, debuggers and `perf`.
 //!
-//! In: compiled functions and where they are. Out: [`Observed`], which takes back on drop what can be taken back.
+//! In: compiled functions and where they are. Out: [`Observed`], which undoes on drop what can be undone.
 //!
 //! | observer | by | when |
 //! |---|---|---|
@@ -8,25 +8,21 @@
 //! | gdb, lldb | `image.rs`, `gdb.rs` | always, on Linux; with source lines by [`Config::debug`] |
 //! | `perf` | `perf.rs` | by [`Config::perf_map`] |
 
-use cranelift_codegen::isa::TargetIsa;
+use std::collections::HashMap;
 
-use super::LoadError;
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_module::FuncId;
+
+use super::error::LoadError;
 use super::frames::Frames;
+use super::symbol::Symbol;
 use crate::codegen::CompiledFunction;
 use crate::config::Config;
 use crate::emit::{debug, unwind};
+use crate::lift::Declarations;
 use crate::program::{Binding, Program};
 
-/// A function as observers see it.
-pub(super) struct Symbol {
-    pub name: String,
-    pub address: u64,
-    pub size: u64,
-    /// Other objects could refer to it by this name.
-    pub global: bool,
-}
-
-/// Which observers are told what.
+/// Which observers get what.
 #[derive(Clone, Copy)]
 pub(super) struct Observation {
     lines: bool,
@@ -38,13 +34,13 @@ impl Observation {
         Observation { lines: config.debug, perf_map: config.perf_map }
     }
 
-    /// Whether debuggers are told the source lines.
+    /// Whether debuggers get source lines.
     pub fn lines(self) -> bool {
         self.lines
     }
 }
 
-/// What observers know, as long as it lives; it must be dropped before the memory that it describes.
+/// The registrations, as long as it lives; it must be dropped before the memory that they describe.
 pub(super) struct Observed {
     /// Dropped before the frames, of which the image has the address.
     #[cfg(target_os = "linux")]
@@ -52,19 +48,31 @@ pub(super) struct Observed {
     _frames: Option<Frames>,
 }
 
-/// Tells all observers.
+/// Registers functions with all observers.
 ///
 /// # Errors
 ///
 /// [`LoadError::PerfMap`] if the map cannot be written, [`LoadError::Emit`] if tables cannot be made.
 pub(super) fn observe(
     program: &Program,
+    declarations: &Declarations,
     isa: &dyn TargetIsa,
     functions: &[(u64, &CompiledFunction)],
     observation: Observation,
 ) -> Result<Observed, LoadError> {
-    let symbols: Vec<Symbol> =
-        functions.iter().filter_map(|&(address, function)| symbol(program, address, function)).collect();
+    let adapters = declarations.adapters.iter().flat_map(|adapters| adapters.names(program));
+    let adapters: HashMap<FuncId, String> = adapters.collect();
+    let symbol = |&(address, compiled): &(u64, &CompiledFunction)| {
+        let (name, global) = match compiled.function {
+            Some(id) => {
+                let function = &program.functions[id];
+                (function.name.clone(), function.binding != Binding::Local)
+            }
+            None => (adapters.get(&compiled.id)?.clone(), false),
+        };
+        Some(Symbol { name, address, size: compiled.code.len() as u64, global })
+    };
+    let symbols: Vec<Symbol> = functions.iter().filter_map(symbol).collect();
     if observation.perf_map {
         write_perf_map(&symbols)?;
     }
@@ -80,12 +88,6 @@ pub(super) fn observe(
         _image: super::image::image(isa, &symbols, frames.as_ref(), &lines).map(super::gdb::Registered::new),
         _frames: frames,
     })
-}
-
-fn symbol(program: &Program, address: u64, compiled: &CompiledFunction) -> Option<Symbol> {
-    let function = &program.functions[compiled.function?];
-    let global = function.binding != Binding::Local;
-    Some(Symbol { name: function.name.clone(), address, size: compiled.code.len() as u64, global })
 }
 
 #[cfg(target_os = "linux")]

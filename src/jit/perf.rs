@@ -1,4 +1,4 @@
-//! The map by which Linux `perf` names code that a process makes (`tools/perf/Documentation/jit-interface.txt`).
+//! The map by which Linux `perf` names code in memory (`tools/perf/Documentation/jit-interface.txt`).
 //!
 //! In: names and addresses. Out: lines of `/tmp/perf-<pid>.map`, each `start size name` with hexadecimal numbers.
 
@@ -8,9 +8,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use super::observers::Symbol;
+use super::symbol::Symbol;
 
-/// Where `perf` looks.
+/// The file that `perf` reads.
 pub(super) fn path() -> PathBuf {
     PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()))
 }

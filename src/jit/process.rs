@@ -4,7 +4,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | `dlsym` | all that is exported by what is loaded |
+//! | `dlsym` | everything that loaded libraries and the executable export |
 //! | a table | functions that glibc keeps in `libc_nonshared.a`, so that each executable has its own copy |
 //! | `libm.so.6` | opened when a name is not found, as not every executable loads it; C programs expect it |
 
@@ -36,7 +36,7 @@ pub(super) fn symbol(name: &CStr) -> Option<usize> {
         .or_else(|| look_up(math_library()?, name))
 }
 
-/// Whether an address is that of the C library's function of a name, which others may have, too.
+/// Whether an address is that of the C library's function with a name, which other libraries may define too.
 #[cfg(unix)]
 pub(super) fn is_of_c_library(name: &str, address: usize) -> bool {
     let Ok(c_name) = CString::new(name) else { return false };
@@ -55,8 +55,8 @@ fn look_up(library: *mut c_void, name: &CStr) -> Option<usize> {
 ///
 /// | functions | why glibc keeps them there |
 /// |---|---|
-/// | `atexit`, `at_quick_exit`, `pthread_atfork` | they pass on which library called |
-/// | `stat` and its like, `mknod` and its like | until glibc 2.33, they pass on the version of `struct stat` |
+/// | `atexit`, `at_quick_exit`, `pthread_atfork` | they pass the calling library on |
+/// | the families of `stat` and `mknod` | until glibc 2.33, they pass the version of `struct stat` on |
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn nonshared(name: &str) -> Option<usize> {
     unsafe extern "C" {
@@ -78,7 +78,7 @@ fn nonshared(name: &str) -> Option<usize> {
     })
 }
 
-/// Other C libraries have all in one place.
+/// Other C libraries have no such functions.
 #[cfg(all(unix, not(all(target_os = "linux", target_env = "gnu"))))]
 fn nonshared(_name: &str) -> Option<usize> {
     None
@@ -92,7 +92,7 @@ fn c_library() -> Option<*mut c_void> {
     (!library.is_null()).then_some(library)
 }
 
-/// Elsewhere it is known only where it has one name.
+/// Elsewhere it is found only under one name.
 #[cfg(all(unix, not(all(target_os = "linux", target_env = "gnu"))))]
 fn c_library() -> Option<*mut c_void> {
     let name = if cfg!(target_vendor = "apple") { c"/usr/lib/libSystem.B.dylib" } else { c"libc.so" };
@@ -101,7 +101,7 @@ fn c_library() -> Option<*mut c_void> {
     (!library.is_null()).then_some(library)
 }
 
-/// The library of mathematical functions, where it is one of its own.
+/// The library of mathematical functions, where it is a separate one.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn math_library() -> Option<*mut c_void> {
     // SAFETY: libm has no constructors that do anything. It stays open: what is found in it is called at any time.
@@ -122,7 +122,7 @@ pub(super) fn symbol(name: &CStr) -> Option<usize> {
     Library::this().ok().and_then(|library| look_up(&library, name)).or_else(|| look_up(&c_library()?, name))
 }
 
-/// Whether an address is that of the C library's function of a name, which others may have, too.
+/// Whether an address is that of the C library's function with a name, which other libraries may define too.
 #[cfg(windows)]
 pub(super) fn is_of_c_library(name: &str, address: usize) -> bool {
     let Ok(name) = CString::new(name) else { return false };

@@ -1,4 +1,4 @@
-//! All undefined symbols of a program at once.
+//! Resolution of all undefined symbols of a program at once.
 //!
 //! In: a program, what of it is translated, a linker. Out: an address for each name, or one error that lists every
 //! name that nothing defines, with who refers to it, and every name that is registered with another type.
@@ -6,69 +6,19 @@
 //! A weak symbol that nothing defines is 0.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use super::Linker;
+use super::error::{MismatchedSymbol, Unresolved};
+use super::linker::Linker;
 use crate::lift::libcalls;
 use crate::program::{Import, Program};
 use crate::select::undefined::{self, MissingSymbol};
 use crate::select::{Selection, Usage};
 
-/// Symbols of a program that nothing defines, or that are registered with another type.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Unresolved {
-    /// Those that nothing defines, in order.
-    pub missing: Vec<MissingSymbol>,
-    /// Those with another type.
-    pub mismatched: Vec<MismatchedSymbol>,
-}
-
-/// A symbol that is registered with another type than the program declares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MismatchedSymbol {
-    /// Its name.
-    pub name: String,
-    /// The program's declaration; none without BTF.
-    pub declared: Option<String>,
-    /// The registered function's type.
-    pub registered: String,
-}
-
-impl std::error::Error for Unresolved {}
-
-impl fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        if !self.missing.is_empty() {
-            undefined::write_all(f, &self.missing)?;
-            write!(f, "\nregister them, give the objects that define them, or name their library with `-l`")?;
-            separator = "\n";
-        }
-        for MismatchedSymbol { name, declared, registered } in &self.mismatched {
-            match declared {
-                Some(declared) => write!(
-                    f,
-                    "{separator}`{name}` is declared as `{declared}`, and is registered as `{registered}`"
-                )?,
-                None => write!(
-                    f,
-                    "{separator}`{name}` is registered as `{registered}`, and the program does not say that it passes \
-                     floating-point numbers to it: compile it with -g"
-                )?,
-            }
-            separator = "\n";
-        }
-        Ok(())
-    }
-}
-
-/// The address of every undefined symbol of `program`; `warnings` gets what is registered in vain.
+/// The address of every undefined symbol of `program`; `warnings` gets names that are registered in vain.
 ///
 /// # Errors
 ///
-/// [`Unresolved`] with all that is wrong.
+/// [`Unresolved`] with everything that is wrong.
 pub(super) fn resolve(
     linker: &Linker,
     program: &Program,
@@ -88,7 +38,7 @@ pub(super) fn resolve(
         if usage == Usage::default() || is_inline || import.alias_of.is_some() {
             continue;
         }
-        // Libc's functions of `long double` are called by another name.
+        // Libc's functions of `long double` are called by other names.
         let name = undefined::linked_name(program, selection, id);
         match linker.find(name) {
             Some(address) => {
@@ -126,14 +76,14 @@ pub(super) fn resolve(
     if unresolved.missing.is_empty() && unresolved.mismatched.is_empty() { Ok(resolved) } else { Err(unresolved) }
 }
 
-/// What is wrong with the type that an import is registered with.
+/// The mismatch of the type that an import is registered with, if there is one.
 fn mismatch(linker: &Linker, import: &Import) -> Option<MismatchedSymbol> {
     let registered = linker.signature(&import.name)?;
     let runtime = libcalls::prototype(&import.name);
     let declared = import.prototype.as_deref().or(runtime.as_ref());
     let fits = match declared {
         Some(declared) => registered.answers(declared),
-        // Words go in integer registers.
+        // Integers and pointers are passed in integer registers.
         None => !registered.needs_type(),
     };
     (!fits).then(|| MismatchedSymbol {

@@ -1,4 +1,4 @@
-//! Libraries as a linker names them: `-lNAME`.
+//! Search for libraries, as a linker does for `-lNAME`.
 //!
 //! In: the name and the folders of `-L`. Out: files that the system's loader opens.
 //!
@@ -9,7 +9,7 @@
 //! | a linker script (text: `INPUT`, `GROUP`, `AS_NEEDED`) | what it names, in order |
 //!
 //! Folders are searched in order, each for `libNAME.so` and then for `libNAME.a`; then those where GNU ld looks by
-//! itself. `-l:FILE` is a file of that name. What none of them has, the loader may know by its own configuration.
+//! itself. `-l:FILE` is a file of that name. What is in none of them, the loader may find by its own configuration.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,11 +18,11 @@ use std::process::Command;
 
 use tempfile::TempPath;
 
-use super::LinkerError;
+use super::error::LinkerError;
 use crate::files;
 
-/// Linker scripts that name linker scripts.
-const DEPTH: usize = 8;
+/// How deep linker scripts may name linker scripts.
+const MAX_SCRIPTS: usize = 8;
 
 /// The start of an archive.
 const ARCHIVE: &[u8] = b"!<arch>\n";
@@ -33,12 +33,12 @@ const ELF: &[u8] = b"\x7fELF";
 pub(super) enum Found {
     /// A library, or a name that the loader may know.
     Library(PathBuf),
-    /// One that was made just now, and goes once it is open.
+    /// A temporary one, which is removed once it is open.
     Made(TempPath),
 }
 
 impl Found {
-    /// Where it is.
+    /// Its path.
     pub(super) fn path(&self) -> &Path {
         match self {
             Found::Library(path) => path,
@@ -91,7 +91,7 @@ impl Search<'_> {
             let text = files::read(path).map_err(|error| failed(error.to_string()))?;
             let text = String::from_utf8(text)
                 .map_err(|_| failed("it is no library, archive or linker script".to_owned()))?;
-            if depth == DEPTH {
+            if depth == MAX_SCRIPTS {
                 return Err(failed("linker scripts name each other".to_owned()));
             }
             let parent = path.parent().unwrap_or(Path::new(""));
@@ -100,7 +100,7 @@ impl Search<'_> {
                     Some(name) => self.add_named(name, found, depth + 1)?,
                     None => {
                         let input = parent.join(word);
-                        // A script's archive is for static parts, which the process has in itself.
+                        // An archive in a script has static parts of a library, which the process already has.
                         if input.extension().is_none_or(|extension| extension != "a") {
                             self.add_file(&input, found, depth + 1)?;
                         }
@@ -112,7 +112,7 @@ impl Search<'_> {
     }
 }
 
-/// The inputs of a linker script, in order. Other commands, and comments, are passed over.
+/// The inputs of a linker script, in order. Other commands and comments are skipped.
 fn script_inputs(text: &str) -> Vec<String> {
     let mut plain = String::new();
     let mut rest = text;
@@ -140,7 +140,7 @@ fn script_inputs(text: &str) -> Vec<String> {
     inputs
 }
 
-/// Where GNU ld looks without being told.
+/// The default folders of GNU ld.
 fn default_folders() -> Vec<PathBuf> {
     let machine = std::env::consts::ARCH;
     let multiarch =
@@ -150,7 +150,7 @@ fn default_folders() -> Vec<PathBuf> {
     multiarch.into_iter().chain(plain).collect()
 }
 
-/// Makes a shared library of an archive.
+/// Links an archive into a shared library.
 fn shared(archive: &Path) -> Result<TempPath, String> {
     let made =
         tempfile::Builder::new().suffix(".so").tempfile().map_err(|error| error.to_string())?.into_temp_path();

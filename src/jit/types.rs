@@ -1,13 +1,13 @@
-//! The types of what undefined symbols refer to in this process.
+//! Types of undefined symbols in this process.
 //!
-//! In: a program, a linker. Out: the program, without types that are libc's where the name is not: an object without BTF
-//! says of a call only the name, and the table of libc's functions ([`crate::abi::libc`]) gives it a type.
+//! In: a program, a linker. Out: the program, without libc's types for names that do not refer to libc: in an object without
+//! BTF, a call has only a name, and the table of libc's functions ([`crate::abi::libc`]) gives it a type.
 //!
 //! | the name is | the table's type is |
 //! |---|---|
 //! | libc's | believed |
-//! | registered with a type | believed if that is the same call |
-//! | registered without one, a library's | believed if it has floating-point numbers or structs, which cannot go as words |
+//! | registered with a type | believed if the calls are the same |
+//! | registered without one, a library's | believed if it has floating-point numbers or structs, which cannot be passed as words |
 //!
 //! Calls without a type pass all words.
 
@@ -21,7 +21,7 @@ use crate::lift::variadic;
 use crate::program::{Import, ImportId, Program, PrototypeSource, Target};
 use crate::select::Selection;
 
-/// The program with the types that it has in this process.
+/// The program, with the types of this process.
 pub(super) fn of<'a>(program: &'a Program, linker: &Linker) -> Cow<'a, Program> {
     let others = program.imports.iter().filter(|(_, import)| !is_believed(import, linker));
     let others: Vec<ImportId> = others.map(|(id, _)| id).collect();
@@ -36,8 +36,8 @@ pub(super) fn of<'a>(program: &'a Program, linker: &Linker) -> Cow<'a, Program> 
     Cow::Owned(program)
 }
 
-/// What is to be said of calls that may pass floating-point numbers after the `...` of a function that is libc's by name and
-/// type, and is another's: there is no form of it that takes a `va_list`.
+/// The warnings for calls that may pass floating-point numbers for the `...` of a function with libc's name and type that is
+/// not libc's: it has no form that takes a `va_list`.
 pub(super) fn without_form(program: &Program, selection: &Selection) -> Vec<String> {
     let mut names = BTreeSet::new();
     for graph in &selection.graphs {
@@ -74,7 +74,7 @@ fn is_believed(import: &Import, linker: &Linker) -> bool {
     }
 }
 
-/// Whether all goes in integer registers.
+/// Whether everything is passed in integer registers.
 fn is_of_words(prototype: &Prototype) -> bool {
     let types = prototype.parameters.iter().map(|parameter| &parameter.ty).chain([&prototype.result]);
     types.into_iter().all(|ty| matches!(ty, CType::Void | CType::Bool | CType::Int { .. } | CType::Pointer(_)))

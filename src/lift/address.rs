@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a function | `func_addr` |
 //! | data, an import that is never called | `symbol_value`, `iadd` of the offset |
-//! | either of these, if it has a slot in the [`super::AddressTable`] | `load` of `symbol_value` of the table |
+//! | either of these, if it has an entry in the [`super::AddressTable`] | `load` of that entry, by `symbol_value` of the table |
 //! | a label | `iconst` of its number ([`crate::graph::LabelNumbers`]) |
 //! | a number | `iconst` |
 //! | `map_by_fd(n)`, `map_val(m)`, `var_addr(n)`, `map_by_idx(n)` | a call of `bpf_map_by_fd`, `bpf_map_val`, ... |
@@ -56,16 +56,16 @@ impl Lifter<'_, '_> {
         self.plus(address, offset)
     }
 
-    /// Loads the address of a symbol that has a slot in the table of addresses.
+    /// Loads the address of a symbol that has an entry in the table of addresses.
     fn address_in_table(&mut self, symbol: Outside) -> Option<Value> {
         let table = self.declarations.addresses.as_ref()?;
         let offset = table.offset(symbol)?;
         let start = self.symbol_value(table.data);
-        // The offset is far below 2 GiB: each slot stands for a symbol of the input.
+        // The offset is far below 2 GiB: each entry stands for a symbol of the input.
         Some(self.builder.ins().load(WORD, MemFlagsData::trusted(), start, offset as i32))
     }
 
-    fn symbol_value(&mut self, data: DataReference) -> Value {
+    pub(super) fn symbol_value(&mut self, data: DataReference) -> Value {
         let builder = &mut *self.builder;
         let global = *self.references.data.entry(data.id).or_insert_with(|| {
             let name = UserExternalName { namespace: DATA, index: data.id.as_u32() };

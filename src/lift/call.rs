@@ -7,7 +7,7 @@
 //! | `call n` | the symbol `bpf_<name of helper n>` |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
-//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by its type where the address is of a known function with floats or structs |
+//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by an adapter where the address is of a known function with floats or structs (`pointers.rs`) |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
@@ -15,16 +15,15 @@
 //!
 //! A call leaves its result in r0, the second word of one that has two in r2, and 0 in the others of r1 to r5.
 //!
-//! A call whose result is returned at once is a call and a return: Cranelift's `return_call` is for functions of its own
-//! convention (`CallConv::Tail`) on both sides, and functions here have C's, which native code calls them by. What calls
-//! itself so is a loop already when clang makes BPF of it.
+//! There are no tail calls: Cranelift's `return_call` is for functions of its own convention (`CallConv::Tail`) on both sides, and
+//! functions here have C's, since native code calls them. clang turns tail recursion into a loop before it is BPF.
 //!
 //! A function that may return twice (setjmp) restores the machine's callee-saved registers when it does, but not
 //! the spill slots that the register allocator reuses. So around such a call r6 to r9 live in a stack slot of their
 //! own, and the function that calls it is compiled without code motion ([`super::Lifted::returns_twice`]).
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value};
 
 use super::variadic;
 use super::{Imported, LiftError, Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
@@ -40,7 +39,7 @@ const POISON: u32 = crate::btf::core::POISON as u32;
 /// The symbol of the packet loads.
 pub(crate) const LOAD_PACKET: &str = "bpf_load_packet";
 
-/// The name of the symbol that an instruction calls without a relocation, if it calls one.
+/// The names of the symbols that an instruction calls without a relocation.
 pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {
     use insn::WideImm::{MapByFd, MapByIndex, MapValueByFd, MapValueByIndex, Variable};
     let names: &[&str] = match insn {
@@ -72,7 +71,7 @@ impl Lifter<'_, '_> {
     pub(super) fn call(&mut self, callee: insn::Callee) -> Result<(), LiftError> {
         let declarations = self.declarations;
         let result = match (callee, self.at.target) {
-            (insn::Callee::List(list), _) => return self.call_list(list),
+            (insn::Callee::Array(array), _) => return self.call_array(array),
             (insn::Callee::Register(reg), _) => {
                 let address = self.get(reg);
                 self.call_address(address)
@@ -96,7 +95,7 @@ impl Lifter<'_, '_> {
                 },
                 Imported::Inline(libcall) => self.inline(*libcall),
                 Imported::Unused => unreachable!("an import that is called"),
-                // Declared as data by another object's reference, yet called: by address.
+                // Declared as data because of another object's reference, yet called: by address.
                 Imported::Data(_) => {
                     let address = self.target_address(Target::Import { import, addend: 0 });
                     self.call_address(address)
@@ -118,7 +117,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The words that a call passes: r1 to r5, then the stack arguments.
-    fn argument_words(&mut self, count: usize) -> Vec<Value> {
+    pub(super) fn argument_words(&mut self, count: usize) -> Vec<Value> {
         let registers = Reg::arguments().map(|reg| self.registers[reg.index()]);
         let variables: Vec<_> = registers.chain(self.stack_arguments.iter().copied()).take(count).collect();
         let mut words: Vec<Value> = variables.into_iter().map(|variable| self.builder.use_var(variable)).collect();
@@ -128,7 +127,7 @@ impl Lifter<'_, '_> {
         words
     }
 
-    fn stack_argument_count(&self) -> u16 {
+    pub(super) fn stack_argument_count(&self) -> u16 {
         self.stack_arguments.len() as u16
     }
 
@@ -137,19 +136,19 @@ impl Lifter<'_, '_> {
         let abi = in_registers.unwrap_or(&callee.abi);
         let words = self.argument_words(abi.words(self.stack_argument_count()));
         if abi.returned_words() == 1 && callee.replaceable && self.is_at(&self.graph.second_results) {
-            // Of a symbol whose result nothing says.
+            // A symbol whose result type is not known.
             return self.call_by(callee, &abi.clone().returning_two_words(), &words);
         }
         self.call_by(callee, abi, &words)
     }
 
     /// Whether the instruction is at one of these offsets, which are in order.
-    fn is_at(&self, offsets: &[u64]) -> bool {
+    pub(super) fn is_at(&self, offsets: &[u64]) -> bool {
         offsets.binary_search(&self.at.offset).is_ok()
     }
 
-    /// Calls a function with these words. It may be the program's own of that name and take others: then what is
-    /// missing is 0, and what is too much is not passed.
+    /// Calls a function with these words. It may be the program's own function of that name and take other arguments: missing ones
+    /// are 0, and excess ones are not passed.
     pub(super) fn call_function(&mut self, callee: &super::Callee, words: &[Value]) -> ResultWords {
         let mut words = words.to_vec();
         let count = callee.abi.accepted(words.len());
@@ -169,7 +168,7 @@ impl Lifter<'_, '_> {
         abi.result(self.builder, &results, words, &arguments)
     }
 
-    /// Traps; what follows is unreachable, and gets a value to work with.
+    /// Traps; what follows is unreachable, and gets any value.
     pub(super) fn trap_here(&mut self, code: u8) -> Value {
         self.trap(code);
         let unreachable = self.builder.create_block();
@@ -197,55 +196,10 @@ impl Lifter<'_, '_> {
         if !self.resolution.facts_of(self.at.target).returns_twice {
             return self.call_with_registers(callee);
         }
-        let kept = self.keep_registers();
+        let saved = self.save_registers();
         let result = self.call_with_registers(callee);
-        self.restore_registers(kept);
+        self.restore_registers(saved);
         result
-    }
-
-    /// Calls an address: nothing says what it takes, so all words go, and as many come back as are read. Functions whose type is
-    /// known, whose address is taken, and whose words do not go as they are, are told apart by their address.
-    fn call_address(&mut self, address: Value) -> ResultWords {
-        let special = &self.declarations.special;
-        if special.is_empty() {
-            return self.call_any(address);
-        }
-        let done = self.builder.create_block();
-        let [first, second] = [0; 2].map(|_| self.builder.append_block_param(done, WORD));
-        for &target in special {
-            let (matches, next) = (self.builder.create_block(), self.builder.create_block());
-            let known = self.target_address(target);
-            let is_known = self.builder.ins().icmp(IntCC::Equal, address, known);
-            self.builder.ins().brif(is_known, matches, &[], next, &[]);
-            self.builder.switch_to_block(matches);
-            let result = self.declarations.callee(target).map(|callee| self.call_with_registers(callee));
-            self.jump_with(done, result.unwrap_or_default());
-            self.builder.switch_to_block(next);
-        }
-        let result = self.call_any(address);
-        self.jump_with(done, result);
-        self.builder.switch_to_block(done);
-        ResultWords { first: Some(first), second: Some(second) }
-    }
-
-    fn jump_with(&mut self, block: Block, result: ResultWords) {
-        let words = [result.first, result.second];
-        let words = words.map(|word| word.unwrap_or_else(|| self.builder.ins().iconst(WORD, 0)));
-        self.builder.ins().jump(block, &words.map(Into::into));
-    }
-
-    /// Calls an address with all words; as one that returns two where the second one is read.
-    fn call_any(&mut self, address: Value) -> ResultWords {
-        let abi = match Abi::unknown(self.declarations.platform) {
-            abi if self.is_at(&self.graph.second_results) => abi.returning_two_words(),
-            abi => abi,
-        };
-        let words = self.argument_words(abi.words(self.stack_argument_count()));
-        let signature = self.builder.import_signature(abi.signature(words.len()));
-        let arguments = abi.arguments(self.builder, &words);
-        let call = self.builder.ins().call_indirect(signature, address, &arguments.values);
-        let results = self.builder.inst_results(call).to_vec();
-        abi.result(self.builder, &results, &words, &arguments)
     }
 
     /// Calls a function of the runtime that is no BPF call: r1 to r5 stay.
@@ -267,8 +221,8 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// Each call has a slot of its own: the registers may have other values at the next one.
-    fn keep_registers(&mut self) -> StackSlot {
+    /// Saves r6 to r9 to a slot. Each call has its own: the registers may have other values at the next one.
+    fn save_registers(&mut self) -> StackSlot {
         let size = Reg::callee_saved().len() as u32 * WORD.bytes();
         let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3));
         for (index, reg) in Reg::callee_saved().enumerate() {
@@ -279,6 +233,7 @@ impl Lifter<'_, '_> {
         slot
     }
 
+    /// Restores r6 to r9; stack arguments are 0 after a call.
     fn restore_registers(&mut self, slot: StackSlot) {
         for (index, reg) in Reg::callee_saved().enumerate() {
             let address = self.builder.ins().stack_addr(WORD, slot, index as i32 * WORD.bytes() as i32);
@@ -293,13 +248,13 @@ impl Lifter<'_, '_> {
 
     pub(super) fn load_packet(&mut self, size: Size, index: Option<Reg>, offset: i32) {
         let context = self.get(Reg::R6);
-        let mut place = self.builder.ins().iconst(WORD, i64::from(offset));
+        let mut position = self.builder.ins().iconst(WORD, i64::from(offset));
         if let Some(index) = index {
             let index = self.get(index);
-            place = self.builder.ins().iadd(index, place);
+            position = self.builder.ins().iadd(index, position);
         }
         let bytes = self.builder.ins().iconst(WORD, i64::from(size.bytes()));
-        let value = self.call_runtime(LOAD_PACKET, &[context, place, bytes]);
+        let value = self.call_runtime(LOAD_PACKET, &[context, position, bytes]);
         let (failed, loaded) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(failed);
         let is_negative = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, value, 0);

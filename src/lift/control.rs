@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `goto`, falling through | `jump` |
 //! | `if a cond b` | `icmp`, `brif`; `&` is `band` and `brif` |
-//! | `may_goto` | `brif` on the frame's loop budget, which each one uses up by one |
-//! | `gotox` | `br_table` over the labels; a compare tree where they lie far apart; or `jump` to a block that does it for several |
+//! | `may_goto` | `brif` on the function's loop budget, which each one decrements |
+//! | `gotox` | `br_table` over the labels; a compare tree if they are sparse; or `jump` to a block that does it for several |
 //! | `exit` | `return` of r0 |
 //! | out of the function | a cold block that traps |
 
@@ -22,15 +22,15 @@ use crate::decode::insn::{Cond, Insn, Operand, Reg};
 use crate::graph::{Edge, JumpTarget, RegisterJump, Terminator};
 use crate::program::Target;
 
-/// From this many labels on, each gets a block of its own in the table. The SSA construction of `cranelift_frontend`
-/// goes through the whole table for each block that it gives a parameter, and such a block gets none.
+/// From this many labels on, each gets a block of its own in the table. The SSA construction of `cranelift_frontend` walks the
+/// whole table for each target that gets a parameter, and such a block gets none.
 const LARGE_TABLE: usize = 256;
 
-/// From this many entries on, those without a label trap in blocks of their own. Cranelift makes an empty block for each
-/// entry that shares its target, and goes back over all empty blocks before one when it notes where blocks start.
+/// From this many entries on, those without a label trap in blocks of their own. Cranelift makes an empty block for each entry
+/// that shares its target, and walks back over all empty blocks before a block when it records where it starts.
 const LONG_TABLE: u64 = 256;
 
-/// A table of this many entries for each label is still a table.
+/// The most entries for each label of a jump table; beyond, a compare tree is used.
 const SPARSEST_TABLE: u64 = 16;
 
 impl Lifter<'_, '_> {
@@ -39,7 +39,7 @@ impl Lifter<'_, '_> {
     }
 
     pub(super) fn edge(&mut self, edge: Edge) -> Block {
-        match self.shape.edge(edge) {
+        match self.control_flow.edge(edge) {
             Edge::Block(index) => self.blocks[index],
             Edge::Outside => *self.outside.get_or_insert_with(|| self.builder.create_block()),
         }
@@ -67,13 +67,13 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// Returns what `word` gives for the registers that the function returns, and asks it for no other: a register
-    /// that is read here lives through all loops before.
+    /// Returns what `word` gives for the registers that the function returns, and asks it for no other: a register that is read here
+    /// is live through all loops before.
     pub(super) fn return_words(&mut self, mut word: impl FnMut(&mut Self, Reg) -> Value) {
         let abi = &self.declarations.function(self.graph.function).abi;
         let registers = [Reg::R0, Reg::R2].into_iter().take(abi.returned_words());
         let words: Vec<Value> = registers.map(|reg| word(self, reg)).collect();
-        let results = abi.results(self.builder, &self.entered, &words);
+        let results = abi.results(self.builder, &self.entry, &words);
         self.builder.ins().return_(&results);
     }
 
@@ -96,21 +96,22 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// `may_goto`: taken when the budget is used up.
+    /// `may_goto`: taken when the budget is exhausted.
     fn use_budget(&mut self) -> Value {
         let variable = self.budget.expect("a function with `may_goto` has a budget");
         let budget = self.builder.use_var(variable);
-        let is_used_up = self.builder.ins().icmp_imm_u(IntCC::Equal, budget, 0);
+        let is_exhausted = self.builder.ins().icmp_imm_u(IntCC::Equal, budget, 0);
         let rest = self.builder.ins().iadd_imm_s(budget, -1);
         self.builder.def_var(variable, rest);
-        is_used_up
+        is_exhausted
     }
 
-    /// The value of jumps through registers that share a block.
+    /// The variable of jumps through registers that share a block.
     fn jump_value(&mut self) -> Variable {
         *self.jump_value.get_or_insert_with(|| self.builder.declare_var(WORD))
     }
 
+    /// Lifts a jump through a register.
     fn jump_register(&mut self, jump: &RegisterJump) {
         let mut value = match self.at.insn {
             Insn::JumpRegister { reg } if !jump.is_shared => self.get(reg),
@@ -123,8 +124,8 @@ impl Lifter<'_, '_> {
             let table = self.target_address(Target::Data { section: table, offset: 0 });
             value = self.builder.ins().isub(value, table);
         }
-        let nowhere = self.builder.create_block();
-        self.builder.set_cold_block(nowhere);
+        let no_label = self.builder.create_block();
+        self.builder.set_cold_block(no_label);
         let number = |offset| self.declarations.labels.value(self.graph.section, offset) / SLOT as u64;
         let (addresses, numbered): (Vec<JumpTarget>, Vec<JumpTarget>) =
             jump.targets.iter().partition(|target| target.is_address);
@@ -141,16 +142,16 @@ impl Lifter<'_, '_> {
             _ => (0, 0),
         };
         let from_first = self.builder.ins().iadd_imm_s(value, -((first * SLOT as u64) as i64));
-        // A value that is no multiple of a slot is rotated out of range, so it traps as any other wrong value.
+        // A value that is no multiple of a slot is rotated out of range, so it traps like any other wrong value.
         let index = self.builder.ins().rotr_imm_u(from_first, i64::from(SLOT.ilog2()));
         if last - first < SPARSEST_TABLE * targets.len() as u64 {
-            self.jump_table(index, first, &targets, nowhere);
+            self.jump_table(index, first, &targets, no_label);
         } else {
             let mut switch = Switch::new();
             for &(slot, block) in &targets {
                 switch.set_entry(u128::from(slot - first), block);
             }
-            switch.emit(self.builder, index, nowhere);
+            switch.emit(self.builder, index, no_label);
         }
         if is_large {
             for (&(_, own), label) in targets.iter().zip(labels) {
@@ -159,7 +160,7 @@ impl Lifter<'_, '_> {
                 self.builder.ins().jump(label, &[]);
             }
         }
-        self.builder.switch_to_block(nowhere);
+        self.builder.switch_to_block(no_label);
         for target in addresses {
             let address = self.function_address(self.declarations.function(self.graph.function));
             let is_address = self.builder.ins().icmp(IntCC::Equal, value, address);
@@ -170,19 +171,19 @@ impl Lifter<'_, '_> {
         self.trap(TRAP_NO_LABEL);
     }
 
-    /// A `br_table` over the slots from `first` on. Its index has 32 bits, so the high half is looked at first.
-    fn jump_table(&mut self, index: Value, first: u64, targets: &[(u64, Block)], nowhere: Block) {
+    /// A `br_table` over the instruction slots from `first` on. Its index has 32 bits, so a branch checks all 64 bits first.
+    fn jump_table(&mut self, index: Value, first: u64, targets: &[(u64, Block)], no_label: Block) {
         let in_range = self.builder.create_block();
         let size = targets.last().map_or(0, |last| last.0 - first + 1);
         let is_small = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, size as i64);
-        self.builder.ins().brif(is_small, in_range, &[], nowhere, &[]);
+        self.builder.ins().brif(is_small, in_range, &[], no_label, &[]);
         self.builder.switch_to_block(in_range);
         let index = self.builder.ins().ireduce(types::I32, index);
         let mut traps = Vec::new();
         let call = |function: &mut Function, block| {
             BlockCall::new(block, std::iter::empty(), &mut function.dfg.value_lists)
         };
-        let default = call(self.builder.func, nowhere);
+        let default = call(self.builder.func, no_label);
         let mut entries = Vec::with_capacity(size as usize);
         let mut targets = targets.iter().peekable();
         for slot in first..first + size {
@@ -193,8 +194,8 @@ impl Lifter<'_, '_> {
                     traps.push(trap);
                     call(self.builder.func, trap)
                 }
-                // Each has a list of arguments of its own: registers may live on from there.
-                None => call(self.builder.func, nowhere),
+                // Each has its own list of arguments: registers may be live there.
+                None => call(self.builder.func, no_label),
             };
             entries.push(entry);
         }

@@ -1,8 +1,8 @@
 //! Formats of printf and scanf with `long double`.
 //!
 //! A `long double` of BPF is a `double` (see `abi::long_double`): what prints must read 8 bytes for `%Lf`, and
-//! what scans must store 8. So the function is called with another format, whose `L` is an `l` before a conversion of a
-//! floating-point number: `%lf` is a `double` for both. An `L` before a conversion of an integer, and text, stay.
+//! what scans must store 8. So the function is called with another format, in which the `L` of a floating-point conversion is an
+//! `l`: `%lf` is a `double` for both. An `L` before an integer conversion, and other text, stay.
 //!
 //! | format | is |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | not known, and the program's data has a format with one | copied with `strdup` (`wcsdup`), changed, freed after the call |
 //! | not known, in any other program | passed as it is |
 //!
-//! s390x's `__nldbl_printf` and its like read 8 bytes themselves.
+//! s390x's `__nldbl_printf` and the like read 8 bytes themselves.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Type, Value, types};
@@ -36,9 +36,9 @@ struct Format {
 /// What is done about the format of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
-    /// It is this one instead.
+    /// It is replaced by this one.
     To(Vec<u8>),
-    /// It may have to be changed when the program runs.
+    /// It may have to be changed at run time.
     AtRunTime,
 }
 
@@ -46,10 +46,10 @@ enum Change {
 const SCANNING: [(&str, usize); 6] =
     [("scanf", 0), ("fscanf", 1), ("sscanf", 1), ("wscanf", 0), ("fwscanf", 1), ("swscanf", 1)];
 
-/// What may be between `%` and the letter of a conversion, scanf's `m` included.
+/// What may come between `%` and the conversion specifier, including scanf's `m`.
 const BEFORE_CONVERSION: &[u8] = b"0123456789.*$+-# 'hlqjztLIm";
 
-/// Conversions of floating-point numbers.
+/// Floating-point conversion specifiers.
 const CONVERSIONS: &[u8] = b"aAeEfFgG";
 
 /// What frees a copy.
@@ -112,7 +112,7 @@ fn change(
         return None;
     }
     let format = format_of(&program.imports[import].name)?;
-    if matches!(callee, Callee::List(_)) {
+    if matches!(callee, Callee::Array(_)) {
         return Some((format, Change::AtRunTime));
     }
     let reg = Reg::arguments().nth(format.parameter)?;
@@ -123,19 +123,19 @@ fn change(
     }
 }
 
-/// The characters of the read-only string whose address an instruction loads; what is no byte is a 255.
+/// The characters of the read-only string whose address an instruction loads; none if one of them is no byte.
 fn constant(program: &Program, instruction: &Instruction, format: Format) -> Option<Vec<u8>> {
     let Some(Target::Data { section, offset }) = instruction.target else { return None };
     let data = &program.data[section];
     let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (data.kind, &data.contents) else { return None };
     let rest = bytes.get(usize::try_from(offset).ok()?..)?;
     let text = characters(program, rest, format.unit());
-    // A wide one that is not all ASCII is looked at when the program runs.
+    // A wide string with other characters is examined at run time.
     let text: Option<Vec<u8>> = text.take_while(|&character| character != Some(0)).collect();
     text.filter(|text| text.len() < rest.len() / format.unit())
 }
 
-/// Characters of so many bytes; none for one that is no byte.
+/// Characters of `unit` bytes each; none for one that is no byte.
 fn characters<'a>(program: &Program, bytes: &'a [u8], unit: usize) -> impl Iterator<Item = Option<u8>> + use<'a> {
     let is_little = program.endianness == Endianness::Little;
     bytes.chunks_exact(unit).map(move |bytes| match *bytes {
@@ -187,7 +187,7 @@ pub fn has_formats(program: &Program) -> bool {
 }
 
 impl Lifter<'_, '_> {
-    /// Before a call: puts another format into its register, if it needs one; the copy that is to be freed after it.
+    /// Before a call: replaces the format in its register, if needed; the copy that is to be freed after the call.
     pub(super) fn change_format(&mut self) -> Option<Value> {
         let (format, change) = change(self.program, self.resolution, self.before, &self.at)?;
         let reg = Reg::arguments().nth(format.parameter)?;
@@ -203,7 +203,7 @@ impl Lifter<'_, '_> {
         copy
     }
 
-    /// The same for words that are not in registers.
+    /// The same for arguments that are not in registers.
     pub(super) fn change_format_of_words(&mut self, name: &str, words: &mut [Value]) -> Option<Value> {
         let format = format_of(name)?;
         let word = words.get_mut(format.parameter)?;
@@ -262,15 +262,15 @@ impl Lifter<'_, '_> {
     ///
     /// | block | parameters |
     /// |---|---|
-    /// | head | the character's address; whether a `%` came before; where its `L` is, or 0 |
+    /// | header | the character's address; whether a `%` came before; where its `L` is, or 0 |
     fn change_loop(&mut self, copy: Value, of: Format, done: cranelift_codegen::ir::Block) {
         let ty: Type = if of.is_wide { types::I32 } else { types::I8 };
         let flags = MemFlagsData::new();
-        let [head, next, store, after] = [0; 4].map(|_| self.builder.create_block());
-        let [at, is_inside, long] = [0; 3].map(|_| self.builder.append_block_param(head, WORD));
+        let [header, next, store, after] = [0; 4].map(|_| self.builder.create_block());
+        let [at, is_inside, long] = [0; 3].map(|_| self.builder.append_block_param(header, WORD));
         let zero = self.builder.ins().iconst(WORD, 0);
-        self.builder.ins().jump(head, &[copy.into(), zero.into(), zero.into()]);
-        self.builder.switch_to_block(head);
+        self.builder.ins().jump(header, &[copy.into(), zero.into(), zero.into()]);
+        self.builder.switch_to_block(header);
         let character = self.builder.ins().load(ty, flags, at, 0);
         let character = self.builder.ins().uextend(WORD, character);
         self.builder.ins().brif(character, next, &[], done, &[]);
@@ -281,7 +281,7 @@ impl Lifter<'_, '_> {
         let is_conversion = self.is_one_of(character, CONVERSIONS);
         let is_long = self.is_character(character, b'L');
         let long_here = self.builder.ins().select(is_long, at, long);
-        // Of what comes before a conversion, inside stays inside; a conversion ends it, `%%` too.
+        // Between `%` and the specifier it stays inside a conversion; a specifier ends it, and so does `%%`.
         let stays = self.builder.ins().band(is_inside, is_before);
         let starts = self.builder.ins().bxor_imm_u(is_inside, 1);
         let starts = self.builder.ins().band(starts, is_percent);
@@ -300,7 +300,7 @@ impl Lifter<'_, '_> {
 
         self.builder.switch_to_block(after);
         let following = self.builder.ins().iadd_imm_u(at, i64::from(ty.bytes()));
-        self.builder.ins().jump(head, &[following.into(), inside.into(), long_next.into()]);
+        self.builder.ins().jump(header, &[following.into(), inside.into(), long_next.into()]);
     }
 
     /// 1 if it is this character, else 0.
@@ -309,13 +309,13 @@ impl Lifter<'_, '_> {
         self.builder.ins().uextend(WORD, is)
     }
 
-    /// 1 if it is one of these ASCII characters, else 0: each is a bit of two words.
+    /// 1 if it is one of these ASCII characters, else 0: a bit set of two 64-bit constants.
     fn is_one_of(&mut self, character: Value, of: &[u8]) -> Value {
-        let word = |half: u8| {
-            let bits = of.iter().filter(|&&of| of / 64 == half).fold(0u64, |bits, of| bits | 1 << (of % 64));
+        let bits_of = |index: u8| {
+            let bits = of.iter().filter(|&&of| of / 64 == index).fold(0u64, |bits, of| bits | 1 << (of % 64));
             bits.cast_signed()
         };
-        let [low, high] = [word(0), word(1)].map(|bits| self.builder.ins().iconst(WORD, bits));
+        let [low, high] = [bits_of(0), bits_of(1)].map(|bits| self.builder.ins().iconst(WORD, bits));
         let is_high = self.builder.ins().band_imm_u(character, 64);
         let bits = self.builder.ins().select(is_high, high, low);
         let bits = self.builder.ins().ushr(bits, character);

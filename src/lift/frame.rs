@@ -2,9 +2,9 @@
 //!
 //! | r10 | CLIF |
 //! |---|---|
-//! | r10 + n | `stack_addr` of that place in one explicit slot, whose end is r10 |
-//! | the same, where its compiler presumed a larger alignment than native stacks have | `iadd` of n and of the end, `band` of `stack_addr` at entry, in a slot that has so much more room |
-//! | where nothing is left in the frame | `iconst`: it is read, but never as an address |
+//! | r10 + n | `stack_addr` of that address in one explicit slot, whose end is r10 |
+//! | the same, where the compiler assumed a larger alignment than native stacks have | `iadd` of n and of the frame's end, which is a `band` of `stack_addr` at entry; the slot is so much larger |
+//! | where nothing is left in the frame | `iconst`: r10 is read, but never used as an address |
 
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value};
 use cranelift_frontend::FunctionBuilder;
@@ -14,17 +14,17 @@ use super::{Declarations, Lifter};
 use crate::abi::WORD;
 use crate::graph::Graph;
 
-/// Bytes that the slot is aligned to, as a power of two.
+/// The alignment of the slot, as a power of two.
 const ALIGN_LOG2: u8 = 4;
 
 /// Bytes above the frame that are needed to align its end.
 fn slack(declarations: &Declarations, graph: &Graph) -> u64 {
-    // The stack pointer is a multiple of that, and so is the slot.
+    // The alignment of the stack pointer, and so of the slot.
     let native = if declarations.platform.architecture == Architecture::S390x { 8 } else { 1 << ALIGN_LOG2 };
     graph.frame.alignment.map_or(0, |alignment| alignment.saturating_sub(native))
 }
 
-/// The slot, if bytes of the frame are left.
+/// Creates the slot, if bytes of the frame are left.
 pub(super) fn slot(
     declarations: &Declarations,
     graph: &Graph,
@@ -32,7 +32,7 @@ pub(super) fn slot(
     builder: &mut FunctionBuilder<'_>,
 ) -> Option<StackSlot> {
     (frame_size > 0).then(|| {
-        // The frame's end is aligned too, since its size is.
+        // The frame's end is aligned too, since its size is a multiple of the alignment.
         let size = (frame_size + slack(declarations, graph)).next_multiple_of(1 << ALIGN_LOG2);
         let size = u32::try_from(size).expect("the graph phase bounds the frame");
         builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, ALIGN_LOG2))
@@ -40,7 +40,7 @@ pub(super) fn slot(
 }
 
 impl Lifter<'_, '_> {
-    /// Aligns the frame's end, where that takes an instruction.
+    /// Aligns the frame's end, if that takes an instruction.
     pub(super) fn align_frame(&mut self) {
         let (Some(slot), Some(alignment)) = (self.frame, self.graph.frame.alignment) else { return };
         if slack(self.declarations, self.graph) > 0 {
@@ -49,6 +49,7 @@ impl Lifter<'_, '_> {
         }
     }
 
+    /// The address of the end of the slot.
     fn slot_end(&mut self, slot: StackSlot) -> Value {
         let size = self.builder.func.sized_stack_slots[slot].size;
         self.builder.ins().stack_addr(WORD, slot, size as i32)

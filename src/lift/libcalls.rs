@@ -1,7 +1,7 @@
 //! Compiler-runtime functions: what compilers call where BPF has no instruction.
 //!
-//! In: the name of an undefined function. Out: what a call of it is lifted to, or its C type, which no BTF has. Floats
-//! are bit patterns in words; `f32` is in the low half.
+//! In: the name of an undefined function. Out: what a call of it is lifted to, or its C type, which no BTF has. Floats are bit
+//! patterns in registers; an `f32` is in the low 32 bits.
 //!
 //! | function | CLIF |
 //! |---|---|
@@ -205,13 +205,13 @@ impl Lifter<'_, '_> {
                 let ty = width_type(width);
                 let [left, right] = [Reg::R1, Reg::R2].map(|reg| self.operand_at(Operand::Reg(reg), ty));
                 let result = self.divide(op, left, right, ty);
-                self.word(result, ty)
+                self.zero_extend(result, ty)
             }
             Libcall::Swap(width) => {
                 let ty = width_type(width);
                 let value = self.operand_at(Operand::Reg(Reg::R1), ty);
                 let value = self.builder.ins().bswap(value);
-                self.word(value, ty)
+                self.zero_extend(value, ty)
             }
             Libcall::Float(op, float) => {
                 let [left, right] = self.float_operands(float);
@@ -272,7 +272,7 @@ impl Lifter<'_, '_> {
         [Reg::R1, Reg::R2].map(|reg| self.float(float, reg))
     }
 
-    /// The word of a float.
+    /// The 64-bit bit pattern of a float.
     fn float_word(&mut self, float: Float, value: Value) -> Value {
         let flags = MemFlagsData::new();
         match float {
@@ -317,7 +317,7 @@ impl Lifter<'_, '_> {
         let of_nan = self.builder.ins().select(is_negative, smallest, largest);
         let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
         let result = self.builder.ins().select(is_nan, of_nan, number);
-        self.word(result, ty)
+        self.zero_extend(result, ty)
     }
 
     /// The low 128 bits of a product: r1, r2 by r3, r4, each with its words in the order that memory has them.

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | load of 8, 16, 32 bits | `uloadN`, `sloadN` |
 //! | load of 64 bits | `load` |
-//! | store | `ireduce`, `store`, so that an extension of what is stored goes |
+//! | store | `ireduce`, `store`, so that an extension of the stored value is dropped |
 //! | store of 16 bits of a register | `ireduce` to 32, `istore16`: x86-64 is slow to decode constants of 16 bits |
-//! | address r10 + n | `stack_addr` of that place |
+//! | address r10 + n | `stack_addr` of that address |
 //! | atomic operation | `atomic_rmw`, the old value zero-extended into `src` with fetch |
 //! | cmpxchg | `atomic_cas`, the old value zero-extended into r0 |
-//! | cmpxchg of 32 bits, where that compares registers | the same, what is expected zero-extended and hidden (`zero_above`) |
-//! | those that fetch, xchg and cmpxchg are full barriers (LKMM) | a `fence` behind them where Cranelift has a pair of exclusive accesses, which lets later ones pass its store: aarch64 without LSE, and xchg with it |
+//! | cmpxchg of 32 bits, where the target compares whole registers | the same, with an opaque zero-extended expected value (`zero_extended_register`) |
+//! | atomics that fetch, xchg and cmpxchg are full barriers (LKMM) | a `fence` after them where Cranelift uses exclusive accesses, whose store later accesses may pass: aarch64 without LSE, and xchg with it |
 //! | load-acquire, store-release | `atomic_load`, `atomic_store` (sequentially consistent, so stronger) |
 //!
 //! An access may fault and is never assumed to be aligned; none is merged or dropped, since memory may be volatile, shared
@@ -26,8 +26,8 @@ use crate::abi::WORD;
 use crate::decode::insn::{AtomicOp, Operand, Reg, Size, Width};
 
 impl Lifter<'_, '_> {
-    /// The address `base + offset`, as an address and an offset that an access folds in.
-    fn place(&mut self, base: Reg, offset: i32) -> (Value, i32) {
+    /// The address `base + offset`, as an address and an offset for the access itself.
+    fn address_and_offset(&mut self, base: Reg, offset: i32) -> (Value, i32) {
         match (base, self.aligned_end) {
             (Reg::FRAME, Some(end)) => (end, offset),
             (Reg::FRAME, None) => (self.frame_address(offset), 0),
@@ -37,7 +37,7 @@ impl Lifter<'_, '_> {
 
     /// The address `base + offset`, as one value.
     fn address(&mut self, base: Reg, offset: i32) -> Value {
-        match self.place(base, offset) {
+        match self.address_and_offset(base, offset) {
             (address, 0) => address,
             (address, offset) => self.builder.ins().iadd_imm_s(address, i64::from(offset)),
         }
@@ -47,7 +47,7 @@ impl Lifter<'_, '_> {
         if let Some(access) = self.slots.access(self.at.offset) {
             return self.load_slot(access, size, signed, dst);
         }
-        let (address, offset) = self.place(base, offset);
+        let (address, offset) = self.address_and_offset(base, offset);
         let flags = MemFlagsData::new();
         let ins = self.builder.ins();
         let value = match (size, signed) {
@@ -66,7 +66,7 @@ impl Lifter<'_, '_> {
         if let Some(access) = self.slots.access(self.at.offset) {
             return self.store_slot(access, size, src);
         }
-        let (address, offset) = self.place(base, offset);
+        let (address, offset) = self.address_and_offset(base, offset);
         let flags = MemFlagsData::new();
         if size == Size::H && matches!(src, Operand::Reg(_)) {
             let value = self.operand_at(src, types::I32);
@@ -77,13 +77,13 @@ impl Lifter<'_, '_> {
         self.builder.ins().store(flags, value, address, offset);
     }
 
-    /// An atomic read-modify-write; the old value.
+    /// Lifts an atomic read-modify-write; the old value.
     fn read_modify_write(&mut self, op: AtomicRmwOp, width: Width, base: Reg, offset: i32, src: Reg) -> Value {
         let ty = width_type(width);
         let address = self.address(base, offset);
         let value = self.operand_at(Operand::Reg(src), ty);
         let old = self.builder.ins().atomic_rmw(ty, MemFlagsData::new(), op, address, value);
-        self.word(old, ty)
+        self.zero_extend(old, ty)
     }
 
     pub(super) fn atomic(&mut self, op: AtomicOp, width: Width, fetch: bool, base: Reg, offset: i32, src: Reg) {
@@ -100,11 +100,11 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// Keeps later accesses behind an atomic one that orders all, where that does not by itself.
+    /// Inserts a fence after an atomic access that is a full barrier, where the target's instruction is none.
     fn full_barrier(&mut self, op: Option<AtomicRmwOp>) {
         let platform = self.declarations.platform;
-        let is_pair = !platform.has_lse || op == Some(AtomicRmwOp::Xchg);
-        if is_pair && matches!(platform.architecture, Architecture::Aarch64(_)) {
+        let is_exclusive = !platform.has_lse || op == Some(AtomicRmwOp::Xchg);
+        if is_exclusive && matches!(platform.architecture, Architecture::Aarch64(_)) {
             self.builder.ins().fence();
         }
     }
@@ -120,21 +120,21 @@ impl Lifter<'_, '_> {
         let address = self.address(base, offset);
         let expected = self.operand_at(Operand::Reg(Reg::R0), ty);
         let compares_registers = self.declarations.platform.compares_registers() && width == Width::W32;
-        let expected = if compares_registers { self.zero_above(expected) } else { expected };
+        let expected = if compares_registers { self.zero_extended_register(expected) } else { expected };
         let new = self.operand_at(Operand::Reg(src), ty);
         let old = self.builder.ins().atomic_cas(MemFlagsData::new(), address, expected, new);
-        let old = self.word(old, ty);
+        let old = self.zero_extend(old, ty);
         self.set(Reg::R0, old);
         self.full_barrier(None);
     }
 
-    /// A number of 32 bits, in a register that has nothing above it.
+    /// A 32-bit value, in a register whose high half is 0.
     ///
-    /// `ireduce` of a word is that word's register, and Cranelift's optimiser looks through extensions: so the word is one
-    /// half of a pair, which no instruction is known to make.
-    fn zero_above(&mut self, value: Value) -> Value {
-        let word = self.builder.ins().uextend(WORD, value);
-        let pair = self.builder.ins().iconcat(word, word);
+    /// `ireduce` of a 64-bit value reuses that value's register, and Cranelift's optimiser looks through extensions: so the
+    /// zero-extended value is made opaque, as half of a pair, which the optimiser does not look through.
+    fn zero_extended_register(&mut self, value: Value) -> Value {
+        let extended = self.builder.ins().uextend(WORD, value);
+        let pair = self.builder.ins().iconcat(extended, extended);
         let (low, _) = self.builder.ins().isplit(pair);
         self.builder.ins().ireduce(types::I32, low)
     }
@@ -143,7 +143,7 @@ impl Lifter<'_, '_> {
         let ty = size_type(size);
         let address = self.address(base, offset);
         let value = self.builder.ins().atomic_load(ty, MemFlagsData::new(), address);
-        let value = self.word(value, ty);
+        let value = self.zero_extend(value, ty);
         self.set(dst, value);
     }
 

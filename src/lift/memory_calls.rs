@@ -1,24 +1,25 @@
-//! Calls of C's `memcpy`, `memmove`, `memset` and `memcmp` for a few bytes: loads and stores in place of the call.
+//! Calls of C's `memcpy`, `memmove`, `memset` and `memcmp` for a few bytes are expanded into loads and stores.
 //!
-//! clang has them as calls, since it refuses others of these for BPF (`-fno-builtin`, see `cflags`).
+//! They are calls in the object because programs are compiled with `-fno-builtin` (see `cflags`): clang for BPF rejects those that
+//! it cannot expand.
 //!
 //! | call | CLIF |
 //! |---|---|
-//! | `memcpy`, `memmove` of up to [`MOST`] bytes | all loads, then all stores, of 16 bytes at most each |
-//! | `memset` of up to [`MOST`] bytes | stores of the byte repeated |
-//! | `memcmp` of up to [`MOST_COMPARED`] bytes | loads of 8 bytes at most, compared as big-endian numbers; a branch on the result being 0 compares them as they are |
+//! | `memcpy`, `memmove` of up to [`MAX_BYTES`] bytes | all loads, then all stores, of 16 bytes at most each |
+//! | `memset` of up to [`MAX_BYTES`] bytes | stores of the byte repeated |
+//! | `memcmp` of up to [`MAX_COMPARED_BYTES`] bytes | loads of 8 bytes at most, compared as big-endian numbers; a branch on the result being 0 compares them as they are |
 //!
-//! Bytes of read-only data that are compared are constants, as they are where clang expands such calls.
+//! Compared bytes of read-only data become constants, as they do where clang expands such calls.
 //!
-//! Bytes that make no whole number of accesses are accessed by two that overlap. The number of bytes is a constant that the
-//! call's own block gives r3.
+//! Where the size is no multiple of the accesses' widths, the last two overlap. The size is a constant that the call's own
+//! block puts into r3.
 //!
-//! A loop of comparisons of 4 and 8 bytes takes 6.9 µs for 11.3 so (7.9 without constants), one of records that are cleared,
-//! filled and copied 3.3 for 4.6. `strlen` stays: 1 to 4 of its calls in the 66 objects that a compiler makes of the fixtures
-//! are of constants.
+//! Measured: a loop of comparisons of 4 and 8 bytes takes 6.9 µs, where it took 11.3 (7.9 without constants), one of records
+//! that are cleared, filled and copied 3.3, where it took 4.6. `strlen` stays a call: 1 to 4 of its calls in the 66 objects that
+//! a compiler makes of the fixtures are of constants.
 //!
-//! Sound: it is C's function ([`Facts::memory`](crate::abi::libc::Facts::memory)). C lets `memcpy` and `memcmp` touch all of the bytes, in any order; what they return is as C
-//! says: -1, 0 or 1 for `memcmp`. Only where accesses need not be aligned.
+//! Sound: the callee is C's function ([`Facts::memory`](crate::abi::libc::Facts::memory)). C lets `memcpy` and `memcmp` access all
+//! of the bytes, in any order; results are as C says: -1, 0 or 1 for `memcmp`. Only where accesses need not be aligned.
 
 use std::collections::HashMap;
 
@@ -32,27 +33,27 @@ use crate::decode::insn::{self, AluOp, Cond, Insn, Operand, Reg, WideImm, Width}
 use crate::graph::{Instruction, written};
 use crate::program::{Contents, DataKind};
 
-/// The most bytes that are copied or filled in place.
-const MOST: u64 = 64;
+/// The most bytes of a copy or a fill that is expanded.
+const MAX_BYTES: u64 = 64;
 
-/// The most bytes that are compared in place.
-const MOST_COMPARED: u64 = 16;
+/// The most bytes of a comparison that is expanded.
+const MAX_COMPARED_BYTES: u64 = 16;
 
-/// Bytes of a word.
-const WORD_BYTES: u64 = 8;
+/// Bytes of a pointer.
+const POINTER_BYTES: u64 = 8;
 
 /// An argument that is an address.
 #[derive(Clone, Copy)]
 struct Pointer<'a> {
     address: Value,
-    /// What is there, if nothing writes it.
+    /// The bytes there, if they are read-only data.
     literal: Option<&'a [u8]>,
 }
 
-/// Results of comparisons, and values that are not zero where they are not.
-pub(super) type Compared = HashMap<Value, Value>;
+/// The results of expanded comparisons, each with a value that is 0 if and only if the result is.
+pub(super) type ComparisonResults = HashMap<Value, Value>;
 
-/// Accesses that cover `size` bytes, of `widest` at most each: byte offset and bytes. The last may overlap the one before.
+/// Accesses that cover `size` bytes, of at most `widest` each: byte offsets and bytes. The last may overlap the one before.
 fn pieces(size: u64, widest: u64) -> Vec<(i32, u64)> {
     let mut pieces = Vec::new();
     let mut at = 0;
@@ -60,7 +61,7 @@ fn pieces(size: u64, widest: u64) -> Vec<(i32, u64)> {
         let rest = size - at;
         let whole = rest.next_power_of_two();
         let bytes = match whole {
-            // What is before it has as many bytes.
+            // There are enough bytes before it to overlap with.
             _ if whole <= widest && whole <= size => whole,
             _ if whole <= widest => whole / 2,
             _ => widest,
@@ -83,16 +84,16 @@ const fn piece_type(bytes: u64) -> Type {
 }
 
 impl<'a> Lifter<'a, '_> {
-    /// Does the call in place, if it is for few bytes; its result.
+    /// Expands a call, if it is for few bytes; its result.
     pub(super) fn memory_call(&mut self, call: MemoryCall) -> Option<Value> {
         let widest = self.widest?;
-        // Those of `bpf2native.h` have their arguments in memory.
-        if matches!(self.at.insn, Insn::Call(insn::Callee::List(_))) {
+        // Array calls have their arguments in memory.
+        if matches!(self.at.insn, Insn::Call(insn::Callee::Array(_))) {
             return None;
         }
-        let size = self.given(Reg::R3)?;
-        let most = if call == MemoryCall::Compare { MOST_COMPARED } else { MOST };
-        if size > most {
+        let size = self.constant_in(Reg::R3)?;
+        let max = if call == MemoryCall::Compare { MAX_COMPARED_BYTES } else { MAX_BYTES };
+        if size > max {
             return None;
         }
         let [first, second] = [Reg::R1, Reg::R2].map(|reg| {
@@ -107,12 +108,12 @@ impl<'a> Lifter<'a, '_> {
         Some(first.address)
     }
 
-    /// The instruction of the block that has given a register its value.
+    /// The instruction of the block that has written a register last.
     fn writer(&self, reg: Reg) -> Option<&'a Instruction> {
         self.before.iter().rev().find(|instruction| written(instruction.insn).contains(reg))
     }
 
-    /// The place in the frame that an address is a constant away from, as accesses of r10 have it.
+    /// An address that is r10 plus a constant, as accesses of the frame have it.
     fn in_frame(&mut self, address: Value) -> Option<Value> {
         let dfg = &self.builder.func.dfg;
         let data = |value: Value| Some(dfg.insts[dfg.value_def(dfg.resolve_aliases(value)).inst()?]);
@@ -130,8 +131,8 @@ impl<'a> Lifter<'a, '_> {
         is_inside.then(|| self.builder.ins().stack_addr(WORD, stack_slot, at as i32))
     }
 
-    /// The constant that the block's instructions have given a register.
-    fn given(&self, reg: Reg) -> Option<u64> {
+    /// The constant that the block has put into a register.
+    fn constant_in(&self, reg: Reg) -> Option<u64> {
         let writer = self.writer(reg)?;
         match writer.insn {
             Insn::Alu { op: AluOp::Mov, width: Width::W32, src: Operand::Imm(imm), .. } => {
@@ -145,7 +146,7 @@ impl<'a> Lifter<'a, '_> {
         }
     }
 
-    /// The `size` bytes at the address that the block's instructions have given a register, if nothing writes them.
+    /// The `size` bytes at the address that the block has put into a register, if they are read-only data.
     fn literal(&self, reg: Reg, size: u64) -> Option<&'a [u8]> {
         let Instruction { insn: Insn::LoadImm { .. }, target: Some(target), .. } = *self.writer(reg)? else {
             return None;
@@ -155,7 +156,7 @@ impl<'a> Lifter<'a, '_> {
         let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (data.kind, &data.contents) else { return None };
         let start = u64::try_from(offset).ok()?;
         let end = start.checked_add(size)?;
-        let pointer = data.relocations.partition_point(|pointer| pointer.offset + WORD_BYTES <= start);
+        let pointer = data.relocations.partition_point(|pointer| pointer.offset + POINTER_BYTES <= start);
         let has_pointer = data.relocations.get(pointer).is_some_and(|pointer| pointer.offset < end);
         let bytes = bytes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
         bytes.filter(|_| !has_pointer)
@@ -184,8 +185,8 @@ impl<'a> Lifter<'a, '_> {
     }
 
     fn fill(&mut self, to: Value, byte: Value, pieces: &[(i32, u64)]) {
-        let low = self.low(byte, types::I8);
-        let constant = self.given(Reg::R2).map(|number| u64::from(number as u8) * 0x0101_0101_0101_0101);
+        let low = self.reduce(byte, types::I8);
+        let constant = self.constant_in(Reg::R2).map(|number| u64::from(number as u8) * 0x0101_0101_0101_0101);
         let mut word = None;
         for &(offset, bytes) in pieces {
             let ty = piece_type(bytes);
@@ -198,20 +199,20 @@ impl<'a> Lifter<'a, '_> {
                         let byte = self.builder.ins().uextend(WORD, low);
                         self.builder.ins().imul_imm_u(byte, 0x0101_0101_0101_0101)
                     });
-                    self.low(word, ty)
+                    self.reduce(word, ty)
                 }
             };
             self.builder.ins().store(MemFlagsData::new(), value, to, offset);
         }
     }
 
-    /// -1, 0 or 1.
+    /// Compares memory: -1, 0 or 1.
     fn compare(&mut self, left: Pointer<'_>, right: Pointer<'_>, pieces: &[(i32, u64)]) -> Value {
         let loaded: Vec<[Value; 2]> =
             pieces.iter().map(|&piece| [left, right].map(|pointer| self.load_piece(pointer, piece))).collect();
         let mut result = self.builder.ins().iconst(WORD, 0);
         let mut differs: Option<Value> = None;
-        // Bytes of a later piece that are in an earlier one too do not differ where that does not.
+        // Bytes that overlap an earlier piece are equal if that is.
         for &[left, right] in loaded.iter().rev() {
             let is_less = self.is_less_in_memory(left, right);
             let [less, greater] = [-1, 1].map(|number| self.builder.ins().iconst(WORD, number));
@@ -235,14 +236,14 @@ impl<'a> Lifter<'a, '_> {
         self.builder.ins().icmp(IntCC::UnsignedLessThan, left, right)
     }
 
-    /// The condition of a branch that asks whether what was compared is the same.
+    /// The condition of a branch on an expanded comparison being (un)equal.
     pub(super) fn condition_of_compared(&mut self, cond: Cond, dst: Reg, src: Operand) -> Option<Value> {
         if self.compared.is_empty() || src != Operand::Imm(0) || !matches!(cond, Cond::Eq | Cond::Ne) {
             return None;
         }
         let value = self.get(dst);
         let dfg = &self.builder.func.dfg;
-        // Its low half tells as much.
+        // Also its low 32 bits.
         let operand = |value: Value, wanted: Opcode| match dfg.insts[dfg.value_def(value).inst()?] {
             InstructionData::Unary { opcode, arg } if opcode == wanted => Some(dfg.resolve_aliases(arg)),
             _ => None,

@@ -1,46 +1,53 @@
 //! The **lift** phase: one function's [`Graph`] to CLIF.
 //!
-//! Comes in: a graph, and what the names of the program are declared as ([`Declarations`]). Goes out: a
-//! [`Lifted`] CLIF function. It does not know whether that feeds the JIT or an object.
+//! In: a graph, and what the names of the program are declared as ([`Declarations`]). Out: a [`Lifted`] CLIF function. It does
+//! not know whether that feeds the JIT or an object.
 //!
 //! | BPF | CLIF |
 //! |---|---|
 //! | r0 to r9 | one `i64` variable each; undefined at entry means 0 |
 //! | r10 | the end of one explicit stack slot: `frame.rs` |
 //! | arithmetic | `alu.rs` |
-//! | loads, stores, atomics | `memory.rs`; of frame slots that are values: `slots.rs` |
+//! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
-//! | calls | `call.rs`; of C's functions for a few bytes of memory: `memory_calls.rs` |
-//! | jumps | `control.rs`; branches that become selections: `select.rs` |
+//! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
+//! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
 
 mod address;
 mod alu;
+mod array_call;
 pub(crate) mod call;
 mod control;
+mod error;
 pub mod formats;
 mod frame;
+mod input;
 pub mod libcalls;
-mod list;
 mod memory;
 pub(crate) mod memory_calls;
+mod pointers;
 mod select;
 mod slots;
 mod switch;
 pub mod variadic;
 
 use cranelift_codegen::ir::{Block, Function, InstBuilder, SourceLoc, StackSlot, UserFuncName, Value};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use cranelift_frontend::{FunctionBuilder, Variable};
 
-use crate::abi::{Entered, WORD};
-use crate::config::{CodeGenerators, Need, Pass};
+use crate::abi::{EntryValues, WORD};
+use crate::config::{Need, Pass};
 use crate::decode::insn::{Insn, Operand, Reg};
 use crate::graph::{self, Edge, Graph, Instruction};
-use crate::plan::{Reaches, Shape, Slots};
-use crate::program::{Endianness, Place, Program};
+use crate::plan::{ControlFlowPlan, PromotedSlots};
+use crate::program::{Endianness, Program};
 use crate::resolution::Resolution;
 use crate::times::{Phase, time};
+
+pub use error::LiftError;
+pub use input::{LiftContext, LiftInput};
+pub use pointers::note_of;
 
 pub use crate::declare::declarations::{
     AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,
@@ -67,89 +74,33 @@ pub struct Lifted {
     pub returns_twice: bool,
 }
 
-/// Why a function cannot be lifted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LiftError {
-    /// A call passes fewer arguments than the callee reads from the stack.
-    #[error("{place}: `{callee}` takes {expected} arguments on the stack, and the call passes {passed}")]
-    StackArguments {
-        /// Where.
-        place: Box<Place>,
-        /// The function that is called.
-        callee: String,
-        /// How many it reads.
-        expected: usize,
-        /// How many were stored.
-        passed: usize,
-    },
-    /// A call of `bpf2native.h` that the function does not answer.
-    #[error("{place}: `{callee}`, called by way of bpf2native.h, {what}")]
-    ListCall {
-        /// Where.
-        place: Box<Place>,
-        /// The function that is called.
-        callee: String,
-        /// What is wrong.
-        what: &'static str,
-    },
-}
-
-/// What lifting reuses from one function to the next: memory, and nothing that is in it.
-#[derive(Default)]
-pub struct LiftContext {
-    /// Empty: it is taken to lift a function, and comes back from one that was finished.
-    builder: FunctionBuilderContext,
-    /// A function that is not wanted any more, for its memory.
-    old: Option<Function>,
-}
-
-impl LiftContext {
-    /// Takes a function whose memory the next one may have.
-    pub fn reuse(&mut self, function: Function) {
-        self.old = Some(function);
-    }
-}
-
-/// What functions are lifted by: a program, how its names are declared, what is known of it.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
-    /// The program.
-    pub program: &'a Program,
-    /// Who defines what it refers to.
-    pub resolution: &'a Resolution,
-    /// What its names are declared as.
-    pub declarations: &'a Declarations,
-    /// Whom the code is for, and which passes are on.
-    pub generators: &'a CodeGenerators,
-    /// How far functions reach below their parameters.
-    pub reaches: &'a Reaches<'a>,
-}
-
 /// Lifts a function.
 ///
 /// # Errors
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
-pub fn lift(source: Source<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
-    let Source { resolution, declarations, generators, reaches, .. } = source;
+pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
+    let LiftInput { resolution, declarations, generators, pointer_effects, .. } = input;
     let mut function = declared(declarations, graph, context);
     let mut taken = std::mem::take(&mut context.builder);
     let mut builder = FunctionBuilder::new(&mut function, &mut taken);
     let returns_twice = call::returns_twice(resolution, graph);
     let passes = generators.passes_for(returns_twice);
-    let (slots, shape) = time(generators.times(), Phase::Plan, || {
-        let slots =
-            if passes.contains(Pass::StackPromotion) { Slots::find(reaches, graph) } else { Slots::none(graph) };
-        let shape = Shape::find(resolution, graph, &slots, passes);
-        (slots, shape)
+    let (slots, control_flow) = time(generators.times(), Phase::Plan, || {
+        let slots = if passes.contains(Pass::StackPromotion) {
+            PromotedSlots::find(pointer_effects, graph)
+        } else {
+            PromotedSlots::none(graph)
+        };
+        let control_flow = ControlFlowPlan::find(resolution, graph, &slots, passes);
+        (slots, control_flow)
     });
     let facts = generators.facts();
     let widest = if passes.contains(Pass::MemoryCalls) { facts.widest_unaligned } else { None };
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
-    let plans = Plans { slots: &slots, shape: &shape, widest, checks_tables: !is_checked_later };
+    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, checks_tables: !is_checked_later };
     time(generators.times(), Phase::Lift, || {
-        Lifter::new(source, graph, plans, &mut builder).function()?;
+        Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
         builder.finalize(generators.main.frontend_config());
         Ok(())
@@ -173,11 +124,11 @@ fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContex
 /// What the plan phase found for a function.
 #[derive(Clone, Copy)]
 struct Plans<'a> {
-    slots: &'a Slots,
-    shape: &'a Shape,
-    /// How many bytes what becomes of calls of `memcpy` and the like may access at once; none: they stay calls.
+    slots: &'a PromotedSlots,
+    control_flow: &'a ControlFlowPlan,
+    /// The widest access that `memcpy` and the like may become, in bytes; none if they stay calls.
     widest: Option<u64>,
-    /// Whether a branch checks the index of a jump table; if not, one does that the layout of the code makes.
+    /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
     checks_tables: bool,
 }
 
@@ -190,31 +141,31 @@ struct Lifter<'a, 'f> {
     builder: &'a mut FunctionBuilder<'f>,
     references: address::References,
     registers: [Variable; 10],
-    /// The frame slots that are values.
-    slots: &'a Slots,
-    /// Their values.
+    /// The promoted frame slots.
+    slots: &'a PromotedSlots,
+    /// Their variables.
     slot_values: Vec<Variable>,
     /// Which blocks are lifted, and where edges lead.
-    shape: &'a Shape,
+    control_flow: &'a ControlFlowPlan,
     /// As in [`Plans`].
     widest: Option<u64>,
     /// As in [`Plans`].
     checks_tables: bool,
-    /// What `memcmp` gave where it was done in place.
-    compared: memory_calls::Compared,
+    /// The results of `memcmp` calls that were expanded.
+    compared: memory_calls::ComparisonResults,
     /// The BPF stack, if the function uses r10.
     frame: Option<StackSlot>,
-    /// Its end, where that is aligned further than native frames are.
+    /// Its end, where it needs a larger alignment than native frames have.
     aligned_end: Option<Value>,
     /// CLIF blocks, by index of BPF block.
     blocks: Vec<Block>,
-    /// The function's parameters, and where its result goes.
-    entered: Entered,
+    /// The function's parameters at entry, and where its result goes.
+    entry: EntryValues,
     /// Where control goes that leaves the function.
     outside: Option<Block>,
     /// The budget of `may_goto`.
     budget: Option<Variable>,
-    /// Where the next shared block of jumps through registers leads ([`graph::RegisterJump::is_shared`]).
+    /// The target of the next shared block of jumps through registers ([`graph::RegisterJump::is_shared`]).
     jump_value: Option<Variable>,
     /// Stack arguments that came in: position 1 is index 0.
     stack_parameters: Vec<Value>,
@@ -222,15 +173,15 @@ struct Lifter<'a, 'f> {
     stack_arguments: Vec<Variable>,
     /// The instruction that is being lifted.
     at: Instruction,
-    /// The instructions of its block before it.
+    /// The earlier instructions of its block.
     before: &'a [Instruction],
 }
 
 impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
-        Source { program, resolution, declarations, .. }: Source<'a>,
+        LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, shape, widest, checks_tables }: Plans<'a>,
+        Plans { slots, control_flow, widest, checks_tables }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -246,14 +197,14 @@ impl<'a, 'f> Lifter<'a, 'f> {
             registers,
             slots,
             slot_values: Vec::new(),
-            shape,
+            control_flow,
             widest,
             checks_tables,
-            compared: memory_calls::Compared::new(),
+            compared: memory_calls::ComparisonResults::new(),
             frame,
             aligned_end: None,
             blocks: Vec::new(),
-            entered: Entered::default(),
+            entry: EntryValues::default(),
             outside: None,
             budget: None,
             jump_value: None,
@@ -275,18 +226,18 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.builder.ins().jump(first, &[]);
         }
         for (index, block) in graph.blocks.iter().enumerate() {
-            if !self.shape.is_lifted(index) {
+            if !self.control_flow.is_lifted(index) {
                 continue;
             }
             self.builder.switch_to_block(self.blocks[index]);
-            if self.shape.is_cold(index) {
+            if self.control_flow.is_cold(index) {
                 self.builder.set_cold_block(self.blocks[index]);
             }
-            if self.shape.is_loop_head(index) {
+            if self.control_flow.is_loop_header(index) {
                 self.builder.ins().sequence_point();
             }
             self.instructions(block)?;
-            match (self.shape.select(index), self.shape.switch(index)) {
+            match (self.control_flow.select(index), self.control_flow.switch(index)) {
                 (Some(select), _) => self.select(select)?,
                 (None, Some(switch)) => self.switch(switch),
                 (None, None) => self.terminator(&block.terminator),
@@ -332,8 +283,8 @@ impl<'a, 'f> Lifter<'a, 'f> {
         self.align_frame();
         let native: Vec<Value> = self.builder.block_params(entry).to_vec();
         let abi = &self.declarations.function(self.graph.function).abi;
-        self.entered = abi.enter(self.builder, &native);
-        let words = self.entered.words.clone();
+        self.entry = abi.enter(self.builder, &native);
+        let words = self.entry.words.clone();
         for (reg, word) in Reg::arguments().zip(&words) {
             if let Some(word) = *word {
                 self.builder.def_var(self.registers[reg.index()], word);
@@ -382,7 +333,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             Insn::StoreRelease { size, base, offset, src } => self.store_release(size, base, offset, src),
             Insn::LoadPacket { size, index, offset } => self.load_packet(size, index, offset),
             Insn::LoadStackArgument { dst, position } => {
-                // One that the function's prototype does not have is never passed.
+                // An argument that the function's prototype does not have is never passed.
                 let passed = self.stack_parameters.get(usize::from(position) - 1).copied();
                 let value = passed.unwrap_or_else(|| self.builder.ins().iconst(WORD, 0));
                 self.set(dst, value);

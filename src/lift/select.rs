@@ -1,5 +1,5 @@
-//! Branches that become selections ([`crate::plan::Select`]): both arms, one after the other, and a `select` for each
-//! register and slot that one of them writes.
+//! If-converted branches ([`crate::plan::Select`]): both arms, one after the other, and a `select` for each register and slot
+//! that one of them writes.
 
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::Variable;
@@ -12,14 +12,14 @@ use crate::plan::Select;
 impl Lifter<'_, '_> {
     /// Ends a block whose last instruction is the branch.
     pub(super) fn select(&mut self, select: &Select) -> Result<(), LiftError> {
-        self.selections(select)?;
+        self.lift_arms(select)?;
         let join = self.edge(Edge::Block(select.join));
         self.builder.ins().jump(join, &[]);
         Ok(())
     }
 
-    /// Gives what the arms write its value.
-    fn selections(&mut self, select: &Select) -> Result<(), LiftError> {
+    /// Lifts both arms, and selects what they write.
+    fn lift_arms(&mut self, select: &Select) -> Result<(), LiftError> {
         let branch = self.at;
         let condition = self.condition();
         let registers = Reg::all().filter(|&reg| select.registers.contains(reg));
@@ -46,13 +46,13 @@ impl Lifter<'_, '_> {
         variables.iter().map(|&variable| self.builder.use_var(variable)).collect()
     }
 
-    /// What the variables are after an arm.
+    /// Lifts an arm; the variables' values after it.
     fn arm(&mut self, arm: Option<BlockIndex>, variables: &[Variable]) -> Result<Vec<Value>, LiftError> {
         if let Some(arm) = arm {
-            let (graph, shape) = (self.graph, self.shape);
+            let (graph, control_flow) = (self.graph, self.control_flow);
             self.instructions(&graph.blocks[arm])?;
-            if let Some(inner) = shape.select(arm) {
-                self.selections(inner)?;
+            if let Some(inner) = control_flow.select(arm) {
+                self.lift_arms(inner)?;
             }
         }
         Ok(self.values(variables))

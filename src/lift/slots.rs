@@ -1,4 +1,4 @@
-//! Loads and stores of frame slots that are values ([`crate::plan::Slots`]).
+//! Loads and stores of promoted frame slots ([`crate::plan::PromotedSlots`]).
 //!
 //! | access | CLIF |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | load of the whole slot | `use_var` |
 //! | load of a part | `ushr`, `ireduce` |
 //!
-//! The first byte of a part is the lowest one where the program is little-endian, else the highest.
+//! The first byte of a part is the least significant one in a little-endian program, else the most significant.
 
 use cranelift_codegen::ir::{InstBuilder, Type};
 use cranelift_frontend::Variable;
@@ -16,10 +16,10 @@ use super::Lifter;
 use super::alu::size_type;
 use crate::abi::WORD;
 use crate::decode::insn::{Operand, Reg, Size};
-use crate::plan::Access;
+use crate::plan::SlotAccess;
 
 impl Lifter<'_, '_> {
-    /// Gives the promoted slots their variables.
+    /// Declares the variables of the promoted slots.
     pub(super) fn enter_slots(&mut self) {
         for slot in &self.slots.slots {
             let ty = size_type(slot.size);
@@ -30,8 +30,8 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// The slot's variable and type, and by how many bits the accessed part is shifted.
-    fn slot_part(&self, access: Access, size: Size) -> (Variable, Type, u32) {
+    /// The variable and type of a slot, and by how many bits the accessed part is shifted.
+    fn slot_part(&self, access: SlotAccess, size: Size) -> (Variable, Type, u32) {
         let ty = size_type(self.slots.slots[access.slot].size);
         let below = match self.is_big_endian() {
             false => u32::from(access.at),
@@ -40,7 +40,7 @@ impl Lifter<'_, '_> {
         (self.slot_values[access.slot], ty, 8 * below)
     }
 
-    pub(super) fn load_slot(&mut self, access: Access, size: Size, signed: bool, dst: Reg) {
+    pub(super) fn load_slot(&mut self, access: SlotAccess, size: Size, signed: bool, dst: Reg) {
         let (variable, ty, shift) = self.slot_part(access, size);
         let mut value = self.builder.use_var(variable);
         let part = size_type(size);
@@ -48,12 +48,15 @@ impl Lifter<'_, '_> {
             value = self.builder.ins().ushr_imm_u(value, i64::from(shift));
             value = self.builder.ins().ireduce(part, value);
         }
-        let word =
-            if signed && part != WORD { self.builder.ins().sextend(WORD, value) } else { self.word(value, part) };
-        self.set(dst, word);
+        let extended = if signed && part != WORD {
+            self.builder.ins().sextend(WORD, value)
+        } else {
+            self.zero_extend(value, part)
+        };
+        self.set(dst, extended);
     }
 
-    pub(super) fn store_slot(&mut self, access: Access, size: Size, src: Operand) {
+    pub(super) fn store_slot(&mut self, access: SlotAccess, size: Size, src: Operand) {
         let (variable, ty, shift) = self.slot_part(access, size);
         let part = size_type(size);
         let mut value = self.operand_at(src, part);

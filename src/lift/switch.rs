@@ -1,8 +1,7 @@
-//! Trees of comparisons that become jump tables ([`crate::plan::Switch`]): a `br_table` over the value's distance from
-//! the first entry's.
+//! Trees of comparisons that become jump tables ([`crate::plan::Switch`]): a `br_table` over the difference from the first
+//! entry's value.
 //!
-//! Each block that the table leads to has a block of its own before it, so that the values which it takes are handed on
-//! once, and not by each entry.
+//! Each target of the table has a block of its own before it, so that block arguments are passed once, and not by each entry.
 
 use std::collections::HashMap;
 
@@ -37,7 +36,7 @@ impl Lifter<'_, '_> {
             index = self.builder.ins().iadd_imm_s(value, distance);
         }
         if self.checks_tables || ty == types::I64 {
-            // The default is foreseen as any branch is, and not one more goal of the jump.
+            // The default is predicted like any other branch, and is not one more target of the indirect jump.
             let in_range = self.builder.create_block();
             let size = switch.entries.len() as i64;
             let is_small = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, size);

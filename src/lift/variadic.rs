@@ -1,7 +1,7 @@
 //! Calls of variadic functions that take floating-point numbers.
 //!
-//! BPF passes a `double` after the `...` as a word, like an integer; natively it belongs into a floating-point
-//! register, and nothing in the object says which words are doubles. So the function's `v` form is called instead,
+//! BPF passes a `double` after the `...` as a word, like an integer; natively it belongs in a floating-point register, and nothing
+//! in the object says which words are doubles. So the function's `v` form is called instead,
 //! `vprintf` for `printf`, with a `va_list` whose register areas are used up: then integers and doubles alike are
 //! read from 8-byte slots.
 //!
@@ -22,7 +22,7 @@ use crate::abi::libc::VForm;
 use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Instruction, written};
-use crate::program::{Contents, DataKind, ListForm, Program};
+use crate::program::{ArrayForm, Contents, DataKind, Program};
 use crate::resolution::Resolution;
 
 /// The `v` form that a call needs; `before` are the instructions of its block before it.
@@ -35,7 +35,7 @@ pub fn needed(
     needs(program, resolution.facts_of(call.target).v_form?, before, call)
 }
 
-/// The `v` form of what is called, if the call needs it.
+/// The `v` form of the callee, if the call needs it.
 pub(crate) fn needs(
     program: &Program,
     function: VForm,
@@ -43,10 +43,10 @@ pub(crate) fn needs(
     call: &Instruction,
 ) -> Option<VForm> {
     let Insn::Call(callee) = call.insn else { return None };
-    if let Callee::List(list) = callee {
-        return (list.form == ListForm::Doubles).then_some(function);
+    if let Callee::Array(array) = callee {
+        return (array.form == ArrayForm::Doubles).then_some(function);
     }
-    // Wide formats are not looked into.
+    // Wide formats are not parsed.
     if function.name.contains("wprintf") {
         return Some(function);
     }

@@ -1,11 +1,11 @@
 //! What a pass over CLIF says of itself, and what it is given.
 //!
 //! In: a row of the pipeline. Out: [`ClifPass`], [`PassContext`]. The rule: all passes have one signature; one that changes
-//! blocks or edges says so in its row, and drops the analyses when it does ([`Flow::changed`]).
+//! blocks or edges says so in its row, and drops the analyses when it does ([`Analyses::changed`]).
 
 use cranelift_codegen::ir::Function;
 
-use super::ir::analyses::Flow;
+use super::ir::analyses::Analyses;
 use crate::config::{Need, Pass, Passes, TargetFacts};
 
 /// A pass, as a row of the pipeline.
@@ -62,5 +62,5 @@ pub(crate) struct PassContext<'c> {
     /// Those of its switches that are on.
     pub(crate) on: Passes,
     /// What is known of the function's control flow.
-    pub(crate) analyses: Flow<'c>,
+    pub(crate) analyses: Analyses<'c>,
 }

@@ -8,7 +8,7 @@ use cranelift_codegen::Context;
 use cranelift_codegen::ir::{Block, Function};
 use cranelift_codegen::isa::TargetIsa;
 
-use super::ir::analyses::Flow;
+use super::ir::analyses::Analyses;
 use super::pass::{Analysis, ClifPass, PassContext};
 use super::{branches, loops, memory, pressure, reassociate, scalar};
 use crate::config::{Need, Pass, Passes, TargetFacts};
@@ -151,7 +151,7 @@ pub(crate) struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Runs the passes that are on, until the one that was asked for has run; `context` is Cranelift's, for reuse.
     pub(crate) fn run(&self, function: &mut Function, passes: Passes, until: Option<Pass>, context: &mut Context) {
-        let mut context = PassContext { facts: self.facts, on: Passes::NONE, analyses: Flow::new(context) };
+        let mut context = PassContext { facts: self.facts, on: Passes::NONE, analyses: Analyses::new(context) };
         for pass in PIPELINE {
             context.on = pass.enabled(passes, &self.facts);
             if context.on != Passes::NONE {

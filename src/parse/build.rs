@@ -82,7 +82,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         group: None,
         bytes: bytes.to_vec(),
         relocations: relocated.iter().zip(&taken).map(relocation).collect(),
-        list_calls: Vec::new(),
+        array_calls: Vec::new(),
         lines: Vec::new(),
     };
     Ok(Program {
@@ -289,9 +289,9 @@ impl<'data> Builder<'_, 'data> {
             let file = self.layout.code[id].file;
             let list = self.targets(&references.code[id], file, &mut functions, &mut imports);
             self.layout.code[id].relocations = list;
-            let list_calls = references.code[id].iter();
-            let list_calls = list_calls.filter_map(|reference| Some((reference.offset, reference.list_call?)));
-            self.layout.code[id].list_calls = list_calls.collect();
+            let array_calls = references.code[id].iter();
+            let array_calls = array_calls.filter_map(|reference| Some((reference.offset, reference.array_call?)));
+            self.layout.code[id].array_calls = array_calls.collect();
         }
         for id in self.layout.data.ids() {
             let file = self.layout.data[id].file;

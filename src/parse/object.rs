@@ -13,7 +13,7 @@ use object::{Endianness, U32};
 use super::error::ParseError;
 use super::section_names::{DWARF, STACK_SIZES};
 use crate::program::names;
-use crate::program::{self, Attached, Binding, ListCall, Visibility};
+use crate::program::{self, ArrayCall, Attached, Binding, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
@@ -83,7 +83,7 @@ pub(super) struct Symbol<'data> {
     /// For a call of `bpf2native.h`, the name of the function that is called.
     pub(super) name: &'data str,
     /// How that passes its arguments, and the symbol's own name.
-    pub(super) list_call: Option<(ListCall, &'data str)>,
+    pub(super) array_call: Option<(ArrayCall, &'data str)>,
     pub(super) home: SymbolHome,
     /// Offset in its section, or the alignment of a COMMON symbol.
     pub(super) value: u64,
@@ -353,12 +353,12 @@ fn convert<'data>(
         _ => Visibility::Default,
     };
     let (value, size) = (symbol.st_value(endian), symbol.st_size(endian));
-    let called = (home == SymbolHome::Undefined).then(|| ListCall::parse(name)).flatten();
-    let (list_call, name) = match called {
+    let called = (home == SymbolHome::Undefined).then(|| ArrayCall::parse(name)).flatten();
+    let (array_call, name) = match called {
         Some((call, function)) => (Some((call, name)), function),
         None => (None, name),
     };
-    Ok(Symbol { name, list_call, home, value, size, kind: symbol.st_type(), binding, visibility })
+    Ok(Symbol { name, array_call, home, value, size, kind: symbol.st_type(), binding, visibility })
 }
 
 /// What the `object` crate says, as the middle of a sentence.

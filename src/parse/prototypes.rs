@@ -38,7 +38,7 @@ use crate::btf::{Btf, BtfError, CType, Kind, Linkage, Prototype, Prototypes, Sym
 use crate::program::{FileId, Function, FunctionId, Id, Import, ImportId, ImportKind, Program, PrototypeSource};
 
 /// By object and name of a function, the symbol of `bpf2native.h` that calls it.
-type ListCalls<'a> = HashMap<(usize, &'a str), &'a str>;
+type ArrayCalls<'a> = HashMap<(usize, &'a str), &'a str>;
 
 /// The types of one object, as prototypes.
 struct Known<'a> {
@@ -111,7 +111,7 @@ pub(super) fn add(objects: &[Object<'_>], types: &Types, program: &mut Program) 
     let mut known: Vec<Option<Known<'_>>> = known.collect();
     let mut asked = Names::new();
     let functions = functions(types, &mut known, program, &mut asked);
-    let imports = imports(&mut known, &list_calls(objects), program, &mut asked);
+    let imports = imports(&mut known, &array_calls(objects), program, &mut asked);
     let described = dwarf::read(objects, asked);
     for (id, failed) in functions {
         let function = &mut program.functions[id];
@@ -138,9 +138,9 @@ pub(super) fn add(objects: &[Object<'_>], types: &Types, program: &mut Program) 
 }
 
 /// The symbols of each object that call a function by way of `bpf2native.h`, by the object and that function's name.
-fn list_calls<'a>(objects: &'a [Object<'_>]) -> ListCalls<'a> {
+fn array_calls<'a>(objects: &'a [Object<'_>]) -> ArrayCalls<'a> {
     let symbols = objects.iter().enumerate().flat_map(|(object, of)| {
-        of.symbols.iter().filter_map(move |symbol| Some(((object, symbol.name), symbol.list_call?.1)))
+        of.symbols.iter().filter_map(move |symbol| Some(((object, symbol.name), symbol.array_call?.1)))
     });
     symbols.collect()
 }
@@ -179,7 +179,7 @@ fn functions(
 /// Sets the prototypes of imports as BTF has them, and what is not certain of each.
 fn imports(
     known: &mut [Option<Known<'_>>],
-    list_calls: &ListCalls<'_>,
+    array_calls: &ArrayCalls<'_>,
     program: &mut Program,
     asked: &mut Names,
 ) -> Vec<(ImportId, Doubt)> {
@@ -195,7 +195,7 @@ fn imports(
             let mut is_asked = known.mangled.is_some();
             let mut types = known.declared(&import.name);
             if types.is_empty() {
-                let symbol = list_calls.get(&(file.index(), import.name.as_str()));
+                let symbol = array_calls.get(&(file.index(), import.name.as_str()));
                 types.extend(symbol.and_then(|symbol| called_type(&known.types.btf, symbol)));
             }
             if types.is_empty() {

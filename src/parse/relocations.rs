@@ -30,7 +30,7 @@ use super::merge::SymbolRef;
 use super::object::{Object, RawRelocation, Section, SymbolHome};
 use super::sections::{Home, Layout};
 use crate::program::names;
-use crate::program::{CodeSectionId, Contents, DataSectionId, Endianness, IdVec, ListCall, Place};
+use crate::program::{ArrayCall, CodeSectionId, Contents, DataSectionId, Endianness, IdVec, Place};
 
 /// `R_BPF_*`, by LLVM's names, then binutils'.
 const R_BPF_NONE: u32 = elf::R_BPF_NONE;
@@ -59,7 +59,7 @@ pub(super) struct Reference {
     pub(super) address: Address,
     pub(super) usage: Use,
     /// How a call passes its arguments, if not in registers.
-    pub(super) list_call: Option<ListCall>,
+    pub(super) array_call: Option<ArrayCall>,
 }
 
 /// The relocated fields of the whole program, by section and in order of offset.
@@ -105,7 +105,7 @@ fn add_code_addresses(
     for (offset, target) in instruction::code_addresses(code, endianness) {
         if references[..relocated].binary_search_by_key(&offset, |reference| reference.offset).is_err() {
             let address = Address::Code { section, offset: target, weak: None };
-            references.push(Reference { offset, address, usage: Use::Address, list_call: None });
+            references.push(Reference { offset, address, usage: Use::Address, array_call: None });
         }
     }
     references.sort_by_key(|reference| reference.offset);
@@ -231,8 +231,8 @@ impl Relocated<'_, '_> {
             let scale = if usage == Use::Call { 8 } else { 1 };
             let addend = self.addend(relocation, scale, "is at an `ld_imm64` that the section ends in")?;
             let address = self.address(relocation, addend)?;
-            let list_call = self.list_call(relocation, usage)?;
-            list.push(Reference { offset: relocation.offset, address, usage, list_call });
+            let array_call = self.array_call(relocation, usage)?;
+            list.push(Reference { offset: relocation.offset, address, usage, array_call });
         }
         Ok(list)
     }
@@ -251,8 +251,8 @@ impl Relocated<'_, '_> {
             let number = match self.address(relocation, addend)? {
                 Address::Absolute(number) if size == 8 || u32::try_from(number).is_ok() => number,
                 address if size == 8 => {
-                    let list_call = self.list_call(relocation, Use::Address)?;
-                    list.push(Reference { offset: relocation.offset, address, usage: Use::Address, list_call });
+                    let array_call = self.array_call(relocation, Use::Address)?;
+                    list.push(Reference { offset: relocation.offset, address, usage: Use::Address, array_call });
                     0
                 }
                 _ => {
@@ -295,14 +295,14 @@ impl Relocated<'_, '_> {
     }
 
     /// How the call passes its arguments, if its symbol says that.
-    fn list_call(&self, relocation: &RawRelocation, usage: Use) -> Result<Option<ListCall>, ParseError> {
-        let list_call = self.object.symbols[relocation.symbol].list_call;
-        if list_call.is_some() && usage == Use::Address {
+    fn array_call(&self, relocation: &RawRelocation, usage: Use) -> Result<Option<ArrayCall>, ParseError> {
+        let array_call = self.object.symbols[relocation.symbol].array_call;
+        if array_call.is_some() && usage == Use::Address {
             return Err(
                 self.error(relocation, "takes the address of a function of bpf2native.h, which is no function")
             );
         }
-        Ok(list_call.map(|(call, _)| call))
+        Ok(array_call.map(|(call, _)| call))
     }
 
     fn address(&self, relocation: &RawRelocation, addend: i64) -> Result<Address, ParseError> {

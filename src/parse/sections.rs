@@ -178,8 +178,8 @@ impl Layout {
             }
             self.code_origins.push(at);
             let bytes = section.data.to_vec();
-            let (relocations, list_calls, lines) = (Vec::new(), Vec::new(), Vec::new());
-            let code = CodeSection { file, name, group, bytes, relocations, list_calls, lines };
+            let (relocations, array_calls, lines) = (Vec::new(), Vec::new(), Vec::new());
+            let code = CodeSection { file, name, group, bytes, relocations, array_calls, lines };
             return Ok(Home::Code(self.code.push(code)));
         }
         let align = checked_align(section.align).map_err(what)?;

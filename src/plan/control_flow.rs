@@ -1,16 +1,17 @@
-//! The shape of a function's control flow as it is lifted: which blocks there are, where their edges lead, which branches
-//! become selections, which blocks lie out of the way.
+//! The control-flow plan of a function: which blocks are lifted, where their edges lead, which branches become selects or jump
+//! tables, which blocks are cold.
 //!
-//! In: a graph and its promoted slots. Out: a [`Shape`]. Each part has a switch; each is linear.
+//! In: a graph and its promoted slots. Out: a [`ControlFlowPlan`]. Each part has a switch; each is linear.
 //!
 //! | part | rule | why it is sound |
 //! |---|---|---|
-//! | threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing; a `goto` to itself, or a ring of them, stays |
-//! | selection | `if_conversion.rs` | |
-//! | cold blocks | a block that cannot be left but into a trap or a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end | it only moves |
+//! | jump threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing; a `goto` to itself, or a cycle of them, stays |
+//! | if-conversion | `if_conversion.rs` | |
+//! | switch formation | `switch_formation.rs` | |
+//! | cold blocks | a block from which every path leads to a trap or to a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end | it only moves |
 
 use super::if_conversion::{self, Select};
-use super::stack_promotion::Slots;
+use super::stack_promotion::PromotedSlots;
 use super::switch_formation::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
@@ -19,24 +20,24 @@ use crate::resolution::Resolution;
 
 /// How a function's blocks are lifted.
 #[derive(Clone, Debug, Default)]
-pub struct Shape {
+pub struct ControlFlowPlan {
     /// Where an edge to each block leads.
     targets: Vec<BlockIndex>,
-    /// Branches that become selections.
+    /// Branches that become selects.
     selects: Vec<Option<Select>>,
     /// Branches that become jump tables.
     switches: Vec<Option<Switch>>,
     /// Blocks that are not lifted on their own.
-    left_out: Vec<bool>,
+    skipped: Vec<bool>,
     /// Blocks that hardly ever run.
     cold: Vec<bool>,
-    /// Where edges lead back to: at least one block of each loop.
-    loop_heads: Vec<bool>,
+    /// Blocks that backward edges lead to: at least one of each loop.
+    loop_headers: Vec<bool>,
 }
 
-impl Shape {
-    /// Finds the shape of a function.
-    pub fn find(resolution: &Resolution, graph: &Graph, slots: &Slots, passes: Passes) -> Shape {
+impl ControlFlowPlan {
+    /// Plans a function.
+    pub fn find(resolution: &Resolution, graph: &Graph, slots: &PromotedSlots, passes: Passes) -> ControlFlowPlan {
         let count = graph.blocks.len();
         let targets = if passes.contains(Pass::JumpThreading) { threaded(graph) } else { (0..count).collect() };
         let selects = match passes.contains(Pass::IfConversion) {
@@ -48,10 +49,16 @@ impl Shape {
             false => vec![None; count],
         };
         let cold = if passes.contains(Pass::ColdBlocks) { cold(resolution, graph) } else { vec![false; count] };
-        let mut shape =
-            Shape { targets, selects, switches, left_out: vec![true; count], cold, loop_heads: vec![false; count] };
-        shape.follow_edges(graph);
-        shape
+        let mut plan = ControlFlowPlan {
+            targets,
+            selects,
+            switches,
+            skipped: vec![true; count],
+            cold,
+            loop_headers: vec![false; count],
+        };
+        plan.follow_edges(graph);
+        plan
     }
 
     /// Where an edge leads.
@@ -62,7 +69,7 @@ impl Shape {
         }
     }
 
-    /// The selection that a block's branch becomes.
+    /// The select that a block's branch becomes.
     pub fn select(&self, block: BlockIndex) -> Option<&Select> {
         self.selects[block].as_ref()
     }
@@ -74,7 +81,7 @@ impl Shape {
 
     /// Whether a block is lifted.
     pub fn is_lifted(&self, block: BlockIndex) -> bool {
-        !self.left_out[block]
+        !self.skipped[block]
     }
 
     /// Whether a block hardly ever runs.
@@ -82,24 +89,24 @@ impl Shape {
         self.cold[block]
     }
 
-    /// Whether an edge leads back to a block.
+    /// Whether a backward edge leads to a block.
     ///
-    /// Cranelift's optimiser takes a load's value from an earlier access of the same address, whatever its settings say,
-    /// unless something lies between that memory may change by. In a loop that waits for a signal handler or another
-    /// thread there may be nothing; so a sequence point, which is no instruction, is put at its head.
-    pub fn is_loop_head(&self, block: BlockIndex) -> bool {
-        self.loop_heads[block]
+    /// Cranelift's optimiser forwards a load's value from an earlier access of the same address, whatever its settings say,
+    /// unless something lies between that may change memory. In a loop that waits for a signal handler or another thread
+    /// there may be nothing; so a sequence point, which becomes no instruction, is put into its header.
+    pub fn is_loop_header(&self, block: BlockIndex) -> bool {
+        self.loop_headers[block]
     }
 
-    /// Finds the blocks that can be reached, and those that edges lead back to.
+    /// Finds the reachable blocks, and those that backward edges lead to.
     fn follow_edges(&mut self, graph: &Graph) {
         let mut pending: Vec<BlockIndex> = self.targets.first().copied().into_iter().collect();
         while let Some(block) = pending.pop() {
-            if !std::mem::replace(&mut self.left_out[block], false) {
+            if !std::mem::replace(&mut self.skipped[block], false) {
                 continue;
             }
             let mut follow = |next: BlockIndex| {
-                self.loop_heads[next] |= next <= block;
+                self.loop_headers[next] |= next <= block;
                 pending.push(next);
             };
             match (&self.selects[block], &self.switches[block]) {
@@ -136,7 +143,7 @@ fn threaded(graph: &Graph) -> Vec<BlockIndex> {
         let target = loop {
             match (targets[at], next(at)) {
                 (Some(target), _) => break target,
-                // A ring: it is left as it is.
+                // A cycle: it is left as it is.
                 _ if is_on_path[at] => break at,
                 (None, None) => break at,
                 (None, Some(next)) => {
@@ -146,7 +153,7 @@ fn threaded(graph: &Graph) -> Vec<BlockIndex> {
                 }
             }
         };
-        // In a ring, every block but one leads to that one.
+        // In a cycle, every block but one leads to that one.
         for block in path.drain(..) {
             is_on_path[block] = false;
             targets[block] = Some(target);
@@ -156,7 +163,7 @@ fn threaded(graph: &Graph) -> Vec<BlockIndex> {
     targets.into_iter().enumerate().map(|(block, target)| target.unwrap_or(block)).collect()
 }
 
-/// The blocks that lead nowhere but into a trap or a call that does not return. Backwards, each edge once.
+/// The blocks from which every path leads to a trap or to a call that does not return. Backwards, each edge once.
 fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
     let no_return = |block: &crate::graph::Block| {
         let mut calls =
@@ -165,12 +172,12 @@ fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
     };
     let mut cold = vec![false; graph.blocks.len()];
     let mut predecessors = vec![Vec::new(); graph.blocks.len()];
-    let mut ways_out = vec![0usize; graph.blocks.len()];
+    let mut open_successors = vec![0usize; graph.blocks.len()];
     let mut pending = Vec::new();
     for (index, block) in graph.blocks.iter().enumerate() {
         for successor in block.terminator.successors() {
             predecessors[successor].push(index);
-            ways_out[index] += 1;
+            open_successors[index] += 1;
         }
         let is_outside = matches!(block.terminator, Terminator::Goto(Edge::Outside));
         if is_outside || no_return(block) {
@@ -182,13 +189,13 @@ fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
             continue;
         }
         for &predecessor in &predecessors[block] {
-            ways_out[predecessor] -= 1;
-            if ways_out[predecessor] == 0 {
+            open_successors[predecessor] -= 1;
+            if open_successors[predecessor] == 0 {
                 pending.push(predecessor);
             }
         }
     }
-    // The entry comes first in any case.
+    // The entry block stays first.
     if let Some(entry) = cold.first_mut() {
         *entry = false;
     }

@@ -1,9 +1,9 @@
-//! Branches around a few cheap instructions that become selections: `x = condition ? a : b` without a jump.
+//! If-conversion: branches around a few cheap instructions become selects, `x = condition ? a : b` without a jump.
 //!
-//! In: a graph, its promoted slots, and where edges lead. Out: for each block whose branch becomes a selection, a [`Select`].
+//! In: a graph, its promoted slots, and where edges lead. Out: for each block whose branch becomes selects, a [`Select`].
 //!
-//! BPF has no conditional move, so compilers write each `select` of theirs as a branch around moves, and it is the
-//! most frequent reason for a branch that processors cannot predict. The shapes:
+//! BPF has no conditional move, so compilers write each `select` as a branch around moves, which is the most frequent reason
+//! for a branch that processors cannot predict. The shapes:
 //!
 //! ```text
 //! if c goto join          if c goto taken
@@ -12,46 +12,46 @@
 //!                         join:
 //! ```
 //!
-//! It is sound because an arm has nothing but instructions without an effect beyond a register or a promoted slot, and loads
-//! from the function's own frame: they may run where they would not have. What they write is chosen by the condition.
+//! Sound: an arm has only instructions without effects beyond a register or a promoted slot, and loads from the function's
+//! own frame: they may be executed speculatively. What they write is selected by the condition.
 //!
-//! Compilers put the ends of several arms into one block (`x = 4; goto join`): an arm may have other predecessors, and is
-//! lifted for each. An arm may end in such a branch itself: `c ? a : d ? b : e`.
+//! Compilers share the ends of several arms (`x = 4; goto join`): an arm may have other predecessors, and is lifted for each.
+//! An arm may itself end in such a branch: `c ? a : d ? b : e`.
 //!
-//! It pays only for arms of at most [`MOST`] instructions, none of which takes more than a cycle.
+//! It pays only for arms of at most [`MAX_ARM`] instructions, none of which takes more than a cycle.
 
-use super::stack_promotion::Slots;
+use super::stack_promotion::PromotedSlots;
 use crate::decode::insn::{AluOp, Insn, Reg, WideImm};
 use crate::graph::{Block, BlockIndex, Edge, Graph, Instruction, RegSet, Terminator, written};
 
-/// How many instructions an arm may have; an arm that ends in a selection may have as many more.
-const MOST: usize = 3;
+/// How many instructions an arm may have; an arm that ends in a branch which becomes selects may have as many more.
+const MAX_ARM: usize = 3;
 
-/// How many an arm may have that other edges lead to as well: it is lifted for each.
-const MOST_SHARED: usize = 1;
+/// How many an arm with other predecessors may have: it is lifted for each.
+const MAX_SHARED_ARM: usize = 1;
 
-/// How many registers and slots the arms may write.
-const MOST_WRITTEN: usize = 2;
+/// How many registers and slots the arms may write: one select each.
+const MAX_WRITTEN: usize = 2;
 
-/// A branch that becomes a selection.
+/// A branch that becomes selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Select {
-    /// The block that runs when the condition holds, if there is one. It may end in a selection itself.
+    /// The block that runs when the condition holds, if there is one. It may itself end in a branch that becomes selects.
     pub taken: Option<BlockIndex>,
     /// The block that runs when it does not.
     pub fallthrough: Option<BlockIndex>,
-    /// Where both lead.
+    /// The block that both lead to.
     pub join: BlockIndex,
     /// The registers that they write.
     pub registers: RegSet,
     /// The promoted slots that they write, each once.
     pub slots: Vec<usize>,
-    /// Whether an arm ends in a selection.
+    /// Whether an arm ends in a branch that becomes selects.
     is_nested: bool,
 }
 
-/// Finds the selections of a function; `targets` is where an edge to each block leads.
-pub(crate) fn find(graph: &Graph, slots: &Slots, targets: &[BlockIndex]) -> Vec<Option<Select>> {
+/// Finds the branches of a function that become selects; `targets` is where an edge to each block leads.
+pub(crate) fn find(graph: &Graph, slots: &PromotedSlots, targets: &[BlockIndex]) -> Vec<Option<Select>> {
     let mut predecessors = vec![0usize; graph.blocks.len()];
     if let Some(entry) = targets.first() {
         predecessors[*entry] = 1;
@@ -62,23 +62,24 @@ pub(crate) fn find(graph: &Graph, slots: &Slots, targets: &[BlockIndex]) -> Vec<
         }
     }
     let selects = vec![None; graph.blocks.len()];
-    let mut finder = Finder { graph, slots, targets, predecessors, selects };
-    // From the last one back: an arm that ends in a selection comes later, and is known.
+    let mut finder = SelectFinder { graph, slots, targets, predecessors, selects };
+    // From the last block back: an arm that ends in selects comes later, and has been visited.
     for index in (0..graph.blocks.len()).rev() {
         finder.selects[index] = finder.select(&graph.blocks[index]);
     }
     finder.selects
 }
 
-struct Finder<'a> {
+struct SelectFinder<'a> {
     graph: &'a Graph,
-    slots: &'a Slots,
+    slots: &'a PromotedSlots,
     targets: &'a [BlockIndex],
     predecessors: Vec<usize>,
     selects: Vec<Option<Select>>,
 }
 
-impl Finder<'_> {
+impl SelectFinder<'_> {
+    /// The selects that the branch of a block becomes.
     fn select(&self, block: &Block) -> Option<Select> {
         let last = self.graph.instructions_of(block).last()?;
         let (Insn::Branch { .. }, Terminator::Branch { taken, fallthrough }) = (last.insn, &block.terminator)
@@ -106,10 +107,10 @@ impl Finder<'_> {
             }
         }
         let registers = Reg::all().filter(|&reg| select.registers.contains(reg)).count();
-        (registers + select.slots.len() <= MOST_WRITTEN).then_some(select)
+        (registers + select.slots.len() <= MAX_WRITTEN).then_some(select)
     }
 
-    /// Adds what an arm writes.
+    /// Adds the registers and slots that an arm writes.
     fn add(&self, select: &mut Select, arm: BlockIndex) {
         for instruction in self.graph.instructions_of(&self.graph.blocks[arm]) {
             select.registers = select.registers.union(written(instruction.insn));
@@ -121,7 +122,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Where a block leads that can be an arm.
+    /// Where a block leads, if it can be an arm.
     fn arm(&self, index: BlockIndex) -> Option<BlockIndex> {
         let block = &self.graph.blocks[index];
         let mut instructions = self.graph.instructions_of(block);
@@ -135,21 +136,19 @@ impl Finder<'_> {
             (Terminator::Branch { .. }, Some(inner)) if !inner.is_nested => inner.join,
             _ => return None,
         };
-        let most = if self.predecessors[index] == 1 { MOST } else { MOST_SHARED };
-        let is_arm =
-            instructions.len() <= most && instructions.iter().all(|instruction| self.is_cheap(instruction));
-        // A block that leads to itself joins nothing.
+        let max = if self.predecessors[index] == 1 { MAX_ARM } else { MAX_SHARED_ARM };
+        let is_arm = instructions.len() <= max && instructions.iter().all(|instruction| self.is_cheap(instruction));
+        // A block that leads to itself is no arm.
         (is_arm && join != index).then_some(join)
     }
 
-    /// Whether an instruction has no effect but on a register or a promoted slot, and takes a cycle or is a load that
-    /// does not fault.
+    /// Whether an instruction affects only a register or a promoted slot, and takes a cycle or is a load that cannot fault.
     fn is_cheap(&self, instruction: &Instruction) -> bool {
         match instruction.insn {
             Insn::Alu { op, .. } => !matches!(op, AluOp::Mul | AluOp::Div | AluOp::Mod | AluOp::SDiv | AluOp::SMod),
             Insn::Neg { .. } | Insn::MovSx { .. } => true,
             Insn::LoadImm { value: WideImm::Const(_), .. } => instruction.target.is_none(),
-            // The frame is there, whatever it holds.
+            // The frame is always mapped.
             Insn::Load { base: Reg::FRAME, offset, .. } if offset < 0 => true,
             Insn::Load { .. } | Insn::Store { .. } => self.slots.access(instruction.offset).is_some(),
             _ => false,

@@ -1,42 +1,43 @@
-//! What is known of a register's value: intervals, of numbers and of distances from a base address.
+//! Intervals: what is known of a register's value, as numbers and as distances from a base address.
 //!
-//! In: the operations of instructions. Out: [`Range`]s. The lattice: every value that a program computes of a base address
-//! is a multiple of it and a number, as long as it is computed by sums. A range has a part for each multiple.
+//! In: the operations of instructions. Out: [`Range`]s. The lattice: every value that a program computes from a base address by
+//! sums is a multiple of it plus a number. A range has a part for each multiple.
 //!
-//! | part | holds | least | greatest |
+//! | part | holds | bottom | top |
 //! |---|---|---|---|
 //! | `number` | 0 times the base: what is the same wherever the base is | none | every number |
 //! | `address` | once the base, by the distance from it | none | every distance |
-//! | `is_other` | any other multiple, and what is not known to be any | no | yes, and then the other parts are the greatest |
+//! | `is_other` | any other multiple, and what is not known to be any | no | yes, and then the other parts are top |
 //!
-//! Sound: each value that a register can have then is in one of the parts. Distances and numbers are integers of 64 bits
-//! that did not wrap: where a sum could, its interval is the greatest one. The rules:
+//! Sound: each value that a register can have is in one of the parts. Distances and numbers are 64-bit integers that did not
+//! wrap: where a sum could wrap, its interval is top. The rules:
 //!
-//! - Parts are added and subtracted each with each: an address less a number is an address, an address less an address a
-//!   number, a number less an address and the sum of two addresses are other multiples, and so is what is computed of these.
-//!   An operation that is no sum makes nothing of an address that is known ([`Range::alu`] is none): there the address
-//!   counts as given away.
-//! - Where two paths meet, each part holds what it held on either.
-//! - **A counter does not wrap**: a value that grows in a loop by at most [`STEP`] each time stays below [`COUNTER`]
-//!   plus that, or below twice, four times, ... that if it starts above: at one step a nanosecond it takes minutes for
-//!   the longest steps to get there, a week for those of 8, and years to come near 2^60, where the difference would show.
-//! - A value that falls in a loop, or grows faster, is unknown.
+//! - Parts are added and subtracted pairwise: an address minus a number is an address, an address minus an address a number, a
+//!   number minus an address and the sum of two addresses are other multiples, and so is what is computed from these. An
+//!   operation other than a sum does not give an address that is known ([`Range::alu`] is none): there the address counts as
+//!   escaped.
+//! - Where two paths meet, each part is the union.
+//! - **A counter does not wrap**: a value that grows in a loop by at most [`MAX_COUNTER_STEP`] per iteration stays below
+//!   [`COUNTER_LIMIT`] plus that, or below twice, four times, ... that if it starts above: at one iteration per nanosecond it
+//!   takes minutes for the longest steps to get there, a week for those of 8, and years to come near 2^60, where the difference
+//!   would show.
+//! - A value that decreases in a loop, or grows faster, is unknown.
 
 use crate::decode::insn::{AluOp, Size, Width};
 
-/// Where a counter ends, for all that matters: about 2^52, and no number that a program has for another reason.
-const COUNTER: i64 = (1 << 52) - 0x2e_b1d5_3c97;
+/// What a counter is assumed to stay below: about 2^52, and no number that a program has for another reason.
+const COUNTER_LIMIT: i64 = (1 << 52) - 0x2e_b1d5_3c97;
 
-/// The largest multiple of that, by a power of two, where one ends that starts with a product of counters.
-const LAST_COUNTER: i64 = COUNTER << 10;
+/// The largest power-of-two multiple of that, for counters that start with a product of counters.
+const MAX_COUNTER_LIMIT: i64 = COUNTER_LIMIT << 10;
 
-/// The most that a counter may grow by in each round of a loop.
-const STEP: i64 = 1 << 12;
+/// The most that a counter may grow by per iteration.
+const MAX_COUNTER_STEP: i64 = 1 << 12;
 
-/// How far above an address in an object the same object may reach: no address space is larger.
-const OBJECT: i64 = 1 << 57;
+/// How far above an address in an object the object may extend: no address space is larger.
+const MAX_OBJECT_BYTES: i64 = 1 << 57;
 
-/// All from `low` to `high`.
+/// The numbers from `low` to `high`, inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Interval {
     low: i64,
@@ -50,10 +51,10 @@ impl Interval {
         Interval { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
-    /// What holds both, for what has been seen to change some times.
+    /// A union that reaches a fixed point quickly, for intervals that have changed several times.
     fn widened(self, other: Interval) -> Interval {
         let low = if other.low < self.low { i64::MIN } else { self.low };
-        let high = if other.high <= self.high { self.high } else { counted(self.high, other.high) };
+        let high = if other.high <= self.high { self.high } else { counter_bound(self.high, other.high) };
         Interval { low, high }
     }
 
@@ -72,25 +73,25 @@ impl Interval {
     }
 }
 
-/// Where a value ends that was at most `before` and is at most `now`, which is more.
-fn counted(before: i64, now: i64) -> i64 {
-    let mut end = COUNTER;
+/// The upper bound of a value that was at most `before` and is at most `now`, which is more.
+fn counter_bound(before: i64, now: i64) -> i64 {
+    let mut end = COUNTER_LIMIT;
     loop {
         if now <= end {
             return end;
         }
-        if now <= end + STEP {
-            // It counts already, or is what a counter was added to.
+        if now <= end + MAX_COUNTER_STEP {
+            // It already is a counter, or a counter was added to it.
             return if before >= end { before } else { now };
         }
-        if end == LAST_COUNTER {
+        if end == MAX_COUNTER_LIMIT {
             return i64::MAX;
         }
         end *= 2;
     }
 }
 
-/// By `join` where there are both.
+/// The join of two parts, either of which may be bottom.
 fn joined(
     left: Option<Interval>,
     right: Option<Interval>,
@@ -102,7 +103,7 @@ fn joined(
     }
 }
 
-/// By `operation`, which is of both.
+/// An operation on two parts; bottom if either is.
 fn both(
     left: Option<Interval>,
     right: Option<Interval>,
@@ -123,7 +124,7 @@ impl Range {
     /// Any number that does not depend on the base.
     pub const ANY: Range = Range::number(i64::MIN, i64::MAX);
 
-    /// Anything, computed of the base in whatever way.
+    /// Anything, computed from the base in whatever way.
     pub const UNKNOWN: Range = Range { number: Some(Interval::ALL), address: Some(Interval::ALL), is_other: true };
 
     /// A number from `low` to `high`.
@@ -146,17 +147,17 @@ impl Range {
         }
     }
 
-    /// Whether something of the base may be in it.
+    /// Whether it may be an address.
     pub const fn may_be_address(self) -> bool {
         self.address.is_some()
     }
 
-    /// How far below the base it may be, if it may be an address.
+    /// The lowest distance from the base, if it may be an address.
     pub fn lowest_address(self) -> Option<i64> {
         self.address.map(|address| address.low)
     }
 
-    /// The distance from the base, where there is one only.
+    /// The distance from the base, if there is only one.
     pub fn exact_address(self) -> Option<i64> {
         match self {
             Range { number: None, address: Some(Interval { low, high }), .. } if low == high => Some(low),
@@ -164,13 +165,13 @@ impl Range {
         }
     }
 
-    /// Of an address in an object, that and those above it in the object, or no address of the object at all.
+    /// For an address in an object: that address, those above it in the object, or any number.
     pub fn and_above(self) -> Range {
-        let above = |address: Interval| Interval { high: address.high.saturating_add(OBJECT), ..address };
+        let above = |address: Interval| Interval { high: address.high.saturating_add(MAX_OBJECT_BYTES), ..address };
         Range { number: Some(Interval::ALL), address: self.address.map(above), ..self }
     }
 
-    /// What holds the values of both.
+    /// The values of both.
     pub fn union(self, other: Range) -> Range {
         Range {
             number: joined(self.number, other.number, Interval::hull),
@@ -179,7 +180,8 @@ impl Range {
         }
     }
 
-    /// As [`Range::union`], for what has been seen to change some times: what still changes gives up, unless it counts.
+    /// As [`Range::union`], for a range that has changed several times: an interval that still grows becomes unbounded, unless it
+    /// is a counter.
     pub fn widened(self, other: Range) -> Range {
         Range {
             number: joined(self.number, other.number, Interval::widened),
@@ -214,7 +216,7 @@ impl Range {
         }
     }
 
-    /// The interval of something that is a number.
+    /// The interval of a value that is a number only.
     fn as_number(self) -> Option<Interval> {
         if self.may_be_address() { None } else { self.number }
     }
@@ -224,12 +226,12 @@ impl Range {
         self.as_number().is_some_and(|number| number.low >= 0 && number.high <= most)
     }
 
-    /// The greatest number, of something that may be a number only.
+    /// The greatest number, of a value that is a number only.
     pub fn greatest_number(self) -> i64 {
         self.as_number().map_or(i64::MAX, |number| number.high)
     }
 
-    /// The value of an arithmetic instruction. None if it makes something of an address that is no longer known as one.
+    /// The result of an arithmetic instruction; none if an operand may be an address and the result is not known as one.
     pub fn alu(op: AluOp, width: Width, left: Range, right: Range) -> Option<Range> {
         if width == Width::W32 {
             let part = |range: Range| if range.is_number_up_to(u32::MAX.into()) { range } else { Range::bits(32) };
@@ -237,7 +239,7 @@ impl Range {
                 return None;
             }
             let (left, right) = (part(left), part(right));
-            // The operations that look at bit 31, or at less of the amount, than the wider ones do.
+            // The 32-bit operations that differ from the 64-bit ones for such numbers: by bit 31, or by the bits of the amount.
             let differs = match op {
                 AluOp::Arsh => !left.is_number_up_to(i32::MAX.into()) || !right.is_number_up_to(31),
                 AluOp::Lsh | AluOp::Rsh => !right.is_number_up_to(31),
@@ -254,7 +256,7 @@ impl Range {
         Some(arithmetic(op, left.as_number()?, right.as_number()?))
     }
 
-    /// The value of a load, or of the sign extension of a part.
+    /// The result of a load, or of a sign extension.
     pub fn part(size: Size, signed: bool) -> Range {
         match (size, signed) {
             (Size::D, _) => Range::ANY,
@@ -264,31 +266,31 @@ impl Range {
     }
 }
 
-/// The value of an operation on numbers.
+/// The result of an operation on numbers.
 fn arithmetic(op: AluOp, left: Interval, right: Interval) -> Range {
     let amount = (right.low == right.high).then_some(right.low);
-    let is_natural = |number: Interval| number.low >= 0;
-    let natural = is_natural(left) && is_natural(right);
+    let is_non_negative = |number: Interval| number.low >= 0;
+    let both_non_negative = is_non_negative(left) && is_non_negative(right);
     match (op, amount) {
-        (AluOp::And, _) if is_natural(left) || is_natural(right) => {
-            let high = |number: Interval| if is_natural(number) { number.high } else { i64::MAX };
+        (AluOp::And, _) if is_non_negative(left) || is_non_negative(right) => {
+            let high = |number: Interval| if is_non_negative(number) { number.high } else { i64::MAX };
             Range::number(0, high(left).min(high(right)))
         }
-        (AluOp::Or | AluOp::Xor, _) if natural => {
+        (AluOp::Or | AluOp::Xor, _) if both_non_negative => {
             let bits = 64 - (left.high | right.high).leading_zeros();
             Range::bits(bits as u8)
         }
-        (AluOp::Mul, _) if natural => match left.high.checked_mul(right.high) {
+        (AluOp::Mul, _) if both_non_negative => match left.high.checked_mul(right.high) {
             Some(high) => Range::number(left.low * right.low, high),
             None => Range::ANY,
         },
-        (AluOp::Lsh, Some(by @ 0..=62)) if is_natural(left) && left.high <= i64::MAX >> by => {
+        (AluOp::Lsh, Some(by @ 0..=62)) if is_non_negative(left) && left.high <= i64::MAX >> by => {
             Range::number(left.low << by, left.high << by)
         }
-        (AluOp::Rsh, Some(by @ 0..=63)) if is_natural(left) => Range::number(left.low >> by, left.high >> by),
+        (AluOp::Rsh, Some(by @ 0..=63)) if is_non_negative(left) => Range::number(left.low >> by, left.high >> by),
         (AluOp::Rsh, Some(by @ 1..=63)) => Range::bits(64 - by as u8),
         (AluOp::Arsh, Some(by @ 0..=63)) => Range::number(left.low >> by, left.high >> by),
-        (AluOp::Div, _) if natural => Range::number(0, left.high),
+        (AluOp::Div, _) if both_non_negative => Range::number(0, left.high),
         (AluOp::Mod, Some(by)) if by > 0 => Range::number(0, by - 1),
         _ => Range::ANY,
     }

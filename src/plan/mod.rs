@@ -1,16 +1,15 @@
-//! The **plan** phase: what makes code faster that Cranelift cannot do, since it needs to know where code comes from.
+//! The **plan** phase: optimisations that need to know what code is before it is lifted.
 //!
-//! Comes in: a function's [`Graph`](crate::graph::Graph). Goes out: plans that the lift phase follows. The rule: a plan
-//! changes how a function is lifted, never what it does; each has a switch ([`crate::config::Pass`]), and its file says
-//! why it is sound.
+//! In: a function's [`Graph`](crate::graph::Graph). Out: plans that the lift phase follows. The rule: a plan changes how a
+//! function is lifted, never what it does; each has a switch ([`crate::config::Pass`]), and its file says why it is sound.
 //!
 //! | plan | file |
 //! |---|---|
-//! | frame slots that become values | `stack_promotion.rs` |
-//! | which blocks there are, and where edges lead | `control_flow.rs` |
-//! | branches that become selections | `if_conversion.rs` |
-//! | trees of comparisons that become jump tables | `switch_formation.rs` |
-//! | how far below an address code reaches | `escape.rs`, over intervals: `intervals.rs` |
+//! | stack promotion: frame slots that become values | `stack_promotion.rs` |
+//! | which blocks are lifted, and where edges lead: jump threading, cold blocks | `control_flow.rs` |
+//! | if-conversion: branches that become selects | `if_conversion.rs` |
+//! | switch formation: trees of comparisons that become jump tables | `switch_formation.rs` |
+//! | how far below an address a function accesses memory | `escape.rs`, over its transfer functions `transfer.rs`, over `intervals.rs` |
 
 mod control_flow;
 mod escape;
@@ -18,11 +17,12 @@ mod if_conversion;
 mod intervals;
 mod stack_promotion;
 mod switch_formation;
+mod transfer;
 
-pub use control_flow::Shape;
-pub use escape::Reaches;
+pub use control_flow::ControlFlowPlan;
+pub use escape::PointerEffects;
 pub use if_conversion::Select;
-pub use stack_promotion::{Access, Slot, Slots};
+pub use stack_promotion::{PromotedSlot, PromotedSlots, SlotAccess};
 pub use switch_formation::Switch;
 
 use crate::config::Pass;
@@ -31,18 +31,18 @@ use crate::config::Pass;
 pub(crate) struct Plan {
     /// Its switch.
     pub(crate) pass: Pass,
-    /// What is found before it if it is on, and why.
+    /// What is planned before it if it is on, and why.
     pub(crate) after: &'static [(Pass, &'static str)],
 }
 
-/// The plans, in the order in which they are made ([`Slots::find`], [`Shape::find`]).
+/// The plans, in the order in which they are made ([`PromotedSlots::find`], [`ControlFlowPlan::find`]).
 pub(crate) const PLANS: &[Plan] = &[
     Plan { pass: Pass::StackPromotion, after: &[] },
     Plan { pass: Pass::JumpThreading, after: &[] },
     Plan {
         pass: Pass::IfConversion,
         after: &[
-            (Pass::StackPromotion, "a load from a slot that is a value is cheap, and may be made on either path"),
+            (Pass::StackPromotion, "a load from a promoted slot is cheap, and may be executed on either path"),
             (Pass::JumpThreading, "both paths lead to where they meet"),
         ],
     },

@@ -1,20 +1,19 @@
-//! Trees of comparisons of one register with constants that become a jump table: what clang makes of a `switch`, since BPF
-//! had no jump through a register for long.
+//! Switch formation: trees of comparisons of one register with constants become a jump table. They are what clang makes of a
+//! `switch`, since for long BPF had no indirect jump.
 //!
-//! In: a graph, its selections, and where edges lead. Out: for each block whose branch is the root of such a tree, a
-//! [`Switch`].
+//! In: a graph, its selects, and where edges lead. Out: for each block whose branch is the root of such a tree, a [`Switch`].
 //!
-//! A node of a tree is a block that holds nothing but `if r op constant`, of the root's register and width; the root may hold
+//! A node of a tree is a block that holds nothing but `if r op constant`, of the root's register and width; the root may have
 //! other instructions before its branch. Each leaf is reached by some values of the register: those for which the
-//! comparisons on the way come out so. What most values lead to is the default.
+//! comparisons on the path have the right outcomes. The leaf of most values is the default.
 //!
-//! Sound: a node changes nothing, so that a leaf may be jumped to without going through the nodes; they stay where other
-//! edges lead to them.
+//! Sound: a node changes nothing, so a leaf may be jumped to directly; nodes stay where other edges lead to them.
 //!
-//! Cost: what is looked at is bounded by [`WORK`] for each block of the function; beyond, there are no more switches.
+//! Cost: the number of value ranges is bounded by [`MAX_RANGES`] for each block of the function; beyond, no more switches are
+//! formed.
 //!
-//! It pays from [`LEAST`] comparisons on, for a table of at most [`SPARSEST`] entries for each: an interpreter of 18
-//! instructions 1.17 -> 1.06 of native code. Fewer are better foreseen as branches: a machine of 5 states 0.95 -> 1.13.
+//! It pays from [`MIN_COMPARISONS`] on, for a table of at most [`MAX_ENTRIES`] entries for each: an interpreter of 18
+//! instructions 1.17 -> 1.06 of native code. Fewer are predicted better as branches: a machine of 5 states 0.95 -> 1.13.
 
 use crate::decode::insn::{Cond, Insn, Operand, Reg, Width};
 use crate::graph::{Block, BlockIndex, Edge, Graph, Terminator};
@@ -22,34 +21,34 @@ use crate::graph::{Block, BlockIndex, Edge, Graph, Terminator};
 use super::if_conversion::Select;
 
 /// Comparisons of the smallest tree.
-const LEAST: usize = 8;
+const MIN_COMPARISONS: usize = 8;
 
-/// Comparisons of the largest tree.
-const MOST: usize = 256;
+/// Comparisons of the max_value tree.
+const MAX_COMPARISONS: usize = 256;
 
-/// Ranges of values that are looked at for each block.
-const WORK: usize = 64;
+/// How many value ranges may be computed, for each block of the function.
+const MAX_RANGES: usize = 64;
 
-/// Entries of the table for each comparison.
-const SPARSEST: u64 = 4;
+/// How many entries a table may have for each comparison.
+const MAX_ENTRIES: u64 = 4;
 
-/// A tree of comparisons as a table.
+/// A tree of comparisons as a jump table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switch {
-    /// What is compared.
+    /// The register that is compared.
     pub register: Reg,
-    /// How much of it.
+    /// How much of it is compared.
     pub width: Width,
-    /// The value that the first entry is for.
+    /// The value of the first entry.
     pub first: u64,
-    /// Where this value and those after it lead.
+    /// Where this and the following values lead.
     pub entries: Vec<Edge>,
-    /// Where all others lead.
+    /// Where all other values lead.
     pub default: Edge,
 }
 
 impl Switch {
-    /// Where control may go.
+    /// All edges, with repetitions.
     pub fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
         self.entries.iter().copied().chain([self.default])
     }
@@ -57,9 +56,9 @@ impl Switch {
 
 /// Finds the switches of a function; `targets` is where an edge to each block leads.
 pub(crate) fn find(graph: &Graph, selects: &[Option<Select>], targets: &[BlockIndex]) -> Vec<Option<Switch>> {
-    let mut finder = Finder { graph, selects, targets, work: WORK * graph.blocks.len() };
+    let mut finder = TreeFinder { graph, selects, targets, budget: MAX_RANGES * graph.blocks.len() };
     let mut switches: Vec<Option<Switch>> = vec![None; graph.blocks.len()];
-    // Blocks that are in a tree are no roots of their own: each is looked at as a root once, and trees lie in order.
+    // Blocks of a tree are no roots of their own, and come after its root.
     let mut is_in_tree = vec![false; graph.blocks.len()];
     for root in 0..graph.blocks.len() {
         if is_in_tree[root] {
@@ -85,15 +84,15 @@ struct Comparison {
     fallthrough: Edge,
 }
 
-/// Numbers from one to another, both included.
-type Range = (u64, u64);
+/// An inclusive range of values.
+type ValueRange = (u64, u64);
 
-struct Finder<'a> {
+struct TreeFinder<'a> {
     graph: &'a Graph,
     selects: &'a [Option<Select>],
     targets: &'a [BlockIndex],
-    /// What is left of it.
-    work: usize,
+    /// How many ranges may still be computed.
+    budget: usize,
 }
 
 /// A tree: its nodes, and where the values of the register lead.
@@ -101,10 +100,11 @@ struct Tree {
     register: Reg,
     width: Width,
     nodes: Vec<BlockIndex>,
-    leaves: Vec<(Range, Edge)>,
+    leaves: Vec<(ValueRange, Edge)>,
 }
 
-impl Finder<'_> {
+impl TreeFinder<'_> {
+    /// The comparison that a block ends with.
     fn comparison(&self, index: BlockIndex) -> Option<Comparison> {
         let block: &Block = &self.graph.blocks[index];
         let last = self.graph.instructions_of(block).last()?;
@@ -113,7 +113,7 @@ impl Finder<'_> {
         if cond == Cond::Set || self.selects[index].is_some() {
             return None;
         }
-        let constant = i64::from(imm) as u64 & largest(width);
+        let constant = i64::from(imm) as u64 & max_value(width);
         let lead = |edge| match edge {
             Edge::Block(block) => Edge::Block(self.targets[block]),
             Edge::Outside => Edge::Outside,
@@ -122,23 +122,25 @@ impl Finder<'_> {
         Some(Comparison { register: dst, width, cond, constant, taken, fallthrough })
     }
 
+    /// The tree whose root is a block.
     fn tree(&mut self, root: BlockIndex) -> Option<Tree> {
         let first = self.comparison(root)?;
         let (register, width) = (first.register, first.width);
         let mut tree = Tree { register, width, nodes: vec![root], leaves: Vec::new() };
-        let mut pending = vec![(first, vec![(0, largest(width))])];
+        let mut pending = vec![(first, vec![(0, max_value(width))])];
         while let Some((at, values)) = pending.pop() {
-            self.work = self.work.checked_sub(values.len())?;
+            self.budget = self.budget.checked_sub(values.len())?;
             let holds = ranges(at.cond, at.constant, width);
-            for (edge, values) in
-                [(at.taken, common(&values, &holds)), (at.fallthrough, common(&values, &others(&holds, width)))]
-            {
+            for (edge, values) in [
+                (at.taken, intersection(&values, &holds)),
+                (at.fallthrough, intersection(&values, &complement(&holds, width))),
+            ] {
                 if values.is_empty() {
                     continue;
                 }
                 match self.node(edge, register, width) {
-                    // A ring of nodes has values that never leave it; there is no end to it either.
-                    Some((node, comparison)) if tree.nodes.len() < MOST => {
+                    // In a cycle of nodes some values never reach a leaf; the limit ends it.
+                    Some((node, comparison)) if tree.nodes.len() < MAX_COMPARISONS => {
                         tree.nodes.push(node);
                         pending.push((comparison, values));
                     }
@@ -149,7 +151,7 @@ impl Finder<'_> {
         Some(tree)
     }
 
-    /// The node that an edge leads to.
+    /// The node that an edge leads to, if it is one.
     fn node(&self, edge: Edge, register: Reg, width: Width) -> Option<(BlockIndex, Comparison)> {
         let Edge::Block(index) = edge else { return None };
         let block = &self.graph.blocks[index];
@@ -159,17 +161,18 @@ impl Finder<'_> {
 }
 
 impl Tree {
+    /// The jump table of a tree, if it pays.
     fn switch(&self) -> Option<Switch> {
-        if self.nodes.len() < LEAST {
+        if self.nodes.len() < MIN_COMPARISONS {
             return None;
         }
         let &(_, default) = self.leaves.iter().max_by_key(|((first, last), _)| last - first)?;
-        let mut cases: Vec<(Range, Edge)> =
+        let mut cases: Vec<(ValueRange, Edge)> =
             self.leaves.iter().copied().filter(|(_, edge)| *edge != default).collect();
         cases.sort_unstable_by_key(|(range, _)| *range);
         let (&((first, _), _), &((_, last), _)) = (cases.first()?, cases.last()?);
         let size = last - first;
-        if size >= SPARSEST * self.nodes.len() as u64 || size < LEAST as u64 - 1 {
+        if size >= MAX_ENTRIES * self.nodes.len() as u64 || size < MIN_COMPARISONS as u64 - 1 {
             return None;
         }
         let mut entries = vec![default; size as usize + 1];
@@ -180,39 +183,39 @@ impl Tree {
     }
 }
 
-/// The largest number of a width.
-fn largest(width: Width) -> u64 {
+/// The largest value of a width.
+fn max_value(width: Width) -> u64 {
     match width {
         Width::W32 => u64::from(u32::MAX),
         Width::W64 => u64::MAX,
     }
 }
 
-/// The numbers for which a comparison with a constant holds, in order.
-fn ranges(cond: Cond, constant: u64, width: Width) -> Vec<Range> {
-    let largest = largest(width);
-    let above = |from: u64| if from == largest { vec![] } else { vec![(from + 1, largest)] };
+/// The values for which a comparison with a constant holds, in order.
+fn ranges(cond: Cond, constant: u64, width: Width) -> Vec<ValueRange> {
+    let max = max_value(width);
+    let above = |from: u64| if from == max { vec![] } else { vec![(from + 1, max)] };
     let below = |to: u64| if to == 0 { vec![] } else { vec![(0, to - 1)] };
-    // With its sign turned, a signed number has its place among the unsigned ones.
-    let sign = largest / 2 + 1;
+    // Flipping the sign bit maps the signed order to the unsigned one.
+    let sign = max / 2 + 1;
     match cond {
         Cond::Eq => vec![(constant, constant)],
         Cond::Gt => above(constant),
         Cond::Lt => below(constant),
-        Cond::SGt => turned(above(constant ^ sign), sign),
-        Cond::SLt => turned(below(constant ^ sign), sign),
-        Cond::Ne => others(&ranges(Cond::Eq, constant, width), width),
-        Cond::Ge => others(&ranges(Cond::Lt, constant, width), width),
-        Cond::Le => others(&ranges(Cond::Gt, constant, width), width),
-        Cond::SGe => others(&ranges(Cond::SLt, constant, width), width),
-        Cond::SLe => others(&ranges(Cond::SGt, constant, width), width),
+        Cond::SGt => with_flipped_sign(above(constant ^ sign), sign),
+        Cond::SLt => with_flipped_sign(below(constant ^ sign), sign),
+        Cond::Ne => complement(&ranges(Cond::Eq, constant, width), width),
+        Cond::Ge => complement(&ranges(Cond::Lt, constant, width), width),
+        Cond::Le => complement(&ranges(Cond::Gt, constant, width), width),
+        Cond::SGe => complement(&ranges(Cond::SLt, constant, width), width),
+        Cond::SLe => complement(&ranges(Cond::SGt, constant, width), width),
         // No comparison.
         Cond::Set => vec![],
     }
 }
 
-/// Ranges with the sign of their numbers turned, in order.
-fn turned(ranges: Vec<Range>, sign: u64) -> Vec<Range> {
+/// Ranges with the sign bit of their values flipped, in order.
+fn with_flipped_sign(ranges: Vec<ValueRange>, sign: u64) -> Vec<ValueRange> {
     let mut turned = Vec::new();
     for (first, last) in ranges {
         if first < sign {
@@ -226,23 +229,23 @@ fn turned(ranges: Vec<Range>, sign: u64) -> Vec<Range> {
     turned
 }
 
-/// The numbers that are in none of some ranges, which are in order.
-fn others(ranges: &[Range], width: Width) -> Vec<Range> {
-    let mut others = Vec::new();
+/// The values in none of these sorted ranges.
+fn complement(ranges: &[ValueRange], width: Width) -> Vec<ValueRange> {
+    let mut complement = Vec::new();
     let mut next = Some(0);
     for &(first, last) in ranges {
         if let Some(from) = next.filter(|&from| from < first) {
-            others.push((from, first - 1));
+            complement.push((from, first - 1));
         }
         next = last.checked_add(1);
     }
-    let largest = largest(width);
-    others.extend(next.filter(|&from| from <= largest).map(|from| (from, largest)));
-    others
+    let max = max_value(width);
+    complement.extend(next.filter(|&from| from <= max).map(|from| (from, max)));
+    complement
 }
 
-/// The numbers that are in ranges of both.
-fn common(left: &[Range], right: &[Range]) -> Vec<Range> {
+/// The values in ranges of both.
+fn intersection(left: &[ValueRange], right: &[ValueRange]) -> Vec<ValueRange> {
     let both = left.iter().flat_map(|&(first, last)| {
         right.iter().map(move |&(other_first, other_last)| (first.max(other_first), last.min(other_last)))
     });
@@ -279,15 +282,15 @@ mod tests {
     #[test]
     fn ranges_hold_what_comparisons_do() {
         for width in [Width::W32, Width::W64] {
-            let top = largest(width);
+            let top = max_value(width);
             let edges = [0, 1, 2, top / 2 - 1, top / 2, top / 2 + 1, top / 2 + 2, top - 2, top - 1, top];
             for (cond, constant) in CONDITIONS.iter().flat_map(|&cond| edges.map(|constant| (cond, constant))) {
                 let (within, without) =
-                    (ranges(cond, constant, width), others(&ranges(cond, constant, width), width));
-                assert!(common(&within, &without).is_empty());
+                    (ranges(cond, constant, width), complement(&ranges(cond, constant, width), width));
+                assert!(intersection(&within, &without).is_empty());
                 for value in edges {
                     let is_in =
-                        |ranges: &[Range]| ranges.iter().any(|&(first, last)| (first..=last).contains(&value));
+                        |ranges: &[ValueRange]| ranges.iter().any(|&(first, last)| (first..=last).contains(&value));
                     let expected = holds(cond, value, constant, width);
                     assert_eq!(
                         (is_in(&within), is_in(&without)),

@@ -15,9 +15,9 @@
 //! Addresses: a place in code is (section, byte offset), a place in data is (section, byte offset). All offsets are
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
+mod array_call;
 mod endianness;
 mod id;
-mod list_call;
 pub mod names;
 pub mod prefix;
 mod sections;
@@ -25,8 +25,8 @@ mod sections;
 use std::fmt;
 use std::sync::Arc;
 
+pub use array_call::{ArrayCall, ArrayForm};
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
-pub use list_call::{ListCall, ListForm};
 pub use sections::{Attached, Edge, Group, edge};
 
 pub use endianness::Endianness;
@@ -87,7 +87,7 @@ pub struct CodeSection {
     /// What the relocations of this section resolve to, sorted by `offset`, at most one for an instruction.
     pub relocations: Vec<Relocation>,
     /// Calls that pass their arguments in memory, with the byte offsets of their instructions, sorted.
-    pub list_calls: Vec<(u64, ListCall)>,
+    pub array_calls: Vec<(u64, ArrayCall)>,
     /// Source lines, sorted by `offset`; empty without .BTF.ext.
     pub lines: Vec<Line>,
 }

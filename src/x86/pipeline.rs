@@ -1,19 +1,19 @@
 //! The steps over machine code, in the order in which they run: the rows of [`STEPS`], and nothing else decides it.
 //!
-//! In: a function as Cranelift made it. Out: the function after all steps that are on, or why it stays as it is. Where
-//! assertions are on, the code is written and checked after each step; a failure names the step.
+//! In: a function as Cranelift made it. Out: the function after all steps that are on, or why it stays as it is. In debug
+//! builds, the code is written and checked after each step, and a failure names the step.
 
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
 
-use super::Reason;
-use super::check::Check;
-use super::code::pieces::Items;
+use super::check::Checker;
+use super::code::alignment::AlignedLoop;
+use super::code::fragments::Fragments;
 use super::code::read;
-use super::code::write::{self, Frame};
-use super::steps::loop_alignment::{self, Loop};
-use super::steps::{block_placement, frame, jump_table_bounds, loop_rotation, short_encodings};
-use crate::codegen::{CompiledFunction, Unwind};
+use super::code::write::{self, WrittenFrame};
+use super::steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings};
+use crate::codegen::compiled::{CompiledFunction, GivenUp};
+use crate::codegen::unwind::Unwind;
 use crate::config::{Pass, Passes};
 use crate::times::{Times, time_pass};
 
@@ -52,17 +52,17 @@ pub(crate) const STEPS: &[Step] = &[
     },
 ];
 
-/// A function that is worked on.
+/// A function while the steps run.
 struct Work<'f> {
-    /// As it was.
+    /// The function as Cranelift made it.
     function: &'f CompiledFunction,
-    items: Items,
+    fragments: Fragments,
     /// Whether branches are short where they reach.
     short_branches: bool,
-    /// Its frame, if that is another one than it was.
-    frame: Option<Frame>,
+    /// Its new frame, if it has one.
+    frame: Option<WrittenFrame>,
     /// The loops that are aligned.
-    loops: Vec<Loop>,
+    loops: Vec<AlignedLoop>,
 }
 
 /// Runs the steps that are on; the function's instructions end at `end`.
@@ -72,46 +72,46 @@ pub(super) fn run(
     isa: &dyn TargetIsa,
     passes: Passes,
     times: Option<&Times>,
-) -> Result<CompiledFunction, Reason> {
-    let items = read::read(function, end)?;
-    let check = Check::new(function, &items, isa);
-    let mut work = Work { function, items, short_branches: false, frame: None, loops: Vec::new() };
+) -> Result<CompiledFunction, GivenUp> {
+    let fragments = read::read(function, end)?;
+    let checker = Checker::new(function, &fragments, isa);
+    let mut work = Work { function, fragments, short_branches: false, frame: None, loops: Vec::new() };
     let mut changed = Passes::NONE;
     for step in STEPS.iter().filter(|step| passes.contains(step.pass)) {
         if time_pass(times, step.pass, || (step.run)(&mut work)) {
             changed = changed.with(step.pass);
         }
-        check.step(step.pass, &work.items, work.frame.as_ref(), work.short_branches)?;
+        checker.step(step.pass, &work.fragments, work.frame.as_ref(), work.short_branches)?;
     }
-    let Work { items, short_branches, frame, loops, .. } = work;
-    let (mut made, placed) = write::write(function, &items, frame.as_ref(), &loops, isa, short_branches)?;
-    // What is short is known when all has its place.
-    if (placed.size as usize) >= function.code.len() {
+    let Work { fragments, short_branches, frame, loops, .. } = work;
+    let (mut made, layout) = write::write(function, &fragments, frame.as_ref(), &loops, isa, short_branches)?;
+    // Whether anything became shorter is known once everything is laid out.
+    if (layout.size as usize) >= function.code.len() {
         changed = changed.without(Pass::ShortEncodings);
     }
-    made.layout.changed = changed;
-    check.made(None, &made, &items, &placed, frame.is_some())?;
+    made.steps.changed = changed;
+    checker.made(None, &made, &fragments, &layout, frame.is_some())?;
     Ok(made)
 }
 
 fn short_encodings(work: &mut Work<'_>) -> bool {
     work.short_branches = true;
-    short_encodings::run(&mut work.items, &work.function.code);
+    short_encodings::run(&mut work.fragments, &work.function.code);
     true
 }
 
 fn jump_table_bounds(work: &mut Work<'_>) -> bool {
-    jump_table_bounds::check(&mut work.items, &work.function.code)
+    jump_table_bounds::check(&mut work.fragments, &work.function.code)
 }
 
 fn loop_rotation(work: &mut Work<'_>) -> bool {
-    loop_rotation::rotate(&mut work.items, &work.function.code)
+    loop_rotation::rotate(&mut work.fragments, &work.function.code)
 }
 
 fn block_placement(work: &mut Work<'_>) -> bool {
-    let items = std::mem::take(&mut work.items);
-    let (items, has_changed) = block_placement::reorder(items, &work.function.entries, &work.function.code);
-    work.items = items;
+    let fragments = std::mem::take(&mut work.fragments);
+    let (fragments, has_changed) = block_placement::reorder(fragments, &work.function.entries, &work.function.code);
+    work.fragments = fragments;
     has_changed
 }
 
@@ -119,18 +119,13 @@ fn prologues(work: &mut Work<'_>) -> bool {
     if !work.function.unwind.as_ref().is_some_and(Unwind::has_rows) {
         return false;
     }
-    match frame::rewrite(std::mem::take(&mut work.items), &work.function.code) {
-        Ok(rewritten) => {
-            work.items = rewritten.items;
-            work.frame = Some(Frame { rows: rewritten.rows, size: rewritten.size });
-        }
-        Err(same) => work.items = same,
-    }
+    let fragments = std::mem::take(&mut work.fragments);
+    (work.fragments, work.frame) = frame::rewrite(fragments, &work.function.code);
     work.frame.is_some()
 }
 
 fn loop_alignment(work: &mut Work<'_>) -> bool {
-    work.loops = loop_alignment::loops(&work.items);
+    work.loops = loop_alignment::loops(&work.fragments);
     !work.loops.is_empty()
 }
 

@@ -66,7 +66,7 @@ fn what_is_no_such_object_is_trouble() {
         assert!(error.contains(expected), "{arguments:?}: {error}");
     };
     trouble(&["nothing.o"], "cannot read `nothing.o`");
-    trouble(&["text.o"], "`text.o` cannot be compared with:");
+    trouble(&["text.o"], "`text.o` cannot be read as native code:");
     trouble(&[old], "it is a BPF object: give it as OLD or NEW");
     let mut native = fs::read(old).unwrap();
     native[18..20].copy_from_slice(&[183, 0]);
@@ -75,7 +75,7 @@ fn what_is_no_such_object_is_trouble() {
         &["arm.o", "--target", "x86_64"],
         "`arm.o` is code for aarch64, and the target is x86_64: see `--target`",
     );
-    trouble(&["kernel", "--target", "s390x"], "the kernel cannot be compared with: this is");
+    trouble(&["kernel", "--target", "s390x"], "cannot compare with the kernel: this is");
 }
 
 #[cfg(target_os = "linux")]

@@ -26,6 +26,7 @@ mod messages;
 mod names;
 mod native;
 mod outputs;
+mod pointers;
 mod profiles;
 mod replaceable;
 mod running;

@@ -94,7 +94,7 @@ fn prefixes_of_paths_are_mapped() {
     check(folder.path(), &["--emit", "asm", "x.o", "--map-prefix", "nothing"], 2);
 }
 
-/// Types that go on from others are of no use without those, in each command that takes types.
+/// Split BTF is of no use without its base, in each command that takes types.
 #[test]
 fn split_types_are_asked_for_their_base() {
     use object::{Object, ObjectSection};
@@ -121,7 +121,7 @@ fn split_types_are_asked_for_their_base() {
     ] {
         let with = |types: &[&'static str]| [words, types].concat();
         let (_, error) = check(folder.path(), &with(&types[..2]), failure);
-        let reason = "`split` is split BTF, whose types go on from those of another: add --btf-base FILE \
+        let reason = "`split` is split BTF, which needs the BTF that it is based on: add --btf-base FILE \
                       (for a kernel module's, /sys/kernel/btf/vmlinux)";
         assert!(error.contains(reason), "{words:?}: {error}");
         let done = if words[0] == "diff" { 1 } else { 0 };
@@ -131,7 +131,7 @@ fn split_types_are_asked_for_their_base() {
         let (_, error) = check(folder.path(), &with(&["--btf", "base", "--btf-base", "base"]), failure);
         assert!(error.contains("`base` is not split BTF: leave --btf-base out"), "{words:?}: {error}");
         let (_, error) = check(folder.path(), &with(&[&types[..], &["x.o"]].concat()), failure);
-        assert!(error.contains("`split` does not go on from `x.o`"), "{words:?}: {error}");
+        assert!(error.contains("`split` is not based on `x.o`"), "{words:?}: {error}");
     }
     // The types are an input, and what a report says of its options counts both.
     let (_, error) = check(folder.path(), &[&["-c", "core.o", "-o", "base"], &types[..], &["base"]].concat(), 2);

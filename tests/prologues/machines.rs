@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bpf2native::compare::disasm::{Disassembler, Instruction, Kind, Shape};
+use bpf2native::compare::disasm::{Control, Disassembler, Instruction, Shape};
 use target_lexicon::{Architecture, Triple};
 
 use super::follow::{Described, Row, described};
@@ -93,17 +93,17 @@ impl Machine {
             let row = told.iter().find(|row| (row.start..row.end).contains(&u64::from(offset)));
             self.check(row.ok_or_else(|| wrong("no row".to_owned()))?, &state).map_err(wrong)?;
             match instruction.kind {
-                Kind::Return if state.depth != self.bias || !state.changed.is_empty() => {
+                Control::Return if state.depth != self.bias || !state.changed.is_empty() => {
                     return Err(wrong("it returns".to_owned()));
                 }
-                Kind::Return | Kind::Trap | Kind::Data => continue,
-                Kind::Jump => {
+                Control::Return | Control::Trap | Control::Data => continue,
+                Control::Jump => {
                     open.extend(instruction.branch_target(size).map(|to| (to, state)));
                     continue;
                 }
-                Kind::Branch => open.extend(instruction.branch_target(size).map(|to| (to, state.clone()))),
-                Kind::Call => state.write(self.number(self.link)),
-                Kind::Plain => {
+                Control::Branch => open.extend(instruction.branch_target(size).map(|to| (to, state.clone()))),
+                Control::Call => state.write(self.number(self.link)),
+                Control::Plain => {
                     let effects = self.effects(&instruction.text);
                     if effects.iter().any(|effect| matches!(effect, Effect::Other)) {
                         return Ok(0);

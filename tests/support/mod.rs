@@ -16,6 +16,7 @@ pub mod interp;
 pub mod large;
 pub mod machines;
 pub mod parallel;
+pub mod pointers;
 pub mod random;
 pub mod seeds;
 pub mod two_words;

@@ -20,7 +20,7 @@ use anyhow::Context;
 use bpf2native::btf::{CType, Prototype};
 use bpf2native::{Module, Program};
 
-use crate::cli::print;
+use crate::cli::console::print;
 
 /// The function, if it can be called so.
 pub fn check(program: &Program, name: &str) -> anyhow::Result<bpf2native::program::FunctionId> {

@@ -14,8 +14,9 @@ use bpf2native::times::Phase;
 use bpf2native::{Config, Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
+use super::console::warn;
+use super::program::read;
 use super::timing::Timing;
-use super::{read, warn};
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();
@@ -45,7 +46,7 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         Some(roots) => jit.load_reachable(&program, &linker, roots),
         None => jit.load(&program, &linker),
     }?;
-    // A program whose `main` ends by `pthread_exit` ends with its last thread: none is left of the translator's.
+    // A program whose `main` calls `pthread_exit` ends with its last thread: no thread of the translator may be left.
     drop(jit);
     warn(&module.warnings()[program.warnings.len()..]);
     timing.print();

@@ -2,7 +2,7 @@
 //!
 //! `pthread_exit` in `main` unwinds the stack as far as it can, and an exception that nobody catches looks for a handler.
 //! In an executable both find the C library's start code, which ends the thread, or the program. Here the command's own
-//! functions are above, and a Rust function stops what is no panic of Rust's. So the call goes through a function
+//! functions are above, and a Rust function stops exceptions that are not Rust's panics. So the call goes through a function
 //! without unwind information, where the unwinder ends as it does at a thread's first function.
 
 use std::ffi::{c_char, c_int};
@@ -10,7 +10,7 @@ use std::ffi::{c_char, c_int};
 /// C's `main`.
 pub type Main = unsafe extern "C-unwind" fn(c_int, *const *const c_char, *const *const c_char) -> c_int;
 
-/// What calls `main` on a machine: the fourth argument, with the first three as they are.
+/// The function that calls `main` on a machine: its fourth argument, with the first three passed on.
 macro_rules! call_fourth {
     ($machine:literal: $($instruction:literal),+) => {
         /// Calls `main`.

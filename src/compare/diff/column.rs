@@ -1,12 +1,12 @@
-//! Columns: what they are called, and what stands in them.
+//! Columns: their names, and their values.
 //!
 //! | name | value |
 //! |---|---|
 //! | `file`, `function`, `state` | text |
-//! | `status_a`, `status_b` | `ok`, `failed`, or nothing where the function is not there |
+//! | `status_a`, `status_b` | `ok`, `failed`, or nothing where the function is missing |
 //! | `bytes_a`, `bytes_b` | a number on one side; every [`Measure`] has such columns |
-//! | `bytes_diff` | the second less the first |
-//! | `bytes_pct` | that in percent of the first; from 0 to something is 100 |
+//! | `bytes_diff` | the second minus the first |
+//! | `bytes_pct` | the same in percent of the first; from 0 to anything is 100 |
 //! | `bytes` | in filters and orders, the first side's; in `-e`, all four |
 //! | `\|bytes_diff\|` | without its sign, in filters and orders |
 
@@ -17,7 +17,7 @@ use super::{DiffRow, percent};
 use crate::compare::measure::Measure;
 use crate::compare::report::Row;
 
-/// What a column is of.
+/// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Column {
     /// The file.
@@ -71,9 +71,9 @@ pub enum Variant {
     A,
     /// The second side's.
     B,
-    /// The second less the first.
+    /// The second minus the first.
     Diff,
-    /// That in percent of the first.
+    /// The same in percent of the first.
     Pct,
 }
 
@@ -88,12 +88,12 @@ impl Variant {
     }
 }
 
-/// What stands in a column.
+/// A value in a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing: the function is not on that side, or has no such number.
+    /// Missing: the function is not on that side, or has no such number.
     None,
-    /// Words.
+    /// Text.
     Text(String),
     /// A count, or a difference of counts.
     Number(i64),
@@ -112,18 +112,18 @@ impl fmt::Display for Value {
     }
 }
 
-/// A column in a variant, as filters, orders and `-e` name it.
+/// A column and a variant of it, as filters, orders and `-e` name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// The column.
     pub column: Column,
-    /// Its variant; none for a column that has none, or where none is said.
+    /// Its variant; none for a column without variants, or where none is given.
     pub variant: Option<Variant>,
     /// Without the sign.
     pub absolute: bool,
 }
 
-/// A name that is no column's.
+/// There is no column with this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no column `{name}`; there are {known}; numbers also with _a, _b, _diff, _pct")]
 pub struct UnknownColumn {
@@ -160,7 +160,7 @@ impl fmt::Display for Stat {
 }
 
 impl Stat {
-    /// What stands there.
+    /// The value of a row.
     pub fn value(&self, row: &DiffRow) -> Value {
         let variant = self.variant.unwrap_or(Variant::A);
         let side = if variant == Variant::B { &row.b } else { &row.a };
@@ -193,8 +193,8 @@ impl Stat {
     }
 }
 
-/// Reads `-e file,function,bytes`: a number without a variant stands for all of its variants, or, of one side alone,
-/// for itself.
+/// Reads `-e file,function,bytes`: a number without a variant stands for all of its variants, or for itself where there
+/// is one side only.
 ///
 /// # Errors
 ///

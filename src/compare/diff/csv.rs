@@ -1,10 +1,10 @@
 //! A diff as CSV (RFC 4180), with the column names of filters in the first line; lines end in `\n`.
 //!
-//! A name that starts as a formula does in a spreadsheet has `'` before it, which spreadsheets take for "text".
+//! A name that a spreadsheet would take for a formula has `'` before it, which marks text there.
 
 use super::{DiffRow, Stat, Value};
 
-/// The rows; what is missing is an empty field, percent have two decimals.
+/// The rows; a missing value is an empty field, percentages have two decimals.
 pub fn csv(rows: &[DiffRow], columns: &[Stat]) -> String {
     let mut text = String::new();
     line(&mut text, columns.iter().map(Stat::to_string));

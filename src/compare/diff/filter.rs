@@ -1,9 +1,9 @@
-//! Filters, orders, and conditions of failure, in the words of veristat.
+//! Filters, orders, and conditions of failure, as veristat writes them.
 //!
 //! | filter | rows that pass |
 //! |---|---|
-//! | `bytes_pct>5`, `<`, `>=`, `<=`, `=` or `==`, `!=` or `<>` | those whose value is; a row without the value never passes |
-//! | `state=added`, `status_b!=ok` | those whose text is |
+//! | `bytes_pct>5`, `<`, `>=`, `<=`, `=` or `==`, `!=` or `<>` | those whose value compares so; a row without the value never passes |
+//! | `state=added`, `status_b!=ok` | those whose text compares so |
 //! | `xdp_*`, `lib/*.o/main` | those whose function, file, or file and function the pattern matches: `*` any text, `?` one character |
 //! | `!PATTERN` | those that it does not match |
 //!
@@ -16,28 +16,28 @@ use std::str::FromStr;
 use super::column::UnknownColumn;
 use super::{Column, DiffRow, Stat, State, Value};
 
-/// Why a filter or an order makes no sense.
+/// An invalid filter or order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilterError {
     /// No such column.
     #[error(transparent)]
     Column(#[from] UnknownColumn),
-    /// A number is compared with something that is none.
+    /// A number is compared with something else.
     #[error("`{filter}` compares a number with `{value}`")]
     Number {
         /// The filter.
         filter: String,
-        /// What is no number.
+        /// What it is compared with.
         value: String,
     },
-    /// Text is compared by size.
+    /// Text is compared by an order.
     #[error("`{filter}` compares text: use = or !=")]
     Text {
         /// The filter.
         filter: String,
     },
-    /// Nothing.
+    /// It is empty.
     #[error("a filter is empty")]
     Empty,
     /// A column's name by itself.
@@ -55,7 +55,7 @@ pub enum FilterError {
         filter: String,
         /// What it compares with.
         value: String,
-        /// What there is.
+        /// What exists.
         known: Vec<&'static str>,
     },
 }
@@ -70,7 +70,7 @@ enum Operator {
     GreaterOrEqual,
 }
 
-/// Longer signs first.
+/// Longer operators first.
 const OPERATORS: [(&str, Operator); 8] = [
     ("==", Operator::Equal),
     ("!=", Operator::NotEqual),
@@ -95,7 +95,7 @@ impl Operator {
     }
 }
 
-/// Which rows are wanted.
+/// A filter of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     /// By a column's number.
@@ -115,7 +115,7 @@ impl FromStr for Filter {
 
     fn from_str(filter: &str) -> Result<Filter, FilterError> {
         let filter = filter.trim();
-        // The first sign decides; of those there, the longest.
+        // The first operator counts; where several start there, the longest.
         let at = filter.char_indices().skip(1).find_map(|(at, _)| {
             let found = OPERATORS.iter().find(|(sign, _)| filter[at..].starts_with(sign));
             found.map(|&(sign, operator)| (at, sign, operator))
@@ -159,7 +159,7 @@ impl FromStr for Filter {
 }
 
 impl Filter {
-    /// The pattern or name of the filter, if it is of none of these rows: most likely it is misspelt.
+    /// The pattern or name of the filter, if it matches none of these rows: it is probably misspelt.
     pub fn unmatched(&self, rows: &[DiffRow]) -> Option<&str> {
         let (name, is_of): (&str, &dyn Fn(&DiffRow) -> bool) = match self {
             Filter::Name(pattern, _) => (pattern, &|row| Filter::Name(pattern.clone(), true).passes(row)),
@@ -199,7 +199,7 @@ impl Filter {
 fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut in_text) = (0, 0);
-    // Where the last `*` was, and up to where it has matched.
+    // The position of the last `*`, and the end of what it has matched.
     let mut star: Option<(usize, usize)> = None;
     while in_text < text.len() {
         match pattern.get(at) {
@@ -228,7 +228,7 @@ pub fn filtered(rows: Vec<DiffRow>, filters: &[Filter]) -> Vec<DiffRow> {
     rows.into_iter().filter(|row| filters.iter().all(|filter| filter.passes(row))).collect()
 }
 
-/// In which order rows are shown.
+/// An order of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order(Vec<(Stat, bool)>);
 
@@ -251,7 +251,7 @@ impl FromStr for Order {
     }
 }
 
-/// Sorts rows; what is equal stays in order, and what has no value comes last.
+/// Sorts rows, stably; rows without a value come last.
 pub fn sort(rows: &mut [DiffRow], order: &Order) {
     rows.sort_by(|left, right| {
         for (stat, ascending) in &order.0 {

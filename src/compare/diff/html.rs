@@ -6,13 +6,13 @@ use similar::DiffOp;
 
 use super::{Diff, DiffRow, Side, State, scrub, show};
 use crate::compare::html::{self, Column, Line, Listing, Listings, Page, Run};
-use crate::compare::measure::{Kind, Measure, TextLine, Texts};
+use crate::compare::measure::{Measure, TextKind, TextLine, Texts};
 use crate::compare::report::{Report, Row, Status};
 
-/// Characters of listings in a page. Beyond this, functions have none, those last that differ most.
-const LARGEST: usize = 32 << 20;
+/// At most so many bytes of listings are in a page; functions that differ most get theirs first.
+const MAX_LISTINGS: usize = 32 << 20;
 
-/// What a table shows at first; the first sorts it.
+/// The columns of a table at first; it is sorted by the first one.
 const COLUMNS: [Measure; 5] = [Measure::Bytes, Measure::Insns, Measure::Frame, Measure::Spills, Measure::Cycles];
 const NARROW: [Measure; 2] = [Measure::Bytes, Measure::Cycles];
 
@@ -64,7 +64,7 @@ fn side(side: &Side) -> html::Side {
     html::Side { name: side.name.clone(), about: side.describe() }
 }
 
-/// By how many bytes a function changed, whichever way.
+/// By how many bytes a function grew or shrank.
 fn growth(row: &DiffRow) -> u64 {
     let bytes = |side: &Option<Row>| side.as_ref().and_then(|row| row.measure(Measure::Bytes)).unwrap_or(0);
     bytes(&row.a).abs_diff(bytes(&row.b))
@@ -130,7 +130,7 @@ fn add_listings<'a>(
         }
         has_texts = true;
         size += [a, b].into_iter().flatten().map(characters).sum::<usize>();
-        is_full |= size > LARGEST;
+        is_full |= size > MAX_LISTINGS;
         if is_full {
             break;
         }
@@ -144,7 +144,7 @@ fn add_listings<'a>(
 }
 
 fn characters(texts: &Texts) -> usize {
-    Kind::ALL.into_iter().flat_map(|kind| texts.of(kind)).map(|line| line.text.len() + 16).sum()
+    TextKind::ALL.into_iter().flat_map(|kind| texts.of(kind)).map(|line| line.text.len() + 16).sum()
 }
 
 fn listings(a: Option<&Texts>, b: Option<&Texts>) -> Listings {
@@ -152,13 +152,13 @@ fn listings(a: Option<&Texts>, b: Option<&Texts>) -> Listings {
         return Listings { same: true, b: b.map(listing), ..Listings::default() };
     }
     let runs = match (a, b) {
-        (Some(a), Some(b)) => Kind::ALL.into_iter().map(|kind| (kind.name(), runs(kind, a, b))).collect(),
+        (Some(a), Some(b)) => TextKind::ALL.into_iter().map(|kind| (kind.name(), runs(kind, a, b))).collect(),
         _ => BTreeMap::new(),
     };
     Listings { same: false, a: a.map(listing), b: b.map(listing), runs }
 }
 
-fn runs(kind: Kind, a: &Texts, b: &Texts) -> Vec<Run> {
+fn runs(kind: TextKind, a: &Texts, b: &Texts) -> Vec<Run> {
     let operations = show::operations(&scrub::keys(kind, a.of(kind)), &scrub::keys(kind, b.of(kind)));
     let run = |operation: DiffOp| match operation {
         DiffOp::Equal { len, .. } => vec![('=', len)],
@@ -174,10 +174,15 @@ fn listing(texts: &Texts) -> Listing {
     let line = |line: &TextLine| -> Line { (line.text.clone(), index(line.bpf), index(line.source)) };
     let lines = |kind| texts.of(kind).iter().map(line).collect();
     let sources = texts.sources.iter().map(|source| (source.file.clone(), source.line, source.text.clone()));
-    Listing { bpf: lines(Kind::Bpf), clif: lines(Kind::Clif), asm: lines(Kind::Asm), sources: sources.collect() }
+    Listing {
+        bpf: lines(TextKind::Bpf),
+        clif: lines(TextKind::Clif),
+        asm: lines(TextKind::Asm),
+        sources: sources.collect(),
+    }
 }
 
-/// What a measure is, in a few words.
+/// A measure's description.
 fn about(measure: Measure) -> &'static str {
     match measure {
         Measure::Bpf => "BPF instructions",

@@ -3,11 +3,11 @@
 //! | field | what |
 //! |---|---|
 //! | `schema` | 1 |
-//! | `a`, `b` | the sides: `name`, `tool`, and `options` as in a report; none for code that others made |
-//! | `identical_files` | how many files are the same and were not looked at |
+//! | `a`, `b` | the sides: `name`, `tool`, and `options` as in a report; missing for foreign code |
+//! | `identical_files` | how many files are identical and were not compared |
 //! | `counts` | functions by state: `broken`, `fixed`, `changed`, `added`, `removed`, `moved`, `same` |
 //! | `totals` | for each measure `a`, `b`, `diff`, `pct`, over the functions that have it on both sides |
-//! | `functions[]` | `file`, `function`, `state`; `a` and `b` as a report's functions, where they are there; `diff` and `pct`: numbers by measure |
+//! | `functions[]` | `file`, `function`, `state`; `a` and `b` as a report's functions, where they exist; `diff` and `pct`: numbers by measure |
 //!
 //! Percent are rounded to two decimals.
 

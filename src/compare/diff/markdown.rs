@@ -1,5 +1,5 @@
 //! A diff as Markdown, for a comment in a pull request: what broke, the totals, the functions that grew and shrank most,
-//! and all others folded away. It stays below what GitHub takes for a comment (65,536 characters).
+//! and all others collapsed. It stays below GitHub's limit for a comment (65,536 characters).
 
 use std::fmt::Write;
 
@@ -7,9 +7,9 @@ use super::{Column, Diff, DiffRow, Order, Stat, State, Value, Variant, percent, 
 use crate::compare::measure::Measure;
 use crate::compare::report::{Row, Status};
 
-/// Rows in the lists of what grew and shrank most, and of what broke.
+/// Rows in the lists of functions that grew and shrank most, and that broke.
 const TOP: usize = 10;
-/// Characters in all, and those kept for the end.
+/// Characters in total, and those reserved for the end.
 const LONGEST: usize = 60_000;
 
 /// Measures in the totals.
@@ -117,12 +117,12 @@ fn push_table(text: &mut String, rows: &[DiffRow], columns: &[Stat]) {
     text.push('\n');
 }
 
-/// A name as code, which ends where it does.
+/// A name as inline code, whatever backticks are in it.
 fn code(name: &str) -> String {
     format!("`{}`", name.replace('`', "'"))
 }
 
-/// Text that Markdown shows as it is; what is in backticks stays so.
+/// Text, escaped for Markdown except in backticks.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -4,8 +4,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `sides.rs` | objects, folders, reports and native code to two reports; what is identical is not translated |
-//! | `pair.rs` | which function of one side is which of the other |
+//! | `sides.rs` | objects, folders, reports and native code to two reports; identical files are not translated |
+//! | `error.rs` | errors |
+//! | `pair.rs` | matching of functions between the sides |
 //! | `column.rs` | columns: names, variants, values |
 //! | `filter.rs` | filters, orders, conditions of failure |
 //! | `native.rs` | the functions of a native object |
@@ -15,6 +16,7 @@
 
 mod column;
 mod csv;
+mod error;
 mod filter;
 mod html;
 mod json;
@@ -34,6 +36,7 @@ use super::report::{Options, Report, Row};
 
 pub use column::{Column, Stat, UnknownColumn, Value, Variant, columns};
 pub use csv::csv;
+pub use error::CompareError;
 pub use filter::{Condition, Filter, Order, filtered, sort};
 pub use html::{html, report_html};
 pub use json::json;
@@ -42,7 +45,7 @@ pub use markdown::markdown;
 pub use native::{Native, native_report};
 pub use pair::{Files, pair};
 pub use show::{show, unified};
-pub use sides::{CompareError, Given, Setting, Side as GivenSide, against, sides};
+pub use sides::{Given, Setting, Side as GivenSide, against, sides};
 pub use table::table;
 
 /// What happened to a function.
@@ -50,13 +53,13 @@ pub use table::table;
 pub enum State {
     /// Its code is the same, and so are its numbers.
     Same,
-    /// Its code is another.
+    /// Its code differs.
     Changed,
     /// It is on the second side only.
     Added,
     /// It is on the first side only.
     Removed,
-    /// Its BPF code is the same, in another file or by another name.
+    /// Its BPF code is the same, in another file or under another name.
     Moved,
     /// It could be translated before, and cannot now.
     Broken,
@@ -83,12 +86,12 @@ impl State {
     }
 }
 
-/// A function on both sides.
+/// A function, on both sides or on one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiffRow {
-    /// Its file: on the second side, where it is there.
+    /// Its file: on the second side, where it exists there.
     pub file: String,
-    /// Its name: on the second side, where it is there.
+    /// Its name: on the second side, where it exists there.
     pub function: String,
     /// What happened to it.
     pub state: State,
@@ -98,24 +101,24 @@ pub struct DiffRow {
     pub b: Option<Row>,
 }
 
-/// What a side is.
+/// A description of a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Side {
-    /// What was given.
+    /// What was given as this side.
     pub name: String,
     /// What made its code: `bpf2native 0.1.0`.
     pub tool: String,
-    /// How, if that is known.
+    /// The options, if they are known.
     pub options: Option<Options>,
 }
 
 impl Side {
-    /// What a report is of.
+    /// The side that a report is.
     pub fn of(name: &str, report: &Report) -> Side {
         Side { name: name.to_owned(), tool: report.tool.clone(), options: Some(report.options.clone()) }
     }
 
-    /// The tool and options in words.
+    /// The tool and options as text.
     pub fn describe(&self) -> String {
         match &self.options {
             Some(options) => {
@@ -144,7 +147,7 @@ pub struct Diff {
     pub b: Side,
     /// Files that are the same on both sides, translated in the same way: their functions have no rows.
     pub identical_files: usize,
-    /// What is odd, for people.
+    /// Notes for the user.
     pub notes: Vec<String>,
     /// The functions, by file and function.
     pub rows: Vec<DiffRow>,
@@ -187,7 +190,7 @@ impl Diff {
         total
     }
 
-    /// The counts in words: `3 functions differ (2 changed, 1 added); 40 are the same; 2 files are identical`.
+    /// The counts as text: `3 functions differ (2 changed, 1 added); 40 are the same; 2 files are identical`.
     pub fn summary(&self) -> String {
         let counts = self.counts();
         let same = counts.get(&State::Same).copied().unwrap_or(0);
@@ -217,7 +220,7 @@ impl Diff {
     }
 }
 
-/// The difference in percent, as veristat has it: from nothing to something is 100 %.
+/// The difference in percent, as in veristat: from 0 to anything is 100 %.
 pub fn percent(a: f64, b: f64) -> f64 {
     match a == 0.0 {
         true if b == 0.0 => 0.0,

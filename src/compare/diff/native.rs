@@ -1,7 +1,7 @@
 //! The functions of a native object, as gcc and clang make them.
 //!
 //! In: the bytes of a relocatable object, a shared library or an executable. Out: a row for each function that its
-//! symbol table gives a size. Of ELF objects, mapping symbols (`$d`, `$x`) tell data from code.
+//! symbol table gives a size. In ELF objects, mapping symbols (`$d`, `$x`) tell data from code.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use object::{Architecture as Machine, Object, ObjectSection, ObjectSymbol, Reloc
 use rayon::prelude::*;
 use target_lexicon::{Aarch64Architecture, Architecture, Riscv64Architecture};
 
-use super::CompareError;
+use super::error::CompareError;
 use crate::compare::disasm::Disassembler;
 use crate::compare::measure::{self, Foreign, ForeignRelocation, Want};
 use crate::compare::report::{Row, Status};
@@ -25,8 +25,8 @@ pub struct Native {
     pub rows: Vec<Row>,
 }
 
-/// A function's place in a section.
-struct Place {
+/// A function's range in a section.
+struct FunctionRange {
     name: String,
     /// Bytes from the section's start.
     range: Range<u64>,
@@ -50,7 +50,7 @@ pub fn native_report(file: &str, bytes: &[u8], want: Want) -> Result<Native, Com
     };
     Disassembler::new(architecture).map_err(|error| failed(error.to_string()))?;
     let is_macho = object.format() == object::BinaryFormat::MachO;
-    let mut places: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+    let mut places: BTreeMap<usize, Vec<FunctionRange>> = BTreeMap::new();
     let mut marks: BTreeMap<usize, Vec<(u64, bool)>> = BTreeMap::new();
     for symbol in object.symbols() {
         let Some(section) = symbol.section_index().and_then(|index| object.section_by_index(index).ok()) else {
@@ -66,7 +66,7 @@ pub fn native_report(file: &str, bytes: &[u8], want: Want) -> Result<Native, Com
         if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
             let name = if is_macho { name.strip_prefix('_').unwrap_or(name) } else { name };
             let range = start..start.saturating_add(symbol.size());
-            places.entry(section.index().0).or_default().push(Place { name: names::owned(name), range });
+            places.entry(section.index().0).or_default().push(FunctionRange { name: names::owned(name), range });
         }
     }
     let mut rows = Vec::new();
@@ -77,7 +77,7 @@ pub fn native_report(file: &str, bytes: &[u8], want: Want) -> Result<Native, Com
         let mut marks = marks.remove(&index).unwrap_or_default();
         marks.sort_unstable();
         let relocations = relocations(&object, &section);
-        let measure = |disassembler: &mut Result<Disassembler, _>, place: &Place| {
+        let measure = |disassembler: &mut Result<Disassembler, _>, place: &FunctionRange| {
             let (Ok(disassembler), Some(code)) = (disassembler, bytes_of(&data, &place.range)) else {
                 let what = "its bytes are outside of its section".to_owned();
                 return Row::new(file, &place.name, Status::Failed(what));
@@ -103,7 +103,7 @@ fn bytes_of<'a>(data: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {
     data.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
-/// What is data in a function, by the marks before and in it; offsets are from its start.
+/// The ranges of data in a function, by the mapping symbols before and in it; offsets are from its start.
 fn data_ranges(marks: &[(u64, bool)], function: &Range<u64>) -> Vec<Range<u32>> {
     let first = marks.partition_point(|(offset, _)| *offset <= function.start);
     let mut is_data = first.checked_sub(1).is_some_and(|before| marks[before].1);
@@ -119,7 +119,7 @@ fn data_ranges(marks: &[(u64, bool)], function: &Range<u64>) -> Vec<Range<u32>> 
     ranges
 }
 
-/// What the linker writes into a section: offsets, sorted, with names, and whether another object defines it.
+/// What the linker writes into a section, sorted by offset: names, and whether another object defines them.
 fn relocations<'a>(object: &object::File<'a>, section: &object::Section<'a, '_>) -> Vec<(u64, String, bool)> {
     let mut relocations = Vec::new();
     for (offset, relocation) in section.relocations() {
@@ -133,7 +133,7 @@ fn relocations<'a>(object: &object::File<'a>, section: &object::Section<'a, '_>)
                 Ok(symbol) => (names::owned(symbol.name().unwrap_or_default()), symbol.is_undefined()),
                 Err(_) => continue,
             },
-            // Hints to the linker, such as what riscv64 has for relaxation, name nothing.
+            // Hints to the linker, such as those for relaxation on riscv64, name nothing.
             _ => continue,
         };
         if !name.is_empty() {

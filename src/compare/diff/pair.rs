@@ -1,16 +1,16 @@
-//! Which function of one side is which of the other.
+//! Matching: which function of one side is which of the other.
 //!
 //! In: two reports. Out: rows.
 //!
 //! | in this order | are the same function |
 //! |---|---|
-//! | 1 | functions of one name in files of one name; where each side has one file, its name does not matter |
-//! | 2 | functions of the same BPF code in one file, if no others of the file have it: renamed |
-//! | 3 | functions of one name and the same BPF code, in other files, if no others are alike: moved |
-//! | 4 | functions of the same BPF code, if no others have it |
+//! | 1 | functions of the same name in files of the same name; where each side has one file, its name does not matter |
+//! | 2 | functions with the same BPF code in one file, if it is unique in the file: renamed |
+//! | 3 | functions of the same name and BPF code in other files, if they are unique: moved |
+//! | 4 | functions with the same BPF code, if it is unique |
 //!
-//! BPF code is the same when its instructions are, whatever the functions and data that they use are called. A file
-//! that cannot be read stands for all functions that it has on the other side.
+//! BPF code is the same when its instructions are, whatever the names of functions and data that they use. A file that
+//! cannot be read stands for all functions that it has on the other side.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,13 +71,13 @@ pub fn pair(a: &Report, b: &Report, files: Files) -> Vec<DiffRow> {
     rows
 }
 
-/// What is wrong with files, by name.
+/// The errors of files, by name.
 fn errors(files: &[File], name: impl Fn(&str) -> String) -> BTreeMap<String, String> {
     let broken = files.iter().filter_map(|file| Some((name(&file.name), file.error.clone()?)));
     broken.collect()
 }
 
-/// A function that is not there because its file cannot be read.
+/// A function that is missing because its file cannot be read.
 fn failed(file: &str, function: &str, error: &str) -> Row {
     Row::new(file, function, Status::Failed(error.to_owned()))
 }
@@ -101,7 +101,7 @@ fn moved(left: [Vec<&Row>; 2]) -> (Vec<DiffRow>, [Vec<&Row>; 2]) {
     type Key = for<'r> fn(&'r Row) -> &'r str;
     let keys: [Key; 3] = [|row| &row.file, |row| &row.function, |_| ""];
     for key in keys {
-        // Each key with the indices that have it.
+        // The indices of functions with each key.
         let mut keys: BTreeMap<(&str, &str), [Vec<usize>; 2]> = BTreeMap::new();
         for (side, rows) in left.iter().enumerate() {
             for (index, row) in rows.iter().enumerate() {

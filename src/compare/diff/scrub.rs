@@ -1,27 +1,27 @@
-//! What of a line of text counts when two texts are compared: all but names that mean nothing by themselves.
+//! Normalisation of lines for comparison: names that mean nothing by themselves do not count.
 //!
 //! | text | does not count |
 //! |---|---|
 //! | BPF | how far a jump or a call goes (calls have the callee's name) |
 //! | CLIF | numbers of values, blocks and signatures; functions count by name |
-//! | assembly | which register of its kind (the stack and frame pointers are kinds of their own), labels, offsets from the stack pointer, distances to the function itself |
+//! | assembly | which register of its class (the stack and frame pointers are classes of their own), labels, offsets from the stack pointer, distances to the function itself |
 //!
-//! Lines are shown as they are; only their comparison is by what is left of them.
+//! Lines are shown unchanged; only the comparison uses what is left of them.
 
 use std::collections::HashMap;
 
-use crate::compare::measure::{Kind, TextLine};
+use crate::compare::measure::{TextKind, TextLine};
 
-/// What counts of each line.
-pub(crate) fn keys(kind: Kind, lines: &[TextLine]) -> Vec<String> {
+/// The normalised form of each line.
+pub(crate) fn keys(kind: TextKind, lines: &[TextLine]) -> Vec<String> {
     let callees = match kind {
-        Kind::Clif => callees(lines),
-        Kind::Bpf | Kind::Asm => HashMap::new(),
+        TextKind::Clif => callees(lines),
+        TextKind::Bpf | TextKind::Asm => HashMap::new(),
     };
     let key = |line: &TextLine| match kind {
-        Kind::Bpf => words(&line.text, bpf),
-        Kind::Clif => words(&line.text, |word, _| clif(word, &callees)),
-        Kind::Asm => words(&line.text, assembly),
+        TextKind::Bpf => words(&line.text, bpf),
+        TextKind::Clif => words(&line.text, |word, _| clif(word, &callees)),
+        TextKind::Asm => words(&line.text, assembly),
     };
     lines.iter().map(key).collect()
 }
@@ -99,11 +99,11 @@ fn assembly(word: &str, before: &str) -> Option<String> {
     if is_number && is_frame_offset() {
         return Some("_".to_owned());
     }
-    // Mnemonics look like no register: the first word is none.
+    // The first word is the mnemonic, which is not a register.
     if before.trim().is_empty() { None } else { register_kind(word) }
 }
 
-/// The kind of a register; none for one that is a kind of its own, and for words that are no register.
+/// The class of a register; none for one that is a class of its own, and for words that are no registers.
 fn register_kind(name: &str) -> Option<String> {
     let x86 = [
         ("r64", &["rax", "rbx", "rcx", "rdx", "rsi", "rdi"][..]),
@@ -144,7 +144,7 @@ fn register_kind(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn same(kind: Kind, left: &str, right: &str) -> bool {
+    fn same(kind: TextKind, left: &str, right: &str) -> bool {
         let key = |text: &str| keys(kind, &[TextLine { text: text.to_owned(), ..TextLine::default() }]);
         key(left) == key(right)
     }
@@ -159,7 +159,7 @@ mod tests {
             ("addi a0, s3, 4", "addi t2, a7, 4"),
             ("addsd %xmm1, %xmm0", "addsd %xmm5, %xmm7"),
         ] {
-            assert!(same(Kind::Asm, left, right), "{left} {right}");
+            assert!(same(TextKind::Asm, left, right), "{left} {right}");
         }
     }
 
@@ -173,16 +173,16 @@ mod tests {
             ("ldr x0, [x1, #0x20]", "ldr x0, [x1, #0x38]"),
             ("addq $1, %rax", "addq $2, %rax"),
         ] {
-            assert!(!same(Kind::Asm, left, right), "{left} {right}");
+            assert!(!same(TextKind::Asm, left, right), "{left} {right}");
         }
     }
 
     #[test]
     fn values_and_distances_do_not_count() {
-        assert!(same(Kind::Clif, "    v12 = iadd v3, v4", "    v7 = iadd v1, v12"));
-        assert!(same(Kind::Clif, "    brif v1, block2, block3(v4)", "    brif v9, block1, block7(v2)"));
-        assert!(!same(Kind::Clif, "    v1 = iadd_imm v2, 4", "    v1 = iadd_imm v2, 8"));
-        assert!(same(Kind::Bpf, "if r1 > 5 goto +2", "if r1 > 5 goto +7"));
-        assert!(!same(Kind::Bpf, "r1 = 2", "r1 = 3"));
+        assert!(same(TextKind::Clif, "    v12 = iadd v3, v4", "    v7 = iadd v1, v12"));
+        assert!(same(TextKind::Clif, "    brif v1, block2, block3(v4)", "    brif v9, block1, block7(v2)"));
+        assert!(!same(TextKind::Clif, "    v1 = iadd_imm v2, 4", "    v1 = iadd_imm v2, 8"));
+        assert!(same(TextKind::Bpf, "if r1 > 5 goto +2", "if r1 > 5 goto +7"));
+        assert!(!same(TextKind::Bpf, "r1 = 2", "r1 = 3"));
     }
 }

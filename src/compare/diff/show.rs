@@ -1,30 +1,29 @@
 //! The unified diff of a function.
 //!
-//! In: its texts on both sides. Out: the lines that differ in what counts (`scrub.rs`), with three lines around them, as
-//! `diff -u` prints them; beside a line, after `;`, the source line that it comes from, where that is another one than
-//! before.
+//! In: its texts on both sides. Out: the lines whose normalised forms differ (`scrub.rs`), with three lines of context, as `diff -u`
+//! prints them; behind a line, after `;`, its source line, where that is not the source line before.
 
 use std::fmt::Write;
 
 use similar::{Algorithm, DiffOp, DiffTag};
 
 use super::{Diff, DiffRow, State, scrub};
-use crate::compare::measure::{Kind, TextLine, Texts};
+use crate::compare::measure::{TextKind, TextLine, Texts};
 use crate::compare::report::Row;
 
-/// Lines around a difference.
+/// Lines of context.
 const CONTEXT: usize = 3;
 
-/// Where source lines begin.
+/// The column of source lines.
 const SOURCE_COLUMN: usize = 56;
 
-/// Texts of more lines than this are compared only at their ends: the time of a comparison grows with the square of the
+/// Of texts of more lines, only common starts and ends are found: the time of a comparison grows with the square of the
 /// differences.
-const LARGEST: usize = 20_000;
+const MAX_LINES: usize = 20_000;
 
-/// The unified diffs of the functions that differ; those whose text is not known, or is the same in all that counts, are
-/// named.
-pub fn show(diff: &Diff, kind: Kind) -> String {
+/// The unified diffs of the functions that differ; functions without a text, or whose texts are equal once normalised,
+/// are only named.
+pub fn show(diff: &Diff, kind: TextKind) -> String {
     let mut text = String::new();
     for row in diff.rows.iter().filter(|row| row.state != State::Same) {
         text.push_str(&function(diff, row, kind));
@@ -32,7 +31,7 @@ pub fn show(diff: &Diff, kind: Kind) -> String {
     text
 }
 
-fn function(diff: &Diff, row: &DiffRow, kind: Kind) -> String {
+fn function(diff: &Diff, row: &DiffRow, kind: TextKind) -> String {
     let name = |side: &Option<Row>, of: &str| match side {
         Some(row) => format!("{of}: {} ({})", row.function, row.file),
         None => "/dev/null".to_owned(),
@@ -62,8 +61,8 @@ fn function(diff: &Diff, row: &DiffRow, kind: Kind) -> String {
     text + &unified
 }
 
-/// The unified diff of two texts; empty if they are the same in all that counts.
-pub fn unified(old: &Texts, new: &Texts, kind: Kind, old_name: &str, new_name: &str) -> String {
+/// The unified diff of two texts; empty if they are equal once normalised.
+pub fn unified(old: &Texts, new: &Texts, kind: TextKind, old_name: &str, new_name: &str) -> String {
     let (old_lines, new_lines) = (old.of(kind), new.of(kind));
     let (old_keys, new_keys) = (scrub::keys(kind, old_lines), scrub::keys(kind, new_lines));
     let groups = similar::group_diff_ops(operations(&old_keys, &new_keys), CONTEXT);
@@ -99,9 +98,9 @@ pub fn unified(old: &Texts, new: &Texts, kind: Kind, old_name: &str, new_name: &
     text
 }
 
-/// The differences. Large texts are compared at their ends only.
+/// The differences; of large texts, everything between the common start and the common end is one.
 pub(crate) fn operations(old: &[String], new: &[String]) -> Vec<DiffOp> {
-    if old.len() + new.len() <= LARGEST {
+    if old.len() + new.len() <= MAX_LINES {
         return similar::capture_diff_slices(Algorithm::Myers, old, new);
     }
     let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
@@ -121,7 +120,7 @@ pub(crate) fn operations(old: &[String], new: &[String]) -> Vec<DiffOp> {
     operations
 }
 
-/// `12,3`, as in a hunk's head.
+/// `12,3`, as in the header of a hunk.
 fn range(range: std::ops::Range<usize>) -> String {
     match range.len() {
         0 => format!("{},0", range.start),

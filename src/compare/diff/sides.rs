@@ -1,20 +1,21 @@
-//! What was given to two reports, and these to a [`Diff`].
+//! The sides of a comparison: what was given becomes two reports, and these a [`Diff`].
 //!
 //! | side | its report |
 //! |---|---|
-//! | objects, folders | made here, of the files that the other side does not have just so |
+//! | objects, folders | made here, without the files that are identical on the other side |
 //! | a saved report | read |
-//! | native code ([`against`]) | its functions stand for the functions of the other side that have their names |
+//! | native code ([`against`]) | its functions are compared with those of the same names on the other side |
 //!
 //! Where both sides are objects and the options are the same, files of the same bytes are not translated. A saved report
-//! may be of another build of this tool.
+//! may be from another build of this tool.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::error::CompareError;
 use super::{Diff, Files, Native, Side as Described, pair};
 use crate::btf::Btf;
 use crate::compare::measure::{Want, sha256};
-use crate::compare::report::{self, Inputs, Object, Progress, Report, ReportError, Row, SCHEMA, tool};
+use crate::compare::report::{self, Inputs, Object, Progress, Report, Row, SCHEMA, tool};
 use crate::config::Config;
 
 /// How objects are translated.
@@ -32,7 +33,7 @@ impl Setting {
     }
 }
 
-/// What a side is.
+/// What a side is given as.
 #[derive(Clone, Debug)]
 pub enum Given {
     /// Objects, and how to translate them.
@@ -44,43 +45,13 @@ pub enum Given {
 /// A side of a comparison.
 #[derive(Clone, Debug)]
 pub struct Side {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// What it is.
     pub given: Given,
 }
 
-/// Why there is no comparison.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CompareError {
-    /// A side has no report.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// Native code cannot be read.
-    #[error("`{file}` cannot be compared with: {reason}")]
-    Native {
-        /// The file.
-        file: String,
-        /// Why.
-        reason: String,
-    },
-    /// Native code for another machine.
-    #[error("`{file}` is code for {found}, and the target is {target}: see `--target`")]
-    Machine {
-        /// The file.
-        file: String,
-        /// Its machine.
-        found: String,
-        /// The target's.
-        target: String,
-    },
-    /// The kernel cannot be asked.
-    #[error("the kernel cannot be compared with: {0}")]
-    Kernel(String),
-}
-
-/// Compares two sides. `all` looks at identical files too.
+/// Compares two sides; with `all`, identical files too.
 ///
 /// # Errors
 ///
@@ -154,7 +125,7 @@ struct Identical {
 }
 
 impl Identical {
-    /// Of two sides that are translated here, in one way.
+    /// Files of two sides that are translated here in the same way.
     fn find(a: &Side, b: &Side) -> Result<Identical, CompareError> {
         let mut identical = Identical::default();
         let (Given::Objects(a, a_setting), Given::Objects(b, b_setting)) = (&a.given, &b.given) else {
@@ -182,8 +153,8 @@ impl Identical {
     }
 }
 
-/// Compares the code of native functions (the first side) with that of the functions that have their names. Others
-/// are counted in the notes, and what could not be translated is listed.
+/// Compares native functions (the first side) with our functions of the same names. Functions without a counterpart are
+/// counted in the notes, and those that cannot be translated are listed.
 ///
 /// # Errors
 ///
@@ -205,7 +176,7 @@ pub fn against(
     let ours = report::make(inputs, &setting.config, setting.types(), want, progress)?;
     let mut by_name: BTreeMap<&str, Option<&Row>> = BTreeMap::new();
     for row in &native.rows {
-        // Static functions of one name cannot be told apart.
+        // Static functions of the same name cannot be told apart.
         by_name.entry(&row.function).and_modify(|known| *known = None).or_insert(Some(row));
     }
     let partner = |row: &Row| by_name.get(row.function.as_str()).copied().flatten();
@@ -225,7 +196,7 @@ pub fn against(
     Ok(beside(reference, theirs, Described::of(&names.join(", "), &ours), both, &ours, notes))
 }
 
-/// The functions of others (the first side) beside those of a report. What of the report cannot be read is said in the
+/// Foreign functions (the first side) and those of a report. Files of the report that cannot be read are named in the
 /// notes.
 pub(crate) fn beside(
     a: Described,

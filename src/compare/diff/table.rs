@@ -40,7 +40,7 @@ pub fn table(rows: &[DiffRow], columns: &[Stat]) -> String {
     text
 }
 
-/// A value as people read it: differences with their sign, `-` where there is none.
+/// A value as text: differences have their sign, and a missing value is `-`.
 pub(crate) fn cell(value: &Value, column: &Stat) -> String {
     let is_change =
         matches!(column.variant, Some(crate::compare::diff::Variant::Diff | crate::compare::diff::Variant::Pct));

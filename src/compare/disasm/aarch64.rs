@@ -7,28 +7,28 @@
 //! | `swp*`, `cas*` | load and store |
 
 use super::operands::{address, frame, operands, split};
-use super::{Class, Kind, Reference};
+use super::{Class, Control, Reference};
 
 pub(crate) fn classify(text: &str) -> Class {
     let (mnemonic, from) = split(text);
     let operands = operands(text, from);
     let direct = || address(text, &operands, 0);
     match mnemonic {
-        "b" => return Class::control(Kind::Jump, direct()),
-        "bl" => return Class::control(Kind::Call, direct()),
-        "cbz" | "cbnz" | "tbz" | "tbnz" => return Class::control(Kind::Branch, direct()),
-        "ret" | "retaa" | "retab" | "eret" => return Class::control(Kind::Return, None),
-        "udf" | "brk" => return Class::control(Kind::Trap, None),
+        "b" => return Class::control(Control::Jump, direct()),
+        "bl" => return Class::control(Control::Call, direct()),
+        "cbz" | "cbnz" | "tbz" | "tbnz" => return Class::control(Control::Branch, direct()),
+        "ret" | "retaa" | "retab" | "eret" => return Class::control(Control::Return, None),
+        "udf" | "brk" => return Class::control(Control::Trap, None),
         name if name.starts_with("b.") || name.starts_with("bc.") => {
-            return Class::control(Kind::Branch, direct());
+            return Class::control(Control::Branch, direct());
         }
-        name if name.starts_with("blr") => return Class::control(Kind::Call, None),
-        "br" | "braa" | "brab" | "braaz" | "brabz" => return Class::control(Kind::Jump, None),
-        "adr" => return Class::control(Kind::Plain, direct()),
+        name if name.starts_with("blr") => return Class::control(Control::Call, None),
+        "br" | "braa" | "brab" | "braaz" | "brabz" => return Class::control(Control::Jump, None),
+        "adr" => return Class::control(Control::Plain, direct()),
         // The address of a page: where it is depends on where the code is.
         "adrp" => {
             let reference = operands.last().map(|span| Reference { offset: None, span: span.clone() });
-            return Class::control(Kind::Plain, reference);
+            return Class::control(Control::Plain, reference);
         }
         _ => {}
     }

@@ -4,66 +4,73 @@
 //!
 //! | shape | instructions |
 //! |---|---|
-//! | `Entries` | what control reaches: from the start, along branches, and from the entries; Cranelift puts constants behind the code and jump tables into it, where control never goes |
-//! | `Foreign` | that, and then all other bytes in order, save the ranges of data |
+//! | `Entries` | what control reaches from the start and from the entries, along branches; Cranelift puts constants behind the code and jump tables into it, where control never goes |
+//! | `Foreign` | the same, and then all other bytes in order, except for the ranges of data |
 
 use std::ops::Range;
 
-use super::{DATA_SIZE, Disassembler, Instruction, Kind, Machine, Shape};
+use super::{Control, DATA_SIZE, Disassembler, Instruction, Machine, Shape, aarch64, riscv64, s390x, x86};
 
 /// Decodes a function.
 pub(crate) fn decode(disassembler: &Disassembler, bytes: &[u8], shape: Shape<'_>) -> Vec<Instruction> {
-    // Sizes of functions fit: objects of 4 GiB of code do not exist, and what is behind is data of none.
+    // Larger functions do not exist; bytes beyond are not shown.
     let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
-    let mut flow = Flow { disassembler, bytes, is_taken: vec![false; bytes.len()], found: Vec::new() };
+    let mut traversal = Traversal {
+        disassembler,
+        bytes,
+        is_taken: vec![false; bytes.len()],
+        found: Vec::new(),
+        x86: x86::Classifier::new(),
+    };
     match shape {
         Shape::Entries(entries) => {
-            flow.reach(0);
+            traversal.reach(0);
             for &entry in entries {
-                flow.reach(entry);
+                traversal.reach(entry);
             }
         }
         Shape::Foreign(data) => {
             for range in data {
-                flow.take(range);
+                traversal.take(range);
             }
-            flow.reach(0);
+            traversal.reach(0);
             let mut next = 0;
-            while let Some(free) = flow.is_taken[next..].iter().position(|taken| !taken) {
-                flow.reach((next + free) as u32);
+            while let Some(free) = traversal.is_taken[next..].iter().position(|taken| !taken) {
+                traversal.reach((next + free) as u32);
                 next += free;
-                // An instruction that runs into one that is taken already, or into data: it is none.
+                // Bytes that decode to an instruction overlapping another one or data are data.
                 let size = disassembler.machine.undecodable(&bytes[next..]);
-                if !flow.is_taken[next] {
-                    flow.take(&(next as u32..(next + size) as u32));
+                if !traversal.is_taken[next] {
+                    traversal.take(&(next as u32..(next + size) as u32));
                 }
             }
         }
     }
-    flow.with_data()
+    traversal.with_data()
 }
 
-struct Flow<'a> {
+struct Traversal<'a> {
     disassembler: &'a Disassembler,
     bytes: &'a [u8],
     /// Bytes that belong to an instruction, or are known to be data.
     is_taken: Vec<bool>,
-    /// Instructions, by the order in which they are reached.
+    /// Instructions, in the order in which they are reached.
     found: Vec<Instruction>,
+    x86: x86::Classifier,
 }
 
-impl Flow<'_> {
+impl Traversal<'_> {
     fn take(&mut self, range: &Range<u32>) {
         let end = (range.end as usize).min(self.bytes.len());
         let start = (range.start as usize).min(end);
         self.is_taken[start..end].fill(true);
     }
 
-    /// Decodes all that control reaches from here.
+    /// Decodes everything that control reaches from here.
     fn reach(&mut self, from: u32) {
         let Ok(mut decoder) = self.disassembler.capstone.disasm_iter(&[], 0) else { return };
-        let mut waiting = vec![from];
-        while let Some(mut at) = waiting.pop() {
+        let mut pending = vec![from];
+        while let Some(mut at) = pending.pop() {
             let Some(rest) = self.bytes.get(at as usize..) else { continue };
             decoder.reset(rest, u64::from(at));
             while let Some(false) = self.is_taken.get(at as usize) {
@@ -74,8 +81,7 @@ impl Flow<'_> {
                         let space = if operands.is_empty() { "" } else { " " };
                         (decoded.len(), format!("{mnemonic}{space}{operands}"))
                     }
-                    // What capstone does not know is passed over as data where its size is known; where not, this ends
-                    // here.
+                    // What capstone does not know is skipped as data where its size is known; otherwise decoding ends here.
                     None => {
                         let rest = &self.bytes[at as usize..];
                         let size = self.disassembler.machine.undecodable(rest);
@@ -83,7 +89,7 @@ impl Flow<'_> {
                         let is_trap = rest[..size].iter().all(|&byte| byte == 0);
                         self.take(&(at..end));
                         if self.disassembler.machine == Machine::S390x && is_trap {
-                            let trap = Instruction { kind: Kind::Trap, ..data(self.bytes, at..end) };
+                            let trap = Instruction { kind: Control::Trap, ..data(self.bytes, at..end) };
                             self.found.push(trap);
                         }
                         if self.disassembler.machine == Machine::X86 || is_trap {
@@ -98,7 +104,13 @@ impl Flow<'_> {
                     break;
                 }
                 let size = size as u32;
-                let class = self.disassembler.classify(&text, at, size);
+                let bytes = &self.bytes[at as usize..(at + size) as usize];
+                let class = match self.disassembler.machine {
+                    Machine::X86 => self.x86.classify(bytes, &text, at),
+                    Machine::Aarch64 => aarch64::classify(&text),
+                    Machine::Riscv64 => riscv64::classify(&text, at),
+                    Machine::S390x => s390x::classify(&text),
+                };
                 let mut instruction = Instruction {
                     offset: at,
                     size,
@@ -111,7 +123,7 @@ impl Flow<'_> {
                 };
                 spell_conditional_trap(&mut instruction);
                 self.take(&(at..at + size));
-                waiting.extend(instruction.branch_target(self.bytes.len()));
+                pending.extend(instruction.branch_target(self.bytes.len()));
                 let is_end = instruction.kind.ends_flow();
                 self.found.push(instruction);
                 at += size;
@@ -122,7 +134,7 @@ impl Flow<'_> {
         }
     }
 
-    /// No byte of these is taken.
+    /// Whether none of these bytes is taken.
     fn is_free(&self, at: u32, size: usize) -> bool {
         let range = at as usize..at as usize + size;
         self.is_taken.get(range).is_some_and(|taken| taken.iter().all(|taken| !taken))
@@ -131,7 +143,7 @@ impl Flow<'_> {
     /// The instructions in order, with data in the gaps.
     fn with_data(mut self) -> Vec<Instruction> {
         self.found.sort_by_key(|instruction| instruction.offset);
-        // What data is referred to starts a new piece.
+        // Data that is referred to starts a new piece.
         let mut cuts: Vec<u32> = self.found.iter().filter_map(|found| found.target(self.bytes.len())).collect();
         cuts.sort_unstable();
         let mut all = Vec::with_capacity(self.found.len());
@@ -146,13 +158,13 @@ impl Flow<'_> {
     }
 }
 
-/// A branch into its own bytes traps there: so s390x traps on a condition. Its target is no place in the code.
+/// A branch into its own bytes traps: that is how s390x traps conditionally. Its target is not a position in the code.
 fn spell_conditional_trap(instruction: &mut Instruction) {
     let Some(target) = instruction.reference.as_ref().and_then(|reference| reference.offset) else { return };
     let distance = target.wrapping_sub(i64::from(instruction.offset));
     let kind = match instruction.kind {
-        Kind::Branch => Kind::Plain,
-        Kind::Jump => Kind::Trap,
+        Control::Branch => Control::Plain,
+        Control::Jump => Control::Trap,
         _ => return,
     };
     if (1..i64::from(instruction.size)).contains(&distance) {
@@ -183,7 +195,7 @@ fn data(bytes: &[u8], range: Range<u32>) -> Instruction {
         offset: range.start,
         size: range.end - range.start,
         text: format!(".byte {}", bytes.join(", ")),
-        kind: Kind::Data,
+        kind: Control::Data,
         reference: None,
         loads: false,
         stores: false,

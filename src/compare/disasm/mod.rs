@@ -1,13 +1,13 @@
 //! Native code read back: the bytes of one function to decoded, classified instructions.
 //!
 //! In: bytes, and what is known of their shape ([`Shape`]). Out: [`Instruction`]s in address order that cover every
-//! byte once; constants, jump tables and what cannot be decoded are [`Kind::Data`]. It never fails on bytes. The same
+//! byte once; constants, jump tables and what cannot be decoded are [`Control::Data`]. It never fails on bytes. The same
 //! bytes give the same text.
 //!
 //! | file | what |
 //! |---|---|
-//! | `flow.rs` | which bytes are instructions |
-//! | `x86.rs`, `aarch64.rs`, `riscv64.rs`, `s390x.rs` | what an instruction does, from its text |
+//! | `flow.rs` | which bytes are instructions: recursive traversal |
+//! | `x86.rs`, `aarch64.rs`, `riscv64.rs`, `s390x.rs` | what an instruction does: on x86-64 from iced's tables, elsewhere from the text |
 //! | `operands.rs` | reading operands |
 //!
 //! The text is capstone's: AT&T syntax for x86-64, each other architecture's own.
@@ -28,10 +28,10 @@ use capstone::arch::{
 use capstone::{Capstone, CsResult};
 use target_lexicon::Architecture;
 
-/// What an instruction does to control.
+/// Control flow at an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Control goes on to the next one.
+pub enum Control {
+    /// Control falls through.
     Plain,
     /// A call.
     Call,
@@ -41,26 +41,26 @@ pub enum Kind {
     Branch,
     /// A return.
     Return,
-    /// It traps always.
+    /// It always traps.
     Trap,
-    /// No instruction: constants, jump tables, padding, bytes that cannot be decoded.
+    /// Not an instruction: constants, jump tables, padding, bytes that cannot be decoded.
     Data,
 }
 
-impl Kind {
+impl Control {
     /// Control does not go on to the next instruction.
     pub fn ends_flow(self) -> bool {
-        matches!(self, Kind::Jump | Kind::Return | Kind::Trap | Kind::Data)
+        matches!(self, Control::Jump | Control::Return | Control::Trap | Control::Data)
     }
 }
 
 /// The operand that is an address relative to the instruction: where a branch goes, what a load refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// Byte offset from the start of the function; it may lie outside. None where one instruction does not tell, as
-    /// for the high part of an address, or where the linker will write it.
+    /// Byte offset from the start of the function; it may lie outside. None where the instruction alone does not determine
+    /// it, as for the high part of an address.
     pub offset: Option<i64>,
-    /// Where [`Instruction::text`] spells it, in bytes; a symbol or a label may stand there as well.
+    /// The range of bytes in [`Instruction::text`] that shows it, which may be replaced by a symbol or a label.
     pub span: Range<usize>,
 }
 
@@ -92,7 +92,7 @@ pub struct Instruction {
     /// Mnemonic and operands, with one space between them; `.byte ...` for data.
     pub text: String,
     /// What it does to control.
-    pub kind: Kind,
+    pub kind: Control,
     /// Its address operand, if it has one relative to itself.
     pub reference: Option<Reference>,
     /// It reads memory by an explicit operand (`push`, `pop` and `call` do not count).
@@ -123,7 +123,7 @@ impl Instruction {
         &self.text[..end]
     }
 
-    /// The text with its address operand spelled differently.
+    /// The text with a name in place of the address operand.
     pub fn text_with(&self, name: &str) -> String {
         match &self.reference {
             Some(Reference { span, .. }) => {
@@ -133,36 +133,36 @@ impl Instruction {
         }
     }
 
-    /// Where a direct jump or branch goes inside of a function of `size` bytes.
+    /// The target of a direct jump or branch, if it is inside of a function of `size` bytes.
     pub fn branch_target(&self, size: usize) -> Option<u32> {
         match self.kind {
-            Kind::Jump | Kind::Branch => self.target(size),
+            Control::Jump | Control::Branch => self.target(size),
             _ => None,
         }
     }
 
-    /// What it refers to inside of a function of `size` bytes.
+    /// What it refers to, if that is inside of a function of `size` bytes.
     pub fn target(&self, size: usize) -> Option<u32> {
         let offset = self.reference.as_ref()?.offset?;
         u32::try_from(offset).ok().filter(|&offset| (offset as usize) < size)
     }
 }
 
-/// What is known of a function's bytes.
+/// What is known about a function's bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape<'a> {
-    /// A function of this translator. Instructions start at these offsets; what control does not reach from them or
+    /// A function of this translator: instructions start at these offsets; what control does not reach from them or
     /// from the start is data.
     Entries(&'a [u32]),
-    /// A function of another compiler: all bytes are instructions, save these ranges (ELF's mapping symbols tell).
+    /// A function of another compiler: all bytes are instructions, except for these ranges (by ELF's mapping symbols).
     Foreign(&'a [Range<u32>]),
 }
 
-/// Why there is no disassembler.
+/// Why a disassembler cannot be created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisasmError {
-    /// For this architecture.
+    /// There is none for this architecture.
     #[error("there is no disassembler for {0}: there is for x86_64, aarch64, riscv64 and s390x")]
     Unsupported(Architecture),
     /// Capstone refuses.
@@ -180,7 +180,7 @@ enum Machine {
 }
 
 impl Machine {
-    /// How many bytes to pass over where no instruction can be decoded.
+    /// How many bytes to skip where no instruction can be decoded.
     fn undecodable(self, bytes: &[u8]) -> usize {
         let size = match self {
             Machine::X86 => 1,
@@ -197,9 +197,9 @@ impl Machine {
     }
 }
 
-/// What an architecture's file says of an instruction.
+/// The classification of an instruction by its architecture's file.
 struct Class {
-    kind: Kind,
+    kind: Control,
     reference: Option<Reference>,
     loads: bool,
     stores: bool,
@@ -209,15 +209,15 @@ struct Class {
 impl Class {
     /// Neither control nor memory.
     fn plain() -> Class {
-        Class { kind: Kind::Plain, reference: None, loads: false, stores: false, frame: None }
+        Class { kind: Control::Plain, reference: None, loads: false, stores: false, frame: None }
     }
 
-    fn control(kind: Kind, reference: Option<Reference>) -> Class {
+    fn control(kind: Control, reference: Option<Reference>) -> Class {
         Class { kind, reference, ..Class::plain() }
     }
 }
 
-/// Decodes functions of one architecture. One for each thread.
+/// Decodes functions of one architecture, on one thread.
 pub struct Disassembler {
     machine: Machine,
     capstone: Capstone,
@@ -250,17 +250,7 @@ impl Disassembler {
         instructions
     }
 
-    /// What an instruction does.
-    fn classify(&self, text: &str, offset: u32, size: u32) -> Class {
-        match self.machine {
-            Machine::X86 => x86::classify(text, offset, size),
-            Machine::Aarch64 => aarch64::classify(text),
-            Machine::Riscv64 => riscv64::classify(text, offset),
-            Machine::S390x => s390x::classify(text),
-        }
-    }
-
-    /// The frame pointer's register is any register in functions that do not set it up.
+    /// In a function that does not set up a frame pointer, its register is an ordinary one.
     fn drop_unset_frame_pointer(&self, instructions: &mut [Instruction]) {
         let is_set_up = instructions.iter().any(|instruction| {
             let text = instruction.text.as_str();

@@ -1,4 +1,4 @@
-//! Reading the text of instructions: mnemonics, operands, numbers, where they stand.
+//! Parsing the text of instructions: mnemonics, operands, numbers, and their positions.
 //!
 //! Offsets of text are bytes from the start of the instruction's text.
 

@@ -1,7 +1,7 @@
 //! riscv64. Branch operands are distances.
 
 use super::operands::{address, based, frame, operands, split};
-use super::{Class, Kind, Reference};
+use super::{Class, Control, Reference};
 
 const BRANCHES: [&str; 16] = [
     "beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "blez", "bgez", "bltz", "bgtz", "bgt", "ble",
@@ -19,18 +19,18 @@ pub(crate) fn classify(text: &str, offset: u32) -> Class {
     let direct = || address(text, &operands, i64::from(offset));
     let first = operands.first().map_or("", |range| &text[range.clone()]);
     match name {
-        "j" => return Class::control(Kind::Jump, direct()),
-        "jal" => return Class::control(Kind::Call, direct()),
-        "jalr" => return Class::control(Kind::Call, None),
-        "jr" if first == "ra" => return Class::control(Kind::Return, None),
-        "jr" => return Class::control(Kind::Jump, None),
-        "ret" | "mret" | "sret" => return Class::control(Kind::Return, None),
-        "unimp" | "ebreak" => return Class::control(Kind::Trap, None),
+        "j" => return Class::control(Control::Jump, direct()),
+        "jal" => return Class::control(Control::Call, direct()),
+        "jalr" => return Class::control(Control::Call, None),
+        "jr" if first == "ra" => return Class::control(Control::Return, None),
+        "jr" => return Class::control(Control::Jump, None),
+        "ret" | "mret" | "sret" => return Class::control(Control::Return, None),
+        "unimp" | "ebreak" => return Class::control(Control::Trap, None),
         "auipc" => {
             let reference = operands.last().map(|span| Reference { offset: None, span: span.clone() });
-            return Class::control(Kind::Plain, reference);
+            return Class::control(Control::Plain, reference);
         }
-        name if BRANCHES.contains(&name) => return Class::control(Kind::Branch, direct()),
+        name if BRANCHES.contains(&name) => return Class::control(Control::Branch, direct()),
         _ => {}
     }
     let plain = name.strip_suffix("sp").unwrap_or(name);

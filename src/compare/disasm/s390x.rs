@@ -8,12 +8,12 @@
 //! | others | load |
 
 use super::operands::{address, based, frame, operands, split};
-use super::{Class, Kind};
+use super::{Class, Control};
 
 /// Branches that compare two registers, or one and an immediate.
 const COMPARE_AND_BRANCH: [&str; 8] = ["crj", "cgrj", "clrj", "clgrj", "cij", "cgij", "clij", "clgij"];
 
-/// Their memory operand is no memory.
+/// Instructions whose memory operand is not accessed.
 const NUMBERS: [&str; 17] = [
     "la", "lay", "sll", "srl", "sla", "sra", "sllk", "srlk", "slak", "srak", "sllg", "srlg", "slag", "srag", "rll",
     "rllg", "pfd",
@@ -30,21 +30,23 @@ pub(crate) fn classify(text: &str) -> Class {
     let direct = || address(text, &operands, 0);
     let last = operands.last().map_or("", |range| &text[range.clone()]);
     match mnemonic {
-        "j" | "jg" => return Class::control(Kind::Jump, direct()),
+        "j" | "jg" => return Class::control(Control::Jump, direct()),
         "jnop" | "jgnop" => return Class::plain(),
-        "brasl" | "bras" => return Class::control(Kind::Call, direct()),
-        // Through %r0 there is no jump.
+        "brasl" | "bras" => return Class::control(Control::Call, direct()),
+        // A branch through %r0 does not jump.
         _ if last == "%r0" && mnemonic.starts_with('b') => return Class::plain(),
-        "basr" | "balr" => return Class::control(Kind::Call, None),
-        "br" if last == "%r14" => return Class::control(Kind::Return, None),
-        "br" | "b" => return Class::control(Kind::Jump, None),
-        "brct" | "brctg" | "brxh" | "brxle" | "brxhg" | "brxlg" => return Class::control(Kind::Branch, direct()),
-        name if name.starts_with('j') => return Class::control(Kind::Branch, direct()),
-        name if COMPARE_AND_BRANCH.iter().any(|start| name.starts_with(start)) => {
-            return Class::control(Kind::Branch, direct());
+        "basr" | "balr" => return Class::control(Control::Call, None),
+        "br" if last == "%r14" => return Class::control(Control::Return, None),
+        "br" | "b" => return Class::control(Control::Jump, None),
+        "brct" | "brctg" | "brxh" | "brxle" | "brxhg" | "brxlg" => {
+            return Class::control(Control::Branch, direct());
         }
-        name if is_conditional_through_register(name) => return Class::control(Kind::Branch, None),
-        "larl" => return Class::control(Kind::Plain, direct()),
+        name if name.starts_with('j') => return Class::control(Control::Branch, direct()),
+        name if COMPARE_AND_BRANCH.iter().any(|start| name.starts_with(start)) => {
+            return Class::control(Control::Branch, direct());
+        }
+        name if is_conditional_through_register(name) => return Class::control(Control::Branch, None),
+        "larl" => return Class::control(Control::Plain, direct()),
         name if name.ends_with("rl") && operands.len() == 2 && direct().is_some() => {
             let stores = name.starts_with("st");
             let is_prefetch = name.starts_with("pfd");

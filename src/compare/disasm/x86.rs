@@ -1,92 +1,131 @@
-//! x86-64 in AT&T syntax.
+//! x86-64: the text is capstone's, in AT&T syntax; what the instruction does is iced's.
 //!
-//! | memory operand | access |
-//! |---|---|
-//! | last, of `mov` | store |
-//! | last, of `cmp`, `test`, `bt` | load |
-//! | last, of others | load and store |
-//! | not last | load |
-//! | only | by the instruction |
-//! | of `lea`, `nop`, prefetches | none |
+//! In: the bytes of an instruction, and its text. Out: its [`Class`]. The rule: what control and memory operands do is read
+//! from iced's tables; the text says only where an address stands in it. Bytes that iced decodes in another way than capstone
+//! are taken for an instruction that does nothing to control and memory.
 
-use super::operands::{address, based, frame, number, operands, split};
-use super::{Class, Kind, Reference};
+use std::ops::Range;
 
+use iced_x86::{
+    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, InstructionInfoOptions, Mnemonic,
+    OpAccess, OpKind, Register,
+};
+
+use super::operands::{operands, split};
+use super::{Class, Control, FrameBase, FrameOperand, Reference};
+
+/// Prefixes that capstone writes as words before the mnemonic.
 const PREFIXES: [&str; 7] = ["lock", "rep", "repne", "repe", "notrack", "bnd", "data16"];
 
-pub(crate) fn classify(text: &str, offset: u32, size: u32) -> Class {
-    let (mut mnemonic, mut from) = split(text);
-    while PREFIXES.contains(&mnemonic) && from < text.len() {
+/// Classifies instructions, one after the other.
+pub(crate) struct Classifier {
+    factory: InstructionInfoFactory,
+}
+
+impl Classifier {
+    pub(crate) fn new() -> Classifier {
+        Classifier { factory: InstructionInfoFactory::new() }
+    }
+
+    /// What the instruction does that has these bytes and this text, at an offset.
+    pub(crate) fn classify(&mut self, bytes: &[u8], text: &str, offset: u32) -> Class {
+        let instruction = Decoder::with_ip(64, bytes, u64::from(offset), DecoderOptions::NONE).decode();
+        if instruction.is_invalid() || instruction.len() != bytes.len() {
+            return Class::plain();
+        }
+        let (loads, stores) = self.access(&instruction);
+        let reference = reference(&instruction, text);
+        Class { kind: kind(&instruction), reference, loads, stores, frame: frame(&instruction) }
+    }
+
+    /// Whether it reads and writes memory by explicit operands.
+    fn access(&mut self, instruction: &Instruction) -> (bool, bool) {
+        let options = InstructionInfoOptions::NO_MEMORY_USAGE | InstructionInfoOptions::NO_REGISTER_USAGE;
+        let info = self.factory.info_options(instruction, options);
+        let memory = (0..instruction.op_count()).filter(|&operand| is_memory(instruction.op_kind(operand)));
+        memory.map(|operand| info.op_access(operand)).fold((false, false), |(loads, stores), access| match access {
+            OpAccess::Read | OpAccess::CondRead => (true, stores),
+            OpAccess::Write | OpAccess::CondWrite => (loads, true),
+            OpAccess::ReadWrite | OpAccess::ReadCondWrite => (true, true),
+            OpAccess::None | OpAccess::NoMemAccess => (loads, stores),
+        })
+    }
+}
+
+/// What it does to control.
+fn kind(instruction: &Instruction) -> Control {
+    match instruction.flow_control() {
+        FlowControl::Call | FlowControl::IndirectCall if instruction.mnemonic() == Mnemonic::Call => Control::Call,
+        FlowControl::UnconditionalBranch | FlowControl::IndirectBranch => Control::Jump,
+        FlowControl::ConditionalBranch => Control::Branch,
+        FlowControl::Return => Control::Return,
+        FlowControl::Exception => Control::Trap,
+        _ if matches!(instruction.mnemonic(), Mnemonic::Hlt | Mnemonic::Int3) => Control::Trap,
+        // System calls and interrupts come back to the next instruction.
+        _ => Control::Plain,
+    }
+}
+
+/// The operand that is relative to the instruction: the target of a direct branch, or an address by `%rip`.
+fn reference(instruction: &Instruction, text: &str) -> Option<Reference> {
+    let is_direct = (0..instruction.op_count()).any(|operand| {
+        matches!(instruction.op_kind(operand), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
+    });
+    if is_direct {
+        let span = operands(text, start_of_operands(text)).pop()?;
+        return Some(Reference { offset: Some(instruction.near_branch_target().cast_signed()), span });
+    }
+    if instruction.is_ip_rel_memory_operand() {
+        let offset = Some(instruction.ip_rel_memory_address().cast_signed());
+        return Some(Reference { offset, span: displacement_of_rip(text)? });
+    }
+    None
+}
+
+/// Where the operands start, behind prefixes and the mnemonic.
+fn start_of_operands(text: &str) -> usize {
+    let (mut word, mut from) = split(text);
+    while PREFIXES.contains(&word) && from < text.len() {
         let (next, length) = split(&text[from..]);
-        mnemonic = next;
+        word = next;
         from += length;
     }
-    let operands = operands(text, from);
-    let is_indirect = operands.first().is_some_and(|range| text[range.clone()].starts_with('*'));
-    let direct = || if is_indirect { None } else { address(text, &operands, 0) };
-    let kind = match mnemonic {
-        "call" | "callq" => Kind::Call,
-        "jmp" | "jmpq" => Kind::Jump,
-        "ret" | "retq" | "lretq" | "iretq" => Kind::Return,
-        "ud2" | "ud1" | "ud0" | "hlt" | "int3" => Kind::Trap,
-        name if name.starts_with('j') || name.starts_with("loop") => Kind::Branch,
-        _ => Kind::Plain,
+    from
+}
+
+/// Where the displacement of `displacement(%rip)` stands; it may be empty.
+fn displacement_of_rip(text: &str) -> Option<Range<usize>> {
+    let end = text.find("(%rip)")?;
+    let start = text[..end].rfind([' ', '*', ':']).map_or(0, |before| before + 1);
+    Some(start..end)
+}
+
+/// Its memory operand, if that is at a constant offset from the stack pointer or the frame pointer.
+fn frame(instruction: &Instruction) -> Option<FrameOperand> {
+    let has_memory = (0..instruction.op_count()).any(|operand| instruction.op_kind(operand) == OpKind::Memory);
+    if !has_memory || instruction.memory_index() != Register::None {
+        return None;
+    }
+    let base = match instruction.memory_base() {
+        Register::RSP => FrameBase::Stack,
+        Register::RBP => FrameBase::Frame,
+        _ => return None,
     };
-    let mut class = Class::control(kind, None);
-    if matches!(kind, Kind::Call | Kind::Jump | Kind::Branch) {
-        class.reference = direct();
-    }
-    let memory = operands.iter().position(|range| text[range.clone()].contains('('));
-    if let Some(position) = memory {
-        let is_last = position + 1 == operands.len();
-        let span = operands[position].clone();
-        let operand = text[span.clone()].trim_start_matches('*');
-        (class.loads, class.stores) = access(mnemonic, is_last, operands.len());
-        if let Some((displacement, registers)) = based(segmentless(operand)) {
-            if registers == "%rip" {
-                let start = span.end - "(%rip)".len() - displacement.len();
-                let end = i64::from(offset) + i64::from(size);
-                let distance = if displacement.is_empty() { Some(0) } else { number(displacement) };
-                let offset = distance.map(|distance| distance.wrapping_add(end));
-                class.reference = Some(Reference { offset, span: start..start + displacement.len() });
-            } else {
-                class.frame = frame(registers, "%rsp", "%rbp", displacement);
-            }
-        }
-    }
-    class
+    Some(FrameOperand { base, offset: instruction.memory_displacement64().cast_signed() })
 }
 
-/// An operand without `%fs:`.
-fn segmentless(operand: &str) -> &str {
-    operand.split_once(':').map_or(operand, |parts| parts.1)
-}
-
-/// Whether a memory operand is read and written.
-fn access(mnemonic: &str, is_last: bool, operands: usize) -> (bool, bool) {
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| mnemonic.starts_with(prefix));
-    if starts(&["lea", "nop", "prefetch", "clflush", "invlpg", "endbr"]) {
-        (false, false)
-    } else if operands == 1 {
-        match mnemonic {
-            _ if starts(&["set", "pop", "stmxcsr", "fst", "fnst"]) => (false, true),
-            _ if starts(&["inc", "dec", "neg", "not", "sh", "sa", "ro", "rc", "cmpxchg"]) => (true, true),
-            _ => (true, false),
-        }
-    } else if !is_last {
-        // An exchange writes wherever its memory stands.
-        (true, starts(&["xchg", "xadd"]))
-    } else if starts(&["mov", "vmov", "stos", "pextr", "vpextr"]) {
-        (false, true)
-    } else if starts(&["cmpxchg"]) {
-        (true, true)
-    } else if starts(&["cmp", "test", "ucomi", "comi", "vucomi", "vcomi"]) || is_bit_test(mnemonic) {
-        (true, false)
-    } else {
-        (true, true)
-    }
-}
-
-fn is_bit_test(mnemonic: &str) -> bool {
-    matches!(mnemonic, "bt" | "btw" | "btl" | "btq")
+fn is_memory(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::Memory
+            | OpKind::MemorySegSI
+            | OpKind::MemorySegESI
+            | OpKind::MemorySegRSI
+            | OpKind::MemorySegDI
+            | OpKind::MemorySegEDI
+            | OpKind::MemorySegRDI
+            | OpKind::MemoryESDI
+            | OpKind::MemoryESEDI
+            | OpKind::MemoryESRDI
+    )
 }

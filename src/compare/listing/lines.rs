@@ -18,10 +18,10 @@ use crate::compare::disasm::Instruction;
 use crate::graph::Graph;
 use crate::program::{Program, Target};
 
-/// Which text.
+/// A kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum TextKind {
     /// BPF assembly.
     Bpf,
     /// CLIF, as the lifter makes it.
@@ -30,23 +30,23 @@ pub enum Kind {
     Asm,
 }
 
-impl Kind {
+impl TextKind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Bpf, Kind::Clif, Kind::Asm];
+    pub const ALL: [TextKind; 3] = [TextKind::Bpf, TextKind::Clif, TextKind::Asm];
 
     /// `bpf`, `clif`, `asm`.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Bpf => "bpf",
-            Kind::Clif => "clif",
-            Kind::Asm => "asm",
+            TextKind::Bpf => "bpf",
+            TextKind::Clif => "clif",
+            TextKind::Asm => "asm",
         }
     }
 }
 
 /// A source line that a function has instructions of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct SourceLine {
     /// The file, as the compiler recorded it.
     pub file: String,
     /// The line, counted from 1.
@@ -82,26 +82,26 @@ pub struct Texts {
     pub asm: Vec<TextLine>,
     /// The source lines, in the order in which the BPF code has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceLine>,
 }
 
 impl Texts {
     /// One of the three.
-    pub fn of(&self, kind: Kind) -> &[TextLine] {
+    pub fn of(&self, kind: TextKind) -> &[TextLine] {
         match kind {
-            Kind::Bpf => &self.bpf,
-            Kind::Clif => &self.clif,
-            Kind::Asm => &self.asm,
+            TextKind::Bpf => &self.bpf,
+            TextKind::Clif => &self.clif,
+            TextKind::Asm => &self.asm,
         }
     }
 
     /// The source line of a line.
-    pub fn source(&self, line: &TextLine) -> Option<&Source> {
+    pub fn source(&self, line: &TextLine) -> Option<&SourceLine> {
         self.sources.get(line.source? as usize)
     }
 }
 
-/// The name of what an address refers to.
+/// The name of the target of an address.
 pub(crate) fn target_name(program: &Program, target: Target) -> String {
     let plus = |name: &str, offset: i64| match offset {
         0 => name.to_owned(),
@@ -117,11 +117,11 @@ pub(crate) fn target_name(program: &Program, target: Target) -> String {
     }
 }
 
-/// Where the instructions of a function come from.
+/// The origins of a function's instructions.
 pub(crate) struct Origins {
     /// Byte offset in the code section to slot and source line.
     lines: HashMap<u64, (u32, Option<u32>)>,
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceLine>,
 }
 
 impl Origins {
@@ -134,7 +134,7 @@ impl Origins {
             let source = program.line(graph.section, instruction.offset).map(|line| {
                 *known.entry((line.file.clone(), line.line)).or_insert_with(|| {
                     let text = line.text.trim().to_owned();
-                    sources.push(Source { file: line.file.to_string(), line: line.line, text });
+                    sources.push(SourceLine { file: line.file.to_string(), line: line.line, text });
                     sources.len() as u32 - 1
                 })
             });
@@ -180,11 +180,11 @@ pub(crate) fn clif(text: &str, origins: &Origins) -> Vec<TextLine> {
     lines.collect()
 }
 
-/// What an assembly text is made from, beside the instructions.
+/// What an assembly text is made from, in addition to the instructions.
 pub(crate) struct Places<'a> {
-    /// For each instruction, which of `names` the linker writes into it.
+    /// For each instruction, which of `names` is relocated in it.
     pub relocated: &'a [Option<usize>],
-    /// What the linker writes, in the order of the code.
+    /// The names in relocations, in the order of the code.
     pub names: &'a [String],
     /// Bytes of the function.
     pub size: usize,
@@ -242,8 +242,8 @@ pub(crate) fn assembly(
 pub(crate) fn relocation_name(names: &Names<'_>, compiled: &CompiledFunction, index: usize) -> String {
     let relocation = &compiled.relocations[index];
     let (name, _) = names.of(&relocation.name);
-    // How far the addend is from the distance to the name: these count from the end of their four bytes, or from the
-    // start of the instruction, two bytes before.
+    // The addend of these relocations includes the distance from the field to what the address is relative to: the end of
+    // the field's four bytes, or the start of the instruction, two bytes before.
     let bias = match relocation.kind {
         Reloc::X86PCRel4 | Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 | Reloc::X86GOTPCRel4 => 4,
         Reloc::S390xPCRel32Dbl | Reloc::S390xPLTRel32Dbl => -2,

@@ -15,8 +15,8 @@ mod names;
 mod native;
 mod text;
 
-pub use lines::{Kind, Source, TextLine, Texts};
 pub(crate) use lines::{Origins, Places, assembly as assembly_lines, bpf as bpf_lines, clif as clif_lines};
+pub use lines::{SourceLine, TextKind, TextLine, Texts};
 pub(crate) use names::Names;
 pub(crate) use native::{NativeCode, relocated};
 pub use text::{ListError, assembly, bpf, clif, clif_until, optimised};

@@ -1,13 +1,15 @@
-//! What Cranelift's numbers stand for: `u0:3` is a function, `u1:3` data.
+//! Names for Cranelift's numbers: `u0:3` is a function, `u1:3` data.
 
 use std::collections::HashMap;
 
+use cranelift_codegen::ir::{Function, UserExternalNameRef};
 use cranelift_module::ModuleRelocTarget;
 
+use crate::declare::adapters::Adapters;
 use crate::lift::{Declarations, Imported};
 use crate::program::Program;
 
-/// A name, and whose it is.
+/// A name, and whether the program has it itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Named<'a> {
     pub name: &'a str,
@@ -15,7 +17,7 @@ pub(crate) struct Named<'a> {
     pub is_import: bool,
 }
 
-/// The names of a program that is declared.
+/// The names of a declared program.
 pub(crate) struct Names<'a> {
     names: HashMap<(u32, u32), Named<'a>>,
 }
@@ -34,7 +36,7 @@ impl<'a> Names<'a> {
         for (name, callee) in &declarations.runtime {
             names.insert((0, callee.id.as_u32()), Named { name, is_import: true });
         }
-        // A helper or an import that the program defines itself is its own.
+        // A helper or an import that the program defines itself is not an import.
         for (id, callee) in declarations.functions.iter() {
             let Some(callee) = callee else { continue };
             names.insert((0, callee.id.as_u32()), Named { name: &program.functions[id].name, is_import: false });
@@ -49,13 +51,16 @@ impl<'a> Names<'a> {
         for (&id, data) in &declarations.symbols {
             names.insert((1, data.id.as_u32()), Named { name: &program.symbols[id].name, is_import: false });
         }
+        for (key, name) in declarations.adapters.iter().flat_map(Adapters::references) {
+            names.insert(key, Named { name, is_import: false });
+        }
         if let Some(table) = &declarations.addresses {
             names.insert((1, table.data.id.as_u32()), Named { name: "addresses", is_import: false });
         }
         Names { names }
     }
 
-    /// What a relocation refers to; a name of Cranelift's own where it is none of the program's.
+    /// The name of a relocation's target, and whether it is an import; Cranelift's name for what the program does not name.
     pub fn of(&self, target: &ModuleRelocTarget) -> (String, bool) {
         match target {
             ModuleRelocTarget::User { namespace, index } => match self.names.get(&(*namespace, *index)) {
@@ -68,8 +73,13 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Puts names in the place of the numbers.
-    pub fn replace(&self, text: &str) -> String {
+    /// A function's CLIF, with names.
+    pub fn clif(&self, function: &Function) -> String {
+        self.replace(&numbered_names(function))
+    }
+
+    /// Replaces numbers by names.
+    fn replace(&self, text: &str) -> String {
         let mut named = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find('u') {
@@ -90,6 +100,26 @@ impl<'a> Names<'a> {
         named.push_str(rest);
         named
     }
+}
+
+/// CLIF with `u<space>:<index>`, which means the same in all functions, in the place of a function's own `userextname<n>`.
+fn numbered_names(function: &Function) -> String {
+    let text = function.to_string();
+    let mut parts = text.split("userextname");
+    let mut numbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let name = part[..digits]
+            .parse()
+            .ok()
+            .and_then(|index| function.params.user_named_funcs().get(UserExternalNameRef::from_u32(index)));
+        match name {
+            Some(name) => numbered.push_str(&format!("u{}:{}", name.namespace, name.index)),
+            None => numbered.push_str(&format!("userextname{}", &part[..digits])),
+        }
+        numbered.push_str(&part[digits..]);
+    }
+    numbered
 }
 
 /// Reads `u<space>:<index>` at the start of `text`: the two numbers and the length.

@@ -10,7 +10,7 @@ pub(crate) struct NativeCode {
     pub instructions: Vec<Instruction>,
     /// Indices of the function's relocations, by offset.
     pub order: Vec<usize>,
-    /// For each instruction, which of them (by place in `order`) the linker writes into it.
+    /// For each instruction, the relocation in it, by its index in `order`.
     pub relocated: Vec<Option<usize>>,
 }
 
@@ -38,7 +38,7 @@ impl NativeCode {
     }
 }
 
-/// For each instruction, whether the linker writes into it; `relocations` are offsets, sorted.
+/// For each instruction, the relocation in it, by its index; `relocations` are offsets, sorted.
 pub(crate) fn relocated(instructions: &[Instruction], relocations: &[u32]) -> Vec<Option<usize>> {
     let first = |instruction: &Instruction| {
         let index = relocations.partition_point(|&offset| offset < instruction.offset);

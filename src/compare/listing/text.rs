@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`bpf`] | slot and instruction | source lines |
 //! | [`clif`], [`optimised`] | CLIF, before and after Cranelift's optimisation | source lines, BPF instructions |
-//! | [`assembly`] | offset, bytes and instruction; labels of blocks; what the linker writes by name | the same |
+//! | [`assembly`] | offset, bytes and instruction; labels of blocks; relocated operands by name | the same |
 //!
 //! What is shown is what `-c` writes with the same options: the same translation ([`translate`]) makes both, and
 //! assembly is read back from its bytes.
@@ -12,9 +12,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use cranelift_codegen::ir::Function;
-
-use super::lines::{Origins, Source, TextLine, bpf as bpf_lines, clif as clif_lines};
+use super::lines::{Origins, SourceLine, TextLine, bpf as bpf_lines, clif as clif_lines};
 use super::names::Names;
 use super::native::NativeCode;
 use crate::codegen::{self, CompileError, CompiledFunction, Keep, Until};
@@ -39,10 +37,10 @@ pub enum ListError {
     Disasm(#[from] DisasmError),
 }
 
-/// Where BPF instructions stand beside assembly: this many columns behind the bytes.
+/// The column of BPF instructions beside assembly, counted from the end of the bytes.
 const COMMENT: usize = 40;
 
-/// More bytes than this of one instruction push its text to the right.
+/// The column of bytes is wide enough for so many; a longer instruction pushes its text to the right.
 const BYTES: usize = 10;
 
 /// The heading of a function: its name, and where it is.
@@ -56,11 +54,11 @@ fn is_wanted(program: &Program, function: FunctionId, only: Option<&str>) -> boo
     only.is_none_or(|only| only == program.functions[function].name)
 }
 
-/// What a function's lines come from, as comments: each where it is another one than that of the line before.
+/// The origins of a function's lines, as comments: each where it differs from that of the line before.
 struct Comments<'a> {
     /// The BPF instructions, by slot.
     instructions: HashMap<u32, &'a str>,
-    sources: &'a [Source],
+    sources: &'a [SourceLine],
     last_instruction: Option<u32>,
     last_source: Option<u32>,
 }
@@ -140,7 +138,7 @@ pub fn clif(
     clif_until(program, config, only, None, warnings)
 }
 
-/// The CLIF of a program, or of the function of this name, as it is then.
+/// The CLIF of a program, or of the function of this name, as it is at this point.
 ///
 /// # Errors
 ///
@@ -159,14 +157,10 @@ pub fn clif_until(
     let mut text = String::new();
     for (graph, function) in selection.graphs.iter().zip(&functions) {
         if is_wanted(program, graph.function, only) {
-            push_clif(&mut text, program, graph, &names.replace(&clif_text(function)));
+            push_clif(&mut text, program, graph, &names.clif(function));
         }
     }
     Ok(text)
-}
-
-fn clif_text(function: &Function) -> String {
-    codegen::numbered_names(function, &function.to_string())
 }
 
 /// The CLIF of a program, or of the function of this name, as Cranelift has optimised it.
@@ -184,11 +178,17 @@ pub fn optimised(
     let names = Names::new(program, &translation.declarations);
     let mut text = String::new();
     for (graph, compiled) in translation.selection.graphs.iter().zip(&translation.functions) {
-        if let (true, Some(clif)) = (is_wanted(program, graph.function, only), &compiled.optimised) {
-            push_clif(&mut text, program, graph, &names.replace(clif));
+        if let (true, Some(function)) = (is_wanted(program, graph.function, only), &compiled.optimised) {
+            push_clif(&mut text, program, graph, &without_marker(&names.clif(function)));
         }
     }
     Ok(text)
+}
+
+/// CLIF without the empty stack slot that marks where the spill slots are ([`CompiledFunction::optimised`]).
+fn without_marker(clif: &str) -> String {
+    let is_marker = |line: &&str| line.trim_start().starts_with("ss") && line.ends_with("= explicit_slot 0");
+    clif.lines().filter(|line| !is_marker(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The native assembly of a program, or of the function of this name.

@@ -1,4 +1,4 @@
-//! The estimate of cycles: what a function's instructions cost, weighted by the loops that they are in.
+//! The estimate of cycles: the cost of a function's instructions, weighted by the loops that they are in.
 //!
 //! In: decoded native instructions. Out: one number, for comparisons of two versions of the same code and nothing else.
 //!
@@ -11,20 +11,20 @@
 //! | division | 20 |
 //! | atomic access | 20 |
 //!
-//! Each loop that holds an instruction multiplies its cost by 10, up to three loops. Loops are found in the native
+//! Each loop around an instruction multiplies its cost by 10, up to three loops. Loops are found in the native
 //! code, so code of other compilers is weighted alike: the strongly connected components of its basic blocks are the
-//! outer loops; what stays connected without the edges to a loop's first block are the inner ones. A jump through a
+//! outer loops; what stays connected without the edges to a loop's header are the inner ones. A jump through a
 //! register may go to every block that nothing else leads to. Time is linear in the instructions.
 
-use crate::compare::disasm::{Instruction, Kind};
+use crate::compare::disasm::{Control, Instruction};
 
-/// Loops that count.
-const DEPTH: usize = 3;
-/// How often a loop's body runs.
+/// The deepest nesting that counts.
+const MAX_NESTING: usize = 3;
+/// The assumed number of iterations of a loop.
 const ITERATIONS: u64 = 10;
 
-/// The estimate for a function of `size` bytes; `is_outside` says of an instruction's index that it leads out of the
-/// function, whatever its operand looks like.
+/// The estimate for a function of `size` bytes; `is_outside` says whether the instruction with an index leads out of
+/// the function, whatever its operand looks like.
 pub(crate) fn cycles(instructions: &[Instruction], size: usize, is_outside: impl Fn(usize) -> bool) -> u64 {
     let mut blocks = Blocks::find(instructions, size, is_outside);
     let depths = blocks.depths();
@@ -39,8 +39,8 @@ pub(crate) fn cycles(instructions: &[Instruction], size: usize, is_outside: impl
 fn cost(instruction: &Instruction) -> u64 {
     let mnemonic = instruction.mnemonic();
     match instruction.kind {
-        Kind::Data => return 0,
-        Kind::Call => return 4,
+        Control::Data => return 0,
+        Control::Call => return 4,
         _ => {}
     }
     let name = mnemonic.rsplit(' ').next().unwrap_or(mnemonic);
@@ -85,7 +85,7 @@ fn is_multiplication(name: &str) -> bool {
 struct Blocks {
     /// Indices of instructions.
     ranges: Vec<std::ops::Range<usize>>,
-    /// Successors, by index; one more block than there are ranges stands for where jumps through registers go.
+    /// Successors, by index; an additional block stands for the targets of jumps through registers.
     successors: Vec<Vec<u32>>,
 }
 
@@ -104,7 +104,7 @@ impl Blocks {
             if let Some(target) = target(index) {
                 starts_block[target] = true;
             }
-            let ends_block = instruction.kind == Kind::Branch || instruction.kind.ends_flow();
+            let ends_block = instruction.kind == Control::Branch || instruction.kind.ends_flow();
             if let (true, Some(next)) = (ends_block, starts_block.get_mut(index + 1)) {
                 *next = true;
             }
@@ -134,20 +134,20 @@ impl Blocks {
                 is_reached[successor as usize] = true;
                 successors[block].push(successor);
             }
-            if kind == Kind::Jump && instructions[last].reference.is_none() && !is_outside(last) {
+            if kind == Control::Jump && instructions[last].reference.is_none() && !is_outside(last) {
                 successors[block].push(anywhere);
             }
         }
         let orphans = is_reached.iter().enumerate().filter(|(_, reached)| !**reached);
-        let orphans = orphans.filter(|&(block, _)| instructions[ranges[block].start].kind != Kind::Data);
+        let orphans = orphans.filter(|&(block, _)| instructions[ranges[block].start].kind != Control::Data);
         successors[anywhere as usize] = orphans.map(|(block, _)| block as u32).collect();
         Blocks { ranges, successors }
     }
 
-    /// In how many loops each block is; the edges are taken apart for it.
+    /// The loop nesting of each block; edges are removed on the way.
     fn depths(&mut self) -> Vec<u32> {
         let mut depths = vec![0; self.successors.len()];
-        for _ in 0..DEPTH {
+        for _ in 0..MAX_NESTING {
             let component = components(&self.successors);
             let mut size = vec![0u32; self.successors.len()];
             for &component in &component {
@@ -157,17 +157,17 @@ impl Blocks {
             for (block, successors) in self.successors.iter().enumerate() {
                 is_loop[component[block] as usize] |= successors.contains(&(block as u32));
             }
-            // A loop's first block, in the order of the code, is its head.
-            let mut head = vec![None; self.successors.len()];
+            // The first block of a loop, in the order of the code, counts as its header.
+            let mut header = vec![None; self.successors.len()];
             for (block, &component) in component.iter().enumerate() {
                 if is_loop[component as usize] {
                     depths[block] += 1;
-                    head[component as usize].get_or_insert(block as u32);
+                    header[component as usize].get_or_insert(block as u32);
                 }
             }
             for (block, successors) in self.successors.iter_mut().enumerate() {
                 let own = component[block];
-                successors.retain(|&to| component[to as usize] == own && head[own as usize] != Some(to));
+                successors.retain(|&to| component[to as usize] == own && header[own as usize] != Some(to));
             }
         }
         depths.truncate(self.ranges.len());
@@ -175,7 +175,7 @@ impl Blocks {
     }
 }
 
-/// The strongly connected component of each node (Tarjan's algorithm, with a stack of its own).
+/// The strongly connected component of each node (Tarjan's algorithm, without recursion).
 fn components(successors: &[Vec<u32>]) -> Vec<u32> {
     const NONE: u32 = u32::MAX;
     let count = successors.len();
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn nested_loops_are_nested() {
-        // 0 -> 1 (outer head) -> 2 (inner head) -> 3 -> 2 | 4 -> 1 | 5; 6 is cold, behind, and jumps back into the loop.
+        // 0 -> 1 (outer header) -> 2 (inner header) -> 3 -> 2 | 4 -> 1 | 5; 6 is cold, behind, and jumps back into the loop.
         let successors = vec![vec![1], vec![2], vec![3, 6], vec![2, 4], vec![1, 5], vec![], vec![3], vec![]];
         let mut blocks = Blocks { ranges: vec![0..1; 7], successors };
         assert_eq!(blocks.depths(), [0, 1, 2, 2, 1, 0, 2]);

@@ -18,7 +18,7 @@ fn digits(hash: Sha256) -> String {
     text
 }
 
-/// A hash of several parts; where one ends matters.
+/// A hash of several parts; it depends on where each ends.
 pub(crate) struct Hash(Sha256);
 
 impl Hash {

@@ -1,8 +1,8 @@
-//! What is measured of a function's code, and how.
+//! Measurements of a function's code.
 //!
-//! In: a [`Program`](crate::Program) and a [`Config`](crate::Config), or native code that something else made. Out: one
+//! In: a [`Program`](crate::Program) and a [`Config`](crate::Config), or native code from another compiler. Out: one
 //! [`Measured`] for each function: numbers ([`Measures`]), hashes, and texts where they are asked for. A function that
-//! cannot be translated has the error in its place, and the others go on.
+//! cannot be translated has an error instead, which does not stop the others.
 //!
 //! | file | what |
 //! |---|---|
@@ -21,12 +21,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::listing::{Kind, Source, TextLine, Texts};
+pub use super::listing::{SourceLine, TextKind, TextLine, Texts};
 pub use hash::sha256;
 pub use native::{Foreign, ForeignRelocation, foreign};
-pub use translate::{Function, MeasureError, Measured, Want, program};
+pub use translate::{Function, MeasureError, program};
 
-/// What is counted.
+/// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
@@ -40,9 +40,9 @@ pub enum Measure {
     Insns,
     /// Bytes of the stack frame, with saved registers, and the return address where the machine pushes it.
     Frame,
-    /// Stores to the frame's spill slots. Of code that others made: all stores relative to the stack or frame pointer.
+    /// Stores to spill slots; in foreign code, all stores relative to the stack or frame pointer.
     Spills,
-    /// Loads from there.
+    /// Loads from the same.
     Reloads,
     /// Calls, to functions and through registers.
     Calls,
@@ -52,7 +52,7 @@ pub enum Measure {
     Loads,
     /// Instructions that write memory by an operand, spills included.
     Stores,
-    /// Distinct functions and variables of others that the code names.
+    /// Distinct imported functions and variables that the code names.
     Imports,
     /// A static estimate of cycles: each instruction's cost, times 10 for every loop that it is in (up to three).
     Cycles,
@@ -95,7 +95,7 @@ impl Measure {
         }
     }
 
-    /// The one of this name.
+    /// The measure with this name.
     pub fn named(name: &str) -> Option<Measure> {
         Measure::ALL.into_iter().find(|measure| measure.name() == name)
     }
@@ -107,5 +107,30 @@ impl fmt::Display for Measure {
     }
 }
 
-/// The numbers of a function; what does not apply (the BPF instructions of code that others made) is missing.
+/// The numbers of a function; what does not apply (BPF instructions of foreign code) is missing.
 pub type Measures = BTreeMap<Measure, u64>;
+
+/// What was measured of a function's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The numbers.
+    pub measures: Measures,
+    /// The imported functions and variables that it names, sorted.
+    pub imports: Vec<String>,
+    /// Hash of the CLIF, as Cranelift gets it; none for foreign code.
+    pub clif: Option<String>,
+    /// Hash of the native code and its relocations.
+    pub code: String,
+    /// The texts, if they were asked for.
+    pub texts: Option<Texts>,
+}
+
+/// What to return in addition to the numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing.
+    #[default]
+    Numbers,
+    /// The texts of all functions.
+    Texts,
+}

@@ -1,38 +1,38 @@
-//! Native code: how many instructions of which kind.
+//! Native code: counts of instructions.
 //!
-//! In: the bytes of a function, and where in them the linker will write. Out: [`Measures`].
+//! In: the bytes of a function, and its relocations. Out: [`Measures`].
 //!
-//! | | of this translator | of others ([`foreign`]) |
+//! | | this translator's code | foreign code ([`foreign`]) |
 //! |---|---|---|
 //! | spills, reloads | stores and loads relative to the stack pointer, in the range of the spill slots | all stores and loads relative to the stack pointer or the frame pointer: saved registers (where they are not pushed) and local variables too |
-//! | frame | the code generator says it | the constants by which the first block moves the stack pointer |
+//! | frame | as the code generator reports it | the constants by which the first block moves the stack pointer |
 
 use std::ops::Range;
 
 use super::hash::Hash;
 use super::{Measure, Measured, Measures, Want, cost};
-use crate::compare::disasm::{Disassembler, FrameBase, Instruction, Kind, Shape};
+use crate::compare::disasm::{Control, Disassembler, FrameBase, Instruction, Shape};
 use crate::compare::listing::{Places, Texts, assembly_lines, relocated};
 
-/// Native code that something else than this translator made.
+/// Native code from another compiler.
 #[derive(Clone, Debug)]
 pub struct Foreign<'a> {
     /// Its bytes.
     pub code: &'a [u8],
-    /// Ranges of them that are no instructions.
+    /// Ranges of them that are data.
     pub data: &'a [Range<u32>],
-    /// Where the linker will write, sorted by offset.
+    /// Relocations, sorted by offset.
     pub relocations: &'a [ForeignRelocation],
 }
 
-/// A place where the linker writes.
+/// A relocation in foreign code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignRelocation {
     /// Byte offset in the function.
     pub offset: u32,
-    /// What it writes the address of.
+    /// The symbol.
     pub name: String,
-    /// Another object defines that.
+    /// Whether another object defines it.
     pub is_import: bool,
 }
 
@@ -57,7 +57,7 @@ impl Slots<'_> {
     }
 }
 
-/// Counts the instructions of a function of `size` bytes. `relocated` is of each instruction.
+/// Counts the instructions of a function of `size` bytes; `relocated` says which relocation each has.
 pub(crate) fn count(
     instructions: &[Instruction],
     size: usize,
@@ -67,27 +67,30 @@ pub(crate) fn count(
     let of = |test: &dyn Fn(&Instruction) -> bool| {
         instructions.iter().filter(|instruction| test(instruction)).count() as u64
     };
-    // A jump to another function is a call whose return is the callee's.
+    // A jump to another function is a tail call.
     let is_outside = |index: usize| relocated[index].is_some();
     let tail_calls = instructions
         .iter()
         .enumerate()
-        .filter(|&(index, instruction)| instruction.kind == Kind::Jump && is_outside(index));
+        .filter(|&(index, instruction)| instruction.kind == Control::Jump && is_outside(index));
     let tail_calls = tail_calls.count() as u64;
     Measures::from([
         (Measure::Bytes, size as u64),
-        (Measure::Insns, of(&|instruction| instruction.kind != Kind::Data)),
+        (Measure::Insns, of(&|instruction| instruction.kind != Control::Data)),
         (Measure::Spills, of(&|instruction| instruction.stores && slots.has(instruction))),
         (Measure::Reloads, of(&|instruction| instruction.loads && slots.has(instruction))),
-        (Measure::Calls, of(&|instruction| instruction.kind == Kind::Call) + tail_calls),
-        (Measure::Branches, of(&|instruction| matches!(instruction.kind, Kind::Jump | Kind::Branch)) - tail_calls),
+        (Measure::Calls, of(&|instruction| instruction.kind == Control::Call) + tail_calls),
+        (
+            Measure::Branches,
+            of(&|instruction| matches!(instruction.kind, Control::Jump | Control::Branch)) - tail_calls,
+        ),
         (Measure::Loads, of(&|instruction| instruction.loads)),
         (Measure::Stores, of(&|instruction| instruction.stores)),
         (Measure::Cycles, cost::cycles(instructions, size, is_outside)),
     ])
 }
 
-/// Measures a function that something else than this translator made; with the assembly, if texts are wanted.
+/// Measures a function of another compiler; with the assembly, if texts are wanted.
 pub fn foreign(disassembler: &Disassembler, function: &Foreign<'_>, want: Want) -> Measured {
     let instructions = disassembler.function(function.code, Shape::Foreign(function.data));
     let offsets: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
@@ -116,7 +119,7 @@ pub fn foreign(disassembler: &Disassembler, function: &Foreign<'_>, want: Want) 
 
 /// By how many bytes the first instructions lower the stack pointer, up to the first jump or call.
 fn frame(instructions: &[Instruction]) -> u64 {
-    let first = instructions.iter().take_while(|instruction| instruction.kind == Kind::Plain);
+    let first = instructions.iter().take_while(|instruction| instruction.kind == Control::Plain);
     first.map(|instruction| lowers_stack(&instruction.text)).sum()
 }
 

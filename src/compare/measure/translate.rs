@@ -2,9 +2,8 @@
 //!
 //! In: a program. Out: [`Measured`] for each of its functions, or why it has none.
 //!
-//! It is translated as for a relocatable object. A function that cannot be translated stays as one that traps, so
-//! that those that call it are translated as they are beside it. What is wrong with all of them (an endianness, a
-//! target) is an error.
+//! The program is translated as for a relocatable object. A function that cannot be translated is replaced by a trap, so
+//! that its callers are translated as usual. What concerns all functions (the byte order, the target) is an error.
 
 use cranelift_codegen::ir;
 use cranelift_object::{ObjectBuilder, ObjectModule};
@@ -12,7 +11,7 @@ use rayon::prelude::*;
 
 use super::hash::Hash;
 use super::native::{self, Slots};
-use super::{Measure, Measures};
+use super::{Measure, Measured, Want};
 use crate::codegen::{self, CompiledFunction, Keep};
 use crate::compare::disasm::{DisasmError, Disassembler};
 use crate::compare::listing::{Names, NativeCode, Origins, TextLine, Texts, bpf_lines, clif_lines};
@@ -26,32 +25,7 @@ use crate::program::{FunctionId, Program, Target};
 use crate::resolution::Resolution;
 use crate::select::{Selection, select_all};
 
-/// What is known of a function's code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// The numbers.
-    pub measures: Measures,
-    /// The functions and variables of others that it names, sorted.
-    pub imports: Vec<String>,
-    /// Hash of the CLIF, as the lifter makes it; none of code that something else made.
-    pub clif: Option<String>,
-    /// Hash of the native code and its relocations.
-    pub code: String,
-    /// The texts, if they were asked for.
-    pub texts: Option<Texts>,
-}
-
-/// What to make beside the numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Want {
-    /// Nothing.
-    #[default]
-    Numbers,
-    /// The texts of all functions.
-    Texts,
-}
-
-/// Why nothing of a program can be measured.
+/// Why a program cannot be measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeasureError {
@@ -68,18 +42,18 @@ pub enum MeasureError {
 pub struct Function {
     /// Which.
     pub id: FunctionId,
-    /// Hash of the BPF code, the same wherever it is and whatever the functions and data that it uses are called; none
-    /// where it cannot be decoded.
+    /// Hash of the BPF code, independent of where it is and of the names of functions and data that it uses; none where it
+    /// cannot be decoded.
     pub bpf: Option<String>,
     /// What was measured, or why the function cannot be translated.
     pub result: Result<Measured, String>,
 }
 
-/// Translates and measures all functions of a program, in program order, on the threads that it is called on.
+/// Translates and measures all functions of a program, in program order, on the current thread pool.
 ///
 /// # Errors
 ///
-/// [`MeasureError`] when there is something wrong with all of them.
+/// [`MeasureError`] for what concerns all functions.
 pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Function>, MeasureError> {
     check_endianness(program, &config.target)?;
     let generators = CodeGenerators::new(config, Placement::Object).map_err(EmitError::from)?;
@@ -181,7 +155,7 @@ fn bpf_hash(program: &Program, graph: &Graph) -> String {
     hash.finish()
 }
 
-/// What is kept of a function's CLIF.
+/// Measurements of a function's CLIF.
 struct Clif {
     instructions: u64,
     hash: String,
@@ -193,10 +167,10 @@ impl Clif {
     fn new(program: &Program, names: &Names<'_>, graph: &Graph, function: &ir::Function, want: Want) -> Clif {
         let blocks = function.layout.blocks();
         let instructions = blocks.map(|block| function.layout.block_insts(block).count() as u64).sum();
-        let text = names.replace(&codegen::numbered_names(function, &function.to_string()));
+        let text = names.clif(function);
         let mut hash = Hash::new();
         for line in text.lines() {
-            // Where the function is in its section does not matter.
+            // The function's position in its section does not count.
             let line = line.trim();
             let line = line.strip_prefix('@').and_then(|line| line.split_once(' ')).map_or(line, |(_, line)| line);
             hash.part(line.as_bytes());
@@ -252,7 +226,7 @@ impl Whole<'_> {
         }
     }
 
-    /// What others define and the code names: in instructions, or through a table of addresses.
+    /// The imports that the code names: in instructions, or through a table of addresses.
     fn imports(&self, graph: &Graph, compiled: &CompiledFunction) -> Vec<String> {
         let relocations = compiled.relocations.iter().map(|relocation| self.names.of(&relocation.name));
         let mut imports: Vec<String> =

@@ -1,4 +1,4 @@
-//! Which objects a report is of, and what they are called.
+//! The objects of a report, and their names.
 //!
 //! In: paths. Out: [`Object`]s, sorted by name.
 //!
@@ -7,8 +7,7 @@
 //! | a file | it, whatever it is | by its file name |
 //! | a folder | all files in it, at any depth, that end in `.o` and are not ELF files of another machine | by the path from the folder |
 //!
-//! Names have no folder of the machine that they were on, so that reports that were made in different places can be
-//! compared.
+//! Names do not depend on where the folder is, so that reports from different machines can be compared.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::ReportError;
 use crate::files;
 
-/// Which part of a whole: the files whose number, by name and from 0, is `part - 1` modulo `of`.
+/// A shard: the files whose index in the order of names is `part - 1` modulo `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {

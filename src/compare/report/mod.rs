@@ -1,4 +1,4 @@
-//! A saved report: what the code of some objects is like, to be compared with another one.
+//! A saved report: measurements of the code of some objects, to be compared with another report.
 //!
 //! In: objects ([`Inputs`]) and a [`Config`](crate::Config). Out: a [`Report`], which is written as JSON and read back.
 //! The same objects and options give the same bytes, in whatever folder, on however many threads.
@@ -32,7 +32,7 @@ mod merge;
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{Kind, Measure, Measured, Measures, Texts};
+use super::measure::{Measure, Measured, Measures, TextKind, Texts};
 use crate::program::names::{self, is_unprintable};
 
 pub(crate) use make::unique_names;
@@ -44,7 +44,7 @@ pub use merge::merge;
 /// The form of the JSON.
 pub const SCHEMA: u32 = 1;
 
-/// What the code of some objects is like.
+/// Measurements of the code of some objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -314,7 +314,7 @@ impl Report {
         let rows = self.functions.iter().flat_map(|row| {
             let texts = row.texts.iter().flat_map(|texts| {
                 let sources = texts.sources.iter().flat_map(|source| [source.file.as_str(), source.text.as_str()]);
-                Kind::ALL.iter().flat_map(|&kind| texts.of(kind)).map(|line| line.text.as_str()).chain(sources)
+                TextKind::ALL.iter().flat_map(|&kind| texts.of(kind)).map(|line| line.text.as_str()).chain(sources)
             });
             let names = [row.file.as_str(), row.function.as_str(), row.section.as_str()];
             names.into_iter().chain(row.imports.iter().map(String::as_str)).chain(texts)

@@ -1,56 +1,57 @@
-//! Edges that hand on values get blocks of their own, where those values are made and moved.
+//! Critical-edge splitting: edges that pass values get blocks of their own, where those values are materialised and moved.
 //!
-//! Cranelift makes what a branch hands on before the branch, whichever way it goes, and puts the moves of an edge right
-//! behind the branch, in the loop that the edge leaves. A block of its own on the edge has the constants that only this
-//! edge wants, and lies where its successor's loop is.
+//! Cranelift computes what a branch passes before the branch, whichever edge is taken, and puts the moves of an edge right
+//! after the branch, in the loop that the edge leaves. A block of its own on the edge has the constants that only this edge
+//! needs, and lies where its successor's loop is.
 //!
-//! | edge of a two-way branch, to a block with other ways in | |
+//! | edge of a conditional branch, to a block with other predecessors | |
 //! |---|---|
 //! | leaves the innermost loop, with arguments | split |
 //! | in a loop, with two constants or more | split |
-//! | to a block with more than [`WAYS_IN`] ways in: so many blocks cost more registers than they save | left |
-//! | any other: a constant or two may well be made in the register where it is wanted, for nothing | left |
+//! | to a block with more than [`MAX_SPLIT_PREDECESSORS`] incoming edges: so many blocks cost more registers than they save | left |
+//! | any other: a constant or two may well be materialised in the register where it is needed, at no cost | left |
 //!
-//! Sound: the block jumps on with the same arguments. One pass over the branches; at most one block for each edge.
+//! Sound: the new block jumps on with the same arguments. One pass over the branches; at most one block for each edge.
 //!
-//! Tried, and not kept: splitting where a parameter's register is taken by a value that the other way still needs (the
-//! same programs gain, and no more), splitting for sums of constants (`i + 1`) too (slower in most).
+//! Tried, and not kept: splitting where a parameter's register is taken by a value that the other edge still needs (the
+//! same programs gain, and no others), splitting for sums of constants (`i + 1`) too (slower in most).
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-use crate::opt::memory::byte_provenance::constant;
+use crate::opt::ir::edges::successors;
+use crate::opt::ir::operands::constant;
 use crate::opt::pass::PassContext;
 
-/// So many constants are rarely all made where they are wanted.
-const CONSTANTS: usize = 2;
+/// From this many constants on, they are rarely all materialised in the register where they are needed.
+const MIN_CONSTANTS: usize = 2;
 
-/// Blocks with more ways in keep their edges: allocating registers takes quadratic time in blocks that all jump to one.
-const WAYS_IN: u32 = 64;
+/// Blocks with more incoming edges keep them: register allocation is quadratic in the blocks that all jump to one.
+const MAX_SPLIT_PREDECESSORS: u32 = 64;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
-    let flow = &mut context.analyses;
-    let found = edges(function, flow.known(function).loops);
+    let analyses = &mut context.analyses;
+    let found = edges(function, analyses.control_flow(function).loops);
     if !found.is_empty() {
-        flow.changed();
+        analyses.changed();
     }
     for (branch, edge) in found {
         split(function, branch, edge);
     }
 }
 
-/// The edges to split: branches, and which of their two ways.
+/// The edges to split: branches, and which of their two edges.
 fn edges(function: &Function, loops: &LoopAnalysis) -> Vec<(Inst, usize)> {
     let dfg = &function.dfg;
-    let mut ways_in: SecondaryMap<Block, u32> = SecondaryMap::new();
+    let mut predecessors: SecondaryMap<Block, u32> = SecondaryMap::new();
     let mut branches = Vec::new();
     for block in function.layout.blocks() {
         let Some(last) = function.layout.last_inst(block) else { continue };
-        for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
-            ways_in[call.block(&dfg.value_lists)] += 1;
+        for to in successors(function, last) {
+            predecessors[to] += 1;
         }
         if let InstructionData::Brif { blocks, .. } = dfg.insts[last]
             && let Some(around) = loops.innermost_loop(block)
@@ -59,8 +60,8 @@ fn edges(function: &Function, loops: &LoopAnalysis) -> Vec<(Inst, usize)> {
         }
     }
     let mut found = Vec::new();
-    for (branch, ways, around) in branches {
-        for (edge, call) in ways.iter().enumerate() {
+    for (branch, edges, around) in branches {
+        for (edge, call) in edges.iter().enumerate() {
             let to = call.block(&dfg.value_lists);
             let is_constant = |arg: &BlockArg| match *arg {
                 BlockArg::Value(value) => constant(dfg, value).is_some(),
@@ -68,7 +69,7 @@ fn edges(function: &Function, loops: &LoopAnalysis) -> Vec<(Inst, usize)> {
             };
             let constants = call.args(&dfg.value_lists).filter(is_constant).count();
             let leaves = !loops.is_in_loop(to, around) && call.len(&dfg.value_lists) > 0;
-            if (2..=WAYS_IN).contains(&ways_in[to]) && (leaves || constants >= CONSTANTS) {
+            if (2..=MAX_SPLIT_PREDECESSORS).contains(&predecessors[to]) && (leaves || constants >= MIN_CONSTANTS) {
                 found.push((branch, edge));
             }
         }
@@ -76,6 +77,7 @@ fn edges(function: &Function, loops: &LoopAnalysis) -> Vec<(Inst, usize)> {
     found
 }
 
+/// Puts a block on an edge.
 fn split(function: &mut Function, branch: Inst, edge: usize) {
     let InstructionData::Brif { opcode, arg, mut blocks } = function.dfg.insts[branch] else { return };
     let Some(from) = function.layout.inst_block(branch) else { return };

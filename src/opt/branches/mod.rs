@@ -2,9 +2,9 @@
 //!
 //! | pass | file |
 //! |---|---|
-//! | selects that a loop waits for become branches | `select_to_branch.rs` |
+//! | selects on a loop's critical path become branches | `select_to_branch.rs` |
 //! | two branches to one target become one | `branch_merging.rs` |
-//! | critical edges that pass values get a block | `edge_splitting.rs` |
+//! | critical edges that pass values are split | `edge_splitting.rs` |
 
 pub(crate) mod branch_merging;
 pub(crate) mod edge_splitting;

@@ -1,21 +1,20 @@
-//! Selections that a loop waits for become branches again, where one outcome is likely.
+//! Turns selects on a loop's critical path back into branches where one outcome is likely.
 //!
-//! A processor goes on behind a branch before its condition is known, and behind a selection it waits. So a selection
-//! costs the whole way from the values that its condition is made of to the values that the next round starts with, in
-//! each round; a branch costs that only when it was not foreseen. The objects say nothing of likelihood. What is a
-//! branch:
+//! A processor predicts a branch and goes on before its condition is known, but a select waits for it. So a select costs the
+//! whole latency from the inputs of its condition to the values that the next iteration starts with, in each iteration; a
+//! branch costs that only when it is mispredicted. Objects say nothing of likelihood. What becomes a branch:
 //!
-//! | the condition hangs on a load from an address that an earlier round's selection made, and | likely, because |
+//! | the condition depends on a load from an address that an earlier iteration's select computed, and | likely, because |
 //! |---|---|
 //! | compares for (in)equality | two numbers are rarely equal: `if (r[a] == 0) pc = b` of an interpreter |
 //! | compares with a number that the loop changes elsewhere: `if (w[i] < w[best]) best = i` | a running extreme is rarely beaten |
 //!
-//! Any other stays a selection: the halves of a binary search and the children of a heap are equally likely.
+//! All others stay selects: the halves of a binary search and the children of a heap are equally likely.
 //!
-//! Sound: the same value comes out of either.
+//! Sound: either form has the same result.
 //!
-//! Cost: what the parameters of a loop's head are made of is found once for each loop ([`Round`]), what is compared once for
-//! each comparison, and neither beyond [`BUDGET`] values and [`EDGES`] edges for each.
+//! Cost: what the parameters of a loop header depend on is found once for each loop ([`Iteration`]), the operands of each
+//! comparison once, and neither beyond [`MAX_DEPENDENCY_VALUES`] values and [`MAX_DEPENDENCY_EDGES`] edges each.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,72 +27,73 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::loop_analysis::{Loop, LoopAnalysis};
 
-use crate::opt::ir::analyses::{Flow, Known};
+use crate::opt::ir::analyses::{Analyses, ControlFlow};
 use crate::opt::pass::PassContext;
 
-/// How many values are looked at to see where one comes from.
-const BUDGET: usize = 64;
+/// How many values are visited to find what one depends on.
+const MAX_DEPENDENCY_VALUES: usize = 64;
 
-/// How many edges are looked at for it.
-const EDGES: usize = 512;
+/// How many edges are visited for it.
+const MAX_DEPENDENCY_EDGES: usize = 512;
 
-/// Selections side by side by the same condition.
-struct Group {
-    /// They are instructions of this block.
-    selections: Vec<Inst>,
+/// Adjacent selects on the same condition.
+struct SelectGroup {
+    /// The instructions, all of one block.
+    selects: Vec<Inst>,
     condition: Value,
 }
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
-    let flow = &mut context.analyses;
-    let groups = groups(function, flow);
+    let analyses = &mut context.analyses;
+    let groups = groups(function, analyses);
     if !groups.is_empty() {
-        flow.changed();
+        analyses.changed();
     }
     for group in groups {
         branch(function, &group);
     }
 }
 
-/// The selections that become branches.
-fn groups(function: &Function, flow: &mut Flow<'_>) -> Vec<Group> {
+/// The selects that become branches.
+fn groups(function: &Function, analyses: &mut Analyses<'_>) -> Vec<SelectGroup> {
     let dfg = &function.dfg;
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<SelectGroup> = Vec::new();
     for block in function.layout.blocks() {
         let mut before: Option<Inst> = None;
         for inst in function.layout.block_insts(block) {
-            let Some(condition) = selection(dfg, inst).map(|[condition, ..]| condition) else { continue };
+            let Some(condition) = select_operands(dfg, inst).map(|[condition, ..]| condition) else { continue };
             let is_next = before.is_some_and(|before| function.layout.next_inst(before) == Some(inst));
             before = Some(inst);
             match groups.last_mut() {
-                Some(group) if is_next && group.condition == condition => group.selections.push(inst),
-                _ => groups.push(Group { selections: vec![inst], condition }),
+                Some(group) if is_next && group.condition == condition => group.selects.push(inst),
+                _ => groups.push(SelectGroup { selects: vec![inst], condition }),
             }
         }
     }
     if groups.is_empty() {
         return groups;
     }
-    let Known { graph, loops, .. } = flow.known(function);
-    // The selections by the same comparison in the same loop are likely, or not, together.
-    let mut alike: HashMap<(Loop, Comparison), Vec<Inst>> = HashMap::new();
-    let key = |group: &Group| {
-        let block = function.layout.inst_block(group.selections[0])?;
+    let ControlFlow { graph, loops, .. } = analyses.control_flow(function);
+    // All selects on one comparison in one loop are judged together.
+    let mut by_comparison: HashMap<(Loop, Comparison), Vec<Inst>> = HashMap::new();
+    let key = |group: &SelectGroup| {
+        let block = function.layout.inst_block(group.selects[0])?;
         Some((loops.innermost_loop(block)?, comparison(dfg, group.condition)?))
     };
     for group in &groups {
         if let Some(key) = key(group) {
-            alike.entry(key).or_default().extend(&group.selections);
+            by_comparison.entry(key).or_default().extend(&group.selects);
         }
     }
-    let mut rounds: HashMap<Loop, Round<'_>> = HashMap::new();
+    let mut iterations: HashMap<Loop, Iteration<'_>> = HashMap::new();
     let mut is_likely: HashMap<(Loop, Comparison), bool> = HashMap::new();
     groups.retain(|group| {
         let Some(key @ (around, comparison)) = key(group) else { return false };
         *is_likely.entry(key).or_insert_with(|| {
-            let round = rounds.entry(around).or_insert_with(|| Round::new(function, graph, loops, around));
-            alike.get(&key).is_some_and(|selections| round.is_likely(comparison, selections))
+            let iteration =
+                iterations.entry(around).or_insert_with(|| Iteration::new(function, graph, loops, around));
+            by_comparison.get(&key).is_some_and(|selects| iteration.is_likely(comparison, selects))
         })
     });
     groups
@@ -102,130 +102,131 @@ fn groups(function: &Function, flow: &mut Flow<'_>) -> Vec<Group> {
 /// What is compared, and how.
 type Comparison = (IntCC, [Value; 2]);
 
-/// The operands of a selection.
-fn selection(dfg: &DataFlowGraph, inst: Inst) -> Option<[Value; 3]> {
+/// The operands of a select.
+fn select_operands(dfg: &DataFlowGraph, inst: Inst) -> Option<[Value; 3]> {
     match dfg.insts[inst] {
         InstructionData::Ternary { opcode: Opcode::Select, args } => Some(args.map(|arg| dfg.resolve_aliases(arg))),
         _ => None,
     }
 }
 
-/// The rounds of a loop.
-struct Round<'a> {
+/// What an iteration of a loop starts with, and passes to the next one.
+struct Iteration<'a> {
     function: &'a Function,
     graph: &'a ControlFlowGraph,
     loops: &'a LoopAnalysis,
     around: Loop,
-    /// The parameters of the loop's head that change from round to round.
+    /// The header's parameters that differ between iterations.
     changed: HashSet<Value>,
-    /// The parameters of the head that a selection becomes without a load between.
+    /// The header's parameters that a select feeds without a load between.
     carried: HashMap<Inst, HashSet<Value>>,
 }
 
-/// What a number is made of in a round.
+/// What a value depends on within an iteration.
 #[derive(Default)]
-struct Sources {
-    /// Parameters of the loop's head that change from round to round, and whether a load is between.
-    counters: HashSet<(Value, bool)>,
-    /// Selections that it is made of without a load between.
-    selections: HashSet<Inst>,
-    /// More than was looked at.
-    is_more: bool,
+struct Dependencies {
+    /// Parameters of the loop header that differ between iterations, and whether a load is between.
+    parameters: HashSet<(Value, bool)>,
+    /// Selects that it depends on without a load between.
+    selects: HashSet<Inst>,
+    /// There are more than were visited.
+    is_incomplete: bool,
 }
 
-impl<'a> Round<'a> {
+impl<'a> Iteration<'a> {
     fn new(
         function: &'a Function,
         graph: &'a ControlFlowGraph,
         loops: &'a LoopAnalysis,
         around: Loop,
-    ) -> Round<'a> {
+    ) -> Iteration<'a> {
         let (changed, carried) = (HashSet::new(), HashMap::new());
-        let mut round = Round { function, graph, loops, around, changed, carried };
-        let head = loops.loop_header(around);
+        let mut iteration = Iteration { function, graph, loops, around, changed, carried };
+        let header = loops.loop_header(around);
         let dfg = &function.dfg;
-        let params = dfg.block_params(head);
-        let mut handed_on: Vec<(Value, Value)> = Vec::new();
-        for call in round.edges(head).flatten() {
+        let params = dfg.block_params(header);
+        let mut passed: Vec<(Value, Value)> = Vec::new();
+        for call in iteration.edges(header).flatten() {
             let values =
                 call.args(&dfg.value_lists).map(|arg| arg.as_value().map(|value| dfg.resolve_aliases(value)));
-            handed_on.extend(params.iter().zip(values).filter_map(|(&param, value)| Some((param, value?))));
+            passed.extend(params.iter().zip(values).filter_map(|(&param, value)| Some((param, value?))));
         }
-        // One that is handed on as it is does not change.
-        round.changed = handed_on.iter().filter(|(param, next)| param != next).map(|&(param, _)| param).collect();
+        // A parameter that is passed unchanged does not differ.
+        iteration.changed = passed.iter().filter(|(param, next)| param != next).map(|&(param, _)| param).collect();
         let mut seen: HashSet<(Value, Value)> = HashSet::new();
-        for (param, next) in handed_on {
+        for (param, next) in passed {
             if seen.insert((param, next)) {
-                for selection in round.sources(next).selections {
-                    round.carried.entry(selection).or_default().insert(param);
+                for select in iteration.dependencies(next).selects {
+                    iteration.carried.entry(select).or_default().insert(param);
                 }
             }
         }
-        round
+        iteration
     }
 
-    /// Whether one outcome of a comparison is likely, and the loop waits for the selections by it.
-    fn is_likely(&self, (cond, sides): Comparison, selections: &[Inst]) -> bool {
-        // The parameters of the head that the selections become.
+    /// Whether one outcome of a comparison is likely, and the selects on it are on the critical path.
+    fn is_likely(&self, (cond, sides): Comparison, selects: &[Inst]) -> bool {
+        // The header's parameters that the selects feed.
         let carried: HashSet<Value> =
-            selections.iter().filter_map(|selection| self.carried.get(selection)).flatten().copied().collect();
+            selects.iter().filter_map(|select| self.carried.get(select)).flatten().copied().collect();
         if carried.is_empty() {
             return false;
         }
-        let sources = sides.map(|side| self.sources(side));
-        let waits = sources
+        let dependencies = sides.map(|side| self.dependencies(side));
+        let depends = dependencies
             .each_ref()
-            .map(|side| side.counters.iter().any(|(param, load)| *load && carried.contains(param)));
-        // Changed in each round, and not by these.
-        let is_other = |side: &Sources| {
+            .map(|side| side.parameters.iter().any(|(param, load)| *load && carried.contains(param)));
+        // Differs between iterations, and not because of these selects.
+        let is_other = |side: &Dependencies| {
             let is_carried = |(param, _): &(Value, bool)| carried.contains(param);
-            !side.is_more && !side.counters.is_empty() && !side.counters.iter().any(is_carried)
+            !side.is_incomplete && !side.parameters.is_empty() && !side.parameters.iter().any(is_carried)
         };
         match cond {
-            IntCC::Equal | IntCC::NotEqual => waits.contains(&true),
-            _ => (0..2).any(|side| waits[side] && is_other(&sources[1 - side])),
+            IntCC::Equal | IntCC::NotEqual => depends.contains(&true),
+            _ => (0..2).any(|side| depends[side] && is_other(&dependencies[1 - side])),
         }
     }
 
-    /// The edges to a block from within the loop; none for those that its predecessors have to other blocks.
+    /// The edges of predecessors within the loop: those to the block, and none for those to other blocks.
     fn edges(&self, block: Block) -> impl Iterator<Item = Option<BlockCall>> + '_ {
         let dfg = &self.function.dfg;
-        let ways_in = self.graph.pred_iter(block).filter(|way| self.loops.is_in_loop(way.block, self.around));
-        let calls = ways_in.flat_map(|way| {
-            dfg.insts[way.inst].branch_destination(&dfg.jump_tables, &dfg.exception_tables).iter().copied()
+        let predecessors =
+            self.graph.pred_iter(block).filter(|edge| self.loops.is_in_loop(edge.block, self.around));
+        let calls = predecessors.flat_map(|edge| {
+            dfg.insts[edge.inst].branch_destination(&dfg.jump_tables, &dfg.exception_tables).iter().copied()
         });
         calls.map(move |call| (call.block(&dfg.value_lists) == block).then_some(call))
     }
 
-    /// What a value is made of since the round began.
-    fn sources(&self, value: Value) -> Sources {
+    /// What a value depends on since the iteration began.
+    fn dependencies(&self, value: Value) -> Dependencies {
         let dfg = &self.function.dfg;
-        let head = self.loops.loop_header(self.around);
-        let mut sources = Sources::default();
-        let (mut seen, mut edges) = (HashSet::new(), EDGES);
+        let header = self.loops.loop_header(self.around);
+        let mut dependencies = Dependencies::default();
+        let (mut seen, mut edges) = (HashSet::new(), MAX_DEPENDENCY_EDGES);
         let mut pending = vec![(dfg.resolve_aliases(value), false)];
-        while let Some((value, mut behind_load)) = pending.pop() {
-            if !seen.insert((value, behind_load)) {
+        while let Some((value, mut after_load)) = pending.pop() {
+            if !seen.insert((value, after_load)) {
                 continue;
             }
-            if seen.len() > BUDGET {
-                sources.is_more = true;
+            if seen.len() > MAX_DEPENDENCY_VALUES {
+                dependencies.is_incomplete = true;
                 break;
             }
             match dfg.value_def(value) {
-                ValueDef::Param(block, _) if block == head && self.changed.contains(&value) => {
-                    sources.counters.insert((value, behind_load));
+                ValueDef::Param(block, _) if block == header && self.changed.contains(&value) => {
+                    dependencies.parameters.insert((value, after_load));
                 }
                 ValueDef::Param(block, index) if self.loops.is_in_loop(block, self.around) => {
                     for edge in self.edges(block) {
                         if edges == 0 {
-                            sources.is_more = true;
+                            dependencies.is_incomplete = true;
                             break;
                         }
                         edges -= 1;
                         let argument = edge.and_then(|call| call.args(&dfg.value_lists).nth(index));
                         let value = argument.and_then(|argument| argument.as_value());
-                        pending.extend(value.map(|value| (dfg.resolve_aliases(value), behind_load)));
+                        pending.extend(value.map(|value| (dfg.resolve_aliases(value), after_load)));
                     }
                 }
                 ValueDef::Result(inst, _)
@@ -236,20 +237,20 @@ impl<'a> Round<'a> {
                         .is_some_and(|block| self.loops.is_in_loop(block, self.around)) =>
                 {
                     let opcode = dfg.insts[inst].opcode();
-                    if opcode == Opcode::Select && !behind_load {
-                        sources.selections.insert(inst);
+                    if opcode == Opcode::Select && !after_load {
+                        dependencies.selects.insert(inst);
                     }
-                    behind_load |= opcode.can_load() || opcode.is_call();
-                    pending.extend(dfg.inst_args(inst).iter().map(|&arg| (dfg.resolve_aliases(arg), behind_load)));
+                    after_load |= opcode.can_load() || opcode.is_call();
+                    pending.extend(dfg.inst_args(inst).iter().map(|&arg| (dfg.resolve_aliases(arg), after_load)));
                 }
                 _ => {}
             }
         }
-        sources
+        dependencies
     }
 }
 
-/// What a condition compares.
+/// The comparison that a condition is.
 fn comparison(dfg: &DataFlowGraph, condition: Value) -> Option<Comparison> {
     let ValueDef::Result(inst, _) = dfg.value_def(condition) else { return None };
     match dfg.insts[inst] {
@@ -258,14 +259,14 @@ fn comparison(dfg: &DataFlowGraph, condition: Value) -> Option<Comparison> {
     }
 }
 
-/// Makes a branch of selections.
-fn branch(function: &mut Function, group: &Group) {
-    let Some(&last) = group.selections.last() else { return };
+/// Replaces selects by a branch.
+fn branch(function: &mut Function, group: &SelectGroup) {
+    let Some(&last) = group.selects.last() else { return };
     let location = function.srcloc(last);
     let Some(after) = function.layout.next_inst(last) else { return };
     let operands: Vec<[Value; 3]> =
-        group.selections.iter().filter_map(|&inst| selection(&function.dfg, inst)).collect();
-    let results: Vec<Value> = group.selections.iter().map(|&inst| function.dfg.first_result(inst)).collect();
+        group.selects.iter().filter_map(|&inst| select_operands(&function.dfg, inst)).collect();
+    let results: Vec<Value> = group.selects.iter().map(|&inst| function.dfg.first_result(inst)).collect();
     if operands.iter().flatten().any(|operand| results.contains(operand)) {
         return;
     }
@@ -277,7 +278,7 @@ fn branch(function: &mut Function, group: &Group) {
         function.layout.set_cold(arm);
         function.layout.set_cold(join);
     }
-    for (&inst, &result) in group.selections.iter().zip(&results) {
+    for (&inst, &result) in group.selects.iter().zip(&results) {
         function.layout.remove_inst(inst);
         function.dfg.clear_results(inst);
         let ty = function.dfg.value_type(result);

@@ -1,7 +1,7 @@
-//! What passes ask of a function's control flow, found when one asks and kept until one changes it.
+//! Control-flow analyses, computed when a pass asks for them and cached until a pass changes what they describe.
 //!
-//! In: a function. Out: its graph of blocks, dominator tree and loops, which are Cranelift's. The rule: a pass that adds
-//! blocks, or leads an edge elsewhere, says so ([`Flow::changed`]).
+//! In: a function. Out: its predecessors, dominator tree and loops, as Cranelift finds them. The rule: a pass that adds blocks
+//! or retargets edges drops them ([`Analyses::changed`]).
 
 use cranelift_codegen::Context;
 use cranelift_codegen::dominator_tree::DominatorTree;
@@ -9,46 +9,46 @@ use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
-/// The control flow of the function that is worked on.
-pub(crate) struct Flow<'c> {
+/// The cached analyses of one function.
+pub(crate) struct Analyses<'c> {
     graph: &'c mut ControlFlowGraph,
     dominators: &'c mut DominatorTree,
     loops: &'c mut LoopAnalysis,
 }
 
-/// What is known of it.
+/// The analyses, all up to date.
 #[derive(Clone, Copy)]
-pub(crate) struct Known<'f> {
+pub(crate) struct ControlFlow<'f> {
     pub(crate) graph: &'f ControlFlowGraph,
     pub(crate) dominators: &'f DominatorTree,
     pub(crate) loops: &'f LoopAnalysis,
 }
 
-impl<'c> Flow<'c> {
-    /// Of a function that nothing is known of, in the memory that a context has for it.
-    pub(crate) fn new(context: &'c mut Context) -> Flow<'c> {
+impl<'c> Analyses<'c> {
+    /// Starts with no analyses, reusing the context's allocations.
+    pub(crate) fn new(context: &'c mut Context) -> Analyses<'c> {
         let Context { cfg: graph, domtree: dominators, loop_analysis: loops, .. } = context;
-        let mut flow = Flow { graph, dominators, loops };
-        flow.changed();
-        flow
+        let mut analyses = Analyses { graph, dominators, loops };
+        analyses.changed();
+        analyses
     }
 
-    /// Blocks or edges are others than before.
+    /// Drops all analyses: blocks or edges have changed.
     pub(crate) fn changed(&mut self) {
         self.graph.clear();
         self.dominators.clear();
         self.loops.clear();
     }
 
-    /// Whether what was found, if anything, is so still.
+    /// Whether the cached analyses, if any, still describe the function.
     pub(crate) fn describes(&self, function: &Function) -> bool {
         let now = ControlFlowGraph::with_function(function);
-        let leads_to = |graph: &ControlFlowGraph, block| graph.succ_iter(block).collect::<Vec<_>>();
-        let is_same = |block| leads_to(&now, block) == leads_to(self.graph, block);
+        let successors = |graph: &ControlFlowGraph, block| graph.succ_iter(block).collect::<Vec<_>>();
+        let is_same = |block| successors(&now, block) == successors(self.graph, block);
         !self.graph.is_valid() || function.layout.blocks().all(is_same)
     }
 
-    /// The graph of blocks.
+    /// The predecessors of blocks.
     pub(crate) fn graph(&mut self, function: &Function) -> &ControlFlowGraph {
         if !self.graph.is_valid() {
             self.graph.compute(function);
@@ -56,8 +56,8 @@ impl<'c> Flow<'c> {
         self.graph
     }
 
-    /// All of it.
-    pub(crate) fn known(&mut self, function: &Function) -> Known<'_> {
+    /// All analyses.
+    pub(crate) fn control_flow(&mut self, function: &Function) -> ControlFlow<'_> {
         self.graph(function);
         if !self.dominators.is_valid() {
             self.dominators.compute(function, self.graph);
@@ -65,6 +65,6 @@ impl<'c> Flow<'c> {
         if !self.loops.is_valid() {
             self.loops.compute(function, self.graph, self.dominators);
         }
-        Known { graph: self.graph, dominators: self.dominators, loops: self.loops }
+        ControlFlow { graph: self.graph, dominators: self.dominators, loops: self.loops }
     }
 }

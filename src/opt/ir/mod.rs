@@ -1,17 +1,29 @@
-//! What passes over CLIF share: analyses, and the shapes of instructions that they ask for.
+//! Analyses of CLIF, and questions about instructions that several passes ask. Nothing here imports a pass.
 //!
 //! | question | file |
 //! |---|---|
-//! | predecessors, dominators, loops | `analyses.rs` |
-//! | operands, addresses, what may come between two accesses | `memory_accesses.rs` |
-//! | which block parameters a value goes on to | `phi_graph.rs` |
+//! | constants and operands; replacing an instruction | `operands.rs` |
+//! | purity, latency | `effects.rs` |
+//! | use counts; values whose uses lie on separate paths | `uses.rs` |
+//! | successors, block arguments, layout order; retargeting an edge | `edges.rs` |
+//! | predecessors, dominators, loops: Cranelift's, cached | `analyses.rs` |
+//! | innermost loops of one back edge and one exit, in the form that loop passes transform | `loop_discovery.rs` |
+//! | plain loads and stores, their addresses | `memory_accesses.rs` |
+//! | which block parameters are passed to which | `phi_graph.rs` |
+//! | block parameters that are always one value | `parameter_values.rs` |
+//! | 64-bit block parameters that are always zero-extended | `zero_high_half.rs` |
 //! | which values Cranelift's optimiser could take for one | `value_numbers.rs` |
-//! | 64-bit block parameters whose high half is 0 | `zero_high_half.rs` |
-//! | values whose definition Cranelift's optimiser does not see | `opaque.rs` |
+//! | copies that Cranelift's optimiser does not look through | `opaque.rs` |
 
 pub(crate) mod analyses;
+pub(crate) mod edges;
+pub(crate) mod effects;
+pub(crate) mod loop_discovery;
 pub(crate) mod memory_accesses;
 pub(crate) mod opaque;
+pub(crate) mod operands;
+pub(crate) mod parameter_values;
 pub(crate) mod phi_graph;
+pub(crate) mod uses;
 pub(crate) mod value_numbers;
 pub(crate) mod zero_high_half;

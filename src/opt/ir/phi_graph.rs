@@ -1,27 +1,28 @@
-//! Where the parameters of blocks get their values, and which other parameters they go on to.
+//! The phi graph: which block parameters are arguments for which others.
 //!
-//! In: a function. Out: for each parameter of a block that control comes to by jumps, the parameters that it is an argument
-//! for. One pass over the branches; what else is an argument is handed to the caller.
+//! In: a function. Out: for each parameter of a block other than the entry, the parameters that it is passed to. One pass over
+//! the edges; arguments that are no such parameters are given to the caller.
 
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{BlockArg, Function, Value, ValueDef};
 
-use super::memory_accesses::of_values;
+use super::operands::value_map;
 
-/// Which parameters are arguments for which.
-pub(crate) struct GoesTo {
-    /// One more than the place of a parameter's first step.
+/// Which parameters are passed to which: linked lists in one vector.
+pub(crate) struct PhiGraph {
+    /// One more than the index of a parameter's first list entry; 0 if there is none.
     first: SecondaryMap<Value, u32>,
-    /// A parameter that it goes to, and one more than the place of the next step.
-    steps: Vec<(Value, u32)>,
+    /// A parameter that it is passed to, and one more than the index of the next entry.
+    entries: Vec<(Value, u32)>,
 }
 
-impl GoesTo {
-    /// Finds them. `other` gets each parameter with an argument that is none; no argument is what a call results in.
-    pub(crate) fn new(function: &Function, mut other: impl FnMut(Value, Option<Value>)) -> GoesTo {
+impl PhiGraph {
+    /// Builds the graph. `other` gets each parameter with an argument that is no parameter; the argument is none if it is
+    /// the result of a call (`try_call`).
+    pub(crate) fn new(function: &Function, mut other: impl FnMut(Value, Option<Value>)) -> PhiGraph {
         let dfg = &function.dfg;
         let entry = function.layout.entry_block();
-        let mut found = GoesTo { first: of_values(dfg), steps: Vec::new() };
+        let mut graph = PhiGraph { first: value_map(dfg), entries: Vec::new() };
         for block in function.layout.blocks() {
             let Some(last) = function.layout.last_inst(block) else { continue };
             for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
@@ -37,21 +38,21 @@ impl GoesTo {
                     let argument = dfg.resolve_aliases(argument);
                     match dfg.value_def(argument) {
                         ValueDef::Param(from, _) if Some(from) != entry => {
-                            found.steps.push((parameter, found.first[argument]));
-                            found.first[argument] = found.steps.len() as u32;
+                            graph.entries.push((parameter, graph.first[argument]));
+                            graph.first[argument] = graph.entries.len() as u32;
                         }
                         _ => other(parameter, Some(argument)),
                     }
                 }
             }
         }
-        found
+        graph
     }
 
-    /// The parameters that this one goes to.
-    pub(crate) fn of(&self, parameter: Value) -> impl Iterator<Item = Value> + '_ {
-        let step = |place: u32| (place as usize).checked_sub(1).and_then(|place| self.steps.get(place));
-        let steps = std::iter::successors(step(self.first[parameter]), move |(_, next)| step(*next));
-        steps.map(|&(to, _)| to)
+    /// The parameters that this one is passed to.
+    pub(crate) fn users(&self, parameter: Value) -> impl Iterator<Item = Value> + '_ {
+        let entry = |index: u32| (index as usize).checked_sub(1).and_then(|index| self.entries.get(index));
+        let entries = std::iter::successors(entry(self.first[parameter]), move |(_, next)| entry(*next));
+        entries.map(|&(to, _)| to)
     }
 }

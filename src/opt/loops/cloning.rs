@@ -1,76 +1,88 @@
-//! Copies of a loop's rounds, one after the other.
+//! Cloning the iterations of a loop, one after the other.
 //!
-//! In: a loop and its steps. Out: more blocks, in which a round follows the last one with no test between. The round at place
-//! 0 comes first; the loop as it was may be one of them, or none.
+//! In: a loop and its induction variables. Out: more blocks, in which an iteration follows the previous one without a test
+//! between. The iteration at position 0 comes first; the original loop may be one of them, or none.
 //!
-//! | at place `k` | becomes |
+//! | at position `k` | becomes |
 //! |---|---|
-//! | a value whose step is `s` | the value at place 0, plus `k s`: one addition, not a chain of them |
-//! | a plain access of an address whose step is `s` | of the address at place 0, with `k s` in its offset |
-//! | the test that leaves the loop, if it is known to stay | a jump to where it stays |
-//! | a sequence point | nothing: the number of rounds is bounded |
+//! | a value whose step is `s` | the value at position 0, plus `k s`: one addition, not a chain of them |
+//! | a plain access of an address whose step is `s` | of the address at position 0, with `k s` in its offset |
+//! | the exit test, if it is known to stay in the loop | a jump to where it stays |
+//! | a sequence point | nothing: the number of iterations is bounded |
 
 use std::collections::{HashMap, HashSet};
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData, Opcode, SourceLoc, Type, Value,
+    Block, BlockArg, Function, Inst, InstBuilder, InstructionData, Opcode, SourceLoc, Type, Value,
 };
 
-use super::discovery::Loop;
-use super::induction::{self, Steps};
-use super::trip_count::Test;
+use super::induction::{self, InductionVariables};
+use super::trip_count::ExitTest;
+use crate::opt::ir::edges::passed_values;
+use crate::opt::ir::effects::is_pure;
+use crate::opt::ir::loop_discovery::Loop;
+use crate::opt::ir::operands::iconst;
 
-/// What makes copies of one loop.
-pub(crate) struct Copies<'a> {
+/// Loops of more instructions are not cloned.
+const MAX_CLONED_INSTRUCTIONS: usize = 200;
+
+/// Clones the iterations of one loop.
+pub(crate) struct Cloner<'a> {
     pub(crate) function: &'a mut Function,
     pub(crate) inner: &'a Loop,
-    pub(crate) steps: &'a Steps,
-    /// The test that copies do without.
-    test: Option<&'a Test>,
-    /// The place of the round that is being made.
-    place: i64,
-    /// The values of the round at place 0, where they are not the loop's own.
+    pub(crate) variables: &'a InductionVariables,
+    /// The exit test that clones do without.
+    test: Option<&'a ExitTest>,
+    /// The position of the iteration that is being made.
+    position: i64,
+    /// The values of the iteration at position 0, where they are not the loop's own.
     first: HashMap<Value, Value>,
-    /// The same of the round that is being made.
-    now: HashMap<Value, Value>,
-    /// Sums that were made for this round, and the blocks that they are in.
+    /// The same for the iteration that is being made.
+    current: HashMap<Value, Value>,
+    /// Sums that were computed for this iteration, and their blocks.
     sums: HashMap<Value, (Value, Block)>,
-    /// The loop's instructions that later rounds need too.
+    /// The loop's instructions that later iterations need too.
     needed: HashSet<Inst>,
-    /// What the loop passes back to its head.
+    /// The arguments of the back edge.
     back: Vec<Value>,
 }
 
-/// A constant of an integer type.
-pub(crate) fn number(cursor: &mut FuncCursor<'_>, ty: Type, number: i64) -> Value {
-    let unused = 64 - ty.bits().min(64);
-    cursor.ins().iconst(ty, ((number as u64) << unused >> unused) as i64)
+/// Whether the iterations of a loop can be cloned: it is small, calls nothing, and has plain branches only.
+pub(crate) fn can_be_cloned(function: &Function, inner: &Loop) -> bool {
+    let dfg = &function.dfg;
+    let insts = inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block));
+    let is_plain = |inst: Inst| {
+        let opcode = dfg.insts[inst].opcode();
+        !opcode.is_call() && (!opcode.is_terminator() || matches!(opcode, Opcode::Jump | Opcode::Brif))
+    };
+    let is_plain_latch = dfg.insts[inner.latch].opcode() == Opcode::Jump || inner.exits.contains(&inner.latch);
+    let mut count = 0;
+    is_plain_latch
+        && insts.into_iter().all(|inst| {
+            count += 1;
+            count <= MAX_CLONED_INSTRUCTIONS && is_plain(inst)
+        })
 }
 
-/// The values that a block call passes on.
-pub(crate) fn passed(function: &Function, call: BlockCall) -> Vec<Value> {
-    call.args(&function.dfg.value_lists).filter_map(|argument| argument.as_value()).collect()
-}
-
-impl<'a> Copies<'a> {
+impl<'a> Cloner<'a> {
     pub(crate) fn new(
         function: &'a mut Function,
         inner: &'a Loop,
-        steps: &'a Steps,
-        test: Option<&'a Test>,
+        variables: &'a InductionVariables,
+        test: Option<&'a ExitTest>,
     ) -> Self {
         let dfg = &function.dfg;
         let mut calls = dfg.insts[inner.latch].branch_destination(&dfg.jump_tables, &dfg.exception_tables).iter();
-        let back = calls.find(|call| call.block(&dfg.value_lists) == inner.head());
-        let back = back.map_or_else(Vec::new, |&call| passed(function, call));
-        let needed = needed(function, inner, steps, test, &back);
+        let back = calls.find(|call| call.block(&dfg.value_lists) == inner.header());
+        let back = back.map_or_else(Vec::new, |&call| passed_values(function, call));
+        let needed = needed(function, inner, variables, test, &back);
         let (first, now, sums) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Copies { function, inner, steps, test, place: 0, first, now, sums, needed, back }
+        Cloner { function, inner, variables, test, position: 0, first, current: now, sums, needed, back }
     }
 
-    /// What the loop as it was passes back to its head.
+    /// The arguments of the original back edge.
     pub(crate) fn passed_back(&self) -> Vec<Value> {
         self.back.clone()
     }
@@ -78,28 +90,39 @@ impl<'a> Copies<'a> {
     /// Puts a new block before the loop.
     pub(crate) fn block(&mut self) -> Block {
         let block = self.function.dfg.make_block();
-        self.function.layout.insert_block(block, self.inner.head());
+        self.function.layout.insert_block(block, self.inner.header());
         block
     }
 
-    /// Puts a new block before the loop, with the parameters of its head.
-    pub(crate) fn block_like_head(&mut self) -> Block {
+    /// Puts a new block before the loop, with the parameters of its header.
+    pub(crate) fn block_like_header(&mut self) -> Block {
         let block = self.block();
-        let types: Vec<Type> = self.function.dfg.block_param_types(self.inner.head()).collect();
+        let types: Vec<Type> = self.function.dfg.block_param_types(self.inner.header()).collect();
         for ty in types {
             self.function.dfg.append_block_param(block, ty);
         }
         block
     }
 
-    /// Appends a round to a block, with what the head's parameters are in it. Goes out: the block that it ends in, and what
-    /// the parameters are in the next. The block is open, but where its test is kept and is the way back, to the head.
-    pub(crate) fn round(&mut self, into: Block, parameters: &[Value]) -> (Block, Vec<Value>) {
-        let head = self.inner.head();
-        self.now.clear();
+    /// Puts a block before the loop that is to be its header: iterations start there. Out: the block and its parameters.
+    pub(crate) fn new_header(&mut self) -> (Block, Vec<Value>) {
+        let block = self.block_like_header();
+        let location = self.function.layout.first_inst(self.inner.header());
+        let location = location.map(|inst| self.function.srcloc(inst)).unwrap_or_default();
+        let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
+        cursor.ins().sequence_point();
+        (block, self.function.dfg.block_params(block).to_vec())
+    }
+
+    /// Appends an iteration to a block, in which the header's parameters have the values `parameters`. Out: the block that it
+    /// ends in, and the parameters' values in the next iteration. That block has no terminator yet, unless the exit test is
+    /// kept and is the branch of the back edge: then the branch leads to the original header.
+    pub(crate) fn iteration(&mut self, into: Block, parameters: &[Value]) -> (Block, Vec<Value>) {
+        let header = self.inner.header();
+        self.current.clear();
         self.sums.clear();
-        self.now.extend(self.function.dfg.block_params(head).iter().copied().zip(parameters.iter().copied()));
-        let mut blocks = HashMap::from([(head, into)]);
+        self.current.extend(self.function.dfg.block_params(header).iter().copied().zip(parameters.iter().copied()));
+        let mut blocks = HashMap::from([(header, into)]);
         for &block in &self.inner.blocks[1..] {
             let copy = self.block();
             if self.function.layout.is_cold(block) {
@@ -109,7 +132,7 @@ impl<'a> Copies<'a> {
             for parameter in parameters {
                 let ty = self.function.dfg.value_type(parameter);
                 let new = self.function.dfg.append_block_param(copy, ty);
-                self.now.insert(parameter, new);
+                self.current.insert(parameter, new);
             }
             blocks.insert(block, copy);
         }
@@ -126,31 +149,31 @@ impl<'a> Copies<'a> {
                     end = (blocks[&block], self.next_parameters(blocks[&block]));
                 } else if let Some(test) = dropped {
                     self.stay(test, blocks[&block], &blocks);
-                } else if self.needed.contains(&inst) || self.place == 0 && self.is_affine(inst) {
+                } else if self.needed.contains(&inst) || self.position == 0 && self.is_induction(inst) {
                     self.copy(inst, blocks[&block], &blocks);
                 }
             }
         }
-        if self.place == 0 {
-            self.first = self.now.clone();
+        if self.position == 0 {
+            self.first = self.current.clone();
         }
-        self.place += 1;
+        self.position += 1;
         end
     }
 
-    /// Leaves the next place to the loop as it was, whose head gets its parameters from the last round.
-    pub(crate) fn leave_place(&mut self) {
-        self.now.clear();
+    /// Leaves the next position to the original loop, whose header gets its parameters from the previous iteration.
+    pub(crate) fn skip_position(&mut self) {
+        self.current.clear();
         self.sums.clear();
-        self.place += 1;
+        self.position += 1;
     }
 
-    /// Gives the loop as it was the operands of a place. No copies may come after this.
-    pub(crate) fn original(mut self, place: i64) -> &'a mut Function {
-        if place > 0 {
-            self.now.clear();
+    /// Gives the original loop the operands of a position. This is the last step.
+    pub(crate) fn original(mut self, position: i64) -> &'a mut Function {
+        if position > 0 {
+            self.current.clear();
             self.sums.clear();
-            self.place = place;
+            self.position = position;
             for &block in &self.inner.blocks {
                 let mut next = self.function.layout.first_inst(block);
                 while let Some(inst) = next {
@@ -166,26 +189,26 @@ impl<'a> Copies<'a> {
         self.function
     }
 
-    /// Whether an instruction's results have steps.
-    fn is_affine(&self, inst: Inst) -> bool {
-        self.function.dfg.inst_results(inst).iter().any(|&result| self.steps.of_inside(result).is_some())
+    /// Whether an instruction computes an induction variable.
+    fn is_induction(&self, inst: Inst) -> bool {
+        self.function.dfg.inst_results(inst).iter().any(|&result| self.variables.step_inside(result).is_some())
     }
 
-    /// What the head's parameters are in the next round.
+    /// The values of the header's parameters in the next iteration.
     fn next_parameters(&mut self, at: Block) -> Vec<Value> {
         let location = self.function.srcloc(self.inner.latch);
-        self.passed_back().into_iter().map(|value| self.value(value, At::End(at), location)).collect()
+        self.passed_back().into_iter().map(|value| self.value(value, Position::End(at), location)).collect()
     }
 
-    /// Jumps to where the test stays in the loop.
-    fn stay(&mut self, test: &Test, at: Block, blocks: &HashMap<Block, Block>) {
-        let InstructionData::Brif { blocks: ways, .. } = self.function.dfg.insts[test.branch] else { return };
+    /// Ends a block by a jump to where the exit test stays in the loop.
+    fn stay(&mut self, test: &ExitTest, at: Block, blocks: &HashMap<Block, Block>) {
+        let InstructionData::Brif { blocks: edges, .. } = self.function.dfg.insts[test.branch] else { return };
         let location = self.function.srcloc(test.branch);
-        let call = ways[test.stays];
+        let call = edges[test.stays];
         let to = call.block(&self.function.dfg.value_lists);
-        let values = passed(self.function, call);
+        let values = passed_values(self.function, call);
         let values: Vec<BlockArg> =
-            values.into_iter().map(|value| self.value(value, At::End(at), location).into()).collect();
+            values.into_iter().map(|value| self.value(value, Position::End(at), location).into()).collect();
         let to = blocks.get(&to).copied().unwrap_or(to);
         let mut cursor = FuncCursor::new(self.function).at_bottom(at).with_srcloc(location);
         cursor.ins().jump(to, &values);
@@ -204,16 +227,16 @@ impl<'a> Copies<'a> {
             }
         }
         let pairs = dfg.inst_results(inst).iter().copied().zip(dfg.inst_results(copy).iter().copied());
-        self.now.extend(pairs);
+        self.current.extend(pairs);
         self.function.layout.append_inst(copy, at);
         self.function.set_srcloc(copy, location);
     }
 
-    /// Gives an instruction the operands of this round: a copy of `inst` that is to be appended to a block, or itself.
+    /// Gives an instruction the operands of this iteration: a copy of `inst` that is to be appended to a block, or itself.
     fn rewrite(&mut self, inst: Inst, copy: Inst, into: Option<Block>) {
-        let at = into.map_or(At::Before(inst), At::End);
+        let at = into.map_or(Position::Before(inst), Position::End);
         let location = self.function.srcloc(inst);
-        if let Some((address, more)) = self.moved(inst) {
+        if let Some((address, more)) = self.moved_access(inst) {
             let base = self.at_first(address);
             match &mut self.function.dfg.insts[copy] {
                 InstructionData::Load { arg, offset, .. } => (*arg, *offset) = (base, more),
@@ -235,57 +258,64 @@ impl<'a> Copies<'a> {
         self.function.dfg.overwrite_inst_values(copy, values.into_iter());
     }
 
-    /// The address of an access as the loop has it, and the offset from that at place 0.
-    fn moved(&self, inst: Inst) -> Option<(Value, Offset32)> {
+    /// The address of an access in the original loop, and the offset from that at position 0.
+    fn moved_access(&self, inst: Inst) -> Option<(Value, Offset32)> {
         let (address, offset) = match self.function.dfg.insts[inst] {
             InstructionData::Load { arg, offset, .. } => (arg, offset),
             InstructionData::Store { args, offset, .. } => (args[1], offset),
             _ => return None,
         };
-        let step = self.steps.of_inside(address).filter(|_| self.place > 0)?;
-        let more = i64::from(i32::from(offset)).checked_add(step.checked_mul(self.place)?)?;
+        let step = self.variables.step_inside(address).filter(|_| self.position > 0)?;
+        let more = i64::from(i32::from(offset)).checked_add(step.checked_mul(self.position)?)?;
         Some((address, Offset32::new(i32::try_from(more).ok()?)))
     }
 
+    /// A value in the iteration at position 0.
     fn at_first(&self, value: Value) -> Value {
         self.first.get(&value).copied().unwrap_or(value)
     }
 
-    /// What a value of the loop is in this round.
-    fn value(&mut self, value: Value, at: At, location: SourceLoc) -> Value {
-        let step = self.steps.of_inside(value).filter(|_| self.place > 0);
-        let Some(step) = step else { return self.now.get(&value).copied().unwrap_or(value) };
+    /// A value of the loop in this iteration.
+    fn value(&mut self, value: Value, at: Position, location: SourceLoc) -> Value {
+        let step = self.variables.step_inside(value).filter(|_| self.position > 0);
+        let Some(step) = step else { return self.current.get(&value).copied().unwrap_or(value) };
         let ty = self.function.dfg.value_type(value);
         let base = self.at_first(value);
-        let more = induction::wrapped(step.wrapping_mul(self.place), ty);
+        let more = induction::wrapped(step.wrapping_mul(self.position), ty);
         if more == 0 {
             return base;
         }
         let block = match at {
-            At::End(block) => Some(block),
-            At::Before(inst) => self.function.layout.inst_block(inst),
+            Position::End(block) => Some(block),
+            Position::Before(inst) => self.function.layout.inst_block(inst),
         };
-        // What was made for an instruction further up.
-        if let Some(&(made, place)) = self.sums.get(&value)
-            && Some(place) == block
+        // Computed for an earlier instruction of the block.
+        if let Some(&(sum, home)) = self.sums.get(&value)
+            && Some(home) == block
         {
-            return made;
+            return sum;
         }
         let (base, less) = induction::linear(&self.function.dfg, base);
         let cursor = FuncCursor::new(self.function).with_srcloc(location);
         let mut cursor = match at {
-            At::End(block) => cursor.at_bottom(block),
-            At::Before(inst) => cursor.at_inst(inst),
+            Position::End(block) => cursor.at_bottom(block),
+            Position::Before(inst) => cursor.at_inst(inst),
         };
-        let more = number(&mut cursor, ty, more.wrapping_add(less));
+        let more = iconst(&mut cursor, ty, more.wrapping_add(less));
         let sum = cursor.ins().iadd(base, more);
         self.sums.extend(block.map(|block| (value, (sum, block))));
         sum
     }
 }
 
-/// The instructions of a round that others of it need, or the next one; in later rounds values with steps are at hand.
-fn needed(function: &Function, inner: &Loop, steps: &Steps, test: Option<&Test>, back: &[Value]) -> HashSet<Inst> {
+/// The instructions of an iteration that itself or the next one needs; induction variables are computed from position 0.
+fn needed(
+    function: &Function,
+    inner: &Loop,
+    variables: &InductionVariables,
+    test: Option<&ExitTest>,
+    back: &[Value],
+) -> HashSet<Inst> {
     let dfg = &function.dfg;
     let mut needed = HashSet::new();
     let mut used: HashSet<Value> = back.iter().copied().collect();
@@ -297,15 +327,16 @@ fn needed(function: &Function, inner: &Loop, steps: &Steps, test: Option<&Test>,
                 continue;
             }
             let results = dfg.inst_results(inst);
-            let is_used = results.iter().any(|result| used.contains(result) && steps.of_inside(*result).is_none());
-            if induction::is_pure(dfg, inst) && !is_used {
+            let is_used =
+                results.iter().any(|result| used.contains(result) && variables.step_inside(*result).is_none());
+            if is_pure(dfg, inst) && !is_used {
                 continue;
             }
             needed.insert(inst);
             if let Some(test) = test.filter(|test| test.branch == inst) {
-                // Its way out, and what it tests, are not copied.
+                // Its exit edge, and its condition, are not cloned.
                 if let InstructionData::Brif { blocks, .. } = dfg.insts[inst] {
-                    used.extend(passed(function, blocks[test.stays]));
+                    used.extend(passed_values(function, blocks[test.stays]));
                 }
             } else {
                 used.extend(dfg.inst_values(inst));
@@ -315,9 +346,9 @@ fn needed(function: &Function, inner: &Loop, steps: &Steps, test: Option<&Test>,
     needed
 }
 
-/// Where instructions go.
+/// Where instructions are inserted.
 #[derive(Clone, Copy)]
-enum At {
+enum Position {
     End(Block),
     Before(Inst),
 }

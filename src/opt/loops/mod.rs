@@ -1,51 +1,51 @@
-//! Innermost loops.
+//! Passes over innermost loops (`ir/loop_discovery.rs` finds them).
 //!
 //! | part | file |
 //! |---|---|
-//! | finding them | `discovery.rs` |
-//! | what grows by the same in each round | `induction.rs` |
-//! | how often they go round | `trip_count.rs` |
-//! | loops that fill, copy or compute memory, element by element | `idioms.rs`, over `vectoriser.rs`, `lanes.rs` |
-//! | several rounds one after the other | `unrolling.rs`, `unroll_by_two.rs`, over `cloning.rs` |
+//! | loops that fill, copy or compute memory, in vectors | `idioms.rs`, over `vectoriser.rs`, `vector_plan.rs`, `lanes.rs` |
+//! | full and partial unrolling; unrolling by two | `unrolling.rs`, `unroll_by_two.rs`, over `cloning.rs` |
+//! | exit tests after the increment | `post_increment.rs`, over `exit_comparison.rs` |
+//! | induction variables, trip counts, what an iteration costs | `induction.rs`, `trip_count.rs`, `cost.rs` |
+//! | leading entry edges, exits and back edges elsewhere | `rewiring.rs` |
 
-pub(crate) mod cloning;
-pub(crate) mod discovery;
+mod cloning;
+mod cost;
+mod exit_comparison;
 pub(crate) mod idioms;
-pub(crate) mod induction;
-pub(crate) mod lanes;
+mod induction;
+mod lanes;
 pub(crate) mod post_increment;
-pub(crate) mod trip_count;
+mod rewiring;
+mod trip_count;
 pub(crate) mod unroll_by_two;
 pub(crate) mod unrolling;
-pub(crate) mod vectoriser;
+mod vector_plan;
+mod vectoriser;
 
 use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
 
-use super::ir::zero_high_half;
+use super::ir::{loop_discovery, zero_high_half};
 use crate::config::Pass;
 use crate::opt::pass::PassContext;
-
-pub(crate) use discovery::successors;
-pub(crate) use induction::is_pure;
 
 /// Runs the passes over loops.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let (idioms, unroll) = (context.on.contains(Pass::LoopIdioms), context.on.contains(Pass::Unrolling));
-    let loops = discovery::innermost(function);
+    let loops = loop_discovery::innermost(function);
     if loops.is_empty() {
         return;
     }
     context.analyses.changed();
     let mut room = unrolling::Room::of(function);
     function.dfg.resolve_all_aliases();
-    let mut clear: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
-    clear.extend(zero_high_half::clear_parameters(function));
-    let is_clear = |value| clear.contains(value);
+    let mut zero_extended: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
+    zero_extended.extend(zero_high_half::zero_extended_parameters(function));
+    let is_zero_extended = |value| zero_extended.contains(value);
     let mut left = Vec::new();
     for inner in &loops {
-        let is_wide = idioms && idioms::widen(function, inner, &is_clear);
-        if unroll && !is_wide && !unrolling::unroll(function, inner, &is_clear, &mut room) {
+        let is_vectorised = idioms && idioms::vectorise(function, inner, &is_zero_extended);
+        if unroll && !is_vectorised && !unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
             left.push(inner);
         }
     }

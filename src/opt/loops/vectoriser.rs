@@ -1,7 +1,7 @@
-//! The code that does the most of a loop, before it ([`crate::opt::loops::idioms`]).
+//! The vector code that does most iterations of a loop, before it ([`crate::opt::loops::idioms`]).
 //!
-//! In: what a loop does, and how it counts. Out: blocks before it: one that counts the rounds and looks whether they are
-//! enough and may be done at once, one that does them, and where the loop as it was goes on.
+//! In: what a loop does ([`VectorPlan`]), and how it counts. Out: blocks before it: a guard that computes how many iterations
+//! are to be done and checks that they may be done in vectors, the vector loop, and where the scalar loop goes on.
 
 use std::collections::HashMap;
 
@@ -9,151 +9,146 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, MemFlagsData, SourceLoc, Type, Value, types};
 
-use super::cloning::number;
-use super::discovery::Loop;
-use super::idioms::{FEWEST, Idiom, LARGE, MOST, SEVERAL, Source, WIDE, is_apart};
-use super::induction::{self, Steps};
-use super::lanes::Lanes;
-use super::trip_count::{Test, includes_bound};
-use super::unrolling::{block_args, enter};
-use crate::opt::ir::memory_accesses::Access;
+use super::induction::{self, InductionVariables};
+use super::lanes::{Lanes, VECTOR_BYTES};
+use super::rewiring::enter;
+use super::trip_count::{ExitTest, includes_bound};
+use super::vector_plan::{
+    MAX_VECTOR_ITERATIONS, MIN_BYTES, MIN_UNROLLED_FILL, StoredValue, UNROLLED_FILL_BYTES, VectorPlan, is_apart,
+};
+use crate::opt::ir::edges::block_args;
+use crate::opt::ir::loop_discovery::Loop;
+use crate::opt::ir::operands::iconst;
 
 /// Makes the code before a loop.
-pub(crate) struct Maker<'a> {
+pub(crate) struct Vectoriser<'a> {
     function: &'a mut Function,
     inner: &'a Loop,
-    steps: &'a Steps,
-    test: &'a Test,
+    variables: &'a InductionVariables,
+    test: &'a ExitTest,
+    /// The location of the code that is made: that of the back edge.
+    location: SourceLoc,
     /// The block that the loop is entered by now.
-    block: Block,
-    /// Its parameters, which are those of the head.
+    guard: Block,
+    /// Its parameters, which are those of the header.
     parameters: Vec<Value>,
-    /// The loop's values, as they are in the first round.
+    /// The loop's values in its first iteration.
     values: HashMap<Value, Value>,
 }
 
-/// What a group of bytes is.
-enum Group<'l> {
-    /// The same byte each time: in a vector, in a word, and what is left after the groups.
-    Same { vector: Value, byte: Value, rest: i64 },
-    /// What is computed of other groups, that start there, and of vectors that stay the same.
-    Computed { lanes: &'l Lanes, from: Vec<Value>, same: Vec<Value> },
+/// What the vector loop does.
+struct VectorLoop<'l> {
+    /// The address that the first vector is stored to.
+    to: Value,
+    stored: VectorValue<'l>,
+    /// Bytes of an iteration.
+    group: i64,
+    /// Bytes of all its iterations, of 64 bits.
+    total: Value,
+    /// The header's parameters when the scalar loop goes on.
+    next: Vec<Value>,
 }
 
-impl<'a> Maker<'a> {
+/// What is stored.
+enum VectorValue<'l> {
+    /// The same byte everywhere: in a vector, alone, and how often it is stored after the vector loop.
+    Fill { vector: Value, byte: Value, remainder: i64 },
+    /// What is computed from vectors at these addresses, and from splats.
+    Computed { lanes: &'l Lanes, from: Vec<Value>, splats: Vec<Value> },
+}
+
+impl<'a> Vectoriser<'a> {
+    /// Puts a block before the loop, with copies of these instructions of it.
     pub(crate) fn new(
         function: &'a mut Function,
         inner: &'a Loop,
-        steps: &'a Steps,
-        test: &'a Test,
-        order: &[Inst],
-    ) -> Maker<'a> {
-        let block = function.dfg.make_block();
-        function.layout.insert_block(block, inner.head());
-        let old = function.dfg.block_params(inner.head()).to_vec();
+        variables: &'a InductionVariables,
+        test: &'a ExitTest,
+        hoisted: &[Inst],
+    ) -> Vectoriser<'a> {
+        let guard = function.dfg.make_block();
+        function.layout.insert_block(guard, inner.header());
+        let old = function.dfg.block_params(inner.header()).to_vec();
         let types: Vec<Type> = old.iter().map(|&old| function.dfg.value_type(old)).collect();
-        let parameters: Vec<Value> = types.iter().map(|&ty| function.dfg.append_block_param(block, ty)).collect();
+        let parameters: Vec<Value> = types.iter().map(|&ty| function.dfg.append_block_param(guard, ty)).collect();
         let mut values: HashMap<Value, Value> = old.into_iter().zip(parameters.iter().copied()).collect();
-        for &inst in order {
+        for &inst in hoisted {
             let copy = function.dfg.clone_inst(inst);
             function.dfg.map_inst_values(copy, |value| values.get(&value).copied().unwrap_or(value));
-            function.layout.append_inst(copy, block);
+            function.layout.append_inst(copy, guard);
             let location = function.srcloc(inst);
             function.set_srcloc(copy, location);
             let results = function.dfg.inst_results(inst).iter().zip(function.dfg.inst_results(copy));
             values.extend(results.map(|(&old, &new)| (old, new)));
         }
-        Maker { function, inner, steps, test, block, parameters, values }
+        let location = function.srcloc(inner.latch);
+        Vectoriser { function, inner, variables, test, location, guard, parameters, values }
     }
 
-    fn at(&self, value: Value) -> Value {
-        self.values.get(&value).copied().unwrap_or(value)
-    }
-
-    pub(crate) fn make(mut self, idiom: &Idiom, rounds: Option<u64>) {
-        let head = self.inner.head();
-        let location = self.function.srcloc(self.inner.latch);
-        enter(self.function, self.inner, self.block);
-        let counted = rounds.is_none().then(|| self.count(FEWEST / idiom.size));
-        let mut condition = counted.map(|counted| counted.1);
-        let to = self.at(idiom.to.address);
-        let source = match idiom.source {
-            Source::Byte(value) => Some(self.at(value)),
-            Source::Constant(_) | Source::Lanes(_) => None,
-        };
-        let sources: Vec<(&Access, Value)> = match &idiom.source {
-            Source::Lanes(lanes) => lanes.loads.iter().map(|load| (load, self.at(load.address))).collect(),
-            Source::Byte(_) | Source::Constant(_) => Vec::new(),
-        };
-        let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
-        // Where addresses fall, a group ends where its first round does.
-        let below = if idiom.up { 0 } else { idiom.size - WIDE };
-        let to = plus(&mut cursor, to, idiom.to.offset.into());
-        let is_copy = matches!(idiom.source, Source::Lanes(_));
-        // Where it is known what is left of a fill, the loop has none of it.
-        let bytes = rounds.map_or(0, |rounds| (rounds as i64).wrapping_mul(idiom.size));
-        let group = if bytes >= LARGE && !is_copy { SEVERAL } else { WIDE };
-        let rest = if is_copy { 0 } else { bytes % group };
-        let [whole, done] = match counted {
+    /// Makes the code; `last` is the last iteration, if it is constant.
+    pub(crate) fn vectorise(mut self, plan: &VectorPlan, last: Option<u64>) {
+        let header = self.inner.header();
+        enter(self.function, self.inner, self.guard);
+        let counted = last.is_none().then(|| self.count(MIN_BYTES / plan.size));
+        let mut condition = counted.map(|(_, is_in_range)| is_in_range);
+        // Where addresses decrease, a vector ends where its first element does.
+        let first_element = if plan.up { 0 } else { plan.size - VECTOR_BYTES };
+        let store_address = self.before_loop(plan.store.address);
+        let mut cursor = at_end(self.function, self.guard, self.location);
+        let to = plus(&mut cursor, store_address, plan.store.offset.into());
+        // A constant remainder of a fill is stored here too, and not by the scalar loop.
+        let bytes = last.map_or(0, |last| (last as i64).wrapping_mul(plan.size));
+        let group = if bytes >= MIN_UNROLLED_FILL && plan.is_fill() { UNROLLED_FILL_BYTES } else { VECTOR_BYTES };
+        let remainder = if plan.is_fill() { bytes % group } else { 0 };
+        let [total, iterations] = match counted {
             None => {
-                let whole = bytes - bytes % group;
-                [whole, (whole + rest) / idiom.size].map(|known| number(&mut cursor, types::I64, known))
+                let total = bytes - bytes % group;
+                [total, (total + remainder) / plan.size].map(|known| iconst(&mut cursor, types::I64, known))
             }
-            Some((count, _)) => {
-                let scale = number(&mut cursor, types::I64, i64::from(idiom.size.trailing_zeros()));
-                let bytes = cursor.ins().ishl(count, scale);
-                let mask = number(&mut cursor, types::I64, -WIDE);
-                let whole = cursor.ins().band(bytes, mask);
-                [whole, cursor.ins().ushr(whole, scale)]
-            }
+            Some((count, _)) => whole_vectors(&mut cursor, count, plan.size),
         };
-        let byte = match (&idiom.source, source) {
-            (Source::Constant(byte), _) => Some(number(&mut cursor, types::I8, i64::from(*byte))),
-            (Source::Byte(_), Some(value)) if cursor.func.dfg.value_type(value) == types::I8 => Some(value),
-            (Source::Byte(_), Some(value)) => Some(cursor.ins().ireduce(types::I8, value)),
-            _ => None,
-        };
-        let is_plain = matches!(&idiom.source, Source::Lanes(lanes) if lanes.is_copy());
-        let mut from = Vec::with_capacity(sources.len());
-        for (load, address) in sources {
+        let byte = self.fill_byte(&plan.stored);
+        let mut from = Vec::new();
+        for load in plan.loads() {
+            let address = self.before_loop(load.address);
+            let mut cursor = at_end(self.function, self.guard, self.location);
             let start = plus(&mut cursor, address, load.offset.into());
-            if is_plain || is_apart(&idiom.to, load).is_none() {
-                let mut distance =
-                    if idiom.up { cursor.ins().isub(to, start) } else { cursor.ins().isub(start, to) };
-                let mut least = WIDE;
-                // What is computed may be stored where it was loaded from.
-                if !is_plain {
-                    (distance, least) = (plus(&mut cursor, distance, -1), WIDE - 1);
-                }
-                let least = number(&mut cursor, types::I64, least);
-                let is_apart = cursor.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, distance, least);
+            if plan.is_copy() || is_apart(&plan.store, load).is_none() {
+                let is_apart = check_distance(&mut cursor, plan, to, start);
                 condition = Some(match condition {
                     Some(condition) => cursor.ins().band(condition, is_apart),
                     None => is_apart,
                 });
             }
-            from.push(plus(&mut cursor, start, below));
+            from.push(plus(&mut cursor, start, first_element));
         }
-        let next: Vec<Value> = (0..self.parameters.len()).map(|index| self.next(index, done, location)).collect();
-        let mut block = self.block;
+        let next: Vec<Value> =
+            (0..self.parameters.len()).map(|index| self.parameter_after(index, iterations)).collect();
+        let mut block = self.guard;
         if let Some(condition) = condition {
-            block = self.block_before(head);
+            block = self.block_before(header);
             let arguments = block_args(&self.parameters);
-            let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
-            cursor.ins().brif(condition, block, &[], head, &arguments);
+            at_end(self.function, self.guard, self.location).ins().brif(condition, block, &[], header, &arguments);
         }
-        let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
-        let to = plus(&mut cursor, to, below);
-        let what = match (&idiom.source, byte) {
-            (Source::Lanes(lanes), _) => {
-                let at = |value: Value| self.values.get(&value).copied().unwrap_or(value);
-                let Some(same) = lanes.splat(&mut cursor, idiom.to.size, at) else { return };
-                Group::Computed { lanes, from, same }
+        let mut cursor = at_end(self.function, block, self.location);
+        let to = plus(&mut cursor, to, first_element);
+        let stored = match (&plan.stored, byte) {
+            (StoredValue::Lanes(lanes), _) => {
+                let before_loop = |value: Value| self.values.get(&value).copied().unwrap_or(value);
+                let Some(splats) = lanes.splat(&mut cursor, plan.store.size, before_loop) else { return };
+                VectorValue::Computed { lanes, from, splats }
             }
-            (_, Some(byte)) => Group::Same { vector: cursor.ins().splat(types::I8X16, byte), byte, rest },
+            (_, Some(byte)) => {
+                VectorValue::Fill { vector: cursor.ins().splat(types::I8X16, byte), byte, remainder }
+            }
             _ => return,
         };
-        self.groups(block, idiom, to, &what, (group, whole), &next);
+        self.vector_loop(block, plan, &VectorLoop { to, stored, group, total, next });
+    }
+
+    /// A value of the loop as it is in the first iteration.
+    fn before_loop(&self, value: Value) -> Value {
+        self.values.get(&value).copied().unwrap_or(value)
     }
 
     fn block_before(&mut self, block: Block) -> Block {
@@ -162,71 +157,77 @@ impl<'a> Maker<'a> {
         new
     }
 
-    /// Appends the loop of groups of so many bytes, up to `whole`, after which the loop as it was goes on.
-    fn groups(
-        &mut self,
-        block: Block,
-        idiom: &Idiom,
-        to: Value,
-        what: &Group<'_>,
-        (group, whole): (i64, Value),
-        next: &[Value],
-    ) {
-        let location = self.function.srcloc(self.inner.latch);
-        let groups = self.block_before(self.inner.head());
-        let done = self.function.dfg.append_block_param(groups, types::I64);
-        let mut cursor = FuncCursor::new(self.function).at_bottom(block).with_srcloc(location);
-        let zero = number(&mut cursor, types::I64, 0);
-        cursor.ins().jump(groups, &[zero.into()]);
-        let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
-        cursor.ins().sequence_point();
-        let at = |cursor: &mut FuncCursor<'_>, start: Value| match idiom.up {
-            true => cursor.ins().iadd(start, done),
-            false => cursor.ins().isub(start, done),
-        };
-        let vector = match what {
-            Group::Same { vector, .. } => Some(*vector),
-            Group::Computed { lanes, from, same } => {
-                let addresses: Vec<Value> = from.iter().map(|&start| at(&mut cursor, start)).collect();
-                lanes.compute(&mut cursor, idiom.to.size, &addresses, same)
+    /// The byte that memory is filled with.
+    fn fill_byte(&mut self, stored: &StoredValue) -> Option<Value> {
+        match *stored {
+            StoredValue::Lanes(_) => None,
+            StoredValue::Constant(byte) => {
+                let mut cursor = at_end(self.function, self.guard, self.location);
+                Some(iconst(&mut cursor, types::I8, i64::from(byte)))
             }
-        };
-        let Some(vector) = vector else { return };
-        let address = at(&mut cursor, to);
-        for before in (0..group).step_by(WIDE as usize) {
-            let offset = if idiom.up { before } else { -before };
-            cursor.ins().store(MemFlagsData::new(), vector, address, offset as i32);
-        }
-        let more = plus(&mut cursor, done, group);
-        let goes_on = cursor.ins().icmp(IntCC::UnsignedLessThan, more, whole);
-        match *what {
-            Group::Same { vector, byte, rest } if rest > 0 => {
-                let last = self.block_before(self.inner.head());
-                let mut cursor = FuncCursor::new(self.function).at_bottom(groups).with_srcloc(location);
-                cursor.ins().brif(goes_on, groups, &[more.into()], last, &[]);
-                let mut cursor = FuncCursor::new(self.function).at_bottom(last).with_srcloc(location);
-                let start = if idiom.up { cursor.ins().iadd(to, whole) } else { cursor.ins().isub(to, whole) };
-                fill_rest(&mut cursor, start, idiom.up, rest, [vector, byte]);
-                cursor.ins().jump(self.inner.head(), &block_args(next));
-            }
-            _ => {
-                cursor.ins().brif(goes_on, groups, &[more.into()], self.inner.head(), &block_args(next));
+            StoredValue::Byte(value) => {
+                let value = self.before_loop(value);
+                if self.function.dfg.value_type(value) == types::I8 {
+                    return Some(value);
+                }
+                Some(at_end(self.function, self.guard, self.location).ins().ireduce(types::I8, value))
             }
         }
     }
 
-    /// The number of the round that leaves, and whether it is that, and is not too small or too large.
-    fn count(&mut self, fewest: i64) -> (Value, Value) {
-        let location = self.function.srcloc(self.inner.latch);
-        let (bound, counter) = (self.at(self.test.bound), self.parameters[self.test.index]);
-        let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
-        let is_half = self.test.is_half();
-        let bound = if is_half { cursor.ins().uextend(types::I64, bound) } else { bound };
+    /// Appends the vector loop to a block; it continues with the scalar loop.
+    fn vector_loop(&mut self, block: Block, plan: &VectorPlan, code: &VectorLoop<'_>) {
+        let header = self.block_before(self.inner.header());
+        let done = self.function.dfg.append_block_param(header, types::I64);
+        let mut cursor = at_end(self.function, block, self.location);
+        let zero = iconst(&mut cursor, types::I64, 0);
+        cursor.ins().jump(header, &[zero.into()]);
+        let mut cursor = at_end(self.function, header, self.location);
+        cursor.ins().sequence_point();
+        let vector = match &code.stored {
+            VectorValue::Fill { vector, .. } => Some(*vector),
+            VectorValue::Computed { lanes, from, splats } => {
+                let addresses: Vec<Value> =
+                    from.iter().map(|&start| advanced(&mut cursor, start, done, plan.up)).collect();
+                lanes.compute(&mut cursor, plan.store.size, &addresses, splats)
+            }
+        };
+        let Some(vector) = vector else { return };
+        let address = advanced(&mut cursor, code.to, done, plan.up);
+        for before in (0..code.group).step_by(VECTOR_BYTES as usize) {
+            let offset = if plan.up { before } else { -before };
+            cursor.ins().store(MemFlagsData::new(), vector, address, offset as i32);
+        }
+        let more = plus(&mut cursor, done, code.group);
+        let goes_on = cursor.ins().icmp(IntCC::UnsignedLessThan, more, code.total);
+        match code.stored {
+            VectorValue::Fill { vector, byte, remainder } if remainder > 0 => {
+                let last = self.block_before(self.inner.header());
+                let mut cursor = at_end(self.function, header, self.location);
+                cursor.ins().brif(goes_on, header, &[more.into()], last, &[]);
+                let mut cursor = at_end(self.function, last, self.location);
+                let start = advanced(&mut cursor, code.to, code.total, plan.up);
+                fill_remainder(&mut cursor, start, plan.up, remainder, [vector, byte]);
+                cursor.ins().jump(self.inner.header(), &block_args(&code.next));
+            }
+            _ => {
+                let next = block_args(&code.next);
+                cursor.ins().brif(goes_on, header, &[more.into()], self.inner.header(), &next);
+            }
+        }
+    }
+
+    /// Computes the number of the last iteration, and whether it is that, and neither too small nor too large.
+    fn count(&mut self, min_iterations: i64) -> (Value, Value) {
+        let (bound, counter) = (self.before_loop(self.test.bound), self.parameters[self.test.index]);
+        let mut cursor = at_end(self.function, self.guard, self.location);
+        let is_32_bits = self.test.is_32_bits();
+        let bound = if is_32_bits { cursor.ins().uextend(types::I64, bound) } else { bound };
         let sum = plus(&mut cursor, counter, self.test.ahead);
         let distance =
             if self.test.step > 0 { cursor.ins().isub(bound, sum) } else { cursor.ins().isub(sum, bound) };
         let step = self.test.step.unsigned_abs() as i64;
-        let scale = number(&mut cursor, types::I64, i64::from(step.trailing_zeros()));
+        let scale = iconst(&mut cursor, types::I64, i64::from(step.trailing_zeros()));
         let code = self.test.code;
         let count = if code == IntCC::NotEqual {
             cursor.ins().ushr(distance, scale)
@@ -238,94 +239,126 @@ impl<'a> Maker<'a> {
             let whole = cursor.ins().ushr(less, scale);
             plus(&mut cursor, whole, 1)
         };
-        // Distances below 0 are counts above the most. Those of words are exact modulo their size.
-        let fewest = plus(&mut cursor, count, -fewest);
-        let most = number(&mut cursor, types::I64, MOST);
-        let mut condition = cursor.ins().icmp(IntCC::UnsignedLessThan, fewest, most);
+        // Negative distances are counts above the maximum. Those of 64 bits are exact modulo 2^64.
+        let above_min = plus(&mut cursor, count, -min_iterations);
+        let max = iconst(&mut cursor, types::I64, MAX_VECTOR_ITERATIONS);
+        let mut condition = cursor.ins().icmp(IntCC::UnsignedLessThan, above_min, max);
         if code == IntCC::NotEqual && step > 1 {
-            let mask = number(&mut cursor, types::I64, step - 1);
+            let mask = iconst(&mut cursor, types::I64, step - 1);
             let rest = cursor.ins().band(distance, mask);
-            let zero = number(&mut cursor, types::I64, 0);
-            let is_whole = cursor.ins().icmp(IntCC::Equal, rest, zero);
-            condition = cursor.ins().band(condition, is_whole);
+            let zero = iconst(&mut cursor, types::I64, 0);
+            let is_multiple = cursor.ins().icmp(IntCC::Equal, rest, zero);
+            condition = cursor.ins().band(condition, is_multiple);
         }
-        if code != IntCC::NotEqual && !is_half {
+        if code != IntCC::NotEqual && !is_32_bits {
             let stays = cursor.ins().icmp(code, sum, bound);
             condition = cursor.ins().band(condition, stays);
         }
         (count, condition)
     }
 
-    /// A parameter of the head after so many rounds.
-    fn next(&mut self, index: usize, count: Value, location: SourceLoc) -> Value {
-        let (old, given) = (self.function.dfg.block_params(self.inner.head())[index], self.parameters[index]);
-        let mut cursor = FuncCursor::new(self.function).at_bottom(self.block).with_srcloc(location);
-        match (self.steps.halves.get(&old), self.steps.of_inside(old)) {
+    /// A parameter of the header after so many iterations.
+    fn parameter_after(&mut self, index: usize, iterations: Value) -> Value {
+        let (old, start) = (self.function.dfg.block_params(self.inner.header())[index], self.parameters[index]);
+        let mut cursor = at_end(self.function, self.guard, self.location);
+        match (self.variables.low_steps.get(&old), self.variables.step_inside(old)) {
             (Some(&step), _) => {
-                let low = cursor.ins().ireduce(types::I32, given);
-                let count = cursor.ins().ireduce(types::I32, count);
+                let low = cursor.ins().ireduce(types::I32, start);
+                let count = cursor.ins().ireduce(types::I32, iterations);
                 let more = times(&mut cursor, count, step);
                 let low = cursor.ins().iadd(low, more);
                 cursor.ins().uextend(types::I64, low)
             }
             (None, Some(step)) if step != 0 => {
-                let ty = cursor.func.dfg.value_type(given);
-                let count = if ty == types::I64 { count } else { cursor.ins().ireduce(ty, count) };
+                let ty = cursor.func.dfg.value_type(start);
+                let count = if ty == types::I64 { iterations } else { cursor.ins().ireduce(ty, iterations) };
                 let more = times(&mut cursor, count, step);
-                cursor.ins().iadd(given, more)
+                cursor.ins().iadd(start, more)
             }
-            _ => given,
+            _ => start,
         }
     }
 }
 
-/// Stores a byte so many times, from where the next group would be on: each place once, in as few stores as there can be
-/// of sizes that are powers of two, so that no element is in two of them.
-fn fill_rest(cursor: &mut FuncCursor<'_>, start: Value, up: bool, rest: i64, [vector, byte]: [Value; 2]) {
-    let mut word = None;
+/// A cursor at the end of a block.
+fn at_end(function: &mut Function, block: Block, location: SourceLoc) -> FuncCursor<'_> {
+    FuncCursor::new(function).at_bottom(block).with_srcloc(location)
+}
+
+/// The bytes, and the iterations, that whole vectors make up of `count` iterations.
+fn whole_vectors(cursor: &mut FuncCursor<'_>, count: Value, size: i64) -> [Value; 2] {
+    let scale = iconst(cursor, types::I64, i64::from(size.trailing_zeros()));
+    let bytes = cursor.ins().ishl(count, scale);
+    let mask = iconst(cursor, types::I64, -VECTOR_BYTES);
+    let total = cursor.ins().band(bytes, mask);
+    [total, cursor.ins().ushr(total, scale)]
+}
+
+/// Whether a vector may be loaded from `from` before one is stored to `to`, as `idioms.rs` says.
+fn check_distance(cursor: &mut FuncCursor<'_>, plan: &VectorPlan, to: Value, from: Value) -> Value {
+    let mut distance = if plan.up { cursor.ins().isub(to, from) } else { cursor.ins().isub(from, to) };
+    let mut min = VECTOR_BYTES;
+    // What is computed may be stored where it was loaded from: 0 becomes the greatest distance.
+    if !plan.is_copy() {
+        (distance, min) = (plus(cursor, distance, -1), VECTOR_BYTES - 1);
+    }
+    let min = iconst(cursor, types::I64, min);
+    cursor.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, distance, min)
+}
+
+/// An address so many bytes further on.
+fn advanced(cursor: &mut FuncCursor<'_>, start: Value, bytes: Value, up: bool) -> Value {
+    if up { cursor.ins().iadd(start, bytes) } else { cursor.ins().isub(start, bytes) }
+}
+
+/// Stores a byte `remainder` times, from where the next vector would be: each address once, in as few stores of power-of-two
+/// sizes as possible, so that no element is in two of them.
+fn fill_remainder(cursor: &mut FuncCursor<'_>, start: Value, up: bool, remainder: i64, [vector, byte]: [Value; 2]) {
+    let mut repeated = None;
     let mut done = 0;
-    while done < rest {
-        let size = if rest - done >= WIDE { WIDE } else { 1 << (rest - done).ilog2() };
+    while done < remainder {
+        let left = remainder - done;
+        let size = if left >= VECTOR_BYTES { VECTOR_BYTES } else { 1 << left.ilog2() };
         let value = match size {
             1 => byte,
-            WIDE => vector,
+            VECTOR_BYTES => vector,
             _ => {
-                let word = *word.get_or_insert_with(|| {
-                    let word = cursor.ins().uextend(types::I64, byte);
-                    times(cursor, word, 0x0101_0101_0101_0101)
+                let repeated = *repeated.get_or_insert_with(|| {
+                    let byte = cursor.ins().uextend(types::I64, byte);
+                    times(cursor, byte, 0x0101_0101_0101_0101)
                 });
                 match size {
-                    2 => cursor.ins().ireduce(types::I16, word),
-                    4 => cursor.ins().ireduce(types::I32, word),
-                    _ => word,
+                    2 => cursor.ins().ireduce(types::I16, repeated),
+                    4 => cursor.ins().ireduce(types::I32, repeated),
+                    _ => repeated,
                 }
             }
         };
-        // Where addresses fall, the next group would be of the 16 bytes from `start` on.
-        let offset = if up { done } else { WIDE - size - done };
+        // Where addresses decrease, the next vector would be the 16 bytes from `start` on.
+        let offset = if up { done } else { VECTOR_BYTES - size - done };
         cursor.ins().store(MemFlagsData::new(), value, start, offset as i32);
         done += size;
     }
 }
 
-/// The value and a constant.
+/// The sum of a value and a constant.
 fn plus(cursor: &mut FuncCursor<'_>, value: Value, constant: i64) -> Value {
     if constant == 0 {
         return value;
     }
-    let constant = number(cursor, types::I64, constant);
+    let constant = iconst(cursor, types::I64, constant);
     cursor.ins().iadd(value, constant)
 }
 
-/// The value as often as a constant says.
+/// The product of a value and a constant.
 fn times(cursor: &mut FuncCursor<'_>, value: Value, constant: i64) -> Value {
     if constant == 1 {
         return value;
     }
     let ty = cursor.func.dfg.value_type(value);
     let constant = match induction::signed(&cursor.func.dfg, value) {
-        Some(known) => return number(cursor, ty, known.wrapping_mul(constant)),
-        None => number(cursor, ty, constant),
+        Some(known) => return iconst(cursor, ty, known.wrapping_mul(constant)),
+        None => iconst(cursor, ty, constant),
     };
     cursor.ins().imul(value, constant)
 }

@@ -1,8 +1,8 @@
-//! Where the bytes of a value come from.
+//! Byte provenance: which value, and which byte of it, each byte of a value comes from.
 //!
-//! In: a function. Out: for each integer of at most 64 bits, eight [`Byte`]s, the least significant first: each is a
-//! constant, or a byte of some value, perhaps of itself. One pass over the layout; what is used before it is seen is its
-//! own source, which is true of any value.
+//! In: a function. Out: for each integer of at most 64 bits, eight [`Byte`]s, the least significant first: each is a constant
+//! or a byte of some value, perhaps of the integer itself. One pass over the layout; a value that is used before it is
+//! visited is its own origin, which is true of any value.
 //!
 //! | instruction | byte i of the result |
 //! |---|---|
@@ -11,16 +11,16 @@
 //! | `band` with a constant | the operand's where the mask is ff, 0 where it is 0 |
 //! | `bor`, `bxor`, `iadd` where one operand's byte is 0 | the other's; for `iadd` as long as no lower byte may carry |
 //! | `uloadN` | its own, then 0 |
-//! | a block's parameter whose arguments all have high halves of 0 (`zero_high_half.rs`) | its own, then 0 |
+//! | a block parameter that is always zero-extended (`zero_high_half.rs`) | its own, then 0 |
 //! | anything else | its own |
 
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value, ValueDef, types};
+use cranelift_codegen::ir::{DataFlowGraph, Endianness, Function, Inst, InstructionData, Opcode, Value};
 
-use crate::opt::ir::memory_accesses::of_values;
+use crate::opt::ir::operands::{constant, size_of, value_map};
 use crate::opt::ir::zero_high_half;
 
-/// Where a byte comes from.
+/// The origin of a byte: a constant, or a byte of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Byte(u32);
 
@@ -45,68 +45,55 @@ impl Byte {
         (self.0 >= Byte::CONSTANTS).then_some(self.0 as u8)
     }
 
-    /// The value that it is a byte of, and which.
-    pub(crate) fn source(self) -> Option<(Value, u8)> {
+    /// The value that it is a byte of, and which byte.
+    pub(crate) fn origin(self) -> Option<(Value, u8)> {
         (self.0 < Byte::CONSTANTS).then(|| (Value::from_u32(self.0 >> 3), (self.0 & 7) as u8))
     }
 }
 
 /// The bytes of all values of a function.
-pub(crate) struct Sources {
-    /// One more than the place of a value's bytes; none for one that is its own source.
-    places: SecondaryMap<Value, u32>,
+pub(crate) struct Provenance {
+    /// One more than the index of a value's bytes; 0 for one that is its own origin.
+    indices: SecondaryMap<Value, u32>,
     bytes: Vec<Bytes>,
 }
 
 /// Values from this number on would not fit in a [`Byte`].
-const LIMIT: usize = 1 << 28;
+const MAX_TRACKED_VALUES: usize = 1 << 28;
 
-/// The size of an integer that has bytes here.
-pub(crate) fn size_of(ty: Type) -> Option<u8> {
-    matches!(ty, types::I8 | types::I16 | types::I32 | types::I64).then(|| ty.bytes() as u8)
-}
-
-/// The integer type of 1, 2, 4 or 8 bytes.
-pub(crate) fn type_of(size: u8) -> Option<Type> {
-    Type::int(u16::from(size) * 8).filter(|&ty| size_of(ty).is_some())
-}
-
-/// The number that a value always is.
-pub(crate) fn constant(dfg: &DataFlowGraph, value: Value) -> Option<u64> {
-    match dfg.value_def(dfg.resolve_aliases(value)) {
-        ValueDef::Result(inst, _) => match dfg.insts[inst] {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u64),
-            _ => None,
-        },
-        _ => None,
+/// Where byte `index` of a number of `size` bytes lies in memory, from its start.
+pub(crate) fn byte_offset(order: Endianness, size: u8, index: u8) -> u8 {
+    match order {
+        Endianness::Little => index,
+        Endianness::Big => size - 1 - index,
     }
 }
 
-impl Sources {
-    /// Finds them; none for a function of too many values.
-    pub(crate) fn new(function: &Function) -> Option<Sources> {
-        let mut sources = Sources::of_parameters(function)?;
+impl Provenance {
+    /// Analyses a function; none if it has too many values.
+    pub(crate) fn new(function: &Function) -> Option<Provenance> {
+        let mut provenance = Provenance::of_parameters(function)?;
         for block in function.layout.blocks() {
-            function.layout.block_insts(block).for_each(|inst| sources.see(&function.dfg, inst));
+            function.layout.block_insts(block).for_each(|inst| provenance.visit(&function.dfg, inst));
         }
-        Some(sources)
+        Some(provenance)
     }
 
-    /// Those of parameters; all instructions are to be seen, in the order of the layout.
-    pub(crate) fn of_parameters(function: &Function) -> Option<Sources> {
+    /// Starts with block parameters: the caller visits all instructions, in layout order.
+    pub(crate) fn of_parameters(function: &Function) -> Option<Provenance> {
         let dfg = &function.dfg;
-        if dfg.num_values() >= LIMIT {
+        if dfg.num_values() >= MAX_TRACKED_VALUES {
             return None;
         }
-        let mut sources = Sources { places: of_values(dfg), bytes: Vec::new() };
-        for parameter in zero_high_half::clear_parameters(function) {
-            sources.set(parameter, own(parameter, 4));
+        let mut provenance = Provenance { indices: value_map(dfg), bytes: Vec::new() };
+        for parameter in zero_high_half::zero_extended_parameters(function) {
+            provenance.set(parameter, own(parameter, 4));
         }
-        Some(sources)
+        Some(provenance)
     }
 
-    /// Finds those of an instruction's result.
-    pub(crate) fn see(&mut self, dfg: &DataFlowGraph, inst: Inst) {
+    /// Finds the bytes of an instruction's result.
+    pub(crate) fn visit(&mut self, dfg: &DataFlowGraph, inst: Inst) {
         if let &[result] = dfg.inst_results(inst)
             && let Some(bytes) = self.result(dfg, inst, result)
         {
@@ -116,23 +103,23 @@ impl Sources {
 
     fn set(&mut self, value: Value, bytes: Bytes) {
         self.bytes.push(bytes);
-        self.places[value] = self.bytes.len() as u32;
+        self.indices[value] = self.bytes.len() as u32;
     }
 
     /// The bytes of a value.
     pub(crate) fn of(&self, dfg: &DataFlowGraph, value: Value) -> Bytes {
         let value = dfg.resolve_aliases(value);
-        let place = (self.places[value] as usize).checked_sub(1);
-        match place.and_then(|place| self.bytes.get(place)) {
+        let index = (self.indices[value] as usize).checked_sub(1);
+        match index.and_then(|index| self.bytes.get(index)) {
             Some(&bytes) => bytes,
             None => own(value, size_of(dfg.value_type(value)).map_or(8, usize::from)),
         }
     }
 
-    /// The bytes of a result; none if they are its own.
+    /// The bytes of a result; none if it is its own origin.
     fn result(&self, dfg: &DataFlowGraph, inst: Inst, result: Value) -> Option<Bytes> {
         let size = usize::from(size_of(dfg.value_type(result))?);
-        let is_narrow = |value: Value| size_of(dfg.value_type(value)).is_some();
+        let is_integer = |value: Value| size_of(dfg.value_type(value)).is_some();
         let mut bytes = own(result, size);
         match dfg.insts[inst] {
             InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
@@ -140,7 +127,7 @@ impl Sources {
                     *byte = Byte::constant(value);
                 }
             }
-            InstructionData::Unary { opcode, arg } if is_narrow(arg) => match opcode {
+            InstructionData::Unary { opcode, arg } if is_integer(arg) => match opcode {
                 Opcode::Uextend => return Some(self.of(dfg, arg)),
                 Opcode::Ireduce => bytes[..size].copy_from_slice(&self.of(dfg, arg)[..size]),
                 Opcode::Bswap => {
@@ -149,7 +136,7 @@ impl Sources {
                 }
                 _ => return None,
             },
-            InstructionData::Binary { opcode, args: [left, right] } if is_narrow(left) => match opcode {
+            InstructionData::Binary { opcode, args: [left, right] } if is_integer(left) => match opcode {
                 Opcode::Ishl | Opcode::Ushr => {
                     let amount = constant(dfg, right)?;
                     let from = self.of(dfg, left);
@@ -157,7 +144,7 @@ impl Sources {
                 }
                 Opcode::Band | Opcode::Bor | Opcode::Bxor | Opcode::Iadd => {
                     let sides = [self.of(dfg, left), self.of(dfg, right)];
-                    // Most sums: the lowest byte carries, or may.
+                    // Most additions: the lowest byte may carry.
                     if opcode == Opcode::Iadd && sides.iter().all(|side| side[0] != Byte::ZERO) {
                         return None;
                     }
@@ -174,7 +161,7 @@ impl Sources {
     }
 }
 
-/// A value that is its own source.
+/// The bytes of a value that is its own origin.
 fn own(value: Value, size: usize) -> Bytes {
     std::array::from_fn(|index| if index < size { Byte::of(value, index) } else { Byte::ZERO })
 }
@@ -183,7 +170,7 @@ fn shift(opcode: Opcode, bytes: &mut Bytes, from: Bytes, bits: usize, size: usiz
     let whole = bits.is_multiple_of(8);
     let count = bits / 8;
     for (index, byte) in bytes.iter_mut().enumerate().take(size) {
-        // The byte that moves here if the shift is by whole bytes, else the lower one of the two that meet here.
+        // The byte that is moved here if the shift is by whole bytes, else the lower one of the two that contribute bits.
         let moved = if opcode == Opcode::Ishl { index.checked_sub(count) } else { Some(index + count) };
         match moved.filter(|&moved| moved < size) {
             None => *byte = Byte::ZERO,

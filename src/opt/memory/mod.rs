@@ -1,10 +1,10 @@
-//! Passes over accesses of memory.
+//! Passes over memory accesses.
 //!
 //! | pass | file |
 //! |---|---|
-//! | load combining, byte swaps, masks | `load_combining.rs`, over `byte_provenance.rs` |
+//! | load combining, byte swaps, redundant masks | `load_combining.rs`, over `byte_provenance.rs` |
 //! | store merging | `store_merging.rs`, over `byte_provenance.rs` |
-//! | accesses that Cranelift may not merge are kept apart | `sequence_points.rs` |
+//! | sequence points between accesses that Cranelift must not merge | `sequence_points.rs` |
 
 pub(crate) mod byte_provenance;
 pub(crate) mod load_combining;

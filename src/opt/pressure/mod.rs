@@ -1,9 +1,12 @@
-//! Passes that keep register pressure, moves and rematerialisation down.
+//! Passes that keep down register pressure, moves, and values computed several times.
 //!
 //! | pass | file |
 //! |---|---|
-//! | anchors: values are computed where the program computes them | `anchors.rs` |
-//! | the order in which a back edge's arguments are computed | `argument_order.rs` |
+//! | anchors: values are computed where the program computes them | `anchors.rs`, over `rematerialised.rs`, `long_blocks.rs`, `two_address.rs` |
+//! | the order in which the arguments of a back edge are computed | `argument_order.rs` |
 
 pub(crate) mod anchors;
 pub(crate) mod argument_order;
+mod long_blocks;
+mod rematerialised;
+mod two_address;

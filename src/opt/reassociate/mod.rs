@@ -1,29 +1,29 @@
-//! Long sums, the same of `^`, are added up in an order that keeps nobody waiting.
+//! Reassociation: long sums, and chains of `^`, are added in an order of less latency.
 //!
 //! | terms | order |
 //! |---|---|
-//! | what a loop adds to in each round | last, so that the next round waits for one addition |
-//! | all others | first those that are there first: the two of least depth, again and again |
+//! | loop-carried: what a loop adds to in each iteration | last, so that the next iteration depends on one addition |
+//! | all others | the two that are available first, again and again |
 //!
-//! BPF adds one term after the other, since that takes the fewest registers. What natively runs side by side then waits:
-//! four words a round, for four additions.
+//! BPF compilers add one term after the other, since that takes the fewest registers. What a native compiler would execute in
+//! parallel is then sequential: for four terms in an iteration, it takes four additions.
 //!
 //! | step | file |
 //! |---|---|
-//! | the sums, and when their terms are there | `chains.rs`, over `straight_line.rs` |
+//! | the sums, and when their terms are available | `sums.rs`, over `straight_line.rs` |
 //! | products that go into vectors: one term instead of eight | `slp.rs` |
-//! | the order | `argument_order.rs` |
+//! | the order | `tree_height.rs` |
 //!
-//! Left alone are sums of two terms, sums that are an address (the processor adds those up), terms that are wanted on their
-//! own, and constants, which Cranelift puts together. What is no longer used goes, loads too.
+//! Left alone are sums of two terms, sums that are an address (addressing modes add them), terms with other uses, and
+//! constants, which Cranelift folds. What is no longer used is removed, loads too.
 //!
-//! Sound: `+` and `^` on words are associative and commutative. Terms are computed where they were; their sum where the last
-//! of them was added, which is in the same line of blocks, each the only way to the next. One pass; time is `n log n` in the
-//! number of instructions.
+//! Sound: `+` and `^` of integers are associative and commutative. Terms are computed where they were; their sum where the last
+//! of them was added, which is in the same straight-line chain of blocks. One pass; time is `n log n` in the number of
+//! instructions.
 
-mod chains;
 mod slp;
 mod straight_line;
+mod sums;
 mod tree_height;
 
 use cranelift_codegen::ir::{Block, Function, Inst, Opcode};
@@ -31,38 +31,35 @@ use cranelift_codegen::ir::{Block, Function, Inst, Opcode};
 use crate::config::Pass;
 use crate::opt::pass::PassContext;
 
-use chains::Finder;
 use slp::Loads;
-use straight_line::Lines;
-
-/// Sums of more terms are left alone.
-const TERMS: usize = 64;
+use straight_line::Chains;
+use sums::SumFinder;
 
 /// Runs the passes.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let (reorders, packs) = (context.on.contains(Pass::Reassociation), context.on.contains(Pass::Slp));
-    let additions = chains::additions(function);
-    if !chains::has_sums(function, &additions) {
+    let additions = sums::additions(function);
+    if !sums::has_sums(function, &additions) {
         return;
     }
-    let lines = Lines::new(function);
-    straight_line::remove_parameters(function, &lines);
-    let mut finder = Finder::new(function, lines);
+    let chains = Chains::new(function);
+    straight_line::remove_parameters(function, &chains);
+    let mut finder = SumFinder::new(function, chains);
     for &inst in &additions {
-        finder.mark_parts(function, inst);
+        finder.mark_inner(function, inst);
     }
-    let ends: Vec<Inst> = additions.into_iter().filter(|&inst| finder.is_end(function, inst)).collect();
-    if ends.is_empty() {
+    let roots: Vec<Inst> = additions.into_iter().filter(|&inst| finder.is_root(function, inst)).collect();
+    if roots.is_empty() {
         return;
     }
-    finder.find_rounds(function, &ends);
-    let mut has_ends = vec![false; finder.lines.count];
-    for line in ends.iter().filter_map(|&inst| finder.lines.of(function, inst)) {
-        has_ends[line as usize] = true;
+    finder.find_carried(function, &roots);
+    let mut has_roots = vec![false; finder.chains.count];
+    for chain in roots.iter().filter_map(|&inst| finder.chains.of(function, inst)) {
+        has_roots[chain as usize] = true;
     }
     let mut loads = None;
-    let is_wanted = |block: &&Block| has_ends[finder.lines.of_block[**block] as usize];
-    let blocks: Vec<Block> = finder.lines.blocks.iter().filter(is_wanted).copied().collect();
+    let has_root = |block: &&Block| has_roots[finder.chains.of_block[**block] as usize];
+    let blocks: Vec<Block> = finder.chains.blocks.iter().filter(has_root).copied().collect();
     for block in blocks {
         let mut next = function.layout.first_inst(block);
         while let Some(inst) = next {

@@ -1,19 +1,18 @@
-//! Products of 16-bit numbers that lie one after the other in memory are computed eight at once.
+//! SLP vectorisation of sums of products: products of adjacent 16-bit numbers are computed eight at a time.
 //!
-//! | terms of a sum (`+`) of 32 bits | become |
+//! | terms of a 32-bit sum (`+`) | become |
 //! |---|---|
-//! | eight products of signed 16-bit loads, both factors at consecutive places | one product of two vectors, added up in pairs |
-//! | several such eights | the sum of the vectors |
-//! | the vector at the end | one term: the sum of its numbers |
+//! | eight products of signed 16-bit loads, both factors at consecutive addresses | one product of two vectors, added in pairs |
+//! | several such groups of eight | the sum of the vectors |
+//! | the vector at the end | one term: the sum of its lanes |
 //!
 //! These are filters and dot products in fixed point, which clang unrolls for BPF and computes in vectors natively.
 //!
-//! Sound: the loads of a vector have nothing but other plain loads and arithmetic between them, so no instruction could have
-//! written those bytes or seen the difference; each is used by its product only, so each byte is still read, and read once.
-//! The products of 16-bit numbers fit in 32 bits, and sums of 32 bits are the same in any order, whatever overflows.
+//! Sound: between the loads of a vector there are only pure instructions and other plain loads, so no instruction could have
+//! written those bytes or observed the difference; each is used by its product only, so each byte is still read, and read
+//! once. The products of 16-bit numbers fit in 32 bits, and 32-bit sums are the same in any order, whatever overflows.
 //!
-//! Left alone are machines where accesses that are not aligned are slow, or that may have no vectors: all but x86-64 and
-//! aarch64.
+//! Left alone are targets where unaligned accesses are slow, or that may have no vectors: all but x86-64 and aarch64.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,47 +22,50 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::ir::{ValueDef, types};
 
-use super::chains::{Finder, definition};
+use super::sums::{SumFinder, definition};
 use super::tree_height::{Sum, Term};
-use crate::opt::ir::memory_accesses::{self, Access, Root, operand};
+use crate::opt::ir::effects::is_pure;
+use crate::opt::ir::memory_accesses::{self, MemoryAccess, Root};
+use crate::opt::ir::operands::unary_operand;
 
 /// Products in a vector.
 pub(crate) const LANES: usize = 8;
 
 /// Bytes of a factor.
-const SIZE: i64 = 2;
+const FACTOR_BYTES: i64 = 2;
 
-/// Cycles from the loads of a vector to the sum of its numbers.
+/// Cycles from the loads of a vector to the sum of its lanes.
 const LATENCY: u32 = 16;
 
-/// Where a load is: those with the same number have nothing between them that may write.
-struct Place {
+/// Where a load is.
+struct LoadPosition {
+    /// The same for loads with nothing between them that may write.
     epoch: u32,
-    /// In the order in which they are done.
+    /// In program order.
     position: u32,
 }
 
-/// The loads of a function, by the line that they are in.
-pub(crate) struct Loads(HashMap<Inst, Place>);
+/// The loads of a function, with their positions.
+pub(crate) struct Loads(HashMap<Inst, LoadPosition>);
 
 /// A term that is the product of two 16-bit loads.
 struct Product {
-    /// Its place among the terms.
+    /// Its index among the terms.
     term: usize,
-    factors: [Access; 2],
+    factors: [MemoryAccess; 2],
 }
 
-/// Products whose factors have the same distance, by what their addresses start from: that, the distance, and the epoch.
-type Key = ((u8, u32), (u8, u32), i64, u32);
+/// What products that can share a vector have in common: the roots of their factors, the distance between these, the epoch.
+type ProductKey = ((u8, u32), (u8, u32), i64, u32);
 
 impl Loads {
-    /// Those of all lines.
-    pub(crate) fn new(function: &Function, finder: &Finder) -> Loads {
-        let (mut places, mut epoch, mut position) = (HashMap::new(), 0, 0);
-        let mut line = None;
-        for &block in &finder.lines.blocks {
-            let home = finder.lines.of_block[block];
-            if line.replace(home) != Some(home) {
+    /// Finds the loads of all chains.
+    pub(crate) fn new(function: &Function, finder: &SumFinder) -> Loads {
+        let (mut positions, mut epoch, mut position) = (HashMap::new(), 0, 0);
+        let mut chain = None;
+        for &block in &finder.chains.blocks {
+            let home = finder.chains.of_block[block];
+            if chain.replace(home) != Some(home) {
                 epoch += 1;
             }
             for inst in function.layout.block_insts(block) {
@@ -72,17 +74,17 @@ impl Loads {
                 }
                 if memory_accesses::load(&function.dfg, inst).is_some() {
                     position += 1;
-                    places.insert(inst, Place { epoch, position });
-                } else if memory_accesses::is_barrier(&function.dfg, inst) {
+                    positions.insert(inst, LoadPosition { epoch, position });
+                } else if !is_pure(&function.dfg, inst) {
                     epoch += 1;
                 }
             }
         }
-        Loads(places)
+        Loads(positions)
     }
 
-    /// Puts the products of a sum that are in vectors into one term, and says whether there are any.
-    pub(crate) fn pack(&self, function: &mut Function, finder: &mut Finder, inst: Inst, sum: &mut Sum) -> bool {
+    /// Replaces the products of a sum that go into vectors by one term, and says whether there are any.
+    pub(crate) fn pack(&self, function: &mut Function, finder: &mut SumFinder, inst: Inst, sum: &mut Sum) -> bool {
         let runs = self.runs(function, finder, sum);
         let mut total = None;
         let mut depth = 0;
@@ -117,9 +119,9 @@ impl Loads {
         true
     }
 
-    /// The products of a sum that go into one vector each.
-    fn runs(&self, function: &Function, finder: &Finder, sum: &Sum) -> Vec<Vec<Product>> {
-        let mut groups: BTreeMap<Key, Vec<Product>> = BTreeMap::new();
+    /// The groups of eight products of a sum that go into a vector.
+    fn runs(&self, function: &Function, finder: &SumFinder, sum: &Sum) -> Vec<Vec<Product>> {
+        let mut groups: BTreeMap<ProductKey, Vec<Product>> = BTreeMap::new();
         for (index, term) in sum.terms.iter().enumerate() {
             if let Some((key, product)) = self.product(function, finder, index, term) {
                 groups.entry(key).or_default().push(product);
@@ -132,9 +134,9 @@ impl Loads {
             for product in group {
                 let at = product.factors[0].at;
                 match run.last().map(|last| at.wrapping_sub(last.factors[0].at)) {
-                    // The same once more stays a term.
+                    // A second product of the same factors stays a term.
                     Some(0) => continue,
-                    Some(SIZE) | None => {}
+                    Some(FACTOR_BYTES) | None => {}
                     Some(_) => run.clear(),
                 }
                 run.push(product);
@@ -146,13 +148,19 @@ impl Loads {
         runs
     }
 
-    /// The product of two loads that a term is, if they are used for nothing else.
-    fn product(&self, function: &Function, finder: &Finder, index: usize, term: &Term) -> Option<(Key, Product)> {
+    /// A term as the product of two loads that are used for nothing else.
+    fn product(
+        &self,
+        function: &Function,
+        finder: &SumFinder,
+        index: usize,
+        term: &Term,
+    ) -> Option<(ProductKey, Product)> {
         let dfg = &function.dfg;
         let once = |value: Value| finder.count[value] == 1;
         let inst = definition(dfg, term.value)?;
         let InstructionData::Binary { opcode: Opcode::Imul, args } = dfg.insts[inst] else { return None };
-        let is_sole = once(term.value) && (term.copy == term.value || is_chain(dfg, term.copy, once));
+        let is_sole = once(term.value) && (term.copy == term.value || is_sole_copy(dfg, term.copy, once));
         if dfg.value_type(term.value) != types::I32 || !is_sole {
             return None;
         }
@@ -170,13 +178,13 @@ impl Loads {
         Some((key, Product { term: index, factors }))
     }
 
-    /// Loads both vectors of a run, each where the first of its numbers was loaded.
-    fn load(&self, function: &mut Function, finder: &mut Finder, run: &[Product]) -> Option<[Value; 2]> {
+    /// Loads both vectors of a group, each where the first of its lanes was loaded.
+    fn load(&self, function: &mut Function, finder: &mut SumFinder, run: &[Product]) -> Option<[Value; 2]> {
         let is_square = run.first()?.factors[0].inst == run.first()?.factors[1].inst;
         let mut load = |side: usize| {
             let at = run.first()?.factors[side].at;
             let factors = run.iter().map(|product| &product.factors[side]);
-            let first = factors.min_by_key(|factor| self.0.get(&factor.inst).map(|place| place.position))?;
+            let first = factors.min_by_key(|factor| self.0.get(&factor.inst).map(|load| load.position))?;
             let offset = first.offset_to(at)?;
             let location = function.srcloc(first.inst);
             let mut cursor = FuncCursor::new(function).at_inst(first.inst).with_srcloc(location);
@@ -189,7 +197,7 @@ impl Loads {
     }
 }
 
-/// An order of what addresses start from.
+/// Orders roots.
 fn rank(root: Root) -> (u8, u32) {
     match root {
         Root::Value(value) => (0, value.as_u32()),
@@ -197,21 +205,21 @@ fn rank(root: Root) -> (u8, u32) {
     }
 }
 
-/// Whether a value is a copy of another one by way of values that are used once.
-fn is_chain(dfg: &DataFlowGraph, copy: Value, once: impl Fn(Value) -> bool) -> bool {
-    once(copy) && operand(dfg, copy, Opcode::Ireduce).is_some_and(once)
+/// Whether a term is the only use of a copy, and the copy of what it was made from.
+fn is_sole_copy(dfg: &DataFlowGraph, copy: Value, once: impl Fn(Value) -> bool) -> bool {
+    once(copy) && unary_operand(dfg, copy, Opcode::Ireduce).is_some_and(once)
 }
 
-/// The load of a signed 16-bit number that a word is, if it is used `uses` times, and what it is made of once.
-fn factor(dfg: &DataFlowGraph, word: Value, count: impl Fn(Value) -> u32, uses: u32) -> Option<Access> {
-    let mut value = word;
-    let mut wanted = uses;
+/// A value as the load of a signed 16-bit number, if it has exactly `uses` uses, and what it is converted from has one.
+fn factor(dfg: &DataFlowGraph, value: Value, count: impl Fn(Value) -> u32, uses: u32) -> Option<MemoryAccess> {
+    let mut value = value;
+    let mut expected = uses;
     loop {
         let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
-        if count(value) != wanted {
+        if count(value) != expected {
             return None;
         }
-        wanted = 1;
+        expected = 1;
         match dfg.insts[inst] {
             InstructionData::Unary { opcode: Opcode::Ireduce, arg } if dfg.value_type(value) == types::I32 => {
                 value = dfg.resolve_aliases(arg);

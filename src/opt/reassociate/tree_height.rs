@@ -1,7 +1,7 @@
-//! The order in which the terms of a sum are added up.
+//! Tree-height reduction: the order in which the terms of a sum are added.
 //!
-//! In: a [`Sum`], whose terms are there at some time. Out: an [`Order`]. The rule: the two of least depth are added first,
-//! again and again; what the next round of a loop waits for, last.
+//! In: a [`Sum`], whose terms are available after some cycles. Out: an [`AdditionOrder`]. The rule: of all terms and partial
+//! sums, the two that are available first are added first; loop-carried terms are added last.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,47 +11,47 @@ use cranelift_codegen::ir::Value;
 /// A term of a sum.
 #[derive(Clone, Copy)]
 pub(crate) struct Term {
-    /// When it is there.
+    /// When it is available, in cycles.
     pub(crate) depth: u32,
-    /// What is added.
+    /// The value.
     pub(crate) value: Value,
-    /// What the program adds: `value`, or a copy of it.
+    /// What the program adds: `value`, or a zero-extended copy of it.
     pub(crate) copy: Value,
 }
 
 /// A sum as the program has it.
 #[derive(Default)]
 pub(crate) struct Sum {
-    /// Its terms.
+    /// Its terms that are not loop-carried.
     pub(crate) terms: Vec<Term>,
-    /// Those of them that the next round gets the sum for.
+    /// Its loop-carried terms: their next value is the sum.
     pub(crate) carried: Vec<Term>,
-    /// How many additions such a one goes through.
-    pub(crate) wait: u32,
-    /// When the sum is there.
+    /// How many additions depend on such a term.
+    pub(crate) carried_height: u32,
+    /// When the sum is available, in cycles.
     pub(crate) depth: u32,
 }
 
-/// The order in which a sum is added up.
-pub(crate) struct Order {
+/// The order in which the terms of a sum are added.
+pub(crate) struct AdditionOrder {
     /// Its terms.
     pub(crate) terms: Vec<Value>,
-    /// The two to be added next: places among the terms, and then among the sums of earlier steps.
-    pub(crate) steps: Vec<(usize, usize)>,
-    /// When the sum is there.
+    /// The operands of each addition: indices of terms, and then of the sums of earlier additions.
+    pub(crate) additions: Vec<(usize, usize)>,
+    /// When the sum is available, in cycles.
     pub(crate) depth: u32,
 }
 
 impl Sum {
-    /// The order that keeps nobody waiting.
-    pub(crate) fn order(&self) -> Option<Order> {
+    /// The order of the least height.
+    pub(crate) fn order(&self) -> Option<AdditionOrder> {
         let terms: Vec<Value> = self.terms.iter().chain(&self.carried).map(|term| term.value).collect();
-        let mut order = Order { steps: Vec::with_capacity(terms.len()), terms, depth: 0 };
+        let mut order = AdditionOrder { additions: Vec::with_capacity(terms.len()), terms, depth: 0 };
         let depths = self.terms.iter().map(|term| term.depth);
-        let mut ready: BinaryHeap<_> = depths.enumerate().map(|(place, depth)| Reverse((depth, place))).collect();
+        let mut ready: BinaryHeap<_> = depths.enumerate().map(|(index, depth)| Reverse((depth, index))).collect();
         let mut sum = ready.pop()?.0;
-        while let Some(Reverse((depth, place))) = ready.pop() {
-            ready.push(Reverse(order.add(sum, (depth, place))));
+        while let Some(Reverse((depth, index))) = ready.pop() {
+            ready.push(Reverse(order.add(sum, (depth, index))));
             sum = ready.pop()?.0;
         }
         for (index, term) in self.carried.iter().enumerate() {
@@ -62,15 +62,15 @@ impl Sum {
     }
 
     /// Whether an order is better than the program's own.
-    pub(crate) fn is_worse_than(&self, order: &Order) -> bool {
-        (self.carried.len() as u32, order.depth) < (self.wait, self.depth)
+    pub(crate) fn is_worse_than(&self, order: &AdditionOrder) -> bool {
+        (self.carried.len() as u32, order.depth) < (self.carried_height, self.depth)
     }
 }
 
-impl Order {
-    /// Adds two terms or sums: when they are there, and their places.
+impl AdditionOrder {
+    /// Adds two terms or sums, each given by its depth and index.
     fn add(&mut self, one: (u32, usize), other: (u32, usize)) -> (u32, usize) {
-        self.steps.push((one.1, other.1));
-        (one.0.max(other.0) + 1, self.terms.len() + self.steps.len() - 1)
+        self.additions.push((one.1, other.1));
+        (one.0.max(other.0) + 1, self.terms.len() + self.additions.len() - 1)
     }
 }

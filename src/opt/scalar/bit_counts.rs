@@ -1,4 +1,5 @@
-//! Bits counted by shifts and masks: BPF has no instruction for it, so compilers write out what their builtins do.
+//! Bit-count idioms: BPF has no instruction for population counts and leading zeros, so compilers expand their builtins into
+//! shifts and masks.
 //!
 //! | value, `w` (32 or 64) bits | becomes |
 //! |---|---|
@@ -6,11 +7,11 @@
 //! | that of `~(x \| x >> 1 \| ..)`: each of the shifts 1, 2, 4, .. `w / 2` of what is there so far | `clz x` |
 //! | that of the same `& ~1` | `clz (x \| 1)` |
 //!
-//! The first step's shift and mask may be joined with those that made `x`. `popcnt` only where the processor has it: what
-//! Cranelift makes else is the same again.
+//! The first step's shift and mask may be combined with those that made `x`. `popcnt` only where the processor has it: otherwise
+//! Cranelift expands it to the same code again.
 //!
-//! Sound: the first is how many bits are set, in parallel (Warren, Hacker's Delight, 5-1); the bits of the second are all
-//! ones from the highest one of `x` down, so its complement has as many as `x` has leading zeros; without its lowest bit
+//! Sound: the first is how many bits are set, counted in parallel (Warren, Hacker's Delight, 5-1); the bits of the second are
+//! all ones from the highest one of `x` down, so its complement has as many as `x` has leading zeros; without its lowest bit
 //! that is at most `w - 1`. One pass, over a bounded number of operands of each shift.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
@@ -18,12 +19,11 @@ use cranelift_codegen::ir::{
     DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types,
 };
 
-use crate::opt::ir::memory_accesses;
-use crate::opt::memory::byte_provenance::constant;
+use crate::opt::ir::operands::{constant, replace_inst, unary_operand};
 use crate::opt::pass::PassContext;
 
-/// How many copies of a half are looked through.
-const DEPTH: usize = 8;
+/// How many zero-extended copies of a 32-bit value are looked through.
+const MAX_COPIES: usize = 8;
 
 /// What a value counts.
 #[derive(Clone, Copy)]
@@ -53,7 +53,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         let mut cursor = FuncCursor::new(function).at_inst(inst).with_srcloc(location);
         let new = match count {
             Count::Ones { from, down, mask } => {
-                let mut value = of_size(&mut cursor, from, ty);
+                let mut value = reduced_to(&mut cursor, from, ty);
                 if down > 0 {
                     value = cursor.ins().ushr_imm_u(value, down as i64);
                 }
@@ -64,28 +64,29 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
                 cursor.ins().popcnt(value)
             }
             Count::LeadingZeros { of, with_one } => {
-                let of = of_size(&mut cursor, of, ty);
+                let of = reduced_to(&mut cursor, of, ty);
                 let of = if with_one { cursor.ins().bor_imm_u(of, 1) } else { of };
                 cursor.ins().clz(of)
             }
         };
-        memory_accesses::replace(function, inst, new);
+        replace_inst(function, inst, new);
     }
 }
 
-/// A value, or the low half of a word that stands for it.
-fn of_size(cursor: &mut FuncCursor<'_>, value: Value, ty: Type) -> Value {
+/// A value of this type, or the low bits of the 64-bit value that stands for it.
+fn reduced_to(cursor: &mut FuncCursor<'_>, value: Value, ty: Type) -> Value {
     if cursor.func.dfg.value_type(value) == ty { value } else { cursor.ins().ireduce(ty, value) }
 }
 
-/// Looks at values of one size.
-struct Finder<'f> {
+/// Matches values of one type.
+struct Matcher<'f> {
     dfg: &'f DataFlowGraph,
     ty: Type,
-    /// All bits of that size.
+    /// All bits of that type.
     ones: u64,
 }
 
+/// The count that an instruction is.
 fn count(dfg: &DataFlowGraph, inst: Inst) -> Option<Count> {
     let InstructionData::Binary { opcode: Opcode::Ushr, .. } = dfg.insts[inst] else { return None };
     let root = dfg.first_result(inst);
@@ -93,10 +94,11 @@ fn count(dfg: &DataFlowGraph, inst: Inst) -> Option<Count> {
     if !matches!(ty, types::I32 | types::I64) {
         return None;
     }
-    Finder { dfg, ty, ones: u64::MAX >> (64 - ty.bits()) }.count(root)
+    Matcher { dfg, ty, ones: u64::MAX >> (64 - ty.bits()) }.count(root)
 }
 
-impl Finder<'_> {
+impl Matcher<'_> {
+    /// Matches the shift that ends a population count, and what is counted.
     fn count(&self, root: Value) -> Option<Count> {
         let product = self.with(root, Opcode::Ushr, u64::from(self.ty.bits()) - 8)?;
         let bytes = self.with(product, Opcode::Imul, self.repeated(0x01))?;
@@ -109,13 +111,13 @@ impl Finder<'_> {
             (self.shifted(high?) == (low?, 2)).then_some(low?)
         })?;
         let [x, half] = self.operands(twos, Opcode::Isub)?;
-        // x is `from >> down & mask`, and what is taken from it is that, shifted down by one.
+        // x is `from >> down & mask`, and what is subtracted from it is that, shifted right by one.
         let (high, fives) = self.with_constant(half, Opcode::Band)?;
         let (inner, mask) = self.with_constant(x, Opcode::Band).unwrap_or((x, self.ones));
         let (high, up) = self.shifted(high);
         let (from, down) =
             [self.shifted(inner), (inner, 0)].into_iter().find(|&it| it == (high, up.wrapping_sub(1)))?;
-        // The mask matters where the shifted value may have ones.
+        // The mask matters only where the shifted value may have ones.
         let may = self.ones >> up;
         if fives & may != mask >> 1 & self.repeated(0x55) & may {
             return None;
@@ -128,7 +130,7 @@ impl Finder<'_> {
         })
     }
 
-    /// What a value is, with all bits below its highest one set.
+    /// The value whose highest one bit has been smeared to all bits below it.
     fn smeared(&self, value: Value) -> Option<Value> {
         let mut value = value;
         let mut by = u64::from(self.ty.bits()) / 2;
@@ -140,20 +142,20 @@ impl Finder<'_> {
         Some(value)
     }
 
-    /// What a value is the complement of.
+    /// The value whose complement this is.
     fn complement(&self, value: Value) -> Option<Value> {
         match self.definition(value)? {
-            InstructionData::Unary { opcode: Opcode::Bnot, arg } => Some(self.core(arg)),
+            InstructionData::Unary { opcode: Opcode::Bnot, arg } => Some(self.uncopied(arg)),
             _ => self.with(value, Opcode::Bxor, self.ones),
         }
     }
 
-    /// A number of this size that repeats a byte.
+    /// A byte repeated to this type.
     fn repeated(&self, byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8]) & self.ones
     }
 
-    /// A value, and what it is shifted down by.
+    /// What a value is shifted right from, and by how much.
     fn shifted(&self, value: Value) -> (Value, u64) {
         match self.with_constant(value, Opcode::Ushr) {
             Some((from, by)) if by < u64::from(self.ty.bits()) => (from, by),
@@ -161,12 +163,12 @@ impl Finder<'_> {
         }
     }
 
-    /// A value that is combined with this number.
+    /// The other operand of an operation with this constant.
     fn with(&self, value: Value, wanted: Opcode, number: u64) -> Option<Value> {
         self.with_constant(value, wanted).filter(|found| found.1 == number).map(|found| found.0)
     }
 
-    /// A value and the constant that it is combined with.
+    /// The operands of an operation with a constant.
     fn with_constant(&self, value: Value, wanted: Opcode) -> Option<(Value, u64)> {
         let [left, right] = self.operands(value, wanted)?;
         let number = |value| constant(self.dfg, value).map(|number| number & self.ones);
@@ -177,15 +179,17 @@ impl Finder<'_> {
         }
     }
 
-    /// The operands of an instruction of this size.
+    /// The operands of an instruction of this type.
     fn operands(&self, value: Value, wanted: Opcode) -> Option<[Value; 2]> {
         match self.definition(value)? {
-            InstructionData::Binary { opcode, args } if opcode == wanted => Some(args.map(|arg| self.core(arg))),
+            InstructionData::Binary { opcode, args } if opcode == wanted => {
+                Some(args.map(|arg| self.uncopied(arg)))
+            }
             _ => None,
         }
     }
 
-    /// The instruction of a value, if it is of this size.
+    /// The instruction that defines a value of this type.
     fn definition(&self, value: Value) -> Option<InstructionData> {
         match self.dfg.value_def(value) {
             ValueDef::Result(inst, _) if self.dfg.value_type(value) == self.ty => Some(self.dfg.insts[inst]),
@@ -193,32 +197,22 @@ impl Finder<'_> {
         }
     }
 
-    /// What a value is a copy of; a word stands for its low half. BPF's 32-bit instructions make a word of each result, of
-    /// which the next one takes the half.
-    fn core(&self, value: Value) -> Value {
+    /// What a value is a copy of; a 64-bit value stands for its low 32 bits. BPF's 32-bit instructions zero-extend each
+    /// result, and the next one reduces it again.
+    fn uncopied(&self, value: Value) -> Value {
         let mut value = self.dfg.resolve_aliases(value);
-        for _ in 0..DEPTH {
-            let Some(word) = self.unary(value, Opcode::Ireduce) else { break };
-            value = match self.unary(word, Opcode::Uextend) {
+        for _ in 0..MAX_COPIES {
+            let Some(wide) = unary_operand(self.dfg, value, Opcode::Ireduce) else { break };
+            value = match unary_operand(self.dfg, wide, Opcode::Uextend) {
                 Some(inner) if self.dfg.value_type(inner) == self.ty => inner,
-                _ => return word,
+                _ => return wide,
             };
         }
         value
     }
-
-    fn unary(&self, value: Value, wanted: Opcode) -> Option<Value> {
-        match self.dfg.value_def(value) {
-            ValueDef::Result(inst, _) => match self.dfg.insts[inst] {
-                InstructionData::Unary { opcode, arg } if opcode == wanted => Some(self.dfg.resolve_aliases(arg)),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
 }
 
-/// What is found of two values in one order or the other.
+/// Matches two values in either order.
 fn either<T>(left: Value, right: Value, find: impl Fn(Value, Value) -> Option<T>) -> Option<T> {
     find(left, right).or_else(|| find(right, left))
 }

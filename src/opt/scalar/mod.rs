@@ -1,9 +1,9 @@
-//! Passes over single values.
+//! Passes over scalar values.
 //!
 //! | pass | file |
 //! |---|---|
-//! | block parameters that are always one value | `redundant_parameters.rs` |
-//! | rotates by an amount that is not constant | `rotates.rs` |
+//! | redundant block parameters | `redundant_parameters.rs` |
+//! | rotates by a variable amount | `rotates.rs` |
 //! | population counts, leading and trailing zeros | `bit_counts.rs` |
 
 pub(crate) mod bit_counts;

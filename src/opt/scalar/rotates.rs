@@ -1,24 +1,22 @@
-//! Rotates by an amount that is not constant (Cranelift's own rules know constant ones).
+//! Rotate idioms with a variable amount; Cranelift's own rules know those with a constant one.
 //!
 //! | value, of `w` bits | becomes |
 //! |---|---|
 //! | `x << n \| x >> m` where `m` is `-n` modulo `w`, in either order | `rotl x, n` |
 //! | the same where `n` is `-m` | `rotr x, m` |
 //!
-//! Sound: shifts of both BPF and CLIF take their amount modulo `w`, so `n` and `m` matter modulo `w` only; for an
-//! amount of 0 both shifts give `x`, and so does `|` of the two, which is why `+` and `^` are not looked at. One pass.
+//! Sound: shifts of both BPF and CLIF take their amount modulo `w`, so only `n` and `m`
+//! modulo `w` matter. For an amount of 0 both shifts give `x`, and so does `|` of the two, but not `+` or `^`, which are
+//! therefore not matched. One pass.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{
-    DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
-};
+use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types};
 
-use crate::opt::ir::memory_accesses;
-use crate::opt::memory::byte_provenance::constant;
+use crate::opt::ir::operands::{binary_operands, constant, replace_inst, unary};
 use crate::opt::pass::PassContext;
 
-/// How many instructions an amount is looked through.
-const DEPTH: usize = 8;
+/// How many instructions an amount or an operand is looked through.
+const MAX_AMOUNT_LOOK_THROUGH: usize = 8;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
@@ -33,7 +31,7 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
         let mut cursor = FuncCursor::new(function).at_inst(inst).with_srcloc(location);
         let ins = cursor.ins();
         let new = if left { ins.rotl(value, amount) } else { ins.rotr(value, amount) };
-        memory_accesses::replace(function, inst, new);
+        replace_inst(function, inst, new);
     }
 }
 
@@ -43,39 +41,18 @@ struct Rotate {
     left: bool,
 }
 
-/// The two operands of an instruction.
-fn operands(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<[Value; 2]> {
-    match dfg.value_def(dfg.resolve_aliases(value)) {
-        ValueDef::Result(inst, _) => match dfg.insts[inst] {
-            InstructionData::Binary { opcode, args } if opcode == wanted => Some(args),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The operand of an instruction.
-fn operand(dfg: &DataFlowGraph, value: Value) -> Option<(Opcode, Value)> {
-    match dfg.value_def(dfg.resolve_aliases(value)) {
-        ValueDef::Result(inst, _) => match dfg.insts[inst] {
-            InstructionData::Unary { opcode, arg } => Some((opcode, arg)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
+/// The rotate that an instruction is.
 fn rotate(dfg: &DataFlowGraph, inst: Inst) -> Option<Rotate> {
     let InstructionData::Binary { opcode: Opcode::Bor, args: [a, b] } = dfg.insts[inst] else { return None };
     let ty = dfg.value_type(a);
     if !matches!(ty, types::I32 | types::I64) {
         return None;
     }
-    let (left, right) = match (operands(dfg, a, Opcode::Ishl), operands(dfg, b, Opcode::Ushr)) {
+    let (left, right) = match (binary_operands(dfg, a, Opcode::Ishl), binary_operands(dfg, b, Opcode::Ushr)) {
         (Some(left), Some(right)) => (left, right),
-        _ => (operands(dfg, b, Opcode::Ishl)?, operands(dfg, a, Opcode::Ushr)?),
+        _ => (binary_operands(dfg, b, Opcode::Ishl)?, binary_operands(dfg, a, Opcode::Ushr)?),
     };
-    if core(dfg, left[0]) != core(dfg, right[0]) {
+    if unconverted(dfg, left[0]) != unconverted(dfg, right[0]) {
         return None;
     }
     let [up, down] = [left[1], right[1]].map(|value| amount(dfg, value, u64::from(ty.bits())));
@@ -83,15 +60,15 @@ fn rotate(dfg: &DataFlowGraph, inst: Inst) -> Option<Rotate> {
     is_opposite.then_some(Rotate { value: left[0], amount: up.0, left: !up.1 })
 }
 
-/// What a value is a copy of, by reductions of the same word: its source, and its bits.
-fn core(dfg: &DataFlowGraph, value: Value) -> (Value, u32) {
+/// What a value is a copy of, looking through conversions that keep its bits: the original, and how many bits of it.
+fn unconverted(dfg: &DataFlowGraph, value: Value) -> (Value, u32) {
     let bits = dfg.value_type(value).bits();
     let mut value = dfg.resolve_aliases(value);
-    for _ in 0..DEPTH {
-        match operand(dfg, value) {
-            Some((Opcode::Ireduce, arg)) => value = dfg.resolve_aliases(arg),
+    for _ in 0..MAX_AMOUNT_LOOK_THROUGH {
+        match unary(dfg, value) {
+            Some((Opcode::Ireduce, arg)) => value = arg,
             Some((Opcode::Uextend | Opcode::Sextend, arg)) if dfg.value_type(arg).bits() >= bits => {
-                value = dfg.resolve_aliases(arg);
+                value = arg;
             }
             _ => break,
         }
@@ -99,24 +76,24 @@ fn core(dfg: &DataFlowGraph, value: Value) -> (Value, u32) {
     (value, bits)
 }
 
-/// What a shift's amount is modulo `bits`: a value, and whether its negative.
+/// A shift amount modulo `bits`: a value, and whether it is negated.
 fn amount(dfg: &DataFlowGraph, value: Value, bits: u64) -> (Value, bool) {
     let is_whole = |number: u64| number.is_multiple_of(bits);
     let mut negative = false;
     let mut value = dfg.resolve_aliases(value);
-    for _ in 0..DEPTH {
-        let next = match operand(dfg, value) {
-            // The low 8 bits at least stay as they are, and those are what counts.
+    for _ in 0..MAX_AMOUNT_LOOK_THROUGH {
+        let next = match unary(dfg, value) {
+            // At least the low 8 bits are kept, and only those matter.
             Some((Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg)) => Some((arg, false)),
             Some((Opcode::Ineg, arg)) => Some((arg, true)),
             _ => None,
         };
         let of_two = |opcode, fits: &dyn Fn(u64) -> bool| {
-            let [left, right] = operands(dfg, value, opcode)?;
+            let [left, right] = binary_operands(dfg, value, opcode)?;
             constant(dfg, right).is_some_and(fits).then_some(left)
         };
         let from_constant = || {
-            let [left, right] = operands(dfg, value, Opcode::Isub)?;
+            let [left, right] = binary_operands(dfg, value, Opcode::Isub)?;
             constant(dfg, left).is_some_and(is_whole).then_some((right, true))
         };
         let next = next

@@ -1,18 +1,20 @@
-//! Frames that were written anew, followed instruction by instruction.
+//! New frames, followed instruction by instruction.
 //!
 //! In: a function, read back. Out: the first thing that is wrong. What is known before an instruction is how far the stack
-//! pointer is below the caller's frame (the CFA), which registers that a caller wants back are saved and where, and which hold
-//! something else. The rule: it is the same on all ways to an instruction; unwinders are told so at each of them; the stack
-//! pointer is aligned at calls; what is accessed in the frame lies below what is saved; and at `ret` all is as at the start.
+//! pointer is below the CFA, which callee-saved registers are saved and where, and which hold something else. The rule: the
+//! frame is the same on all paths to an instruction; the unwind rows say the same at each of them; the stack pointer is
+//! aligned at calls; accesses to the frame are to slots; and at `ret` everything is as at the start.
 
 use std::collections::BTreeMap;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 
-use super::Wrong;
-use crate::codegen::{CompiledFunction, FrameRow, Unwind};
-use crate::x86::code::effects::{Flow, RBP, RSP, SAVED, Set, number};
-use crate::x86::code::pieces::{Item, Items, Kind};
+use super::mismatch::Mismatch;
+use crate::codegen::compiled::CompiledFunction;
+use crate::codegen::unwind::{FrameRow, Unwind};
+use crate::x86::code::abi::{CALLEE_SAVED, DWARF_NUMBERS, RBP, RSP, RegisterSet};
+use crate::x86::code::effects::{Transfer, number};
+use crate::x86::code::fragments::{Fragment, Fragments, Kind};
 
 /// Bytes of a saved register, and of a return address.
 const WORD: i32 = 8;
@@ -27,34 +29,39 @@ struct State {
     depth: i32,
     /// Registers that are saved, by number, and how far below the CFA.
     saved: BTreeMap<u8, i32>,
-    /// Those that hold something else than the caller's value.
-    changed: Set,
+    /// Those that do not hold the caller's value.
+    changed: RegisterSet,
 }
 
-/// What unwinders are told: how far the CFA is above the stack pointer, and where registers are saved below the CFA.
+/// What the unwind rows say: how far the CFA is above the stack pointer, and where registers are saved below the CFA.
 #[derive(Clone)]
-struct Told {
+struct UnwindState {
     cfa: i32,
     saved: BTreeMap<u8, i32>,
 }
 
-/// Whether an instruction is a part of a frame as this translator writes it.
-pub(crate) fn is_of_frame(item: &Item, bytes: &[u8]) -> bool {
-    let is_stack = item.uses.is_stack && item.uses.flow == Flow::Next && !matches!(item.kind, Kind::Branch { .. });
+/// Whether an instruction belongs to a prologue or an epilogue of a new frame.
+pub(crate) fn is_of_frame(fragment: &Fragment, bytes: &[u8]) -> bool {
+    let is_stack = fragment.effects.is_stack
+        && fragment.effects.transfer == Transfer::Next
+        && !matches!(fragment.kind, Kind::Branch { .. });
     is_stack || matches!(bytes, [0x48, 0x81 | 0x83, 0xec | 0xc4, ..])
 }
 
-/// Follows a function.
-pub(crate) fn follow(function: &CompiledFunction, items: &Items) -> Result<(), Wrong> {
-    let told = told(function, items)?;
-    let mut states: Vec<Option<State>> = vec![None; items.len()];
+/// Follows a function from its start along all branches.
+pub(crate) fn follow(function: &CompiledFunction, fragments: &Fragments) -> Result<(), Mismatch> {
+    let unwind = unwind_states(function, fragments)?;
+    let mut states: Vec<Option<State>> = vec![None; fragments.len()];
     let mut open = vec![(0, State { depth: WORD, saved: BTreeMap::new(), changed: 0 })];
     while let Some((index, mut state)) = open.pop() {
-        let item = items.get(index).filter(|item| !item.is_data()).ok_or(Wrong::Frame(u32::MAX, "it ends"))?;
-        let wrong = |what: &'static str| Wrong::Frame(item.start, what);
+        let fragment = fragments
+            .get(index)
+            .filter(|fragment| !fragment.is_data())
+            .ok_or(Mismatch::Frame(u32::MAX, "it ends"))?;
+        let wrong = |what: &'static str| Mismatch::Frame(fragment.start, what);
         match &mut states[index] {
             Some(known) if (known.depth, &known.saved) != (state.depth, &state.saved) => {
-                return Err(wrong("it is another frame on another way"));
+                return Err(wrong("the frame is another one on another path"));
             }
             Some(known) if state.changed & !known.changed == 0 => continue,
             Some(known) => {
@@ -63,69 +70,69 @@ pub(crate) fn follow(function: &CompiledFunction, items: &Items) -> Result<(), W
             }
             none => *none = Some(state.clone()),
         }
-        state.is_told(&told[index]).map_err(wrong)?;
-        let mut lead = |to: u32, state: &State| items.index_of(to).map(|to| open.push((to, state.clone())));
-        match item.kind {
+        state.agrees_with(&unwind[index]).map_err(wrong)?;
+        let mut push = |to: u32, state: &State| fragments.index_of(to).map(|to| open.push((to, state.clone())));
+        match fragment.kind {
             Kind::Branch { condition, to } => {
-                lead(to, &state).ok_or(wrong("it leads nowhere"))?;
+                push(to, &state).ok_or(wrong("a branch has no target"))?;
                 if condition.is_none() {
                     continue;
                 }
             }
-            _ => state.step(item, item.bytes(&function.code).unwrap_or_default()).map_err(wrong)?,
+            _ => state.step(fragment, fragment.bytes(&function.code).unwrap_or_default()).map_err(wrong)?,
         }
-        match item.uses.flow {
-            Flow::Next | Flow::Call => open.push((index + 1, state)),
-            Flow::Elsewhere => {
-                let table = items.get(index + 1).filter(|item| matches!(item.kind, Kind::Table));
+        match fragment.effects.transfer {
+            Transfer::Next | Transfer::Call => open.push((index + 1, state)),
+            Transfer::Elsewhere => {
+                let table = fragments.get(index + 1).filter(|fragment| matches!(fragment.kind, Kind::JumpTable));
                 let table = table.ok_or(wrong("it leaves with a frame"))?;
                 for to in table.entries(&function.code) {
-                    lead(to, &state).ok_or(wrong("a table leads nowhere"))?;
+                    push(to, &state).ok_or(wrong("an entry of a table has no target"))?;
                 }
             }
-            Flow::Return | Flow::Trap => {}
+            Transfer::Return | Transfer::Trap => {}
         }
     }
     Ok(())
 }
 
 impl State {
-    fn is_told(&self, told: &Told) -> Result<(), &'static str> {
-        let is_saved = |register: u8| told.saved.contains_key(&register);
+    fn agrees_with(&self, unwind: &UnwindState) -> Result<(), &'static str> {
+        let is_saved = |register: u8| unwind.saved.contains_key(&register);
         let changed = (0..16).filter(|register| self.changed >> register & 1 != 0);
-        if told.cfa != self.depth {
-            Err("unwinders are told another place")
+        if unwind.cfa != self.depth {
+            Err("the unwind rows have another CFA")
         } else if !changed.into_iter().all(is_saved) {
-            Err("unwinders are not told of a saved register")
-        } else if told.saved.iter().any(|(register, depth)| self.saved.get(register) != Some(depth)) {
-            Err("unwinders are told another place of a saved register")
+            Err("the unwind rows lack a saved register")
+        } else if unwind.saved.iter().any(|(register, depth)| self.saved.get(register) != Some(depth)) {
+            Err("the unwind rows have another place of a saved register")
         } else {
             Ok(())
         }
     }
 
     /// After an instruction.
-    fn step(&mut self, item: &Item, bytes: &[u8]) -> Result<(), &'static str> {
-        let kept = SAVED | 1 << RBP;
-        let uses = item.uses;
-        if uses.flow == Flow::Call {
+    fn step(&mut self, fragment: &Fragment, bytes: &[u8]) -> Result<(), &'static str> {
+        let kept = CALLEE_SAVED | 1 << RBP;
+        let effects = fragment.effects;
+        if effects.transfer == Transfer::Call {
             return if self.depth % ALIGNMENT == 0 { Ok(()) } else { Err("the stack is not aligned") };
         }
-        if uses.flow == Flow::Return {
+        if effects.transfer == Transfer::Return {
             let is_as_at_first = self.depth == WORD && self.changed == 0;
             return if is_as_at_first { Ok(()) } else { Err("it returns with a frame") };
         }
-        if is_of_frame(item, bytes) {
+        if is_of_frame(fragment, bytes) {
             return self.move_stack(&Decoder::new(64, bytes, DecoderOptions::NONE).decode());
         }
-        if uses.named() >> RSP & 1 != 0 {
+        if effects.named() >> RSP & 1 != 0 {
             self.access(&Decoder::new(64, bytes, DecoderOptions::NONE).decode())?;
         }
-        self.change(uses.written & kept)
+        self.change(effects.written & kept)
     }
 
-    /// Registers are written.
-    fn change(&mut self, written: Set) -> Result<(), &'static str> {
+    /// Writes registers.
+    fn change(&mut self, written: RegisterSet) -> Result<(), &'static str> {
         self.changed |= written;
         let is_saved = |register: u8| self.saved.contains_key(&register);
         let all = (0..16).filter(|register| written >> register & 1 != 0).all(is_saved);
@@ -136,7 +143,7 @@ impl State {
         let constant =
             || i32::try_from(instruction.immediate(1).cast_signed()).map_err(|_| "the frame is too large");
         let register = number(instruction.op0_register()).ok_or("it moves the stack pointer")?;
-        let is_kept = (SAVED | 1 << RBP) >> register & 1 != 0;
+        let is_kept = (CALLEE_SAVED | 1 << RBP) >> register & 1 != 0;
         match instruction.mnemonic() {
             Mnemonic::Push => {
                 self.depth += WORD;
@@ -164,45 +171,45 @@ impl State {
         let is_address = instruction.mnemonic() == Mnemonic::Lea;
         let displacement = instruction.memory_displacement64().cast_signed();
         let size = if is_address { 0 } else { i64::try_from(instruction.memory_size().size()).unwrap_or(i64::MAX) };
-        // An index is of an array that lies in the slots.
+        // With an index, it is an access to an array, whose start is in the slots.
         let end = if instruction.memory_index() == Register::None { displacement + size } else { displacement };
         let is_inside = (0..=i64::from(slots)).contains(&displacement) && end <= i64::from(slots);
         let is_operand = instruction.memory_base() == Register::RSP;
-        if is_operand && is_inside { Ok(()) } else { Err("it accesses what is no slot") }
+        if is_operand && is_inside { Ok(()) } else { Err("it accesses the stack outside of the slots") }
     }
 }
 
-/// What unwinders are told before each item.
-fn told(function: &CompiledFunction, items: &Items) -> Result<Vec<Told>, Wrong> {
+/// What the unwind rows say before each fragment.
+fn unwind_states(function: &CompiledFunction, fragments: &Fragments) -> Result<Vec<UnwindState>, Mismatch> {
     let Some(Unwind::Rows(rows)) = &function.unwind else {
-        return Err(Wrong::Frame(0, "unwinders are told nothing"));
+        return Err(Mismatch::Frame(0, "there are no unwind rows"));
     };
-    let first = Told { cfa: WORD, saved: BTreeMap::new() };
-    let mut told = first.clone();
+    let first = UnwindState { cfa: WORD, saved: BTreeMap::new() };
+    let mut unwind = first.clone();
     let mut kept = Vec::new();
     let mut rows = rows.rows.iter().peekable();
-    let mut all = Vec::with_capacity(items.len());
-    for item in items.iter() {
-        while let Some(&&(offset, row)) = rows.peek().filter(|(offset, _)| *offset <= item.start) {
+    let mut all = Vec::with_capacity(fragments.len());
+    for fragment in fragments.iter() {
+        while let Some(&&(offset, row)) = rows.peek().filter(|(offset, _)| *offset <= fragment.start) {
             rows.next();
-            let wrong = Wrong::Frame(offset, "a row for unwinders");
-            let register = |number: u16| crate::x86::steps::frame::DWARF.iter().position(|&known| known == number);
+            let wrong = Mismatch::Frame(offset, "an unwind row");
+            let register = |number: u16| DWARF_NUMBERS.iter().position(|&known| known == number);
             match row {
-                FrameRow::CfaOffset(offset) => told.cfa = offset,
+                FrameRow::CfaOffset(offset) => unwind.cfa = offset,
                 FrameRow::Offset(of, offset) => {
                     let register = register(of).ok_or(wrong)?;
-                    told.saved.insert(register as u8, -offset);
+                    unwind.saved.insert(register as u8, -offset);
                 }
                 FrameRow::Restore(of) => {
                     let register = register(of).ok_or(wrong)?;
-                    told.saved.remove(&(register as u8));
+                    unwind.saved.remove(&(register as u8));
                 }
-                FrameRow::RememberState => kept.push(told.clone()),
-                FrameRow::RestoreState => told = kept.pop().ok_or(wrong)?,
+                FrameRow::RememberState => kept.push(unwind.clone()),
+                FrameRow::RestoreState => unwind = kept.pop().ok_or(wrong)?,
                 FrameRow::Cfa(..) | FrameRow::CfaRegister(_) | FrameRow::SameValue(_) => return Err(wrong),
             }
         }
-        all.push(told.clone());
+        all.push(unwind.clone());
     }
     Ok(all)
 }

@@ -1,13 +1,13 @@
-//! Whether code that was laid out is what it was.
+//! Whether the new code of a function does what Cranelift's did.
 //!
-//! In: a function as Cranelift made it, and as it is then. Out: what is different. The constants are compared byte by byte; the
-//! code is read again from its bytes, and walked beside what it was (`walk.rs`). A frame that is another one is followed by
-//! itself (`frames.rs`).
+//! In: a function before and after. Out: what is different. The constants are compared byte by byte; the code is read again
+//! from its bytes, and walked beside Cranelift's (`walk.rs`). A new frame is followed on its own (`frames.rs`).
 //!
-//! The rule: a function that does not pass stays as it was. The constants are compared always; the rest in debug builds and
-//! tests, after each step, and one that fails is a panic that names it.
+//! The rule: a function that does not pass stays as it was. The constants are always compared; the rest in debug builds and
+//! tests, after each step, where a difference is a panic that names the step.
 
 mod frames;
+mod mismatch;
 mod same;
 mod side;
 mod values;
@@ -15,74 +15,65 @@ mod walk;
 
 use cranelift_codegen::isa::TargetIsa;
 
-use super::Reason;
-use super::code::pieces::{Item, Items, Kind};
+use super::code::fragments::{Fragment, Fragments, Kind};
 use super::code::read;
-use super::code::relaxation::Placed;
-use super::code::write::{self, Frame};
-use super::steps::frame;
-use crate::codegen::CompiledFunction;
+use super::code::relaxation::Layout;
+use super::code::write::{self, WrittenFrame};
+use super::steps::frame::CraneliftFrame;
+use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::config::Pass;
+pub(crate) use mismatch::Mismatch;
 use walk::Walk;
 
-/// A function as it was.
-pub(crate) struct Check<'a> {
+/// A function as Cranelift made it.
+pub(crate) struct Checker<'a> {
     function: &'a CompiledFunction,
-    /// Where the walk is made.
-    items: Option<Items>,
+    /// Its code, where it is to be walked.
+    fragments: Option<Fragments>,
     isa: &'a dyn TargetIsa,
 }
 
-/// What is wrong.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wrong {
-    /// This is different: where it was, where it is, and what.
-    Different(u32, u32, &'static str),
-    /// It cannot be read.
-    Unread(Reason),
-    /// The frame is not what unwinders are told, or what the code needs: where, and what.
-    Frame(u32, &'static str),
-    /// It takes too long to find out.
-    Effort,
-}
-
-impl<'a> Check<'a> {
-    pub(crate) fn new(function: &'a CompiledFunction, items: &Items, isa: &'a dyn TargetIsa) -> Check<'a> {
-        let items = cfg!(any(debug_assertions, test)).then(|| items.clone());
-        Check { function, items, isa }
+impl<'a> Checker<'a> {
+    pub(crate) fn new(
+        function: &'a CompiledFunction,
+        fragments: &Fragments,
+        isa: &'a dyn TargetIsa,
+    ) -> Checker<'a> {
+        let fragments = cfg!(any(debug_assertions, test)).then(|| fragments.clone());
+        Checker { function, fragments, isa }
     }
 
-    /// Checks what there is after a step, in debug builds.
+    /// Checks the code after a step, in debug builds.
     pub(crate) fn step(
         &self,
         step: Pass,
-        items: &Items,
-        frame: Option<&Frame>,
+        fragments: &Fragments,
+        frame: Option<&WrittenFrame>,
         short_branches: bool,
-    ) -> Result<(), Reason> {
-        if self.items.is_none() {
+    ) -> Result<(), GivenUp> {
+        if self.fragments.is_none() {
             return Ok(());
         }
-        let (made, placed) = write::write(self.function, items, frame, &[], self.isa, short_branches)?;
-        self.made(Some(step), &made, items, &placed, frame.is_some())
+        let (made, layout) = write::write(self.function, fragments, frame, &[], self.isa, short_branches)?;
+        self.made(Some(step), &made, fragments, &layout, frame.is_some())
     }
 
-    /// Checks what was made of the function by a step, or by all of them.
+    /// Checks the function after a step, or after all of them.
     pub(crate) fn made(
         &self,
         step: Option<Pass>,
         made: &CompiledFunction,
-        items: &Items,
-        placed: &Placed,
+        fragments: &Fragments,
+        layout: &Layout,
         has_frame: bool,
-    ) -> Result<(), Reason> {
-        match self.compare(made, items, placed, has_frame) {
+    ) -> Result<(), GivenUp> {
+        match self.compare(made, fragments, layout, has_frame) {
             Ok(()) => Ok(()),
-            Err(Wrong::Effort) => Err(Reason::Effort),
+            Err(Mismatch::Effort) => Err(GivenUp::Effort),
             Err(wrong) => {
                 let step = step.map_or("writing", Pass::name);
-                debug_assert!(false, "layout: {step} made other code of function {:?}: {wrong:x?}", made.function);
-                Err(Reason::Check)
+                debug_assert!(false, "x86: {step} made other code of function {:?}: {wrong:x?}", made.function);
+                Err(GivenUp::Check)
             }
         }
     }
@@ -91,37 +82,38 @@ impl<'a> Check<'a> {
     pub(crate) fn compare(
         &self,
         made: &CompiledFunction,
-        items: &Items,
-        placed: &Placed,
+        fragments: &Fragments,
+        layout: &Layout,
         has_frame: bool,
-    ) -> Result<(), Wrong> {
-        constants_stay(self.function, made, items, placed)?;
-        let Some(before) = &self.items else { return Ok(()) };
-        let after = read::read(made, placed.end_of_code(items)).map_err(Wrong::Unread)?;
-        let frame = if has_frame { frame::Frame::read(before, &self.function.code) } else { None };
+    ) -> Result<(), Mismatch> {
+        constants_stay(self.function, made, fragments, layout)?;
+        let Some(before) = &self.fragments else { return Ok(()) };
+        let after = read::read(made, layout.end_of_code(fragments)).map_err(Mismatch::Unread)?;
+        let frame = if has_frame { CraneliftFrame::read(before, &self.function.code) } else { None };
         if has_frame && frame.is_none() {
-            return Err(Wrong::Frame(0, "there was no such frame"));
+            return Err(Mismatch::Frame(0, "there was no such frame"));
         }
-        let place = |item: &Item| after.index_of(placed.at(items, item.name)?);
+        let place = |fragment: &Fragment| after.index_of(layout.at(fragments, fragment.label)?);
         let places = before.iter().map(place).collect();
         Walk::new((self.function, before), (made, &after), places, frame).run()?;
         if has_frame { frames::follow(made, &after) } else { Ok(()) }
     }
 }
 
-/// Whether the constants have their bytes, and their alignment.
+/// Whether the constants keep their bytes and their alignment.
 fn constants_stay(
     before: &CompiledFunction,
     made: &CompiledFunction,
-    items: &Items,
-    placed: &Placed,
-) -> Result<(), Wrong> {
-    let Some(last) = items.len().checked_sub(1).filter(|&last| matches!(items[last].kind, Kind::Data)) else {
+    fragments: &Fragments,
+    layout: &Layout,
+) -> Result<(), Mismatch> {
+    let Some(last) = fragments.len().checked_sub(1).filter(|&last| matches!(fragments[last].kind, Kind::Constants))
+    else {
         return Ok(());
     };
-    let (was, now) = (items[last].start, placed.starts[last]);
+    let (was, now) = (fragments[last].start, layout.starts[last]);
     let align = before.align.max(1);
     let is_aligned = u64::from(was) % align == u64::from(now) % align && made.align.is_multiple_of(align);
     let is_same = before.code.get(was as usize..) == made.code.get(now as usize..);
-    if is_same && is_aligned { Ok(()) } else { Err(Wrong::Different(was, now, "constants")) }
+    if is_same && is_aligned { Ok(()) } else { Err(Mismatch::Different(was, now, "constants")) }
 }

@@ -1,10 +1,13 @@
 //! Whether two instructions do the same, however they are encoded.
+//!
+//! In: the bytes of both. Out: whether registers, memory and flags are the same after them. The rule: what is not one of the
+//! differences that `short_encodings.rs` makes is a difference.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 use crate::x86::code::effects::number;
 
-/// Whether these bytes, of two instructions without branches and addresses relative to themselves, do the same.
+/// Whether two instructions do the same; neither is a branch or has an address relative to itself.
 pub(crate) fn do_the_same(one: &[u8], other: &[u8]) -> bool {
     if one == other {
         return true;
@@ -14,7 +17,7 @@ pub(crate) fn do_the_same(one: &[u8], other: &[u8]) -> bool {
         (!instruction.is_invalid() && instruction.len() == bytes.len()).then_some(instruction)
     };
     let (Some(one), Some(other)) = (decode(one), decode(other)) else { return false };
-    // Nothing else has other encodings here.
+    // Instructions with such prefixes have one encoding here.
     let is_plain = |of: &Instruction| {
         !of.has_lock_prefix()
             && !of.has_rep_prefix()
@@ -53,7 +56,7 @@ fn is_same_operand(one: &Instruction, other: &Instruction, operand: u32) -> bool
     }
 }
 
-/// Whether the high half of its first operand is clear, of 32 bits or 64.
+/// Whether the high 32 bits of its first operand are 0, whichever of 32 and 64 bits it is of.
 fn clears_the_rest(instruction: &Instruction) -> bool {
     match instruction.mnemonic() {
         Mnemonic::Movzx => instruction.op0_register().size() >= 4,
@@ -66,7 +69,7 @@ fn clears_the_rest(instruction: &Instruction) -> bool {
     }
 }
 
-/// Whether these are one register, as 32 bits and as 64; what is extended is the same register, or a part of the same size.
+/// Whether these are the same register, of 32 or 64 bits.
 fn is_same_number(one: Register, other: Register) -> bool {
     one.size() >= 4 && other.size() >= 4 && number(one) == number(other)
 }
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn others_do_not() {
+    fn different_instructions_do_not() {
         let pairs: [(&[u8], &[u8]); 7] = [
             // Other numbers, registers, sizes, places.
             (&[0x48, 0x81, 0xc0, 6, 0, 0, 0], &[0x48, 0x83, 0xc0, 7]),

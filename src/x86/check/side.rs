@@ -1,44 +1,62 @@
-//! One of two codes that are compared: its items, and what they refer to.
+//! One side of the comparison: a function's fragments, and what they refer to.
 //!
-//! In: a function, and its code as items. Out: the bytes of each, what a branch leads to, the relocations in an instruction.
+//! In: a function, and its code as fragments. Out: the bytes of each, targets of branches, the relocations in an instruction.
 
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
-use crate::codegen::CompiledFunction;
-use crate::x86::code::pieces::{Item, Items, Kind};
+use crate::codegen::compiled::CompiledFunction;
+use crate::x86::code::fragments::{Fragment, Fragments, Kind};
 
-/// One of the two codes.
+/// One side.
 pub(crate) struct Side<'a> {
     pub(crate) function: &'a CompiledFunction,
-    pub(crate) items: &'a Items,
-    /// By offset.
+    pub(crate) fragments: &'a Fragments,
+    /// In the order of offsets.
     relocations: Vec<&'a ModuleReloc>,
 }
 
 impl<'a> Side<'a> {
-    pub(crate) fn new(function: &'a CompiledFunction, items: &'a Items) -> Side<'a> {
+    pub(crate) fn new(function: &'a CompiledFunction, fragments: &'a Fragments) -> Side<'a> {
         let mut relocations: Vec<&ModuleReloc> = function.relocations.iter().collect();
         relocations.sort_by_key(|relocation| relocation.offset);
-        Side { function, items, relocations }
+        Side { function, fragments, relocations }
     }
 
-    pub(crate) fn bytes(&self, item: &Item) -> &'a [u8] {
-        item.bytes(&self.function.code).unwrap_or_default()
+    /// Whether branches or jump tables lead to each fragment.
+    pub(crate) fn targets(&self) -> Vec<bool> {
+        let mut targets = vec![false; self.fragments.len()];
+        let mut mark = |to: u32| {
+            if let Some(index) = self.fragments.index_of(to) {
+                targets[index] = true;
+            }
+        };
+        for fragment in self.fragments.iter() {
+            match fragment.kind {
+                Kind::Branch { to, .. } => mark(to),
+                Kind::JumpTable => fragment.entries(&self.function.code).for_each(&mut mark),
+                _ => {}
+            }
+        }
+        targets
     }
 
-    pub(crate) fn constants(&self) -> Option<&'a Item> {
-        self.items.last().filter(|item| matches!(item.kind, Kind::Data))
+    pub(crate) fn bytes(&self, fragment: &Fragment) -> &'a [u8] {
+        fragment.bytes(&self.function.code).unwrap_or_default()
+    }
+
+    pub(crate) fn constants(&self) -> Option<&'a Fragment> {
+        self.fragments.last().filter(|fragment| matches!(fragment.kind, Kind::Constants))
     }
 
     /// What a branch leads to.
     pub(crate) fn target(&self, to: u32) -> usize {
-        self.items.index_of(to).unwrap_or(usize::MAX)
+        self.fragments.index_of(to).unwrap_or(usize::MAX)
     }
 
     /// The relocations in an instruction: where in it, of which kind, to what.
-    pub(crate) fn relocations(&self, item: &Item) -> impl Iterator<Item = (u32, &'a ModuleReloc)> {
-        let first = self.relocations.partition_point(|relocation| relocation.offset < item.start);
-        let (start, end) = (item.start, item.start + item.size);
+    pub(crate) fn relocations(&self, fragment: &Fragment) -> impl Iterator<Item = (u32, &'a ModuleReloc)> {
+        let first = self.relocations.partition_point(|relocation| relocation.offset < fragment.start);
+        let (start, end) = (fragment.start, fragment.start + fragment.size);
         let inside = self.relocations[first..].iter().take_while(move |relocation| relocation.offset < end);
         inside.map(move |&relocation| (relocation.offset - start, relocation))
     }
@@ -53,7 +71,7 @@ pub(crate) fn has_one_name(one: &ModuleReloc, other: &ModuleReloc) -> bool {
         }
         (LibCall(one), LibCall(other)) => one == other,
         (KnownSymbol(one), KnownSymbol(other)) => one == other,
-        // Places in the function itself, which move; nothing is read that refers to them.
+        // Offsets in the function itself; such functions are not read at all.
         _ => false,
     }
 }

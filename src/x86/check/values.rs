@@ -1,35 +1,36 @@
-//! What registers and flags hold, by name: two that hold the same name hold the same value.
+//! Value numbers of registers and flags: two with the same number hold the same value.
 //!
-//! In: moves, and that others write a register. Out: a name for the content of each register, before and after the code was
-//! laid out. The names say what was computed, not by which instructions: so a move that comes earlier or later, or not at all,
-//! makes no difference once it is not needed.
+//! In: moves, and that other instructions write a register. Out: the value number of each register, in Cranelift's code and in
+//! the new one. Numbers stand for what was computed, not for the instructions that did: so it makes no difference whether a
+//! move comes earlier or later, or not at all where nothing needs it.
 
 use std::collections::HashMap;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
-use crate::x86::code::effects::{Set, number};
-use crate::x86::code::pieces::{Item, Kind};
+use crate::x86::code::abi::RegisterSet;
+use crate::x86::code::effects::number;
+use crate::x86::code::fragments::{Fragment, Kind};
 
-/// The number of the flags, behind those of registers.
+/// The index of the flags, behind those of registers.
 pub(crate) const FLAGS: usize = 16;
 
-/// Registers and flags.
+/// How many registers, with the flags.
 pub(crate) const COUNT: usize = FLAGS + 1;
 
-/// Names of what they hold.
-pub(crate) type Names = [u32; COUNT];
+/// The value numbers of what they hold.
+pub(crate) type ValueNumbers = [u32; COUNT];
 
-/// What is known at a place, of both codes: registers with the same number hold the same.
+/// Congruence classes: which registers, of both codes, hold the same value.
 pub(crate) type Classes = [u8; 2 * COUNT];
 
 /// A value that is computed by a move.
 #[derive(PartialEq, Eq, Hash)]
 enum Value {
-    Number(u64),
-    /// The low half of another one.
-    Low(u32),
-    /// A base, an index, its scale, a displacement.
+    Constant(u64),
+    /// The low 32 bits of another one, zero-extended.
+    Low32Bits(u32),
+    /// A base, an index, its scale, a displacement: the sum.
     Address(u32, u32, u32, u64),
     /// The flags after a register was cleared by an exclusive or.
     FlagsOfZero,
@@ -40,26 +41,26 @@ enum Value {
 pub(crate) struct Move {
     to: u8,
     from: From,
-    /// Of 64 bits.
-    is_whole: bool,
+    /// Whether it is of 64 bits.
+    is_64_bit: bool,
 }
 
 #[derive(Clone, Copy)]
 enum From {
     Register(u8),
-    Number(u64),
+    Constant(u64),
     Zero,
     Address { base: Option<u8>, index: Option<u8>, scale: u32, displacement: u64 },
 }
 
 impl Move {
-    pub(crate) fn read(item: &Item, code: &[u8]) -> Option<Move> {
-        if item.is_relocated || !matches!(item.kind, Kind::Plain | Kind::Short(_)) {
+    pub(crate) fn read(fragment: &Fragment, code: &[u8]) -> Option<Move> {
+        if fragment.is_relocated || !matches!(fragment.kind, Kind::Instruction | Kind::Rewritten(_)) {
             return None;
         }
-        let bytes = item.bytes(code)?;
+        let bytes = fragment.bytes(code)?;
         let rest = if bytes.first()? & 0xf0 == 0x40 { &bytes[1..] } else { bytes };
-        // Of two registers; of an address; of a number of 4 bytes; of a register with itself.
+        // `mov` or `xor` of two registers; `lea`; `mov` of a constant of 4 bytes.
         let may_be = match *rest {
             [0x89 | 0x8b | 0x31 | 0x33, operands] => operands >> 6 == 3,
             [0x8d, ..] | [0xb8..=0xbf, _, _, _, _] => true,
@@ -78,7 +79,7 @@ impl Move {
             Mnemonic::Mov if instruction.op1_kind() == OpKind::Register => {
                 From::Register(number(instruction.op1_register())?)
             }
-            Mnemonic::Mov => From::Number(instruction.immediate(1)),
+            Mnemonic::Mov => From::Constant(instruction.immediate(1)),
             Mnemonic::Xor if instruction.op1_register() == register => From::Zero,
             Mnemonic::Lea if !instruction.is_ip_rel_memory_operand() => From::Address {
                 base: number(instruction.memory_base()),
@@ -89,11 +90,11 @@ impl Move {
             _ => return None,
         };
         let size = register.size();
-        (size >= 4).then_some(Move { to, from, is_whole: size == 8 })
+        (size >= 4).then_some(Move { to, from, is_64_bit: size == 8 })
     }
 }
 
-/// Gives names.
+/// The value numbers that were given.
 #[derive(Default)]
 pub(crate) struct Values {
     known: HashMap<Value, u32>,
@@ -101,13 +102,13 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// A name that nothing has.
+    /// A number of a value that nothing else holds.
     pub(crate) fn fresh(&mut self) -> u32 {
         self.next += 1;
         self.next
     }
 
-    fn name(&mut self, value: Value) -> u32 {
+    fn number_of(&mut self, value: Value) -> u32 {
         let next = &mut self.next;
         *self.known.entry(value).or_insert_with(|| {
             *next += 1;
@@ -115,66 +116,66 @@ impl Values {
         })
     }
 
-    /// The name of a number.
-    pub(crate) fn number(&mut self, number: u32) -> u32 {
-        self.name(Value::Number(u64::from(number)))
+    /// The number of a constant.
+    pub(crate) fn constant(&mut self, constant: u32) -> u32 {
+        self.number_of(Value::Constant(u64::from(constant)))
     }
 
-    /// The name of the low half of what has a name.
-    pub(crate) fn low(&mut self, name: u32) -> u32 {
-        self.name(Value::Low(name))
+    /// The number of the low 32 bits of a value.
+    pub(crate) fn low_32_bits(&mut self, number: u32) -> u32 {
+        self.number_of(Value::Low32Bits(number))
     }
 
-    /// Names what is in registers where the same is in those of the same class.
-    pub(crate) fn start(&mut self, classes: &Classes) -> (Names, Names) {
+    /// Fresh numbers, the same for registers of the same class.
+    pub(crate) fn start(&mut self, classes: &Classes) -> (ValueNumbers, ValueNumbers) {
         let first = self.next + 1;
-        let name = |class: u8| u32::from(class) + first;
+        let number = |class: u8| u32::from(class) + first;
         let (mut before, mut after) = ([0; COUNT], [0; COUNT]);
         for place in 0..COUNT {
-            before[place] = name(classes[place]);
-            after[place] = name(classes[COUNT + place]);
+            before[place] = number(classes[place]);
+            after[place] = number(classes[COUNT + place]);
         }
         self.next += 2 * COUNT as u32;
         (before, after)
     }
 
     /// What a move does.
-    pub(crate) fn run(&mut self, made: Move, names: &mut Names) {
-        let of = |register: Option<u8>| register.map_or(0, |register| names[usize::from(register)]);
-        let mut value = match made.from {
-            From::Register(register) => names[usize::from(register)],
-            From::Number(number) => self.name(Value::Number(number)),
+    pub(crate) fn run(&mut self, moved: Move, numbers: &mut ValueNumbers) {
+        let of = |register: Option<u8>| register.map_or(0, |register| numbers[usize::from(register)]);
+        let mut value = match moved.from {
+            From::Register(register) => numbers[usize::from(register)],
+            From::Constant(constant) => self.number_of(Value::Constant(constant)),
             From::Zero => {
-                names[FLAGS] = self.name(Value::FlagsOfZero);
-                self.name(Value::Number(0))
+                numbers[FLAGS] = self.number_of(Value::FlagsOfZero);
+                self.number_of(Value::Constant(0))
             }
             From::Address { base, index, scale, displacement } => {
-                self.name(Value::Address(of(base), of(index), scale, displacement))
+                self.number_of(Value::Address(of(base), of(index), scale, displacement))
             }
         };
-        // A number is one of 32 bits, and its high half is clear.
-        if !made.is_whole && !matches!(made.from, From::Number(_) | From::Zero) {
-            value = self.low(value);
+        // Constants are zero-extended already.
+        if !moved.is_64_bit && !matches!(moved.from, From::Constant(_) | From::Zero) {
+            value = self.low_32_bits(value);
         }
-        names[usize::from(made.to)] = value;
+        numbers[usize::from(moved.to)] = value;
     }
 }
 
-/// Which registers hold the same, of both codes.
-pub(crate) fn classes(before: &Names, after: &Names) -> Classes {
+/// Which registers of both codes hold the same.
+pub(crate) fn classes(before: &ValueNumbers, after: &ValueNumbers) -> Classes {
     let mut seen: Vec<u32> = Vec::with_capacity(2 * COUNT);
     let mut classes = [0; 2 * COUNT];
-    for (class, &name) in classes.iter_mut().zip(before.iter().chain(after)) {
-        let place = seen.iter().position(|&known| known == name);
+    for (class, &number) in classes.iter_mut().zip(before.iter().chain(after)) {
+        let place = seen.iter().position(|&known| known == number);
         *class = place.unwrap_or_else(|| {
-            seen.push(name);
+            seen.push(number);
             seen.len() - 1
         }) as u8;
     }
     classes
 }
 
-/// What is the same by both.
+/// What is the same in both: the coarsest common refinement.
 pub(crate) fn common(one: &Classes, other: &Classes) -> Classes {
     let mut seen: Vec<(u8, u8)> = Vec::with_capacity(2 * COUNT);
     let mut classes = [0; 2 * COUNT];
@@ -189,6 +190,6 @@ pub(crate) fn common(one: &Classes, other: &Classes) -> Classes {
 }
 
 /// The registers of a set, by number.
-pub(crate) fn registers(set: Set) -> impl Iterator<Item = usize> {
+pub(crate) fn registers(set: RegisterSet) -> impl Iterator<Item = usize> {
     (0..FLAGS).filter(move |&register| set >> register & 1 != 0)
 }

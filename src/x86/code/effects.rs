@@ -1,54 +1,38 @@
 //! What an instruction does to registers and flags.
 //!
-//! In: a decoded instruction. Out: its [`Uses`], as the decoder's tables say. The rule: what control goes to is not a part of
-//! it: what a call reads and leaves is for who asks.
+//! In: a decoded instruction. Out: its [`Effects`], as iced's tables say. The rule: they are the instruction's own. What the
+//! function reads that a call or a jump goes to is not among them; whoever asks adds it ([`abi`](super::abi)).
 
 use iced_x86::{
     FlowControl, Instruction, InstructionInfoFactory, InstructionInfoOptions, OpAccess, OpKind, Register,
     RflagsBits,
 };
 
-/// General registers, a bit each, by the processor's numbers.
-pub(crate) type Set = u16;
-
-/// The stack pointer.
-pub(crate) const RSP: u8 = 4;
-
-/// The frame pointer.
-pub(crate) const RBP: u8 = 5;
-
-/// Those that a function leaves as they were (System V psABI for x86-64, section 3.2.1), but for those of the frame.
-pub(crate) const SAVED: Set = 1 << 3 | 0xf << 12;
-
-/// Those that a call may read: arguments, and the number of vectors.
-pub(crate) const ARGUMENTS: Set = 1 | 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9;
-
-/// Those that hold results.
-pub(crate) const RESULTS: Set = 1 | 1 << 2;
+use super::abi::{RSP, RegisterSet};
 
 /// Where control goes after an instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// To the next one, or, of a branch, where that says.
+pub(crate) enum Transfer {
+    /// To the next one; after a conditional branch, perhaps to its target.
     #[default]
     Next,
-    /// To the next one, after a function.
+    /// To a function, and then to the next one.
     Call,
     /// To the caller.
     Return,
-    /// Nowhere.
+    /// To the trap handler.
     Trap,
-    /// Where a register or memory says.
+    /// Anywhere else: a jump, direct or through a register or memory.
     Elsewhere,
 }
 
-/// How many of the flags that conditions read an instruction writes.
+/// Which of the flags that conditions read an instruction writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Flags {
     /// None of them.
     #[default]
     Kept,
-    /// Some, or all of them at times.
+    /// Some; or all, but not always.
     Changed,
     /// All, whatever they were; some may be undefined.
     Set,
@@ -56,11 +40,11 @@ pub(crate) enum Flags {
 
 /// What an instruction does with general registers, flags and memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Uses {
-    /// Those whose values it may read: those that it writes in part, or at times, too.
-    pub(crate) read: Set,
-    /// Those that it may write, in part or as a whole.
-    pub(crate) written: Set,
+pub(crate) struct Effects {
+    /// Registers that it may read; those that it writes in part or conditionally are among them.
+    pub(crate) read: RegisterSet,
+    /// Registers that it may write, in part or as a whole.
+    pub(crate) written: RegisterSet,
     /// What it does to the flags.
     pub(crate) flags: Flags,
     /// Whether it reads flags.
@@ -68,8 +52,8 @@ pub(crate) struct Uses {
     /// Whether it may write memory.
     pub(crate) stores: bool,
     /// Where control is after it.
-    pub(crate) flow: Flow,
-    /// Whether it moves the stack pointer without naming it, which then is in neither set.
+    pub(crate) transfer: Transfer,
+    /// Whether it moves the stack pointer without naming it (`push`, `call`); that is in neither set then.
     pub(crate) is_stack: bool,
 }
 
@@ -80,55 +64,59 @@ const STATUS: u32 =
 /// Those that a condition can be of.
 const CONDITIONS: u32 = RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::CF | RflagsBits::PF;
 
-impl Uses {
-    /// Of no instruction.
-    pub(crate) const NOTHING: Uses = Uses {
+impl Effects {
+    /// None.
+    pub(crate) const NOTHING: Effects = Effects {
         read: 0,
         written: 0,
         flags: Flags::Kept,
         reads_flags: false,
         stores: false,
-        flow: Flow::Next,
+        transfer: Transfer::Next,
         is_stack: false,
     };
 
-    pub(crate) fn new(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> Uses {
+    pub(crate) fn new(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> Effects {
         let info = factory.info_options(instruction, InstructionInfoOptions::NO_MEMORY_USAGE);
-        let mut uses = Uses {
-            flow: flow(instruction),
+        let mut effects = Effects {
+            transfer: transfer(instruction),
             is_stack: instruction.is_stack_instruction(),
             flags: flags(instruction),
             reads_flags: instruction.rflags_read() & STATUS != 0,
-            ..Uses::default()
+            ..Effects::default()
         };
         for used in info.used_registers() {
             let Some(number) = number(used.register()) else { continue };
             let (reads, writes) = access(used.access());
             let is_whole = used.access() == OpAccess::Write && is_whole(used.register());
             if reads || writes && !is_whole {
-                uses.read |= 1 << number;
+                effects.read |= 1 << number;
             }
             if writes {
-                uses.written |= 1 << number;
+                effects.written |= 1 << number;
             }
         }
-        if uses.is_stack && !names_stack_pointer(instruction) {
-            uses.read &= !(1 << RSP);
-            uses.written &= !(1 << RSP);
+        if effects.is_stack && !names_stack_pointer(instruction) {
+            effects.read &= !(1 << RSP);
+            effects.written &= !(1 << RSP);
         }
-        uses.stores = (0..instruction.op_count())
+        effects.stores = (0..instruction.op_count())
             .any(|operand| is_memory(instruction.op_kind(operand)) && access(info.op_access(operand)).1);
-        uses
+        effects
     }
 
-    /// Those that it has to do with.
-    pub(crate) fn named(self) -> Set {
+    /// Registers that it reads or writes.
+    pub(crate) fn named(self) -> RegisterSet {
         self.read | self.written
     }
 
     /// Whether it does nothing but set the flags.
     pub(crate) fn only_sets_flags(self) -> bool {
-        self.flags == Flags::Set && self.written == 0 && !self.stores && self.flow == Flow::Next && !self.is_stack
+        self.flags == Flags::Set
+            && self.written == 0
+            && !self.stores
+            && self.transfer == Transfer::Next
+            && !self.is_stack
     }
 }
 
@@ -138,7 +126,7 @@ fn access(access: OpAccess) -> (bool, bool) {
         OpAccess::None | OpAccess::NoMemAccess => (false, false),
         OpAccess::Read | OpAccess::CondRead => (true, false),
         OpAccess::Write => (false, true),
-        // What is not written at times is read then.
+        // A register that may stay as it is counts as read.
         OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite => (true, true),
     }
 }
@@ -173,23 +161,23 @@ fn names_stack_pointer(instruction: &Instruction) -> bool {
     })
 }
 
-fn flow(instruction: &Instruction) -> Flow {
+fn transfer(instruction: &Instruction) -> Transfer {
     match instruction.flow_control() {
-        FlowControl::Next | FlowControl::ConditionalBranch => Flow::Next,
-        FlowControl::Call | FlowControl::IndirectCall => Flow::Call,
-        FlowControl::Return => Flow::Return,
-        FlowControl::Exception => Flow::Trap,
+        FlowControl::Next | FlowControl::ConditionalBranch => Transfer::Next,
+        FlowControl::Call | FlowControl::IndirectCall => Transfer::Call,
+        FlowControl::Return => Transfer::Return,
+        FlowControl::Exception => Transfer::Trap,
         FlowControl::UnconditionalBranch
         | FlowControl::IndirectBranch
         | FlowControl::Interrupt
-        | FlowControl::XbeginXabortXend => Flow::Elsewhere,
+        | FlowControl::XbeginXabortXend => Transfer::Elsewhere,
     }
 }
 
 fn flags(instruction: &Instruction) -> Flags {
     use iced_x86::Mnemonic::{Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shld, Shr, Shrd};
     let modified = instruction.rflags_modified();
-    // By a number in a register, which may be 0: then the flags stay.
+    // A shift by 0 keeps the flags, and a count in a register may be 0.
     let is_shift = matches!(instruction.mnemonic(), Rcl | Rcr | Rol | Ror | Sal | Sar | Shl | Shld | Shr | Shrd);
     let last = instruction.op_count().saturating_sub(1);
     let may_be_nothing = is_shift && instruction.op_kind(last) == OpKind::Register;
@@ -202,14 +190,14 @@ fn flags(instruction: &Instruction) -> Flags {
     }
 }
 
-/// Whether writing it leaves nothing of the whole register as it was.
+/// Whether writing it replaces all 64 bits of the register.
 fn is_whole(register: Register) -> bool {
     (Register::EAX..=Register::R15D).contains(&register) || (Register::RAX..=Register::R15).contains(&register)
 }
 
 /// The processor's number of a general register, of any size.
 pub(crate) fn number(register: Register) -> Option<u8> {
-    // The decoder counts them by size; `%ah` and its like come between `%bl` and `%spl`.
+    // iced numbers them by size; `%ah` and its like come between `%bl` and `%spl`.
     const SETS: [(Register, Register, u8); 6] = [
         (Register::AL, Register::BL, 0),
         (Register::AH, Register::BH, 0),

@@ -1,18 +1,24 @@
-//! Machine code as steps see it: read, changed, written.
+//! Machine code as the steps see it: read, changed, written.
 //!
 //! | | file |
 //! |---|---|
-//! | the pieces of a function, and their names | `pieces.rs` |
-//! | bytes to pieces | `read.rs` |
-//! | what an instruction does to registers and flags | `effects.rs` |
+//! | the fragments of a function: instructions, jump tables, constants | `fragments.rs`, found by their labels: `labels.rs` |
+//! | the bytes of an instruction | `bytes.rs` |
+//! | bytes to fragments | `read.rs` |
+//! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
 //! | targets of branches | `targets.rs` |
 //! | basic blocks, and how often control goes from one to another | `blocks.rs` |
-//! | where each piece lies, and how long branches are (branch relaxation) | `relaxation.rs` |
-//! | pieces to bytes, and all that refers to them | `write.rs` |
+//! | loops that are aligned | `alignment.rs` |
+//! | where each fragment lies, and how long branches are (branch relaxation) | `relaxation.rs` |
+//! | fragments to bytes, and all that refers to them | `write.rs` |
 
+pub(crate) mod abi;
+pub(crate) mod alignment;
 pub(crate) mod blocks;
+pub(crate) mod bytes;
 pub(crate) mod effects;
-pub(crate) mod pieces;
+pub(crate) mod fragments;
+mod labels;
 pub(crate) mod read;
 pub(crate) mod relaxation;
 pub(crate) mod targets;

@@ -1,6 +1,6 @@
-//! The code of a function, read back.
+//! The code of a function, read back (disassembled into fragments).
 //!
-//! In: a compiled function, and where its instructions end, as Cranelift says. Out: its bytes as [`Items`], or a [`Reason`]
+//! In: a compiled function, and where its instructions end, as Cranelift says. Out: its bytes as [`Fragments`], or a [`GivenUp`]
 //! why they are not understood.
 //!
 //! The rule: each byte is one of these before anything moves, and nothing is left over.
@@ -17,42 +17,41 @@
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpKind};
 
-use super::effects::Uses;
-use super::pieces::{Item, Items, Kind};
-use crate::codegen::CompiledFunction;
-use crate::x86::Reason;
+use super::effects::Effects;
+use super::fragments::{Fragment, Fragments, Kind};
+use crate::codegen::compiled::{CompiledFunction, GivenUp};
 
-/// No constant is longer, or has a greater alignment.
-const LARGEST: u32 = 64;
+/// The largest size and alignment of a constant.
+const MAX_CONSTANT: u32 = 64;
 
 /// Bytes of an entry of a jump table.
 const ENTRY: u32 = 4;
 
 /// Reads a function whose instructions end at `end`.
-pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Items, Reason> {
+pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Fragments, GivenUp> {
     let code = &function.code[..];
-    let size = u32::try_from(code.len()).map_err(|_| Reason::Unaccounted)?;
+    let size = u32::try_from(code.len()).map_err(|_| GivenUp::Unaccounted)?;
     let mut starts: Vec<u32> = std::iter::once(0).chain(function.entries.iter().copied()).collect();
     starts.sort_unstable();
     starts.dedup();
     let is_own = |relocation: &ModuleReloc| matches!(relocation.name, ModuleRelocTarget::FunctionOffset(..));
     if function.relocations.iter().any(is_own) {
-        return Err(Reason::Reference);
+        return Err(GivenUp::Reference);
     }
     if end > size || starts.last().is_none_or(|&last| last >= end) {
-        return Err(Reason::Unaccounted);
+        return Err(GivenUp::Unaccounted);
     }
     let mut reader = Reader::new(function, end)?;
     for (index, &start) in starts.iter().enumerate() {
         reader.block(start, starts.get(index + 1).copied().unwrap_or(end))?;
     }
-    // Control does not run into what is no code.
-    if !reader.items.last().is_some_and(|item| item.is_data() || reader.ends) {
-        return Err(Reason::Unaccounted);
+    // Control must not fall through into data.
+    if !reader.fragments.last().is_some_and(|fragment| fragment.is_data() || reader.ends) {
+        return Err(GivenUp::Unaccounted);
     }
     reader.constants(size)?;
-    let items = Items::new(reader.items, size);
-    if leads_to_items(&items, code, end) { Ok(items) } else { Err(Reason::Reference) }
+    let fragments = Fragments::new(reader.fragments, size);
+    if refers_to_fragments(&fragments, code, end) { Ok(fragments) } else { Err(GivenUp::Reference) }
 }
 
 struct Reader<'a> {
@@ -63,19 +62,19 @@ struct Reader<'a> {
     decoder: Decoder<'a>,
     instruction: Instruction,
     factory: InstructionInfoFactory,
-    items: Vec<Item>,
-    /// Whether control does not go on behind the last instruction.
+    fragments: Vec<Fragment>,
+    /// Whether the last instruction does not fall through.
     ends: bool,
-    /// What instructions refer to behind all of them, and how many bytes they read there; none where they do not say.
+    /// Where instructions refer to behind all of them, and how many bytes they read there; 0 where they only take the address.
     constants: Vec<(u32, u32)>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(function: &'a CompiledFunction, end: u32) -> Result<Reader<'a>, Reason> {
+    fn new(function: &'a CompiledFunction, end: u32) -> Result<Reader<'a>, GivenUp> {
         let code = &function.code[..];
         let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
         relocated.sort_unstable();
-        let instructions = code.get(..end as usize).ok_or(Reason::Unaccounted)?;
+        let instructions = code.get(..end as usize).ok_or(GivenUp::Unaccounted)?;
         Ok(Reader {
             code,
             end,
@@ -83,29 +82,29 @@ impl<'a> Reader<'a> {
             decoder: Decoder::with_ip(64, instructions, 0, DecoderOptions::NONE),
             instruction: Instruction::default(),
             factory: InstructionInfoFactory::new(),
-            items: Vec::with_capacity(code.len() / 4),
+            fragments: Vec::with_capacity(code.len() / 4),
             ends: false,
             constants: Vec::new(),
         })
     }
 
-    /// Reads what lies from the start of a block to the next one's.
-    fn block(&mut self, start: u32, next: u32) -> Result<(), Reason> {
+    /// Reads from the start of a block to that of the next one.
+    fn block(&mut self, start: u32, next: u32) -> Result<(), GivenUp> {
         let mut at = start;
-        self.decoder.set_position(at as usize).map_err(|_| Reason::Unaccounted)?;
+        self.decoder.set_position(at as usize).map_err(|_| GivenUp::Unaccounted)?;
         self.decoder.set_ip(u64::from(at));
-        // The farthest place that a branch of this block leads to: some instructions of Cranelift's have branches inside.
+        // The farthest target of a branch in this block: some of Cranelift's instructions are sequences with branches inside.
         let mut inside = 0;
         self.ends = false;
         while at < next {
-            let item = self.item(at, next)?;
-            at = item.end();
-            if let Kind::Branch { to, .. } = item.kind
+            let fragment = self.fragment(at, next)?;
+            at = fragment.end();
+            if let Kind::Branch { to, .. } = fragment.kind
                 && to < next
             {
                 inside = inside.max(to);
             }
-            self.items.push(item);
+            self.fragments.push(fragment);
             self.ends = matches!(self.instruction.mnemonic(), Mnemonic::Jmp | Mnemonic::Ret | Mnemonic::Ud2);
             if self.ends && inside < at {
                 break;
@@ -116,98 +115,99 @@ impl<'a> Reader<'a> {
         }
         // A jump table follows its jump, and the address of the table comes before that.
         let is_jump = self.instruction.code() == Code::Jmp_rm64 && self.instruction.op0_kind() == OpKind::Register;
-        let is_referred = |item: &Item| matches!(item.kind, Kind::Relative { to, .. } if to == at);
-        let block = self.items.iter().rev().take_while(|item| item.name >= start);
+        let is_referred = |fragment: &Fragment| matches!(fragment.kind, Kind::PcRelative { to, .. } if to == at);
+        let block = self.fragments.iter().rev().take_while(|fragment| fragment.label >= start);
         if !is_jump || !(next - at).is_multiple_of(ENTRY) || !block.into_iter().any(is_referred) {
-            return Err(Reason::Unaccounted);
+            return Err(GivenUp::Unaccounted);
         }
-        self.items.push(Item::data(at, next, Kind::Table));
+        self.fragments.push(Fragment::data(at, next, Kind::JumpTable));
         Ok(())
     }
 
     /// Reads an instruction.
-    fn item(&mut self, at: u32, next: u32) -> Result<Item, Reason> {
+    fn fragment(&mut self, at: u32, next: u32) -> Result<Fragment, GivenUp> {
         let instruction = &mut self.instruction;
         self.decoder.decode_out(instruction);
-        let size = u32::try_from(instruction.len()).map_err(|_| Reason::Instruction)?;
-        let end = at.checked_add(size).filter(|&end| end <= next && size > 0).ok_or(Reason::Instruction)?;
-        let bytes = self.code.get(at as usize..end as usize).ok_or(Reason::Instruction)?;
+        let size = u32::try_from(instruction.len()).map_err(|_| GivenUp::Instruction)?;
+        let end = at.checked_add(size).filter(|&end| end <= next && size > 0).ok_or(GivenUp::Instruction)?;
+        let bytes = self.code.get(at as usize..end as usize).ok_or(GivenUp::Instruction)?;
         let first = self.relocated.get(self.relocated.partition_point(|&place| place < at));
         let is_relocated = first.is_some_and(|&place| place < end);
         if instruction.is_invalid() {
-            return Err(Reason::Instruction);
+            return Err(GivenUp::Instruction);
         }
         let kind = if is_relocated {
-            Kind::Plain
+            Kind::Instruction
         } else {
             let displacement = self.decoder.get_constant_offsets(instruction).displacement_offset();
             kind(instruction, bytes, displacement)?
         };
-        if let Kind::Relative { to, .. } = kind
+        if let Kind::PcRelative { to, .. } = kind
             && to >= self.end
         {
             self.constants.push((to, u32::try_from(instruction.memory_size().size()).unwrap_or(0)));
         }
-        let uses = Uses::new(&mut self.factory, instruction);
-        Ok(Item { name: at, extent: size, start: at, size, kind, is_relocated, uses })
+        let effects = Effects::new(&mut self.factory, instruction);
+        Ok(Fragment { label: at, extent: size, start: at, size, kind, is_relocated, effects })
     }
 
-    /// Reads what lies behind all instructions.
-    fn constants(&mut self, size: u32) -> Result<(), Reason> {
+    /// Reads what lies behind the instructions.
+    fn constants(&mut self, size: u32) -> Result<(), GivenUp> {
         self.constants.sort_unstable();
         let Some(&(first, _)) = self.constants.first() else {
-            return if self.end == size { Ok(()) } else { Err(Reason::Constants) };
+            return if self.end == size { Ok(()) } else { Err(GivenUp::Constants) };
         };
-        let padding = self.code.get(self.end as usize..first as usize).ok_or(Reason::Constants)?;
-        if padding.len() >= LARGEST as usize || padding.iter().any(|&byte| byte != 0) {
-            return Err(Reason::Constants);
+        let padding = self.code.get(self.end as usize..first as usize).ok_or(GivenUp::Constants)?;
+        if padding.len() >= MAX_CONSTANT as usize || padding.iter().any(|&byte| byte != 0) {
+            return Err(GivenUp::Constants);
         }
         let ends = self.constants[1..].iter().map(|&(next, _)| next).chain([size]);
         for (&(start, read), next) in self.constants.iter().zip(ends) {
-            // Those that are read more than once are one; all that follows is read where nothing says how much is.
+            // A constant may be read by several instructions. Where one only takes the address, its size is not known.
             let is_one = start == next;
             let rest = start.checked_add(read).and_then(|end| next.checked_sub(end));
-            if !is_one && read > 0 && rest.is_none_or(|rest| rest >= LARGEST) {
-                return Err(Reason::Constants);
+            if !is_one && read > 0 && rest.is_none_or(|rest| rest >= MAX_CONSTANT) {
+                return Err(GivenUp::Constants);
             }
         }
-        self.items.push(Item::data(first, size, Kind::Data));
+        self.fragments.push(Fragment::data(first, size, Kind::Constants));
         Ok(())
     }
 }
 
-/// Whether all branches, tables and addresses lead to what they can lead to.
-fn leads_to_items(items: &Items, code: &[u8], end: u32) -> bool {
-    let is_instruction = |to: u32| items.index_of(to).is_some_and(|index| !items[index].is_data());
-    items.iter().all(|item| match item.kind {
+/// Whether branches and tables lead to instructions, and addresses to tables and constants.
+fn refers_to_fragments(fragments: &Fragments, code: &[u8], end: u32) -> bool {
+    let is_instruction = |to: u32| fragments.index_of(to).is_some_and(|index| !fragments[index].is_data());
+    fragments.iter().all(|fragment| match fragment.kind {
         Kind::Branch { to, .. } => is_instruction(to),
-        Kind::Relative { to, .. } => {
-            to >= end || items.index_of(to).is_some_and(|index| matches!(items[index].kind, Kind::Table))
+        Kind::PcRelative { to, .. } => {
+            to >= end
+                || fragments.index_of(to).is_some_and(|index| matches!(fragments[index].kind, Kind::JumpTable))
         }
-        Kind::Table => item.entries(code).all(is_instruction),
-        Kind::Plain | Kind::Short(_) | Kind::Data => true,
+        Kind::JumpTable => fragment.entries(code).all(is_instruction),
+        Kind::Instruction | Kind::Rewritten(_) | Kind::Constants => true,
     })
 }
 
-/// What is done with an instruction that no relocation is in.
-fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<Kind, Reason> {
+/// What an instruction without a relocation becomes.
+fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<Kind, GivenUp> {
     let is_near = (0..instruction.op_count()).any(|operand| {
         matches!(instruction.op_kind(operand), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
     });
     if is_near {
-        let to = u32::try_from(instruction.near_branch_target()).map_err(|_| Reason::Reference)?;
+        let to = u32::try_from(instruction.near_branch_target()).map_err(|_| GivenUp::Reference)?;
         let condition = match bytes {
             [0x0f, second, ..] if second & 0xf0 == 0x80 => Some(second & 0xf),
             [first, _] if first & 0xf0 == 0x70 => Some(first & 0xf),
             [0xe9, ..] | [0xeb, _] => None,
-            _ => return Err(Reason::Instruction),
+            _ => return Err(GivenUp::Instruction),
         };
         return Ok(Kind::Branch { condition, to });
     }
     if instruction.is_ip_rel_memory_operand() {
-        let to = u32::try_from(instruction.ip_rel_memory_address()).map_err(|_| Reason::Reference)?;
-        let at = u8::try_from(displacement).map_err(|_| Reason::Instruction)?;
-        return Ok(Kind::Relative { to, at });
+        let to = u32::try_from(instruction.ip_rel_memory_address()).map_err(|_| GivenUp::Reference)?;
+        let at = u8::try_from(displacement).map_err(|_| GivenUp::Instruction)?;
+        return Ok(Kind::PcRelative { to, at });
     }
-    Ok(Kind::Plain)
+    Ok(Kind::Instruction)
 }

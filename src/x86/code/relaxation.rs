@@ -1,74 +1,72 @@
-//! Where the pieces of a function lie.
+//! Layout: where each fragment lies, and how long branches are (branch relaxation).
 //!
-//! Branches start out short, and grow where they do not reach; they never shrink, so that this ends. After [`ROUNDS`] all
-//! that do not reach are long at once, and those that then do not either. Inner loops have `nop`s before them
-//! (`loop_alignment.rs`); constants keep their place modulo the function's alignment.
+//! In: fragments in their order, and loops to align. Out: a [`Layout`], which also answers where something of Cranelift's code
+//! is now.
+//!
+//! The rule: branches start out short, and become long where they do not reach; they never become short again, so that this
+//! ends. After [`MAX_ITERATIONS`] all branches become long as soon as one does not reach. Inner loops have `nop`s before them
+//! (`alignment.rs`); constants keep their place modulo the function's alignment.
 
-use super::effects::Flow;
-use super::pieces::{Item, Items, Kind};
-use crate::codegen::CodeRange;
-use crate::x86::steps::loop_alignment::Loop;
+use super::alignment::AlignedLoop;
+use super::effects::Transfer;
+use super::fragments::{Fragment, Fragments, Kind, long_branch};
+use crate::codegen::compiled::CodeRange;
 
 /// Bytes of a branch whose distance is one byte.
 pub(crate) const SHORT: u32 = 2;
 
-/// Bytes of a branch whose distance is 4 bytes.
-pub(crate) fn long(condition: Option<u8>) -> u32 {
-    if condition.is_some() { 6 } else { 5 }
-}
+/// How often branches that do not reach become long, before all of them do.
+const MAX_ITERATIONS: usize = 16;
 
-/// How often branches grow before all do.
-const ROUNDS: usize = 16;
-
-/// Where everything is.
-pub(crate) struct Placed {
-    /// Where each item starts.
+/// Where fragments are.
+pub(crate) struct Layout {
+    /// Where each fragment starts.
     pub(crate) starts: Vec<u32>,
     /// How long it is.
     pub(crate) sizes: Vec<u32>,
-    /// Bytes of it all.
+    /// Bytes of all of them.
     pub(crate) size: u32,
 }
 
-impl Placed {
-    /// Finds it. Branches are short where they can be if `shortens`.
-    pub(crate) fn new(items: &Items, loops: &[Loop], align: u32, shortens: bool) -> Placed {
-        let size = |item: &Item| match &item.kind {
-            Kind::Short(bytes) => bytes.bytes().len() as u32,
+impl Layout {
+    /// Lays out fragments. Branches are short where they reach if `shortens`.
+    pub(crate) fn new(fragments: &Fragments, loops: &[AlignedLoop], align: u32, shortens: bool) -> Layout {
+        let size = |fragment: &Fragment| match &fragment.kind {
+            Kind::Rewritten(bytes) => bytes.bytes().len() as u32,
             Kind::Branch { .. } if shortens => SHORT,
-            _ => item.size,
+            _ => fragment.size,
         };
-        let sizes = items.iter().map(size).collect();
-        let mut placed = Placed { starts: vec![0; items.len()], sizes, size: 0 };
-        // The items that branches lead to.
-        let to: Vec<usize> = items
+        let sizes = fragments.iter().map(size).collect();
+        let mut layout = Layout { starts: vec![0; fragments.len()], sizes, size: 0 };
+        // The targets of branches, by index.
+        let to: Vec<usize> = fragments
             .iter()
-            .map(|item| match item.kind {
-                Kind::Branch { to, .. } => items.index_of(to).unwrap_or(usize::MAX),
+            .map(|fragment| match fragment.kind {
+                Kind::Branch { to, .. } => fragments.index_of(to).unwrap_or(usize::MAX),
                 _ => usize::MAX,
             })
             .collect();
-        for round in 0.. {
-            placed.place(items, loops, align);
-            if !placed.grow(items, &to, round >= ROUNDS) {
+        for iteration in 0.. {
+            layout.place(fragments, loops, align);
+            if !layout.grow(fragments, &to, iteration >= MAX_ITERATIONS) {
                 break;
             }
         }
-        placed
+        layout
     }
 
-    /// Gives all items their places.
-    fn place(&mut self, items: &Items, loops: &[Loop], align: u32) {
+    /// Gives each fragment its offset.
+    fn place(&mut self, fragments: &Fragments, loops: &[AlignedLoop], align: u32) {
         let mut loops = loops.iter().peekable();
         let mut at = 0;
-        for (index, item) in items.iter().enumerate() {
-            while let Some(inner) = loops.next_if(|inner| inner.items.start <= index) {
-                if inner.items.start == index {
+        for (index, fragment) in fragments.iter().enumerate() {
+            while let Some(inner) = loops.next_if(|inner| inner.fragments.start <= index) {
+                if inner.fragments.start == index {
                     at += inner.nops(at, &self.sizes);
                 }
             }
-            if matches!(item.kind, Kind::Data) && align > 0 {
-                at += (item.name % align + align - at % align) % align;
+            if matches!(fragment.kind, Kind::Constants) && align > 0 {
+                at += (fragment.label % align + align - at % align) % align;
             }
             self.starts[index] = at;
             at += self.sizes[index];
@@ -76,89 +74,91 @@ impl Placed {
         self.size = at;
     }
 
-    /// Makes branches long that do not reach, and says whether there are any; with `all`, all branches if so.
-    fn grow(&mut self, items: &Items, to: &[usize], all: bool) -> bool {
+    /// Makes branches long that do not reach, or, with `all`, all branches if one does not; says whether there are any.
+    fn grow(&mut self, fragments: &Fragments, to: &[usize], all: bool) -> bool {
         let mut has_grown = false;
-        for (index, item) in items.iter().enumerate() {
-            let Kind::Branch { condition, .. } = item.kind else { continue };
+        for (index, fragment) in fragments.iter().enumerate() {
+            let Kind::Branch { condition, .. } = fragment.kind else { continue };
             let Some(&target) = self.starts.get(to[index]) else { continue };
             let end = self.starts[index] + self.sizes[index];
             let reaches = i8::try_from(i64::from(target) - i64::from(end)).is_ok();
             if self.sizes[index] == SHORT && !reaches {
-                self.sizes[index] = long(condition);
+                self.sizes[index] = long_branch(condition);
                 has_grown = true;
             }
         }
         if has_grown && all {
-            for (size, item) in self.sizes.iter_mut().zip(items.iter()) {
-                if let Kind::Branch { condition, .. } = item.kind {
-                    *size = long(condition);
+            for (size, fragment) in self.sizes.iter_mut().zip(fragments.iter()) {
+                if let Kind::Branch { condition, .. } = fragment.kind {
+                    *size = long_branch(condition);
                 }
             }
         }
         has_grown
     }
 
-    /// Where what started at an offset starts now.
-    pub(crate) fn at(&self, items: &Items, offset: u32) -> Option<u32> {
-        items.index_of(offset).map(|index| self.starts[index])
+    /// Where the fragment with a label starts now.
+    pub(crate) fn at(&self, fragments: &Fragments, offset: u32) -> Option<u32> {
+        fragments.index_of(offset).map(|index| self.starts[index])
     }
 
-    /// Where what an address refers to is now: a jump table, or one of the constants.
-    pub(crate) fn data(&self, items: &Items, offset: u32) -> Option<u32> {
-        let index = items.containing(offset)?;
-        match items[index].kind {
-            Kind::Table => self.at(items, offset),
-            Kind::Data => Some(self.starts[index] + (offset - items[index].name)),
+    /// Where a jump table or a constant is now that was at an offset.
+    pub(crate) fn data(&self, fragments: &Fragments, offset: u32) -> Option<u32> {
+        let index = fragments.containing(offset)?;
+        match fragments[index].kind {
+            Kind::JumpTable => self.at(fragments, offset),
+            Kind::Constants => Some(self.starts[index] + (offset - fragments[index].label)),
             _ => None,
         }
     }
 
-    /// Where instructions end, and constants begin, or what aligns them.
-    pub(crate) fn end_of_code(&self, items: &Items) -> u32 {
-        let last = items.iter().rposition(|item| !matches!(item.kind, Kind::Data));
+    /// Where instructions and jump tables end; constants follow, or their padding.
+    pub(crate) fn end_of_code(&self, fragments: &Fragments) -> u32 {
+        let last = fragments.iter().rposition(|fragment| !matches!(fragment.kind, Kind::Constants));
         last.map_or(0, |last| self.starts[last] + self.sizes[last])
     }
 
-    /// Where what ended at an offset ends now.
-    pub(crate) fn end(&self, items: &Items, offset: u32) -> Option<u32> {
+    /// Where the fragment ends now that ended at an offset.
+    pub(crate) fn end(&self, fragments: &Fragments, offset: u32) -> Option<u32> {
         if offset == 0 {
             return Some(0);
         }
-        let index = items.containing(offset - 1)?;
-        let item = &items[index];
-        (item.end() == offset).then(|| self.starts[index] + self.sizes[index])
+        let index = fragments.containing(offset - 1)?;
+        let fragment = &fragments[index];
+        (fragment.end() == offset).then(|| self.starts[index] + self.sizes[index])
     }
 
-    /// Where a byte is now that is in an item whose bytes are as they were.
-    pub(crate) fn inside(&self, items: &Items, offset: u32) -> Option<u32> {
-        let index = items.containing(offset)?;
-        let is_same = matches!(items[index].kind, Kind::Plain | Kind::Data);
-        is_same.then(|| self.starts[index] + (offset - items[index].name))
+    /// Where a byte is now, if the bytes of its fragment stay.
+    pub(crate) fn inside(&self, fragments: &Fragments, offset: u32) -> Option<u32> {
+        let index = fragments.containing(offset)?;
+        let is_same = matches!(fragments[index].kind, Kind::Instruction | Kind::Constants);
+        is_same.then(|| self.starts[index] + (offset - fragments[index].label))
     }
 
-    /// Where blocks start that were not there: what branches lead to, and what control does not run into.
-    pub(crate) fn new_blocks(&self, items: &Items) -> Vec<u32> {
-        let targets = items.iter().filter_map(|item| match item.kind {
-            Kind::Branch { to, .. } if to >= items.size() => items.index_of(to),
+    /// Where blocks start that were none: targets of branches that were added, and what nothing falls through to.
+    pub(crate) fn new_blocks(&self, fragments: &Fragments) -> Vec<u32> {
+        let targets = fragments.iter().filter_map(|fragment| match fragment.kind {
+            Kind::Branch { to, .. } if to >= fragments.size() => fragments.index_of(to),
             _ => None,
         });
-        let is_left = |item: &Item| {
-            let is_jump = matches!(item.kind, Kind::Branch { condition: None, .. } | Kind::Table);
+        let is_left = |fragment: &Fragment| {
+            let is_jump = matches!(fragment.kind, Kind::Branch { condition: None, .. } | Kind::JumpTable);
             is_jump
-                || !matches!(item.kind, Kind::Branch { .. }) && !matches!(item.uses.flow, Flow::Next | Flow::Call)
+                || !matches!(fragment.kind, Kind::Branch { .. })
+                    && !matches!(fragment.effects.transfer, Transfer::Next | Transfer::Call)
         };
-        let there: Vec<usize> = (0..items.len()).filter(|&index| self.sizes[index] > 0).collect();
-        let apart = there.windows(2).filter(|pair| is_left(&items[pair[0]]) && !items[pair[1]].is_data());
+        let there: Vec<usize> = (0..fragments.len()).filter(|&index| self.sizes[index] > 0).collect();
+        let apart = there.windows(2).filter(|pair| is_left(&fragments[pair[0]]) && !fragments[pair[1]].is_data());
         targets.chain(apart.map(|pair| pair[1])).map(|index| self.starts[index]).collect()
     }
 
-    /// Where the source locations of what was there hold now.
-    pub(crate) fn locations(&self, items: &Items, old: &[CodeRange]) -> Vec<CodeRange> {
+    /// The source locations, moved with their instructions.
+    pub(crate) fn locations(&self, fragments: &Fragments, old: &[CodeRange]) -> Vec<CodeRange> {
         let mut locations: Vec<CodeRange> = Vec::with_capacity(old.len());
-        for (index, item) in items.iter().enumerate().filter(|(index, _)| self.sizes[*index] > 0) {
-            let behind = old.partition_point(|range| range.start <= item.name);
-            let Some(range) = behind.checked_sub(1).map(|at| &old[at]).filter(|range| item.name < range.end) else {
+        for (index, fragment) in fragments.iter().enumerate().filter(|(index, _)| self.sizes[*index] > 0) {
+            let behind = old.partition_point(|range| range.start <= fragment.label);
+            let Some(range) = behind.checked_sub(1).map(|at| &old[at]).filter(|range| fragment.label < range.end)
+            else {
                 continue;
             };
             let (start, end) = (self.starts[index], self.starts[index] + self.sizes[index]);
@@ -170,11 +170,13 @@ impl Placed {
         locations
     }
 
-    /// Where `nop`s start that control does not run into.
-    pub(crate) fn nops_apart(&self, items: &Items) -> Vec<u32> {
+    /// Where padding with `nop`s starts that nothing falls through to.
+    pub(crate) fn nops_apart(&self, fragments: &Fragments) -> Vec<u32> {
         let ends = self.starts.iter().zip(&self.sizes).map(|(start, size)| start + size);
-        let starts = self.starts.iter().zip(items.iter()).skip(1);
-        let apart = ends.zip(starts).filter(|(end, (start, item))| end < start && !matches!(item.kind, Kind::Data));
+        let starts = self.starts.iter().zip(fragments.iter()).skip(1);
+        let apart = ends
+            .zip(starts)
+            .filter(|(end, (start, fragment))| end < start && !matches!(fragment.kind, Kind::Constants));
         apart.map(|(end, _)| end).collect()
     }
 }

@@ -1,38 +1,41 @@
-//! The ways that control takes, but from an instruction to the next one.
+//! The labels that branches and jump tables lead to.
+//!
+//! In: fragments. Out: [`BranchTargets`], which a step keeps true to what it changes. What falls through to a fragment does
+//! not count.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::pieces::{Item, Items, Kind};
+use super::fragments::{Fragment, Fragments, Kind};
 
-/// How many branches and entries of jump tables lead to each item, by its name.
-pub(crate) struct Ways(HashMap<u32, u32>);
+/// How many branches and entries of jump tables lead to each label.
+pub(crate) struct BranchTargets(HashMap<u32, u32>);
 
-impl Ways {
-    pub(crate) fn new(items: &Items, code: &[u8]) -> Ways {
-        let mut ways = Ways(HashMap::new());
-        for item in items.iter() {
-            match item.kind {
-                Kind::Branch { to, .. } => ways.add(to),
-                Kind::Table => item.entries(code).for_each(|to| ways.add(to)),
+impl BranchTargets {
+    pub(crate) fn new(fragments: &Fragments, code: &[u8]) -> BranchTargets {
+        let mut targets = BranchTargets(HashMap::new());
+        for fragment in fragments.iter() {
+            match fragment.kind {
+                Kind::Branch { to, .. } => targets.add(to),
+                Kind::JumpTable => fragment.entries(code).for_each(|to| targets.add(to)),
                 _ => {}
             }
         }
-        ways
+        targets
     }
 
-    /// Whether one of them leads to one of these items.
-    pub(crate) fn lead_to(&self, items: &[Item]) -> bool {
-        items.iter().any(|item| self.0.contains_key(&item.name))
+    /// Whether one of these fragments is a target.
+    pub(crate) fn include_any(&self, fragments: &[Fragment]) -> bool {
+        fragments.iter().any(|fragment| self.0.contains_key(&fragment.label))
     }
 
-    fn add(&mut self, name: u32) {
-        *self.0.entry(name).or_default() += 1;
+    fn add(&mut self, label: u32) {
+        *self.0.entry(label).or_default() += 1;
     }
 
-    /// Leaves one out.
-    pub(crate) fn remove(&mut self, name: u32) {
-        if let Entry::Occupied(mut count) = self.0.entry(name) {
+    /// A branch to it is gone.
+    pub(crate) fn remove(&mut self, label: u32) {
+        if let Entry::Occupied(mut count) = self.0.entry(label) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -40,9 +43,9 @@ impl Ways {
         }
     }
 
-    /// Lets one lead elsewhere.
-    pub(crate) fn replace(&mut self, name: u32, by: u32) {
-        self.remove(name);
+    /// A branch leads elsewhere.
+    pub(crate) fn replace(&mut self, label: u32, by: u32) {
+        self.remove(label);
         self.add(by);
     }
 }

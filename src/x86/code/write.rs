@@ -1,17 +1,17 @@
-//! The code of a function as it is in the end.
+//! Fragments to bytes, and everything that refers to them.
 //!
-//! In: its pieces, and where they lie. Out: the function with these bytes, and all that refers to them. The rule: what cannot be
-//! said of the new code leaves the function as it was.
+//! In: a function, its fragments, and its new frame if it has one. Out: the function with new code, relocations, locations,
+//! entries and unwind information. The rule: where one of these has no place in the new code, the function stays as it was.
 
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::ModuleReloc;
 
-use super::pieces::{Items, Kind};
-use super::relaxation::{self, Placed};
-use crate::codegen::{CompiledFunction, FrameRow, FrameRows, Unwind};
-use crate::x86::steps::loop_alignment::Loop;
-use crate::x86::{LINE, Reason};
+use super::alignment::{AlignedLoop, CACHE_LINE};
+use super::fragments::{Fragments, Kind};
+use super::relaxation::{self, Layout};
+use crate::codegen::compiled::{CompiledFunction, GivenUp};
+use crate::codegen::unwind::{FrameRow, FrameRows, Unwind};
 
 /// `nop`s of 1 to 9 bytes (Intel's Optimization Reference Manual, 3.5.1.9).
 const NOPS: [&[u8]; 9] = [
@@ -26,9 +26,9 @@ const NOPS: [&[u8]; 9] = [
     &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
 ];
 
-/// Another frame than it had.
-pub(crate) struct Frame {
-    /// What unwinders are told from the end of an item on.
+/// The frame that replaces Cranelift's.
+pub(crate) struct WrittenFrame {
+    /// Unwind rows, each from the end of the fragment with this index on.
     pub(crate) rows: Vec<(usize, FrameRow)>,
     /// Its bytes, with the return address.
     pub(crate) size: u32,
@@ -37,21 +37,21 @@ pub(crate) struct Frame {
 /// Writes a function, with `nop`s before these loops.
 pub(crate) fn write(
     function: &CompiledFunction,
-    items: &Items,
-    frame: Option<&Frame>,
-    loops: &[Loop],
+    fragments: &Fragments,
+    frame: Option<&WrittenFrame>,
+    loops: &[AlignedLoop],
     isa: &dyn TargetIsa,
     shortens: bool,
-) -> Result<(CompiledFunction, Placed), Reason> {
-    let placed = Placed::new(items, loops, function.align as CodeOffset, shortens);
-    let code = written(function, items, &placed).ok_or(Reason::Reference)?;
-    let told = match (frame, &function.unwind) {
-        (Some(frame), _) => Told::Items(&frame.rows),
-        (None, None) => Told::Nothing,
-        // There are none of a form that says where instructions end in its own way.
-        (None, Some(unwind)) => Told::Offsets(unwind.rows(isa).ok_or(Reason::Unwind)?),
+) -> Result<(CompiledFunction, Layout), GivenUp> {
+    let layout = Layout::new(fragments, loops, function.align as CodeOffset, shortens);
+    let code = written(function, fragments, &layout).ok_or(GivenUp::Reference)?;
+    let unwind = match (frame, &function.unwind) {
+        (Some(frame), _) => UnwindSource::Rewritten(&frame.rows),
+        (None, None) => UnwindSource::None,
+        // Only rows say in a known form where instructions end.
+        (None, Some(unwind)) => UnwindSource::Original(unwind.rows(isa).ok_or(GivenUp::Unwind)?),
     };
-    let moved = moved(function, items, &placed, told).ok_or(Reason::Reference)?;
+    let moved = moved_references(function, fragments, &layout, unwind).ok_or(GivenUp::Reference)?;
     let mut made = CompiledFunction {
         id: function.id,
         function: function.function,
@@ -59,43 +59,44 @@ pub(crate) fn write(
         align: function.align,
         relocations: moved.relocations,
         unwind: moved.unwind,
-        locations: placed.locations(items, &function.locations),
+        locations: layout.locations(fragments, &function.locations),
         entries: moved.entries,
         frame: function.frame.clone(),
         optimised: function.optimised.clone(),
-        layout: function.layout,
+        steps: function.steps,
     };
     if let Some(frame) = frame {
         made.frame.size = frame.size;
     }
     if !loops.is_empty() {
-        made.align = made.align.max(u64::from(LINE));
+        made.align = made.align.max(u64::from(CACHE_LINE));
     }
-    Ok((made, placed))
+    Ok((made, layout))
 }
 
-/// What unwinders are told.
-enum Told<'a> {
-    Nothing,
-    /// From offsets in the code as it was.
-    Offsets(FrameRows),
-    /// From the ends of items.
-    Items(&'a [(usize, FrameRow)]),
+/// Where the unwind rows of the new code come from.
+enum UnwindSource<'a> {
+    /// It has no unwind information.
+    None,
+    /// Cranelift's, by offsets in its code.
+    Original(FrameRows),
+    /// A new frame's, by the indexes of the fragments that they follow.
+    Rewritten(&'a [(usize, FrameRow)]),
 }
 
-/// The bytes; none if something refers to where nothing starts.
-fn written(function: &CompiledFunction, items: &Items, placed: &Placed) -> Option<Vec<u8>> {
+/// The bytes; none if a reference has no target.
+fn written(function: &CompiledFunction, fragments: &Fragments, layout: &Layout) -> Option<Vec<u8>> {
     let old = &function.code;
-    let mut code: Vec<u8> = Vec::with_capacity(placed.size as usize);
-    for (index, item) in items.iter().enumerate() {
-        let start = placed.starts[index];
-        fill(&mut code, start, !matches!(item.kind, Kind::Data));
-        let end = start + placed.sizes[index];
-        let bytes = old.get(item.start as usize..(item.start + item.size) as usize)?;
-        let target = |to: u32| placed.at(items, to).map(|to| to.wrapping_sub(end).cast_signed());
-        match &item.kind {
-            Kind::Plain | Kind::Data => code.extend_from_slice(bytes),
-            Kind::Short(short) => code.extend_from_slice(short.bytes()),
+    let mut code: Vec<u8> = Vec::with_capacity(layout.size as usize);
+    for (index, fragment) in fragments.iter().enumerate() {
+        let start = layout.starts[index];
+        fill(&mut code, start, !matches!(fragment.kind, Kind::Constants));
+        let end = start + layout.sizes[index];
+        let bytes = old.get(fragment.start as usize..(fragment.start + fragment.size) as usize)?;
+        let target = |to: u32| layout.at(fragments, to).map(|to| to.wrapping_sub(end).cast_signed());
+        match &fragment.kind {
+            Kind::Instruction | Kind::Constants => code.extend_from_slice(bytes),
+            Kind::Rewritten(short) => code.extend_from_slice(short.bytes()),
             &Kind::Branch { condition, to } => {
                 let distance = target(to)?;
                 match (condition, i8::try_from(distance)) {
@@ -115,15 +116,15 @@ fn written(function: &CompiledFunction, items: &Items, placed: &Placed) -> Optio
                     }
                 }
             }
-            &Kind::Relative { to, at } => {
+            &Kind::PcRelative { to, at } => {
                 let at = code.len() + usize::from(at);
-                let distance = placed.data(items, to)?.wrapping_sub(end);
+                let distance = layout.data(fragments, to)?.wrapping_sub(end);
                 code.extend_from_slice(bytes);
                 code.get_mut(at..at + 4)?.copy_from_slice(&distance.to_le_bytes());
             }
-            Kind::Table => {
-                for to in item.entries(old) {
-                    code.extend(placed.at(items, to)?.wrapping_sub(start).to_le_bytes());
+            Kind::JumpTable => {
+                for to in fragment.entries(old) {
+                    code.extend(layout.at(fragments, to)?.wrapping_sub(start).to_le_bytes());
                 }
             }
         }
@@ -134,46 +135,52 @@ fn written(function: &CompiledFunction, items: &Items, placed: &Placed) -> Optio
     Some(code)
 }
 
-/// Fills up to an offset.
+/// Pads up to an offset.
 fn fill(code: &mut Vec<u8>, to: CodeOffset, by_nops: bool) {
     while let Some(left) = (to as usize).checked_sub(code.len() + 1) {
         code.extend_from_slice(if by_nops { NOPS[left.min(NOPS.len() - 1)] } else { &[0] });
     }
 }
 
-/// What refers to the code, told where things are now.
-struct Moved {
+/// What refers to the code, moved with it.
+struct MovedReferences {
     relocations: Vec<ModuleReloc>,
     entries: Vec<CodeOffset>,
     unwind: Option<Unwind>,
 }
 
-/// Says where they are; none where that cannot be said.
-fn moved(function: &CompiledFunction, items: &Items, placed: &Placed, told: Told<'_>) -> Option<Moved> {
-    let start = |offset: CodeOffset| placed.at(items, offset);
-    let end = |offset: CodeOffset| placed.end(items, offset);
+/// Moves what refers to the code; none where something has no place in it.
+fn moved_references(
+    function: &CompiledFunction,
+    fragments: &Fragments,
+    layout: &Layout,
+    unwind: UnwindSource<'_>,
+) -> Option<MovedReferences> {
+    let start = |offset: CodeOffset| layout.at(fragments, offset);
+    let end = |offset: CodeOffset| layout.end(fragments, offset);
     let mut relocations = function.relocations.clone();
     for relocation in &mut relocations {
-        relocation.offset = placed.inside(items, relocation.offset)?;
+        relocation.offset = layout.inside(fragments, relocation.offset)?;
     }
     relocations.sort_by_key(|relocation| relocation.offset);
     let mut entries = function.entries.iter().map(|&entry| start(entry)).collect::<Option<Vec<_>>>()?;
-    entries.extend(placed.nops_apart(items));
-    // What was not there is where branches lead, or is run into.
-    entries.extend(placed.new_blocks(items));
-    // Nothing may be left of the last block.
-    let code_end = placed.end_of_code(items);
+    entries.extend(layout.nops_apart(fragments));
+    // Blocks that were added are entries too, unless control falls through to them.
+    entries.extend(layout.new_blocks(fragments));
+    // The last block may be empty now.
+    let code_end = layout.end_of_code(fragments);
     entries.retain(|&entry| entry < code_end);
     entries.sort_unstable();
     entries.dedup();
-    let rows = match told {
-        Told::Nothing => None,
-        Told::Items(rows) => {
-            let row = |&(item, row): &(usize, FrameRow)| (placed.starts[item] + placed.sizes[item], row);
-            Some(FrameRows { length: placed.size, rows: rows.iter().map(row).collect() })
+    let rows = match unwind {
+        UnwindSource::None => None,
+        UnwindSource::Rewritten(rows) => {
+            let row =
+                |&(fragment, row): &(usize, FrameRow)| (layout.starts[fragment] + layout.sizes[fragment], row);
+            Some(FrameRows { length: layout.size, rows: rows.iter().map(row).collect() })
         }
-        Told::Offsets(mut rows) => {
-            rows.length = placed.size;
+        UnwindSource::Original(mut rows) => {
+            rows.length = layout.size;
             for (offset, _) in &mut rows.rows {
                 *offset = end(*offset)?;
             }
@@ -183,5 +190,5 @@ fn moved(function: &CompiledFunction, items: &Items, placed: &Placed, told: Told
             Some(rows)
         }
     };
-    Some(Moved { relocations, entries, unwind: rows.map(Unwind::Rows) })
+    Some(MovedReferences { relocations, entries, unwind: rows.map(Unwind::Rows) })
 }

@@ -1,43 +1,44 @@
-//! The order of basic blocks.
+//! Block placement: the order of basic blocks.
 //!
-//! A branch that is taken costs more than one that is not, and Cranelift's order is one of depth: each round of a loop of
-//! several blocks jumps from one to the next, and back. In: the code, read back, and where blocks start. Out: the code in
-//! the order in which the least weight of edges is jumped along ([`Graph`] has the weights), if that is worth it.
+//! A taken branch costs more than one that falls through, and Cranelift orders blocks depth first: each iteration of a loop of
+//! several blocks jumps from one to the next, and back. In: fragments, and where blocks start. Out: the fragments in the
+//! order in which edges of the least total weight are taken branches ([`BlockGraph`] has the weights), if that is worth it.
 //!
-//! | as it is | as it is then |
+//! | before | after |
 //! |---|---|
-//! | `head: cmp; jne other; rare; jmp latch; other: ..; latch: add; cmp; jne head` | `jmp head; rare; latch: add; cmp; je out; head: cmp; je rare; other: ..; jmp latch` |
+//! | `header: cmp; jne other; rare; jmp latch; other: ..; latch: add; cmp; jne header` | `jmp header; rare; latch: add; cmp; je out; header: cmp; je rare; other: ..; jmp latch` |
 //!
-//! The rule: blocks are put together into chains, what is lost most where they are not first: twice the weight of an edge,
-//! less those of the best other way out of the one, and into the other. Chains lie in the order of the first block that they
-//! hold; the entry comes first. A jump goes where its goal lies behind it, and is put where what fell through does not.
+//! The rule: blocks are joined into chains greedily, along the edge first that would be the greatest loss: twice its weight,
+//! less the weights of the best other edge out of its source and into its target. Chains lie in the order of the first block
+//! in each; the entry comes first. A jump to the next block is removed, and one is added where a block no longer falls
+//! through to its successor.
 //!
 //! Time is `n log n` in the number of blocks.
 
-use crate::x86::code::blocks::{Edge, End, Graph};
-use crate::x86::code::pieces::{Item, Items};
+use crate::x86::code::blocks::{BlockGraph, Edge, Terminator};
+use crate::x86::code::fragments::{Fragment, Fragments};
 
-/// What a branch that is taken costs, and one more instruction that jumps.
+/// What a taken branch costs, and an additional jump instruction.
 const TAKEN: f64 = 1.0;
 const JUMP: f64 = 0.25;
 
-/// What is to be left of the cost.
+/// Another order is taken if it costs less than this part of the cost before.
 const WORTH: f64 = 0.9;
 
-/// Puts the blocks of a function in order, and says whether it is another one.
-pub(crate) fn reorder(items: Items, entries: &[u32], code: &[u8]) -> (Items, bool) {
-    let Some(graph) = Graph::read(&items, entries, code) else { return (items, false) };
+/// Orders the blocks of a function, and says whether the order changed.
+pub(crate) fn reorder(fragments: Fragments, entries: &[u32], code: &[u8]) -> (Fragments, bool) {
+    let Some(graph) = BlockGraph::read(&fragments, entries, code) else { return (fragments, false) };
     let order = Chains::new(&graph).order();
     let before: Vec<usize> = (0..graph.blocks.len()).collect();
     if cost(&graph, &order) < WORTH * cost(&graph, &before) {
-        (written(items, &graph, &order), true)
+        (written(fragments, &graph, &order), true)
     } else {
-        (items, false)
+        (fragments, false)
     }
 }
 
-/// What blocks in this order cost.
-fn cost(graph: &Graph, order: &[usize]) -> f64 {
+/// The cost of blocks in this order.
+fn cost(graph: &BlockGraph, order: &[usize]) -> f64 {
     let costs = order.iter().enumerate().map(|(place, &block)| {
         let is_next = |edge: &Edge| order.get(place + 1) == Some(&edge.to);
         match graph.candidates(block) {
@@ -51,28 +52,28 @@ fn cost(graph: &Graph, order: &[usize]) -> f64 {
     costs.sum()
 }
 
-/// Blocks that lie behind each other.
+/// Chains of blocks that fall through to each other.
 struct Chains {
     next: Vec<Option<usize>>,
     has_previous: Vec<bool>,
-    /// Another block of the same chain, or itself.
+    /// Another block of the same chain, or itself: a union-find forest.
     parent: Vec<usize>,
 }
 
 impl Chains {
-    fn new(graph: &Graph) -> Chains {
+    fn new(graph: &BlockGraph) -> Chains {
         let count = graph.blocks.len();
         let mut chains =
             Chains { next: vec![None; count], has_previous: vec![false; count], parent: (0..count).collect() };
-        let mut wanted = wanted(graph);
-        wanted.sort_by(|one, other| other.gain.total_cmp(&one.gain).then(one.from.cmp(&other.from)));
-        for Wanted { from, to, .. } in wanted {
+        let mut candidates = candidates(graph);
+        candidates.sort_by(|one, other| other.gain.total_cmp(&one.gain).then(one.from.cmp(&other.from)));
+        for Candidate { from, to, .. } in candidates {
             chains.join(from, to);
         }
         chains
     }
 
-    /// Lets one block lie behind another, if both are still free.
+    /// Places a block behind another, if neither has such a neighbour yet and no cycle results.
     fn join(&mut self, from: usize, to: usize) {
         let (one, other) = (self.root(from), self.root(to));
         if to != 0 && one != other && self.next[from].is_none() && !self.has_previous[to] {
@@ -100,14 +101,14 @@ impl Chains {
     }
 }
 
-/// An edge that is to fall through.
-struct Wanted {
+/// An edge that would better fall through.
+struct Candidate {
     from: usize,
     to: usize,
     gain: f64,
 }
 
-fn wanted(graph: &Graph) -> Vec<Wanted> {
+fn candidates(graph: &BlockGraph) -> Vec<Candidate> {
     // The two greatest weights of edges to each block.
     let mut greatest = vec![[0.0_f64; 2]; graph.blocks.len()];
     for edge in (0..graph.blocks.len()).flat_map(|block| graph.candidates(block)) {
@@ -118,49 +119,52 @@ fn wanted(graph: &Graph) -> Vec<Wanted> {
             *second = edge.weight;
         }
     }
-    let mut wanted = Vec::new();
+    let mut candidates = Vec::new();
     for from in 0..graph.blocks.len() {
         let edges = graph.candidates(from);
         for (index, &Edge { to, weight }) in edges.iter().enumerate() {
             let other_out = edges.get(1 - index).map_or(0.0, |other| other.weight);
             let [first, second] = greatest[to];
             let other_in = if weight < first { first } else { second };
-            wanted.push(Wanted { from, to, gain: 2.0 * weight - other_out - other_in });
+            candidates.push(Candidate { from, to, gain: 2.0 * weight - other_out - other_in });
         }
     }
-    wanted
+    candidates
 }
 
 /// The code with its blocks in this order.
-fn written(items: Items, graph: &Graph, order: &[usize]) -> Items {
-    let (old, size, mut name) = items.into_list();
-    let mut list: Vec<Item> = Vec::with_capacity(old.len() + order.len() / 4);
+fn written(fragments: Fragments, graph: &BlockGraph, order: &[usize]) -> Fragments {
+    let mut label = fragments.next_label();
+    let (old, size) = fragments.into_list();
+    let mut list: Vec<Fragment> = Vec::with_capacity(old.len() + order.len() / 4);
     for (place, &block) in order.iter().enumerate() {
         let made = &graph.blocks[block];
         let start = list.len();
-        list.extend_from_slice(&old[made.items.clone()]);
+        list.extend_from_slice(&old[made.fragments.clone()]);
         let next = order.get(place + 1).copied();
-        let name_of = |block: usize| old[graph.blocks[block].items.start].name;
-        let (fell_to, branch) = match (made.end, graph.candidates(block)) {
-            (End::Jump(jump), [to]) if next == Some(to.to) => {
-                list[start + jump - made.items.start].remove();
+        let label_of = |block: usize| old[graph.blocks[block].fragments.start].label;
+        let (fell_to, branch) = match (made.terminator, graph.candidates(block)) {
+            (Terminator::Jump(jump), [to]) if next == Some(to.to) => {
+                list[start + jump - made.fragments.start].remove();
                 continue;
             }
-            (End::Next, [to]) => (to.to, None),
-            (End::Branch(branch), [taken, to]) => (to.to, Some((start + branch - made.items.start, taken.to))),
+            (Terminator::FallsThrough, [to]) => (to.to, None),
+            (Terminator::Branch(branch), [taken, to]) => {
+                (to.to, Some((start + branch - made.fragments.start, taken.to)))
+            }
             _ => continue,
         };
         if next == Some(fell_to) {
             continue;
         }
         match branch {
-            Some((branch, taken)) if next == Some(taken) => list[branch].lead_to(name_of(fell_to), true),
+            Some((branch, taken)) if next == Some(taken) => list[branch].retarget(label_of(fell_to), true),
             _ => {
-                list.push(Item::branch(name, None, name_of(fell_to)));
-                name += 1;
+                list.push(Fragment::branch(label, None, label_of(fell_to)));
+                label += 1;
             }
         }
     }
     list.extend_from_slice(&old[graph.end..]);
-    Items::new(list, size)
+    Fragments::new(list, size)
 }

@@ -1,172 +1,183 @@
-//! Indices of jump tables, checked by a branch.
+//! Jump-table bounds checks: a branch in place of Cranelift's clamp of the index.
 //!
-//! Cranelift takes the lesser of the index and the number of entries, and has one entry more for what is beyond: the jump
-//! waits for the comparison, against what code that is not trusted could learn of memory by speculation. What runs here is as
-//! trusted as native code is (`docs/speculation.md`). In: the code, read back. Out: the same places, with other instructions in some.
+//! Cranelift clamps the index to the number of entries, and adds an entry for the default: the jump depends on the comparison,
+//! so that untrusted code cannot learn of memory by speculation. What runs here is as trusted as any native code
+//! (`docs/speculation.md`). In: fragments. Out: as many fragments, some with other instructions.
 //!
-//! | as Cranelift writes it | as it is then |
+//! | Cranelift's | this step's |
 //! |---|---|
 //! | `mov $4, %ecx; mov %eax, %edx; cmp %ecx, %edx; cmovb %edx, %ecx` | `mov %eax, %edx; cmp $4, %edx; jae beyond; mov %edx, %ecx` |
 //! | `lea table, %rdx; movslq (%rdx, %rcx, 4), %rcx; add %rcx, %rdx; jmp *%rdx` | the same |
 //!
-//! The rule: `beyond` is where the last entry leads. There, the registers of the index and of the address hold what they would
-//! not have held; nobody reads them, since they are Cranelift's own (`JmpTableSeq`), made for this jump. Nothing leads in
-//! between.
+//! The rule: `beyond` is the target of the last entry. There, the registers of the index and of the table's address hold
+//! other values than they did; nothing reads them, since they are temporaries of Cranelift's sequence (`JmpTableSeq`). No
+//! branch leads into the sequence.
 
-use super::short_encodings::Bytes;
-use crate::x86::code::effects::{Flags, Flow, Set, Uses};
-use crate::x86::code::pieces::{Item, Items, Kind};
-use crate::x86::code::targets::Ways;
+use crate::x86::code::abi::RegisterSet;
+use crate::x86::code::bytes::InstructionBytes;
+use crate::x86::code::effects::{Effects, Flags, Transfer};
+use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::targets::BranchTargets;
 
-/// Instructions from the check to the table: `cmp`, `cmov`, `lea`, `movslq`, `add`, `jmp`.
+/// Instructions from the comparison to the table: `cmp`, `cmov`, `lea`, `movslq`, `add`, `jmp`.
 pub(crate) const SEQUENCE: usize = 6;
 
-/// How many instructions lie between the number of entries and its use, at most.
-const BETWEEN: usize = 4;
+/// At most so many instructions lie between the move of the number of entries and its use.
+const MAX_BETWEEN: usize = 4;
 
-/// The processor's number of the condition: not below.
+/// The number of the condition "not below" in opcodes.
 pub(crate) const NOT_BELOW: u8 = 3;
 
-/// Bytes of an entry.
+/// InstructionBytes of an entry.
 const ENTRY: u32 = 4;
 
-/// Bytes of `REX`, and its bits: 64 bits wide, and the fourth bits of the two registers.
+/// InstructionBytes of `REX`, and its bits: 64 bits wide, and the fourth bits of the two registers.
 const REX: u8 = 0x40;
-const WIDE: u8 = 8;
-const FIRST: u8 = 4;
-const SECOND: u8 = 1;
+const REX_W: u8 = 8;
+const REX_R: u8 = 4;
+const REX_B: u8 = 1;
 
-/// Checks indices by branches, in all of a function, and says whether there are any.
-pub(crate) fn check(items: &mut Items, code: &[u8]) -> bool {
-    let tables: Vec<usize> = (0..items.len()).filter(|&index| matches!(items[index].kind, Kind::Table)).collect();
+/// Changes all bounds checks of a function, and says whether there are any.
+pub(crate) fn check(fragments: &mut Fragments, code: &[u8]) -> bool {
+    let tables: Vec<usize> =
+        (0..fragments.len()).filter(|&index| matches!(fragments[index].kind, Kind::JumpTable)).collect();
     if tables.is_empty() {
         return false;
     }
-    let ways = Ways::new(items, code);
+    let targets = BranchTargets::new(fragments, code);
     let mut has_changed = false;
     for table in tables {
-        let made = Check::read(items, code, table).and_then(|check| check.made(items, code, &ways, table));
+        let made = BoundsCheck::read(fragments, code, table)
+            .and_then(|check| check.made(fragments, code, &targets, table));
         if let Some((first, list)) = made {
             has_changed = true;
-            for (place, item) in (first..).zip(list) {
-                items[place] = items[place].replaced(item);
+            for (place, fragment) in (first..).zip(list) {
+                fragments.replace(place, fragment);
             }
         }
     }
     has_changed
 }
 
-/// A check of an index.
-pub(crate) struct Check {
-    /// How many entries are for an index.
+/// A bounds check as Cranelift writes it.
+pub(crate) struct BoundsCheck {
+    /// Entries, but for the default's.
     pub(crate) entries: u32,
-    /// The place of what says so.
+    /// The index of the instruction that moves this number to a register.
     count: usize,
-    /// Of the comparison, which the selection follows.
+    /// The index of the comparison; `cmovb` is next.
     pub(crate) comparison: usize,
-    pub(crate) is_wide: bool,
-    /// The index as it came, and where it is to be.
+    pub(crate) is_64_bit: bool,
+    /// The register that the index is in, and the one for the clamped index.
     pub(crate) from: u8,
     pub(crate) to: u8,
 }
 
-impl Check {
-    /// Reads what lies before a table.
-    pub(crate) fn read(items: &[Item], code: &[u8], table: usize) -> Option<Check> {
+impl BoundsCheck {
+    /// Recognises what lies before a table.
+    pub(crate) fn read(fragments: &[Fragment], code: &[u8], table: usize) -> Option<BoundsCheck> {
         let comparison = table.checked_sub(SEQUENCE)?;
-        let sequence = items.get(comparison..table)?;
+        let sequence = fragments.get(comparison..table)?;
         let [compares, selects, address, loads, ..] = sequence else { return None };
-        let (is_wide, to, from) = operands(selects, code, &[0x0f, 0x42])?;
-        let is_compared = operands(compares, code, &[0x3b]) == Some((is_wide, from, to))
-            || operands(compares, code, &[0x39]) == Some((is_wide, to, from));
-        // The index goes to where the table is read.
-        let index: Set = 1 << to;
-        let is_index = address.uses.written & index == 0 && loads.uses.read == address.uses.written | index;
+        let (is_64_bit, to, from) = operands(selects, code, &[0x0f, 0x42])?;
+        let is_compared = operands(compares, code, &[0x3b]) == Some((is_64_bit, from, to))
+            || operands(compares, code, &[0x39]) == Some((is_64_bit, to, from));
+        // The clamped index is what the table is read by.
+        let index: RegisterSet = 1 << to;
+        let is_index =
+            address.effects.written & index == 0 && loads.effects.read == address.effects.written | index;
         if !is_compared || !is_index || from == to {
             return None;
         }
-        let earliest = comparison.saturating_sub(BETWEEN + 1);
-        let count = (earliest..comparison).rev().find(|&place| items[place].uses.written & index != 0)?;
-        let entries = number(&items[count], code, to)?;
-        Some(Check { entries, count, comparison, is_wide, from, to })
+        let earliest = comparison.saturating_sub(MAX_BETWEEN + 1);
+        let count = (earliest..comparison).rev().find(|&place| fragments[place].effects.written & index != 0)?;
+        let entries = number(&fragments[count], code, to)?;
+        Some(BoundsCheck { entries, count, comparison, is_64_bit, from, to })
     }
 
-    /// What takes the places from the number of entries to the selection.
-    fn made(&self, items: &Items, code: &[u8], ways: &Ways, table: usize) -> Option<(usize, Vec<Item>)> {
-        let Check { entries, count, comparison, is_wide, from, to } = *self;
-        let table = &items[table];
+    /// The instructions in place of those from the move of the number to `cmovb`.
+    fn made(
+        &self,
+        fragments: &Fragments,
+        code: &[u8],
+        targets: &BranchTargets,
+        table: usize,
+    ) -> Option<(usize, Vec<Fragment>)> {
+        let BoundsCheck { entries, count, comparison, is_64_bit, from, to } = *self;
+        let table = &fragments[table];
         let size = entries.checked_add(1)?.checked_mul(ENTRY)?;
-        let is_own = matches!(items[comparison + 2].kind, Kind::Relative { to, .. } if to == table.name);
-        let between = &items[count + 1..comparison];
-        let stays = |item: &Item| {
-            let uses = item.uses;
-            let is_next = uses.flow == Flow::Next && !matches!(item.kind, Kind::Branch { .. } | Kind::Table);
-            is_next && !uses.is_stack && !item.is_relocated && uses.named() & (1 << to) == 0
+        let is_own = matches!(fragments[comparison + 2].kind, Kind::PcRelative { to, .. } if to == table.label);
+        let between = &fragments[count + 1..comparison];
+        let stays = |fragment: &Fragment| {
+            let effects = fragment.effects;
+            let is_next = effects.transfer == Transfer::Next
+                && !matches!(fragment.kind, Kind::Branch { .. } | Kind::JumpTable);
+            is_next && !effects.is_stack && !fragment.is_relocated && effects.named() & (1 << to) == 0
         };
         if table.size != size
             || !is_own
             || !between.iter().all(stays)
-            || ways.lead_to(&items[count + 1..comparison + SEQUENCE])
+            || targets.include_any(&fragments[count + 1..comparison + SEQUENCE])
         {
             return None;
         }
         let beyond = table.entries(code).last()?;
-        let read = Uses { read: 1 << from, flags: Flags::Set, ..Uses::NOTHING };
-        let written = Uses { written: 1 << to, flags: Flags::Kept, ..read };
+        let read = Effects { read: 1 << from, flags: Flags::Set, ..Effects::NOTHING };
+        let written = Effects { written: 1 << to, flags: Flags::Kept, ..read };
         let mut list = between.to_vec();
-        list.push(Item::new(0, compare(is_wide, from, entries)?, read));
-        list.push(Item::branch(0, Some(NOT_BELOW), beyond));
-        list.push(Item::new(0, copy(is_wide, from, to)?, written));
+        list.push(Fragment::new(0, compare(is_64_bit, from, entries)?, read));
+        list.push(Fragment::branch(0, Some(NOT_BELOW), beyond));
+        list.push(Fragment::new(0, copy(is_64_bit, from, to)?, written));
         Some((count, list))
     }
 }
 
-/// Whether an instruction of two registers is 64 bits wide, and these: the first is the one in the middle bits of its last byte.
-fn operands(item: &Item, code: &[u8], opcode: &[u8]) -> Option<(bool, u8, u8)> {
-    let (prefix, rest) = parts(item, code)?;
+/// Whether an instruction with this opcode and two registers is of 64 bits, and the registers: `reg` and `rm` of ModRM.
+fn operands(fragment: &Fragment, code: &[u8], opcode: &[u8]) -> Option<(bool, u8, u8)> {
+    let (prefix, rest) = parts(fragment, code)?;
     let [registers] = *rest.strip_prefix(opcode)? else { return None };
-    let first = registers >> 3 & 7 | if prefix & FIRST != 0 { 8 } else { 0 };
-    let second = registers & 7 | if prefix & SECOND != 0 { 8 } else { 0 };
-    (registers >> 6 == 3).then_some((prefix & WIDE != 0, first, second))
+    let first = registers >> 3 & 7 | if prefix & REX_R != 0 { 8 } else { 0 };
+    let second = registers & 7 | if prefix & REX_B != 0 { 8 } else { 0 };
+    (registers >> 6 == 3).then_some((prefix & REX_W != 0, first, second))
 }
 
 /// `REX` if there is one, and the bytes behind it.
-fn parts<'a>(item: &Item, code: &'a [u8]) -> Option<(u8, &'a [u8])> {
-    let bytes = item.bytes(code)?;
+fn parts<'a>(fragment: &Fragment, code: &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let bytes = fragment.bytes(code)?;
     let (&first, rest) = bytes.split_first()?;
     Some(if first & 0xf0 == REX { (first, rest) } else { (0, bytes) })
 }
 
-/// The number that an item moves to a register.
-fn number(item: &Item, code: &[u8], register: u8) -> Option<u32> {
-    let (prefix, rest) = parts(item, code)?;
+/// The constant that an instruction moves to a register.
+fn number(fragment: &Fragment, code: &[u8], register: u8) -> Option<u32> {
+    let (prefix, rest) = parts(fragment, code)?;
     let (&opcode, number) = rest.split_first()?;
-    let to = opcode & 7 | if prefix & SECOND != 0 { 8 } else { 0 };
-    let is_move = opcode & 0xf8 == 0xb8 && to == register && !item.is_relocated;
+    let to = opcode & 7 | if prefix & REX_B != 0 { 8 } else { 0 };
+    let is_move = opcode & 0xf8 == 0xb8 && to == register && !fragment.is_relocated;
     is_move.then(|| number.try_into().ok().map(u32::from_le_bytes)).flatten()
 }
 
 /// `cmp $number, register`.
-pub(crate) fn compare(is_wide: bool, register: u8, number: u32) -> Option<Bytes> {
+pub(crate) fn compare(is_64_bit: bool, register: u8, number: u32) -> Option<InstructionBytes> {
     let number = i32::try_from(number).ok()?;
-    let (prefix, registers) = encoded(is_wide, 7, register);
+    let (prefix, registers) = encoded(is_64_bit, 7, register);
     let prefix: &[u8] = if prefix == REX { &[] } else { &[prefix] };
     match i8::try_from(number) {
-        Ok(number) => Bytes::new([prefix, &[0x83, registers], &number.to_le_bytes()]),
-        Err(_) => Bytes::new([prefix, &[0x81, registers], &number.to_le_bytes()]),
+        Ok(number) => InstructionBytes::new([prefix, &[0x83, registers], &number.to_le_bytes()]),
+        Err(_) => InstructionBytes::new([prefix, &[0x81, registers], &number.to_le_bytes()]),
     }
 }
 
 /// `mov from, to`.
-fn copy(is_wide: bool, from: u8, to: u8) -> Option<Bytes> {
-    let (prefix, registers) = encoded(is_wide, to, from);
+fn copy(is_64_bit: bool, from: u8, to: u8) -> Option<InstructionBytes> {
+    let (prefix, registers) = encoded(is_64_bit, to, from);
     let prefix: &[u8] = if prefix == REX { &[] } else { &[prefix] };
-    Bytes::new([prefix, &[0x8b], &[registers]])
+    InstructionBytes::new([prefix, &[0x8b], &[registers]])
 }
 
-/// `REX`, and the byte of two registers.
-fn encoded(is_wide: bool, first: u8, second: u8) -> (u8, u8) {
+/// `REX`, and the ModRM byte of two registers.
+fn encoded(is_64_bit: bool, first: u8, second: u8) -> (u8, u8) {
     let bit = |bit: u8, holds: bool| if holds { bit } else { 0 };
-    let prefix = REX | bit(WIDE, is_wide) | bit(FIRST, first > 7) | bit(SECOND, second > 7);
+    let prefix = REX | bit(REX_W, is_64_bit) | bit(REX_R, first > 7) | bit(REX_B, second > 7);
     (prefix, 0xc0 | (first & 7) << 3 | second & 7)
 }

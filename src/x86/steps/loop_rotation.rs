@@ -1,127 +1,137 @@
-//! Loops that go back by their own test, without a jump.
+//! Loop rotation: the loop's test is its back edge, without a jump.
 //!
-//! The allocator's moves for the next round lie between a loop's test and a jump back, and the next round may start with moves
-//! that undo them. In: the code, read back. Out: the same places, with other instructions in some.
+//! The register allocator's moves for the next iteration lie between a loop's test and the jump to its header, and the next
+//! iteration may start with moves that undo them. In: fragments. Out: as many fragments, some with other instructions.
 //!
-//! | as it is | as it is then |
+//! | before | after |
 //! |---|---|
-//! | `cmp; je out; mov ..; jmp head; out:` | `mov ..; cmp; jne head; out:` |
-//! | `mov %rbx, %rdi; jmp head; head: mov %rdi, %rbx; next:` | `mov %rbx, %rdi; jmp next` |
-//! | a move back that nothing reads | nothing |
+//! | `cmp; je out; mov ..; jmp header; out:` | `mov ..; cmp; jne header; out:` |
+//! | `mov %rbx, %rdi; jmp header; header: mov %rdi, %rbx; next:` | `mov %rbx, %rdi; jmp next` |
+//! | a move before the jump that nothing reads | nothing |
 //!
-//! The rule: moves and addresses may be computed before a test if what they write is dead where the loop ends; where the
-//! test reads it, they come behind the test. Whether a register is dead is looked for on all ways, [`LOOKED_AT`]
-//! instructions at most; what is not found out is live.
+//! The rule: moves and address computations may come before a test if what they write is dead at the loop's exit; where the
+//! comparison reads it, they come between comparison and branch. A register is dead if no path reads it before it is written;
+//! the search visits [`MAX_VISITED`] instructions at most, and what it does not find out counts as live.
 
-use crate::x86::code::effects::{ARGUMENTS, Flow, RESULTS, SAVED, Set};
-use crate::x86::code::pieces::{Item, Items, Kind};
-use crate::x86::code::targets::Ways;
+use crate::x86::code::abi::{ARGUMENTS, CALLEE_SAVED, RESULTS, RegisterSet};
+use crate::x86::code::effects::Transfer;
+use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::targets::BranchTargets;
 
-/// How many instructions are looked at for a register's next use.
-const LOOKED_AT: usize = 48;
+/// How many instructions the search for a register's next use visits.
+const MAX_VISITED: usize = 48;
 
-/// Moves before a jump, at most.
-const MOVES: usize = 8;
+/// At most so many moves before a jump are taken.
+const MAX_MOVES: usize = 8;
 
 /// Changes all loops of a function, and says whether there are any.
-pub(crate) fn rotate(items: &mut Items, code: &[u8]) -> bool {
-    let mut ways = None;
+pub(crate) fn rotate(fragments: &mut Fragments, code: &[u8]) -> bool {
+    let mut targets = None;
     let mut has_changed = false;
-    for jump in 1..items.len() {
-        let Kind::Branch { condition: None, to } = items[jump].kind else { continue };
-        let Some(head) = items.index_of(to).filter(|&head| head < jump) else { continue };
-        let ways = ways.get_or_insert_with(|| Ways::new(items, code));
-        let Some(back) = Back::read(items, code, ways, head, jump) else { continue };
-        has_changed |= back.change(items, ways);
+    for jump in 1..fragments.len() {
+        let Kind::Branch { condition: None, to } = fragments[jump].kind else { continue };
+        let Some(header) = fragments.index_of(to).filter(|&header| header < jump) else { continue };
+        let targets = targets.get_or_insert_with(|| BranchTargets::new(fragments, code));
+        let Some(back_edge) = BackEdge::read(fragments, code, targets, header, jump) else { continue };
+        has_changed |= back_edge.change(fragments, targets);
     }
     has_changed
 }
 
-/// A move from a register to another, or a value that is computed without memory and flags.
+/// An instruction that may move: a copy of a register, or a computation without memory and flags.
 #[derive(Clone, Copy)]
-struct Move {
-    item: Item,
-    /// Both registers, if it copies all of one.
-    copies: Option<(Set, Set)>,
+struct Movable {
+    fragment: Fragment,
+    /// The registers that it writes and reads, if it is a copy of 64 bits.
+    copies: Option<(RegisterSet, RegisterSet)>,
 }
 
-impl Move {
-    fn read(item: &Item, code: &[u8]) -> Option<Move> {
-        if item.is_relocated || !matches!(item.kind, Kind::Plain | Kind::Short(_)) {
+impl Movable {
+    fn read(fragment: &Fragment, code: &[u8]) -> Option<Movable> {
+        if fragment.is_relocated || !matches!(fragment.kind, Kind::Instruction | Kind::Rewritten(_)) {
             return None;
         }
-        let bytes = item.bytes(code)?;
+        let bytes = fragment.bytes(code)?;
         let (prefix, rest) = bytes.split_at(usize::from(bytes.first()? & 0xf0 == 0x40));
         let copies = match *rest {
             [0x89 | 0x8b, operands] if operands >> 6 == 3 => {
                 let is_whole = prefix.first().is_some_and(|prefix| prefix & 8 != 0);
-                is_whole.then_some((item.uses.written, item.uses.read))
+                is_whole.then_some((fragment.effects.written, fragment.effects.read))
             }
             [0x8d, ..] | [0xb8..=0xbf, _, _, _, _] => None,
             _ => return None,
         };
-        Some(Move { item: *item, copies })
+        Some(Movable { fragment: *fragment, copies })
     }
 }
 
-/// A test, moves, and a jump back.
-struct Back {
+/// A back edge: the loop's test, moves, and a jump to the header.
+struct BackEdge {
     /// The index of the conditional branch; none if what comes before the moves is something else.
     test: Option<usize>,
-    /// The moves that are needed, and where they lie.
-    moves: Vec<Move>,
+    /// The moves that are needed.
+    moves: Vec<Movable>,
+    /// The index of the first move, needed or not.
     first: usize,
     jump: usize,
-    /// The index of what the next round starts with.
-    head: usize,
+    /// The index of what the next iteration starts with.
+    header: usize,
 }
 
-impl Back {
-    fn read(items: &Items, code: &[u8], ways: &Ways, head: usize, jump: usize) -> Option<Back> {
+impl BackEdge {
+    fn read(
+        fragments: &Fragments,
+        code: &[u8],
+        targets: &BranchTargets,
+        header: usize,
+        jump: usize,
+    ) -> Option<BackEdge> {
         let mut first = jump;
         let mut moves = Vec::new();
-        while let Some(made) = Move::read(&items[first.checked_sub(1)?], code).filter(|_| moves.len() < MOVES) {
+        while let Some(made) =
+            Movable::read(&fragments[first.checked_sub(1)?], code).filter(|_| moves.len() < MAX_MOVES)
+        {
             moves.insert(0, made);
             first -= 1;
         }
-        if ways.lead_to(&items[first..=jump]) {
+        if targets.include_any(&fragments[first..=jump]) {
             return None;
         }
-        let out = items.get(jump + 1)?.name;
+        let out = fragments.get(jump + 1)?.label;
         let test = first - 1;
-        let is_test = matches!(items[test].kind, Kind::Branch { condition: Some(_), to } if to == out);
-        let mut back = Back { test: is_test.then_some(test), moves, first, jump, head };
-        back.skip_copies(items, code);
-        back.drop_dead(items);
-        Some(back)
+        let is_test = matches!(fragments[test].kind, Kind::Branch { condition: Some(_), to } if to == out);
+        let mut back_edge = BackEdge { test: is_test.then_some(test), moves, first, jump, header };
+        back_edge.skip_copies(fragments, code);
+        back_edge.drop_dead(fragments);
+        Some(back_edge)
     }
 
-    /// Lets the jump lead behind copies that are there already.
-    fn skip_copies(&mut self, items: &Items, code: &[u8]) {
-        let mut same: Vec<(Set, Set)> = Vec::new();
+    /// Lets the jump lead behind copies at the header that the moves have done already.
+    fn skip_copies(&mut self, fragments: &Fragments, code: &[u8]) {
+        let mut same: Vec<(RegisterSet, RegisterSet)> = Vec::new();
         for made in &self.moves {
-            let written = made.item.uses.written;
+            let written = made.fragment.effects.written;
             same.retain(|(to, from)| (to | from) & written == 0);
             same.extend(made.copies);
         }
-        while let Some(head) = items.get(self.head).filter(|_| self.head < self.first) {
-            let copies = Move::read(head, code).and_then(|made| made.copies);
+        while let Some(header) = fragments.get(self.header).filter(|_| self.header < self.first) {
+            let copies = Movable::read(header, code).and_then(|made| made.copies);
             if !copies.is_some_and(|(to, from)| same.contains(&(to, from)) || same.contains(&(from, to))) {
                 break;
             }
-            self.head += 1;
+            self.header += 1;
         }
     }
 
-    /// Leaves out moves whose values nothing reads.
-    fn drop_dead(&mut self, items: &Items) {
+    /// Drops moves whose values nothing reads.
+    fn drop_dead(&mut self, fragments: &Fragments) {
         for index in (0..self.moves.len()).rev() {
-            let written = self.moves[index].item.uses.written;
-            let mut later = self.moves[index + 1..].iter().map(|later| later.item.uses);
-            let next = later.find(|uses| uses.named() & written != 0);
+            let written = self.moves[index].fragment.effects.written;
+            let mut later = self.moves[index + 1..].iter().map(|later| later.fragment.effects);
+            let next = later.find(|effects| effects.named() & written != 0);
             let is_read = match next {
-                Some(uses) => uses.read & written != 0,
-                None => !is_dead(items, self.head, written),
+                Some(effects) => effects.read & written != 0,
+                None => !is_dead(fragments, self.header, written),
             };
             if !is_read {
                 self.moves.remove(index);
@@ -129,61 +139,62 @@ impl Back {
         }
     }
 
-    /// Writes it over what was there, and says whether it is something else.
-    fn change(self, items: &mut Items, ways: &mut Ways) -> bool {
-        let (mut jump, out, head) = (items[self.jump], items[self.jump + 1].name, items[self.head].name);
-        let mut made: Vec<Item> = self.moves.iter().map(|made| made.item).collect();
-        let written = made.iter().fold(0, |written, item| written | item.uses.written);
+    /// Replaces the instructions, and says whether they are other ones.
+    fn change(self, fragments: &mut Fragments, targets: &mut BranchTargets) -> bool {
+        let (mut jump, out, header) =
+            (fragments[self.jump], fragments[self.jump + 1].label, fragments[self.header].label);
+        let mut made: Vec<Fragment> = self.moves.iter().map(|made| made.fragment).collect();
+        let written = made.iter().fold(0, |written, fragment| written | fragment.effects.written);
         let test = self.test.filter(|&test| {
-            !ways.lead_to(&items[test..=test])
-                && made.iter().all(|item| is_dead(items, self.jump + 1, item.uses.written))
+            !targets.include_any(&fragments[test..=test])
+                && made.iter().all(|fragment| is_dead(fragments, self.jump + 1, fragment.effects.written))
         });
         let first = match test {
             None => self.first,
             Some(test) => {
                 let comparison = test.checked_sub(1).filter(|&comparison| {
-                    let item = &items[comparison];
-                    let is_alone = !item.is_relocated && !ways.lead_to(&items[comparison..test]);
-                    is_alone && item.uses.only_sets_flags() && item.uses.read & written == 0
+                    let fragment = &fragments[comparison];
+                    let is_alone = !fragment.is_relocated && !targets.include_any(&fragments[comparison..test]);
+                    is_alone && fragment.effects.only_sets_flags() && fragment.effects.read & written == 0
                 });
-                made.extend(comparison.map(|comparison| items[comparison]));
-                jump = items[test];
-                ways.remove(out);
+                made.extend(comparison.map(|comparison| fragments[comparison]));
+                jump = fragments[test];
+                targets.remove(out);
                 comparison.unwrap_or(test)
             }
         };
         let mut is_other = test.is_some() || self.moves.len() < self.jump - self.first;
-        if let Kind::Branch { to, .. } = items[self.jump].kind {
-            ways.replace(to, head);
-            is_other |= to != head;
+        if let Kind::Branch { to, .. } = fragments[self.jump].kind {
+            targets.replace(to, header);
+            is_other |= to != header;
         }
-        jump.lead_to(head, test.is_some());
+        jump.retarget(header, test.is_some());
         made.push(jump);
         for index in first..=self.jump {
             match made.get(index - first) {
-                Some(&by) => items[index] = items[index].replaced(by),
-                None => items[index].remove(),
+                Some(&by) => fragments.replace(index, by),
+                None => fragments.remove(index),
             }
         }
         is_other
     }
 }
 
-/// Whether what a register holds before an item is not read there or later.
-fn is_dead(items: &Items, start: usize, register: Set) -> bool {
+/// Whether nothing reads what a register holds before a fragment.
+fn is_dead(fragments: &Fragments, start: usize, register: RegisterSet) -> bool {
     let mut open = vec![start];
     let mut seen = vec![start];
-    let mut left = LOOKED_AT;
+    let mut left = MAX_VISITED;
     while let Some(mut at) = open.pop() {
         loop {
-            let Some(item) = items.get(at).filter(|_| left > 0) else { return false };
+            let Some(fragment) = fragments.get(at).filter(|_| left > 0) else { return false };
             left -= 1;
             at += 1;
-            let uses = item.uses;
-            match item.kind {
-                Kind::Data | Kind::Table => return false,
+            let effects = fragment.effects;
+            match fragment.kind {
+                Kind::Constants | Kind::JumpTable => return false,
                 Kind::Branch { condition, to } => {
-                    let Some(to) = items.index_of(to) else { return false };
+                    let Some(to) = fragments.index_of(to) else { return false };
                     if !seen.contains(&to) {
                         seen.push(to);
                         open.push(to);
@@ -195,12 +206,12 @@ fn is_dead(items: &Items, start: usize, register: Set) -> bool {
                 }
                 _ => {}
             }
-            let (may_read, ends) = match uses.flow {
-                Flow::Next => (uses.read, uses.written & register != 0),
-                Flow::Call => (uses.read | ARGUMENTS, register & SAVED == 0),
-                Flow::Return => (RESULTS | SAVED, true),
-                Flow::Trap => (0, true),
-                Flow::Elsewhere => return false,
+            let (may_read, ends) = match effects.transfer {
+                Transfer::Next => (effects.read, effects.written & register != 0),
+                Transfer::Call => (effects.read | ARGUMENTS, register & CALLEE_SAVED == 0),
+                Transfer::Return => (RESULTS | CALLEE_SAVED, true),
+                Transfer::Trap => (0, true),
+                Transfer::Elsewhere => return false,
             };
             if may_read & register != 0 {
                 return false;

@@ -1,12 +1,12 @@
-//! The steps over machine code, each a change of the order or the encoding of its pieces.
+//! The steps over machine code: each changes the order, the instructions or the frame of a function's fragments.
 //!
 //! | step | file |
 //! |---|---|
-//! | jump-table indices are checked by a branch | `jump_table_bounds.rs` |
+//! | jump-table bounds checks by a branch | `jump_table_bounds.rs` |
 //! | loop rotation | `loop_rotation.rs` |
 //! | block placement | `block_placement.rs` |
-//! | prologues and epilogues without a frame pointer | `frame.rs`; behind early exits: `shrink_wrapping.rs` |
-//! | short encodings | `short_encodings.rs` |
+//! | prologues and epilogues without a frame pointer, shrink wrapping | `frame/` |
+//! | short encodings of one instruction | `short_encodings.rs` |
 //! | loop alignment | `loop_alignment.rs` |
 
 pub(crate) mod block_placement;
@@ -15,4 +15,3 @@ pub(crate) mod jump_table_bounds;
 pub(crate) mod loop_alignment;
 pub(crate) mod loop_rotation;
 pub(crate) mod short_encodings;
-pub(crate) mod shrink_wrapping;

@@ -1,68 +1,35 @@
 //! Shorter encodings of one instruction (Intel's manual, volume 2), which do the same to registers, memory and flags.
 //!
-//! | as Cranelift writes it | as it could be | bytes fewer |
+//! | as Cranelift writes it | shorter | bytes saved |
 //! |---|---|---:|
 //! | `81 /n imm32`, `69 /r imm32` | `83 /n imm8`, `6b /r imm8`, if the constant fits | 3 |
 //! | `05 imm32` and its like, of `rax` | `83 /n imm8`, if the constant fits | 2 |
-//! | `48 0f b6`, `48 0f b7`: `movzbq`, `movzwq` | without the `48`: `movzbl`, `movzwl` clear the high half too | 1 |
+//! | `48 0f b6`, `48 0f b7`: `movzbq`, `movzwq` | without the `48`: `movzbl`, `movzwl` clear the high 32 bits too | 1 |
 //! | `48 33 c0`, `48 31 c0`: `xorq` of a register with itself | without the `48`: `xorl`, the same | 1 |
 //!
 //! Prefixes other than `REX` are left alone.
 
-use crate::x86::code::pieces::{Items, Kind};
-
-/// The longest instruction.
-const LONGEST: usize = 15;
-
-/// The bytes of an instruction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bytes {
-    bytes: [u8; LONGEST],
-    size: u8,
-}
-
-impl Bytes {
-    /// None at all.
-    pub(crate) const NONE: Bytes = Bytes { bytes: [0; LONGEST], size: 0 };
-
-    pub(crate) fn new(parts: [&[u8]; 3]) -> Option<Bytes> {
-        let mut bytes = [0; LONGEST];
-        let mut size = 0;
-        for part in parts {
-            bytes.get_mut(size..size + part.len())?.copy_from_slice(part);
-            size += part.len();
-        }
-        Some(Bytes { bytes, size: u8::try_from(size).ok()? })
-    }
-
-    /// An instruction of so many.
-    pub(crate) fn of<const N: usize>(instruction: [u8; N]) -> Bytes {
-        const { assert!(N <= LONGEST) };
-        let mut bytes = [0; LONGEST];
-        bytes[..N].copy_from_slice(&instruction);
-        Bytes { bytes, size: N as u8 }
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.size)]
-    }
-}
+use crate::x86::code::bytes::InstructionBytes;
+use crate::x86::code::fragments::{Fragments, Kind};
 
 /// `REX` with nothing but `W`.
 const REX_W: u8 = 0x48;
 
-/// Gives instructions shorter encodings, where nothing refers into them.
-pub(crate) fn run(items: &mut Items, code: &[u8]) {
-    for item in items.iter_mut().filter(|item| matches!(item.kind, Kind::Plain) && !item.is_relocated) {
-        let bytes = code.get(item.start as usize..(item.start + item.size) as usize);
-        if let Some(short) = bytes.and_then(shorten) {
-            item.kind = Kind::Short(short);
+/// Gives instructions shorter encodings, unless a relocation is in them.
+pub(crate) fn run(fragments: &mut Fragments, code: &[u8]) {
+    for index in 0..fragments.len() {
+        let fragment = &fragments[index];
+        if matches!(fragment.kind, Kind::Instruction)
+            && !fragment.is_relocated
+            && let Some(short) = fragment.bytes(code).and_then(shorten)
+        {
+            fragments.rewrite(index, short);
         }
     }
 }
 
 /// A shorter encoding of one whole instruction, which has no address relative to itself.
-pub(crate) fn shorten(bytes: &[u8]) -> Option<Bytes> {
+fn shorten(bytes: &[u8]) -> Option<InstructionBytes> {
     let rex = usize::from(bytes.first()? & 0xf0 == 0x40);
     let (prefix, rest) = bytes.split_at(rex);
     match rest {
@@ -70,26 +37,26 @@ pub(crate) fn shorten(bytes: &[u8]) -> Option<Bytes> {
         [opcode @ (0x81 | 0x69), operands @ ..] => {
             let (operands, constant) = operands.split_last_chunk()?;
             let opcode = if *opcode == 0x81 { 0x83 } else { 0x6b };
-            Bytes::new([prefix, &[opcode], operands])
-                .and_then(|start| Bytes::new([start.bytes(), &[small(*constant)?], &[]]))
+            InstructionBytes::new([prefix, &[opcode], operands])
+                .and_then(|start| InstructionBytes::new([start.bytes(), &[small(*constant)?], &[]]))
         }
         [opcode, constant @ ..] if opcode & 0xc7 == 0x05 => {
             let register = 0xc0 | opcode & 0x38;
-            Bytes::new([prefix, &[0x83, register], &[small(constant.try_into().ok()?)?]])
+            InstructionBytes::new([prefix, &[0x83, register], &[small(constant.try_into().ok()?)?]])
         }
         // Without a prefix, bytes of the registers 4 to 7 are others.
         [0x0f, 0xb6, operand, ..] if operand >> 6 == 3 && operand & 7 > 3 => None,
-        [0x0f, 0xb6 | 0xb7, ..] if prefix == [REX_W] => Bytes::new([rest, &[], &[]]),
+        [0x0f, 0xb6 | 0xb7, ..] if prefix == [REX_W] => InstructionBytes::new([rest, &[], &[]]),
         [0x31 | 0x33, registers]
             if prefix == [REX_W] && registers >> 6 == 3 && registers >> 3 & 7 == registers & 7 =>
         {
-            Bytes::new([rest, &[], &[]])
+            InstructionBytes::new([rest, &[], &[]])
         }
         _ => None,
     }
 }
 
-/// A constant as one byte that is extended by its sign.
+/// A constant as one sign-extended byte.
 fn small(constant: [u8; 4]) -> Option<u8> {
     i8::try_from(i32::from_le_bytes(constant)).ok().map(i8::cast_unsigned)
 }
@@ -126,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clears_the_high_half_anyway_is_of_32_bits() {
+    fn what_clears_the_high_32_bits_anyway_needs_no_rex_w() {
         check(&[0x48, 0x0f, 0xb6, 0x4c, 0x07, 0x16], &[0x0f, 0xb6, 0x4c, 0x07, 0x16]);
         check(&[0x48, 0x0f, 0xb6, 0xc3], &[0x0f, 0xb6, 0xc3]);
         check(&[0x48, 0x0f, 0xb7, 0xcf], &[0x0f, 0xb7, 0xcf]);

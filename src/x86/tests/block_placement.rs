@@ -1,7 +1,7 @@
 //! The order of basic blocks: what falls through, what jumps, and what is left as it is.
 
-use super::{check, function, join, laid_out};
-use crate::codegen::{CodeRange, CompiledFunction};
+use super::{check, function, join, run_steps};
+use crate::codegen::compiled::{CodeRange, CompiledFunction};
 use crate::config::Pass;
 
 const RET: &[u8] = &[0xc3];
@@ -14,7 +14,7 @@ fn jump(distance: i32) -> Vec<u8> {
     join(&[&[0xe9], &distance.to_le_bytes()])
 }
 
-/// A loop whose rare half lies between its head and its other half, which falls through to its end.
+/// A loop whose rare half lies between its header and its other half, which falls through to its end.
 fn halves() -> CompiledFunction {
     let code = join(&[
         &[0x33, 0xc0],       //  0: xor %eax, %eax
@@ -35,8 +35,8 @@ fn halves() -> CompiledFunction {
 }
 
 #[test]
-fn loops_fall_through_to_their_heads() {
-    let made = laid_out(halves(), &[Pass::BlockPlacement, Pass::ShortEncodings]);
+fn loops_fall_through_to_their_headers() {
+    let made = run_steps(halves(), &[Pass::BlockPlacement, Pass::ShortEncodings]);
     check(
         &made,
         &[
@@ -67,16 +67,16 @@ fn locations_follow_the_blocks() {
         CodeRange { start: 10, end: 33, offset: 8 },
         CodeRange { start: 33, end: 46, offset: 16 },
     ];
-    let made = laid_out(before, &[Pass::BlockPlacement, Pass::ShortEncodings]);
+    let made = run_steps(before, &[Pass::BlockPlacement, Pass::ShortEncodings]);
     let locations: Vec<_> = made.locations.iter().map(|range| (range.start, range.end, range.offset)).collect();
-    // The jumps that were not there have none.
+    // The added jumps have none.
     assert_eq!(locations, [(0, 2, 0), (4, 9, 8), (9, 17, 16), (17, 22, 0), (22, 30, 8), (32, 33, 16)]);
 }
 
 #[test]
 fn a_loop_of_one_block_stays() {
     let code = join(&[&[0x83, 0xc0, 0x01], &[0x83, 0xf8, 0x09], &branch(0x85, -12), RET]);
-    let made = laid_out(function(code.clone(), &[0, 12]), &[Pass::BlockPlacement]);
+    let made = run_steps(function(code.clone(), &[0, 12]), &[Pass::BlockPlacement]);
     assert_eq!(made.code, code);
 }
 
@@ -88,7 +88,7 @@ fn traps_are_not_fallen_through_to() {
         &[0x0f, 0x0b],       //  9: ud2
         RET,                 // 11
     ]);
-    let made = laid_out(function(code, &[0, 9, 11]), &[Pass::BlockPlacement, Pass::ShortEncodings]);
+    let made = run_steps(function(code, &[0, 9, 11]), &[Pass::BlockPlacement, Pass::ShortEncodings]);
     check(&made, &[" 0: cmpl $0x2c, %edi", " 3: je 6", " 5: retq", " 6: ud2"]);
 }
 
@@ -102,7 +102,7 @@ fn branches_inside_one_of_cranelifts_instructions_lead_where_they_did() {
         &[0x81, 0xc2, 0, 1, 0, 0], // 17: add $256, %edx
         RET,                       // 23
     ]);
-    let made = laid_out(function(code, &[0, 23]), &[Pass::ShortEncodings]);
+    let made = run_steps(function(code, &[0, 23]), &[Pass::ShortEncodings]);
     check(
         &made,
         &[

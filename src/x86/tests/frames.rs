@@ -1,7 +1,8 @@
-//! Prologues and epilogues: what is rewritten, what unwinders are told, and what is left alone.
+//! Prologues and epilogues: what is rewritten, unwind rows, and what is left alone.
 
-use super::{check, function, join, laid_out, text};
-use crate::codegen::{CompiledFunction, FrameRow, FrameRows, Unwind};
+use super::{check, function, join, run_steps, text};
+use crate::codegen::compiled::CompiledFunction;
+use crate::codegen::unwind::{FrameRow, FrameRows, Unwind};
 use crate::config::Pass;
 
 const ENTER: &[u8] = &[0x55, 0x48, 0x89, 0xe5];
@@ -25,9 +26,9 @@ const RETURNS: &[&[u8]] = &[LOAD_RBX, GIVE_16, LEAVE, RET];
 
 fn made(parts: &[&[&[u8]]], entries: &[u32]) -> CompiledFunction {
     let mut before = function(join(&parts.concat()), entries);
-    // Unwinders are told of any frame.
+    // It has unwind information, as every function has that is emitted.
     before.unwind = Some(Unwind::Rows(FrameRows { length: before.code.len() as u32, rows: Vec::new() }));
-    laid_out(before, &[Pass::Prologues, Pass::ShortEncodings])
+    run_steps(before, &[Pass::Prologues, Pass::ShortEncodings])
 }
 
 fn rows(function: &CompiledFunction) -> &[(u32, FrameRow)] {
@@ -146,7 +147,7 @@ fn frames_that_are_not_understood_stay() {
 
 #[test]
 fn early_exits_need_no_frame() {
-    // test %rdi, %rdi; je 30: a way out that is also run into.
+    // test %rdi, %rdi; je 30: an exit that is also fallen through to.
     let jump: &[u8] = &[0x0f, 0x84, 8, 0, 0, 0];
     let body: &[&[u8]] = &[RAX_IS_1, TEST_RDI, jump, RBX_IS_RDI, CALL, RAX_IS_RBX, RAX_IS_1];
     let early = made(&[SAVES, body, RETURNS], &[0, 26, 34]);
@@ -170,8 +171,8 @@ fn early_exits_need_no_frame() {
 }
 
 #[test]
-fn early_exits_that_are_run_into_are_led_to() {
-    // mov %rdi, %rbx; xor %r12, %r12; test %rdi, %rdi; jne over a way out.
+fn early_exits_that_were_fallen_through_to_are_branched_to() {
+    // mov %rdi, %rbx; xor %r12, %r12; test %rdi, %rdi; jne over an exit.
     let zero: &[u8] = &[0x4d, 0x33, 0xe4];
     let jump: &[u8] = &[0x0f, 0x85, 10, 0, 0, 0];
     let out: &[u8] = &[0xe9, 5, 0, 0, 0];
@@ -221,11 +222,11 @@ fn prologues_stay_before_what_needs_them() {
         &[0, 12, 21, 35],
     );
     assert!(text(&loops).starts_with(" 0: pushq %rbx"), "{}", text(&loops));
-    // What waits would read another value: mov %rdi, %rbx; mov $1, %edi.
+    // A deferred move would read another value: mov %rdi, %rbx; mov $1, %edi.
     starts_with_a_push(&[RBX_IS_RDI, &[0xbf, 1, 0, 0, 0], TEST_RDI], 8, &[0, 29, 37]);
-    // Its flags are the branch's: xor %rbx, %rbx; je.
+    // The branch would read its flags: xor %rbx, %rbx; je.
     starts_with_a_push(&[TEST_RDI, &[0x48, 0x33, 0xdb]], 8, &[0, 24, 32]);
-    // So they are with another instruction in between that leaves them: movzbl %sil, %eax; sete %al; cmove %rdi, %rax.
+    // The same with an instruction in between that keeps them: movzbl %sil, %eax; sete %al; cmove %rdi, %rax.
     for between in [&[0x40, 0x0f, 0xb6, 0xc6][..], &[0x0f, 0x94, 0xc0], &[0x48, 0x0f, 0x44, 0xc7]] {
         let jump = 24 + between.len() as u32;
         starts_with_a_push(&[TEST_RDI, &[0x48, 0x33, 0xdb], between], 8, &[0, jump, jump + 8]);
@@ -234,6 +235,6 @@ fn prologues_stay_before_what_needs_them() {
     starts_with_a_push(&[&[0x48, 0x8b, 0x1f], TEST_RDI], 8, &[0, 24, 32]);
     // It is a part of the register: mov %dil, %bl.
     starts_with_a_push(&[&[0x40, 0x88, 0xfb], TEST_RDI], 8, &[0, 24, 32]);
-    // The way out reads a register that is saved.
+    // The exit reads a callee-saved register.
     starts_with_a_push(&[TEST_RDI], 5, &[0, 21, 26]);
 }

@@ -1,7 +1,7 @@
 //! Jump tables: how their indices are checked.
 
-use super::{check, function, join, laid_out, laid_out_to, text};
-use crate::codegen::CompiledFunction;
+use super::{check, function, join, run_steps, run_to, text};
+use crate::codegen::compiled::CompiledFunction;
 use crate::config::Pass;
 
 /// A jump by a table of two entries, the default, and `ret`s that they lead to; `between` lies before the comparison.
@@ -27,7 +27,7 @@ fn table(between: &[u8]) -> CompiledFunction {
 
 #[test]
 fn indices_are_checked_by_a_branch() {
-    let made = laid_out(table(&[]), &[Pass::JumpTableBounds, Pass::ShortEncodings]);
+    let made = run_steps(table(&[]), &[Pass::JumpTableBounds, Pass::ShortEncodings]);
     check(
         &made,
         &[
@@ -51,7 +51,7 @@ fn indices_are_checked_by_a_branch() {
 #[test]
 fn an_index_that_something_else_writes_is_checked_as_it_was() {
     let before = table(&[0x83, 0xc1, 0x00]); // add $0, %ecx
-    let made = laid_out(before.clone(), &[Pass::JumpTableBounds]);
+    let made = run_steps(before.clone(), &[Pass::JumpTableBounds]);
     assert_eq!(made.code, before.code);
 }
 
@@ -59,7 +59,7 @@ fn an_index_that_something_else_writes_is_checked_as_it_was() {
 fn a_table_of_another_size_is_checked_as_it_was() {
     let mut before = table(&[]);
     before.code[1] = 3;
-    let made = laid_out(before.clone(), &[Pass::JumpTableBounds]);
+    let made = run_steps(before.clone(), &[Pass::JumpTableBounds]);
     assert_eq!(made.code, before.code);
 }
 
@@ -72,8 +72,7 @@ fn a_table_behind_all_code_ends_with_its_entries() {
         code.extend_from_slice(&(to - 39).to_le_bytes());
     }
     code.extend_from_slice(&[1, 2, 3, 4]);
-    let made =
-        laid_out_to(function(code.clone(), &[0, 1, 10, 11]), 51, &[Pass::JumpTableBounds, Pass::ShortEncodings]);
+    let made = run_to(function(code.clone(), &[0, 1, 10, 11]), 51, &[Pass::JumpTableBounds, Pass::ShortEncodings]);
     assert!(text(&made).contains("jae 0xa\n"), "{}", text(&made));
     assert_eq!(made.code.last_chunk(), Some(&[1, 2, 3, 4]));
 }

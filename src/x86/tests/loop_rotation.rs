@@ -1,7 +1,7 @@
 //! Loops that go back by their own test, and those that cannot.
 
-use super::{check, function, join, laid_out};
-use crate::codegen::CompiledFunction;
+use super::{check, function, join, run_steps};
+use crate::codegen::compiled::CompiledFunction;
 use crate::config::Pass;
 
 const NEXT: &[u8] = &[0x48, 0x8d, 0x4f, 0x01]; // lea 1(%rdi), %rcx
@@ -14,7 +14,7 @@ const RESULT: &[u8] = &[0x48, 0x89, 0xf0]; // mov %rsi, %rax
 const RET: &[u8] = &[0xc3];
 
 fn made(parts: &[&[u8]], entries: &[u32]) -> CompiledFunction {
-    laid_out(function(join(parts), entries), &[Pass::LoopRotation, Pass::ShortEncodings])
+    run_steps(function(join(parts), entries), &[Pass::LoopRotation, Pass::ShortEncodings])
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn moves_come_behind_a_test_of_what_they_write() {
 
 #[test]
 fn copies_that_undo_each_other_go() {
-    // The next round starts with `mov %rdi, %rcx`, and then writes %rdi.
+    // The next iteration starts with `mov %rdi, %rcx`, and then writes %rdi.
     let copy: &[u8] = &[0x48, 0x89, 0xf9];
     let write: &[u8] = &[0x48, 0x8d, 0x79, 0x01]; // lea 1(%rcx), %rdi
     let back: &[u8] = &[0xe9, 0xe8, 0xff, 0xff, 0xff];
@@ -87,7 +87,7 @@ fn copies_that_undo_each_other_go() {
 #[test]
 fn what_is_read_behind_the_loop_is_not_written_before_its_end() {
     let stays = |parts: &[&[u8]], entries: &[u32]| {
-        let code = laid_out(function(join(parts), entries), &[Pass::ShortEncodings]);
+        let code = run_steps(function(join(parts), entries), &[Pass::ShortEncodings]);
         assert_eq!(made(parts, entries).code, code.code);
     };
     let start: &[&[u8]] = &[NEXT, COMPARE_NEXT, OUT, MOVE, BACK];
@@ -113,6 +113,6 @@ fn what_is_left_of_a_block_may_be_nothing() {
     // The block of the move and the jump, which both go, is where a loop would lie.
     let code = join(&[NEXT, COMPARE_NEXT, OUT, MOVE, BACK, RESULT, RET]);
     let rotated =
-        laid_out(function(code, &[0, 13, 21]), &[Pass::LoopRotation, Pass::ShortEncodings, Pass::LoopAlignment]);
+        run_steps(function(code, &[0, 13, 21]), &[Pass::LoopRotation, Pass::ShortEncodings, Pass::LoopAlignment]);
     assert_eq!(rotated.code.len(), 16);
 }

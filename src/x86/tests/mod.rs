@@ -1,4 +1,4 @@
-//! Functions that are laid out again, byte by byte.
+//! The steps over small functions, byte by byte.
 
 mod block_placement;
 mod frames;
@@ -12,11 +12,11 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 
 use super::*;
-use crate::codegen::{CodeRange, NativeFrame};
+use crate::codegen::compiled::{CodeRange, NativeFrame, StepOutcome};
 use crate::compare::disasm::{Disassembler, Shape};
 use crate::config::Pass;
 
-/// Code whose blocks start at these places.
+/// A function whose blocks start at these offsets.
 fn function(code: Vec<u8>, entries: &[u32]) -> CompiledFunction {
     CompiledFunction {
         id: FuncId::from_u32(0),
@@ -29,17 +29,17 @@ fn function(code: Vec<u8>, entries: &[u32]) -> CompiledFunction {
         entries: entries.to_vec(),
         frame: NativeFrame::default(),
         optimised: None,
-        layout: Layout::default(),
+        steps: StepOutcome::default(),
     }
 }
 
-fn laid_out(function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
+fn run_steps(function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
     let end = function.code.len() as u32;
-    laid_out_to(function, end, passes)
+    run_to(function, end, passes)
 }
 
 /// Of a function whose instructions end there.
-fn laid_out_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
+fn run_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
     run(&mut function, end, &*isa(), passes, None);
     function
@@ -51,7 +51,7 @@ fn isa() -> cranelift_codegen::isa::OwnedTargetIsa {
 }
 
 fn short(code: Vec<u8>, entries: &[u32]) -> Vec<u8> {
-    laid_out(function(code, entries), &[Pass::ShortEncodings]).code
+    run_steps(function(code, entries), &[Pass::ShortEncodings]).code
 }
 
 /// Its instructions, with their offsets.
@@ -140,7 +140,7 @@ fn jump_tables_and_constants_move() {
         &[0; 12],
         &[1, 2, 3, 4, 5, 6, 7, 8],
     ]);
-    assert_eq!(laid_out_to(function(code, &[0, 28, 37]), 42, &[Pass::ShortEncodings]).code, expected);
+    assert_eq!(run_to(function(code, &[0, 28, 37]), 42, &[Pass::ShortEncodings]).code, expected);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn what_refers_to_the_code_moves_with_it() {
         addend: -4,
     }];
     before.locations = vec![CodeRange { start: 0, end: 7, offset: 0 }, CodeRange { start: 12, end: 18, offset: 8 }];
-    let after = laid_out(before, &[Pass::ShortEncodings]);
+    let after = run_steps(before, &[Pass::ShortEncodings]);
     assert_eq!(after.code, [0x48, 0x83, 0xc7, 1, 0xe8, 0, 0, 0, 0, 0xeb, 0, 0xc3]);
     assert_eq!(after.relocations[0].offset, 5);
     assert_eq!(after.entries, [0, 11]);
@@ -171,10 +171,10 @@ fn what_refers_to_the_code_moves_with_it() {
 fn inner_loops_lie_in_one_line() {
     // A loop of 9 bytes at 60.
     let code = join(&[&[0x90; 60], &[0x48, 0xff, 0xcf], &[0x0f, 0x85, 0xf7, 0xff, 0xff, 0xff], &[0xc3]]);
-    let made = laid_out(function(code.clone(), &[0, 60, 69]), &[Pass::LoopAlignment]);
+    let made = run_steps(function(code.clone(), &[0, 60, 69]), &[Pass::LoopAlignment]);
     assert_eq!(made.align, 64);
     assert_eq!(made.code, join(&[&code[..60], &[0x0f, 0x1f, 0x40, 0x00], &code[60..]]));
     // In the middle of a line it stays.
-    let made = laid_out(function(code[20..].to_vec(), &[0, 40, 49]), &[Pass::LoopAlignment]);
+    let made = run_steps(function(code[20..].to_vec(), &[0, 40, 49]), &[Pass::LoopAlignment]);
     assert_eq!(made.code, code[20..]);
 }

@@ -2,11 +2,10 @@
 
 use cranelift_codegen::isa::TargetIsa;
 
-use super::{function, isa, join, laid_out_to};
-use crate::codegen::CompiledFunction;
+use super::{function, isa, join, run_to};
+use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::config::Pass;
-use crate::x86::Reason;
-use crate::x86::check::{Check, Wrong};
+use crate::x86::check::{Checker, Mismatch};
 use crate::x86::code::{read, write};
 use crate::x86::steps::short_encodings;
 
@@ -28,7 +27,7 @@ fn constants() -> (CompiledFunction, u32) {
     (function(code, &[0, 17]), 32)
 }
 
-fn reason(function: &CompiledFunction, end: u32) -> Option<Reason> {
+fn reason(function: &CompiledFunction, end: u32) -> Option<GivenUp> {
     read::read(function, end).err()
 }
 
@@ -42,9 +41,9 @@ fn constants_stay_whatever_their_bytes_are() {
         Pass::ShortEncodings,
         Pass::LoopAlignment,
     ];
-    let made = laid_out_to(before.clone(), end, &passes);
-    assert_eq!(made.layout.kept, None);
-    assert!(made.layout.changed.contains(Pass::ShortEncodings));
+    let made = run_to(before.clone(), end, &passes);
+    assert_eq!(made.steps.given_up, None);
+    assert!(made.steps.changed.contains(Pass::ShortEncodings));
     assert!(made.code.len() < before.code.len());
     assert_eq!(made.code[made.code.len() - 16..], before.code[48..]);
 }
@@ -59,35 +58,35 @@ fn each_byte_is_accounted_for() {
         function
     };
     // Padding that is none; a branch into it; a constant that begins in the code, or ends behind all bytes.
-    assert_eq!(reason(&with(35, &[1]), end), Some(Reason::Constants));
-    assert_eq!(reason(&with(5, &[23]), end), Some(Reason::Reference));
-    assert_eq!(reason(&with(27, &[0xf2, 0xff, 0xff, 0xff]), end), Some(Reason::Reference));
-    assert_eq!(reason(&with(27, &[26, 0, 0, 0]), end), Some(Reason::Constants));
+    assert_eq!(reason(&with(35, &[1]), end), Some(GivenUp::Constants));
+    assert_eq!(reason(&with(5, &[23]), end), Some(GivenUp::Reference));
+    assert_eq!(reason(&with(27, &[0xf2, 0xff, 0xff, 0xff]), end), Some(GivenUp::Reference));
+    assert_eq!(reason(&with(27, &[26, 0, 0, 0]), end), Some(GivenUp::Constants));
     // A block that starts in an instruction, or behind all of them; code that runs into constants, or that ends before them.
     let blocks = |entries: &[u32], end: u32| {
         let mut function = before.clone();
         function.entries = entries.to_vec();
         reason(&function, end)
     };
-    assert_eq!(blocks(&[0, 11], end), Some(Reason::Instruction));
-    assert_eq!(blocks(&[0, 17, 48], end), Some(Reason::Unaccounted));
-    assert_eq!(blocks(&[0, 17], 31), Some(Reason::Unaccounted));
+    assert_eq!(blocks(&[0, 11], end), Some(GivenUp::Instruction));
+    assert_eq!(blocks(&[0, 17, 48], end), Some(GivenUp::Unaccounted));
+    assert_eq!(blocks(&[0, 17], 31), Some(GivenUp::Unaccounted));
     // What a branch of the same block leads over is code.
     assert_eq!(blocks(&[0], end), None);
-    assert_eq!(blocks(&[0, 17], 65), Some(Reason::Unaccounted));
+    assert_eq!(blocks(&[0, 17], 65), Some(GivenUp::Unaccounted));
 }
 
-/// What the check says of code that was laid out, with these bytes changed.
-fn wrong(function: &CompiledFunction, end: u32, at: usize, from: u8, to: u8) -> Result<(), Wrong> {
+/// What the check finds in new code with a byte changed.
+fn wrong(function: &CompiledFunction, end: u32, at: usize, from: u8, to: u8) -> Result<(), Mismatch> {
     let isa: &dyn TargetIsa = &*isa();
-    let mut items = read::read(function, end).unwrap();
-    let check = Check::new(function, &items, isa);
-    short_encodings::run(&mut items, &function.code);
-    let (mut made, placed) = write::write(function, &items, None, &[], isa, true).unwrap();
-    check.compare(&made, &items, &placed, false).unwrap();
+    let mut fragments = read::read(function, end).unwrap();
+    let check = Checker::new(function, &fragments, isa);
+    short_encodings::run(&mut fragments, &function.code);
+    let (mut made, layout) = write::write(function, &fragments, None, &[], isa, true).unwrap();
+    check.compare(&made, &fragments, &layout, false).unwrap();
     assert_eq!(made.code[at], from, "{:02x?}", made.code);
     made.code[at] = to;
-    check.compare(&made, &items, &placed, false)
+    check.compare(&made, &fragments, &layout, false)
 }
 
 #[test]
@@ -95,18 +94,18 @@ fn a_difference_is_found() {
     let (before, end) = constants();
     let is_different = |at: usize, from: u8, to: u8| {
         let found = wrong(&before, end, at, from, to);
-        assert!(matches!(found, Err(Wrong::Different(..) | Wrong::Unread(_))), "{at}: {found:?}");
+        assert!(matches!(found, Err(Mismatch::Different(..) | Mismatch::Unread(_))), "{at}: {found:?}");
     };
     //  0: test; 3: jne 13; 5: xor; 12: ret; 13: add $1, %eax; 16: movsd; 24: ret; 32: constants
     is_different(32, 0xc3, 0x30);
     is_different(47, 0xc3, 0);
-    // Another register, condition, way, number, constant.
+    // Another register, condition, target, number, constant.
     is_different(2, 0xff, 0xfe);
     is_different(3, 0x75, 0x72);
     is_different(4, 8, 3);
     is_different(15, 1, 2);
     is_different(8, 20, 28);
-    // The opposite condition, with the same ways.
+    // The opposite condition, with the same successors.
     is_different(3, 0x75, 0x74);
     is_different(7, 0x05, 0x0d);
 }
@@ -119,7 +118,7 @@ fn moves_may_come_elsewhere_but_not_go() {
     // What the `ret` reads is another number, or what was in another register.
     assert!(wrong(&before, 16, 1, 1, 3).is_err());
     assert!(wrong(&before, 16, 0, 0xb8, 0xb9).is_err());
-    // A register that nobody reads: %ecx.
+    // A register that nothing reads: %ecx.
     let mut code = code;
     (code[0], code[10]) = (0xb9, 0xb9);
     let before = function(code.to_vec(), &[0, 15]);

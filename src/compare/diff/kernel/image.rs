@@ -1,5 +1,5 @@
-//! A program as the kernel takes it: an entry function and all functions that it reaches, in one piece, with what they
-//! refer to filled in.
+//! A program as the kernel takes it: an entry function and all functions that it reaches, concatenated, with their
+//! references filled in.
 //!
 //! | instruction | becomes |
 //! |---|---|
@@ -57,7 +57,7 @@ pub(crate) fn in_libbpfs_order(
     functions
 }
 
-/// Puts together what `entry` reaches. The error says what the kernel cannot have.
+/// Concatenates what `entry` reaches. The error says what the kernel cannot load.
 pub(crate) fn image(
     program: &Program,
     graphs: &BTreeMap<FunctionId, Graph>,

@@ -145,7 +145,7 @@ impl Libbpf {
     }
 }
 
-/// The verifier's last words, or else what libbpf said first, which is the cause of the rest.
+/// The end of the verifier's log, or else libbpf's first message, which is the cause of the others.
 fn last_words() -> String {
     let said = SAID.with(|said| said.borrow().clone());
     let log =

@@ -2,7 +2,7 @@
 //!
 //! | data section | map |
 //! |---|---|
-//! | `.maps` | what the variable's type says: `type`, `max_entries`, `key_size`, `value_size`, `map_flags` as the length of an array, `key` and `value` as the type that is pointed at |
+//! | `.maps` | as the variable's type says: `type`, `max_entries`, `key_size`, `value_size`, `map_flags` as the length of an array, `key` and `value` as the type that is pointed at |
 //! | `maps` | `struct bpf_map_def`: five words |
 //! | any other | an array of one element, which is the section |
 
@@ -18,7 +18,7 @@ const PERF_EVENT_ARRAY: u32 = 4;
 /// `BPF_F_RDONLY_PROG`: the verifier knows the values of what is never written.
 const READ_ONLY: u32 = 1 << 7;
 
-/// The maps of an object, which are made when they are first used.
+/// The maps of an object, which are created when they are first used.
 pub(crate) struct Maps<'a> {
     program: &'a Program,
     btf: Option<&'a Btf>,
@@ -26,7 +26,7 @@ pub(crate) struct Maps<'a> {
     made: HashMap<(DataSectionId, u64), OwnedFd>,
 }
 
-/// What an address in data is to the kernel.
+/// What an address in data is for the kernel.
 pub(crate) enum Address<'a> {
     /// A map.
     Map(&'a OwnedFd),
@@ -39,7 +39,7 @@ impl<'a> Maps<'a> {
         Maps { program, btf, made: HashMap::new() }
     }
 
-    /// What a place in a data section is.
+    /// What an address in a data section is.
     pub fn address(&mut self, section: DataSectionId, offset: i64) -> Result<Address<'_>, String> {
         let offset = u64::try_from(offset).map_err(|_| "it uses an address before its data".to_owned())?;
         let data = &self.program.data[section];
@@ -111,7 +111,7 @@ fn kind(btf: &Btf, name: &str) -> Option<MapKind> {
             "value_size" => map.value_size = number()?,
             "key" => map.key_size = size()?,
             "value" => map.value_size = size()?,
-            // Pinning and the like make no difference; inner maps are told by the kernel's own error.
+            // Pinning and the like make no difference; the kernel reports missing inner maps itself.
             _ => {}
         }
     }

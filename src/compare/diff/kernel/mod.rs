@@ -5,18 +5,18 @@
 //!
 //! Each function outside of `.text`, and each global one in it that no other function calls, is loaded by itself, with
 //! all functions that it reaches, and thrown away once its code is read back: nothing is attached or run. Its section
-//! says which type of program it is; in a section that says nothing it is a traffic classifier. Maps are made as the
-//! object declares them. CO-RE relocations are applied only with `--btf`.
+//! says which type of program it is; in a section that says nothing it is a traffic classifier. Maps are created as
+//! the object declares them. CO-RE relocations are applied only with `--btf`.
 //!
-//! What the loader here does not know, or the kernel does not take from it, libbpf loads, where it is installed (for the
-//! running kernel's types). Where it is not, the row says that it was this loader, and not the kernel, that gave up.
+//! What this loader does not support, or the kernel refuses from it, is loaded by libbpf where that is installed (with the
+//! running kernel's types). Where it is not, the row says that this loader, and not the kernel, refused the program.
 //!
 //! | file | what |
 //! |---|---|
 //! | `image.rs` | a program as the kernel takes it |
 //! | `maps.rs` | maps |
 //! | `bpf.rs` | bpf(2) |
-//! | `libbpf.rs` | libbpf, for what cannot be loaded so |
+//! | `libbpf.rs` | libbpf, for what this loader cannot load |
 
 mod bpf;
 mod image;
@@ -28,7 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use libbpf::Libbpf;
 use target_lexicon::Triple;
 
-use super::{CompareError, Diff, Setting, Side, sides};
+use super::error::CompareError;
+use super::{Diff, Setting, Side, sides};
 use crate::btf::Btf;
 use crate::codegen;
 use crate::compare::disasm::Disassembler;
@@ -71,7 +72,7 @@ const PROGRAM_TYPES: [(&str, u32); 27] = [
 
 const SCHED_CLS: u32 = 3;
 
-/// A section of any other program, which has to be told what it is attached to.
+/// Sections of other programs, whose attach point has to be given.
 const WANTS_MORE: [&str; 12] = [
     "fentry",
     "fexit",
@@ -151,10 +152,10 @@ fn release() -> String {
     format!("Linux {}", release.trim()).trim_end().to_owned()
 }
 
-/// How the reason begins where it is not the kernel's.
+/// How the reason begins where the kernel is not the cause.
 const OWN_LOADER: &str = "bpf2native's own loader does not load it";
 
-/// Who does not load a program, and why.
+/// Who refuses to load a program, and why.
 enum Refused {
     Loader(String),
     Kernel(String),
@@ -185,11 +186,11 @@ fn of_object(
     libbpf: Option<&Libbpf>,
 ) -> Result<Vec<Row>, CompareError> {
     let bytes = object.read()?;
-    // Without BTF, only maps of the old form can be made.
+    // Without BTF, only maps of the old form can be created.
     let btf = Btf::from_file_bytes(&bytes).ok();
     let options =
         parse::Options { btf: setting.btf.as_ref().map(|(btf, _)| btf.clone()), ..parse::Options::default() };
-    // What cannot be read is in the report of the other side.
+    // Files that cannot be read are in the report of the other side.
     let Ok(program) = parse::parse(&[Input { name: object.name.clone(), bytes: bytes.clone() }], &options) else {
         return Ok(Vec::new());
     };
@@ -242,7 +243,7 @@ fn own(
     let kind = program_type(&program.code[program.functions[entry].section].name).map_err(Refused::Loader)?;
     let image = image::image(program, graphs, maps, entry).map_err(Refused::Loader)?;
     let loaded = bpf::load(kind, &image.code).map_err(|reason| match image.has_callbacks {
-        // The kernel wants the types of all functions then, which libbpf gives it.
+        // The kernel then wants the types of all functions, which libbpf gives it.
         true => Refused::Loader(format!("a program with callbacks wants BTF: {reason}")),
         false => Refused::Kernel(reason),
     })?;
@@ -267,7 +268,7 @@ fn program_type(section: &str) -> Result<u32, String> {
     let name = section.strip_prefix('?').unwrap_or(section);
     let name = name.strip_suffix(".s").unwrap_or(name);
     if let Some(start) = WANTS_MORE.iter().find(|start| name.starts_with(*start)) {
-        // These, of cgroups, need no more than their type.
+        // Those of cgroups need no more than their type.
         if !["cgroup/skb", "cgroup/dev"].iter().any(|known| name.starts_with(known)) {
             return Err(format!("a program of section `{start}` has to be told what it is attached to"));
         }

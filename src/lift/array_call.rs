@@ -1,8 +1,8 @@
-//! Calls of `bpf2native.h`, whose arguments are words in memory ([`crate::program::ListCall`]).
+//! Array calls: calls of `bpf2native.h`, whose arguments are an array of words in memory ([`crate::program::ArrayCall`]).
 //!
-//! The words are loaded, put into r1 to r5 and stack arguments, and then it is an ordinary call; of a `float` parameter
-//! the word is a double, which is converted. For a function that takes a `va_list`, that is made of the words beyond its
-//! other parameters.
+//! The words are loaded and put into r1 to r5 and stack arguments; then it is an ordinary call. The word of a `float` parameter
+//! is a double, which is converted. For a function that takes a `va_list`, one is made of the words beyond its other
+//! parameters.
 
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
@@ -11,31 +11,31 @@ use crate::abi::{ResultWords, WORD, parameter_words, result_words};
 use crate::btf::{CType, Prototype};
 use crate::decode::insn::{Callee, Reg};
 use crate::lift::variadic;
-use crate::program::{ListCall, ListForm, Target};
+use crate::program::{ArrayCall, ArrayForm, Target};
 
 impl Lifter<'_, '_> {
-    pub(super) fn call_list(&mut self, list: ListCall) -> Result<(), LiftError> {
+    pub(super) fn call_array(&mut self, array: ArrayCall) -> Result<(), LiftError> {
         let program = self.program;
         let prototype = match self.at.target {
             Some(Target::Function(id)) => program.functions[id].prototype.as_deref(),
             Some(Target::Import { import, .. }) => program.imports[import].prototype.as_deref(),
             _ => None,
         };
-        self.check_list(list, prototype).map_err(|what| self.list_error(what))?;
-        let mut words = self.load_words(list.words);
-        if list.form == ListForm::Struct {
+        self.check_array(array, prototype).map_err(|what| self.array_error(what))?;
+        let mut words = self.load_words(array.words);
+        if array.form == ArrayForm::Struct {
             let result = self.get(Reg::R3);
             words.insert(0, result);
         }
         if let Some(prototype) = prototype {
             self.narrow_floats(prototype, &mut words);
-            if list.form == ListForm::VaList {
+            if array.form == ArrayForm::VaList {
                 let result = self.call_with_va_list(prototype, &words);
                 self.clobber(result);
                 return Ok(());
             }
         }
-        // Those of objects that have stack arguments themselves come back after the call.
+        // Stack arguments that the object itself has stored are restored after the call.
         let zero = self.builder.ins().iconst(WORD, 0);
         let mut words = words.into_iter();
         for reg in Reg::arguments() {
@@ -55,20 +55,20 @@ impl Lifter<'_, '_> {
     }
 
     /// What is wrong with such a call, if anything.
-    fn check_list(&self, list: ListCall, prototype: Option<&Prototype>) -> Result<(), &'static str> {
-        match (list.form, prototype) {
-            (ListForm::Plain, _) => Ok(()),
+    fn check_array(&self, array: ArrayCall, prototype: Option<&Prototype>) -> Result<(), &'static str> {
+        match (array.form, prototype) {
+            (ArrayForm::Plain, _) => Ok(()),
             (_, None) => Err("nothing says its type: compile with -g"),
-            (ListForm::Doubles, Some(prototype)) => {
+            (ArrayForm::Doubles, Some(prototype)) => {
                 let has_form = variadic::needed(self.program, self.resolution, self.before, &self.at).is_some();
                 let answers = !prototype.variadic || has_form;
                 answers.then_some(()).ok_or("takes doubles after the `...`, and has no known form with a `va_list`")
             }
-            (ListForm::Struct, Some(prototype)) => {
+            (ArrayForm::Struct, Some(prototype)) => {
                 let is_struct = matches!(prototype.result, CType::Aggregate(_));
                 is_struct.then_some(()).ok_or("does not return a struct")
             }
-            (ListForm::VaList, Some(prototype)) => {
+            (ArrayForm::VaList, Some(prototype)) => {
                 // For BPF, a `va_list` is a pointer.
                 let last = prototype.parameters.last().map(|parameter| &parameter.ty);
                 let has_list = !prototype.variadic && matches!(last, Some(CType::Pointer(_)));
@@ -77,21 +77,21 @@ impl Lifter<'_, '_> {
         }
     }
 
-    fn list_error(&self, what: &'static str) -> LiftError {
+    fn array_error(&self, what: &'static str) -> LiftError {
         let place = self.program.place(self.graph.section, Some(self.graph.function), self.at.offset);
         let callee = match self.at.target {
             Some(Target::Function(id)) => self.program.functions[id].name.clone(),
             Some(Target::Import { import, .. }) => self.program.imports[import].name.clone(),
             _ => String::new(),
         };
-        LiftError::ListCall { place, callee, what }
+        LiftError::ArrayCall { place, callee, what }
     }
 
-    /// The words of the list that r2 points to.
+    /// Loads the words of the array that r2 points to.
     fn load_words(&mut self, count: u8) -> Vec<Value> {
-        let list = self.get(Reg::R2);
+        let array = self.get(Reg::R2);
         let offsets = (0..i32::from(count)).map(|index| index * WORD.bytes() as i32);
-        offsets.map(|offset| self.builder.ins().load(WORD, MemFlagsData::new(), list, offset)).collect()
+        offsets.map(|offset| self.builder.ins().load(WORD, MemFlagsData::new(), array, offset)).collect()
     }
 
     /// Converts the words of `float` parameters, which are doubles.

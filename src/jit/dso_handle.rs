@@ -1,17 +1,17 @@
-//! The identity of a module for the C library, as a shared library's `__dso_handle` is its.
+//! A module's `__dso_handle`, by which the C library identifies it, as it does a shared library.
 //!
 //! In: nothing. Out: an address that no other module has. C++ compilers pass it to `__cxa_atexit` when they register the
 //! destructors of global objects; they run when the module is dropped, or when the process exits.
 
 /// What `__dso_handle` refers to in one module.
-pub(super) struct Handle(Box<u8>);
+pub(super) struct DsoHandle(Box<u8>);
 
 /// The symbol that C++ objects ask for.
 pub(super) const SYMBOL: &str = "__dso_handle";
 
-impl Handle {
-    pub fn new() -> Handle {
-        Handle(Box::new(0))
+impl DsoHandle {
+    pub fn new() -> DsoHandle {
+        DsoHandle(Box::new(0))
     }
 
     /// Its address, which stays as long as the handle lives.
@@ -21,8 +21,8 @@ impl Handle {
 }
 
 #[cfg(unix)]
-impl Drop for Handle {
-    /// Runs what was registered for the module, so that nothing of it runs when its memory is gone.
+impl Drop for DsoHandle {
+    /// Runs the destructors that were registered with it, so that none runs once the module's memory is freed.
     fn drop(&mut self) {
         unsafe extern "C" {
             fn __cxa_finalize(handle: *const u8);

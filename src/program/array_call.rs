@@ -18,16 +18,16 @@ const PREFIX: &str = "__bpf2native_";
 
 /// How a call passes its arguments in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ListCall {
+pub struct ArrayCall {
     /// What the words are for.
-    pub form: ListForm,
+    pub form: ArrayForm,
     /// How many words there are.
     pub words: u8,
 }
 
 /// The forms of such calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ListForm {
+pub enum ArrayForm {
     /// No word is a floating-point number.
     Plain,
     /// Some may be.
@@ -38,42 +38,42 @@ pub enum ListForm {
     VaList,
 }
 
-impl ListCall {
+impl ArrayCall {
     /// Takes the name of a symbol apart: how it is called, and which function.
-    pub fn parse(symbol: &str) -> Option<(ListCall, &str)> {
+    pub fn parse(symbol: &str) -> Option<(ArrayCall, &str)> {
         let mut parts = symbol.strip_prefix(PREFIX)?.splitn(3, '_');
         let form = match parts.next()? {
-            "call" => ListForm::Plain,
-            "calld" => ListForm::Doubles,
-            "calls" => ListForm::Struct,
-            "vcall" => ListForm::VaList,
+            "call" => ArrayForm::Plain,
+            "calld" => ArrayForm::Doubles,
+            "calls" => ArrayForm::Struct,
+            "vcall" => ArrayForm::VaList,
             _ => return None,
         };
         let words = parts.next()?.parse().ok()?;
         let function = parts.next().filter(|name| !name.is_empty())?;
-        Some((ListCall { form, words }, function))
+        Some((ArrayCall { form, words }, function))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ListCall, ListForm};
+    use super::{ArrayCall, ArrayForm};
 
     #[test]
     fn names() {
         for (symbol, form, words, function) in [
-            ("__bpf2native_call_6_mmap", ListForm::Plain, 6, "mmap"),
-            ("__bpf2native_calld_12_printf", ListForm::Doubles, 12, "printf"),
-            ("__bpf2native_calls_2_div", ListForm::Struct, 2, "div"),
-            ("__bpf2native_vcall_7_my_v_log", ListForm::VaList, 7, "my_v_log"),
-            ("__bpf2native_call_6___isoc99_sscanf", ListForm::Plain, 6, "__isoc99_sscanf"),
+            ("__bpf2native_call_6_mmap", ArrayForm::Plain, 6, "mmap"),
+            ("__bpf2native_calld_12_printf", ArrayForm::Doubles, 12, "printf"),
+            ("__bpf2native_calls_2_div", ArrayForm::Struct, 2, "div"),
+            ("__bpf2native_vcall_7_my_v_log", ArrayForm::VaList, 7, "my_v_log"),
+            ("__bpf2native_call_6___isoc99_sscanf", ArrayForm::Plain, 6, "__isoc99_sscanf"),
         ] {
-            assert_eq!(ListCall::parse(symbol), Some((ListCall { form, words }, function)));
+            assert_eq!(ArrayCall::parse(symbol), Some((ArrayCall { form, words }, function)));
         }
         for symbol in
             ["mmap", "__bpf2native_", "__bpf2native_call_6_", "__bpf2native_call_256_f", "__bpf2native_x_1_f"]
         {
-            assert_eq!(ListCall::parse(symbol), None, "{symbol}");
+            assert_eq!(ArrayCall::parse(symbol), None, "{symbol}");
         }
     }
 }

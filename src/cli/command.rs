@@ -1,0 +1,40 @@
+//! The commands, as clap reads them.
+
+use clap::{Parser, Subcommand};
+
+use super::args::{Build, Cflags, Inspect, Run};
+use super::diff::DiffArguments;
+use super::golden::GoldenArguments;
+use super::report::ReportArguments;
+
+/// Translates BPF objects into native code.
+///
+/// Without a command, translates objects and archives (as `clang -target bpf`, gcc and rustc make them) into an
+/// executable. A call to an undefined symbol is a native call to that symbol.
+#[derive(Parser)]
+#[command(name = "bpf2native", version, args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Exit status: 0 success, 1 failure, 2 usage error. `run` exits with the program's own status."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub build: Build,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Translate in memory and run; exits with the program's status
+    Run(Box<Run>),
+    /// Show sections, functions, imports with their prototypes, and maps
+    Inspect(Inspect),
+    /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o
+    Cflags(Cflags),
+    /// Measure the code of each function; show or save the numbers
+    Report(Box<ReportArguments>),
+    /// Compare code generation: two objects, folders, saved reports, settings, or another compiler's code
+    Diff(Box<DiffArguments>),
+    /// Keep golden texts of functions' code beside the sources, and check the code against them
+    Golden(Box<GoldenArguments>),
+}

@@ -1,0 +1,122 @@
+//! One function through Cranelift, and through the steps over machine code where the target has some.
+//!
+//! In: CLIF and a code generator. Out: a [`CompiledFunction`].
+//!
+//! The rule: what Cranelift knows of the code and does not say in its bytes (where blocks start, where instructions end,
+//! where spill slots are) is read here, from its buffer, and nowhere else.
+
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{Function, StackSlot, StackSlotData, StackSlotKind};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::isa::unwind::UnwindInst;
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
+use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
+
+use super::compiled::{CodeRange, CompiledFunction, Keep, NativeFrame, StepOutcome};
+use super::error::CompileError;
+use super::extent::Extent;
+use super::unwind::Unwind;
+use super::unwind_rows;
+use crate::config::{Need, Passes, TargetFacts};
+use crate::lift::DATA;
+use crate::program::Place;
+use crate::times::Times;
+use crate::x86;
+
+/// Compiles a function that the translator adds to the program.
+///
+/// # Errors
+///
+/// [`CompileError::Codegen`] when Cranelift refuses it.
+pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
+    assemble(isa, id, function, Keep::Code, (Passes::NONE, None), &mut Context::new()).map_err(|reason| {
+        let place = Box::new(Place {
+            file: "the translator".to_owned(),
+            section: ".text".to_owned(),
+            function: None,
+            offset: None,
+        });
+        CompileError::Codegen { place, reason }
+    })
+}
+
+/// Runs Cranelift on one function.
+pub(super) fn assemble(
+    isa: &dyn TargetIsa,
+    id: FuncId,
+    function: Function,
+    keep: Keep,
+    (passes, times): (Passes, Option<&Times>),
+    context: &mut Context,
+) -> Result<CompiledFunction, String> {
+    context.clear();
+    context.func = function;
+    // An empty slot, the last one, takes no bytes, and its offset is where the spill slots begin.
+    let marker = context.func.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 0));
+    context.compile(isa, &mut Default::default()).map_err(|error| describe(&error.inner))?;
+    let compiled = context.take_compiled_code().ok_or_else(|| "no code".to_owned())?;
+    let unwind = compiled.create_unwind_info(isa).map_err(|error| describe(&error))?;
+    let buffer = &compiled.buffer;
+    let locations = buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
+    let relocation = |relocation| not_a_call_of_data(ModuleReloc::from_mach_reloc(relocation, &context.func, id));
+    let Extent { entries, end } = Extent::new(&compiled, isa.triple().architecture);
+    let mut made = CompiledFunction {
+        id,
+        function: None,
+        code: buffer.data().to_vec(),
+        align: u64::from(buffer.alignment),
+        relocations: buffer.relocs().iter().map(relocation).collect(),
+        unwind: unwind.map(Unwind::Cranelift),
+        frame: native_frame(&compiled, marker),
+        locations: locations
+            .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
+            .collect(),
+        entries,
+        optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
+        steps: StepOutcome::default(),
+    };
+    let has_steps = x86::STEPS.iter().any(|step| passes.contains(step.pass));
+    if has_steps && TargetFacts::of(isa).has(Need::MachineCodeSteps) {
+        x86::run(&mut made, end, isa, passes, times);
+    }
+    made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
+    Ok(made)
+}
+
+/// The frame that Cranelift laid out; `marker` is the last stack slot.
+fn native_frame(compiled: &CompiledCode, marker: StackSlot) -> NativeFrame {
+    let Some(layout) = compiled.buffer.frame_layout() else { return NativeFrame::default() };
+    let (mut pushed, mut saved) = (0, 0);
+    for (_, instruction) in &compiled.buffer.unwind_info {
+        match instruction {
+            UnwindInst::PushFrameRegs { offset_upward_to_caller_sp } => pushed = *offset_upward_to_caller_sp,
+            UnwindInst::DefineNewFrame { offset_downward_to_clobbers, .. } => saved = *offset_downward_to_clobbers,
+            _ => {}
+        }
+    }
+    // From the stack pointer up: outgoing arguments, stack slots, spill slots, saved registers, the caller's frame.
+    let start = layout.stackslots[marker].offset;
+    let end = layout.frame_to_fp_offset.saturating_sub(saved).max(start);
+    NativeFrame { size: layout.frame_to_fp_offset.saturating_add(pushed), spills: start..end }
+}
+
+/// Cranelift makes the relocation of a call for every near reference; a linker may send a call through a stub, which data
+/// has none of.
+fn not_a_call_of_data(relocation: ModuleReloc) -> ModuleReloc {
+    match (relocation.kind, &relocation.name) {
+        (Reloc::X86CallPCRel4, ModuleRelocTarget::User { namespace: DATA, .. }) => {
+            ModuleReloc { kind: Reloc::X86PCRel4, ..relocation }
+        }
+        _ => relocation,
+    }
+}
+
+/// Cranelift's error, in words.
+pub(super) fn describe(error: &CodegenError) -> String {
+    match error {
+        CodegenError::Verifier(errors) => format!("invalid CLIF (a bug of the lifter):\n{errors}"),
+        CodegenError::CodeTooLarge => "its code is too large; split it".to_owned(),
+        CodegenError::ImplLimitExceeded => "it exceeds a limit of the code generator; split it".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -36,8 +36,8 @@ use crate::program::{FunctionId, Program};
 use crate::select::Selection;
 use crate::times::{Phase, Profiled, time, time_pass};
 
-pub use assemble::synthetic;
 use assemble::describe;
+pub use assemble::synthetic;
 pub use compiled::{CodeRange, CompiledFunction, GivenUp, Keep, NativeFrame, StepOutcome};
 pub use error::CompileError;
 pub use threads::thread_pool;

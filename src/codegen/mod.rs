@@ -10,12 +10,14 @@
 //! | what comes out: code, relocations, frame, locations | `compiled.rs` |
 //! | which bytes are instructions | `extent.rs` |
 //! | unwind information, and the rows that Cranelift leaves out | `unwind.rs`, `unwind_rows.rs` |
+//! | at -O0: functions whose spills take too much, compiled again | `spills.rs` |
 //! | errors; the thread pool | `error.rs`, `threads.rs` |
 
 mod assemble;
 pub(crate) mod compiled;
 mod error;
 mod extent;
+mod spills;
 mod threads;
 pub(crate) mod unwind;
 mod unwind_rows;
@@ -34,8 +36,8 @@ use crate::program::{FunctionId, Program};
 use crate::select::Selection;
 use crate::times::{Phase, Profiled, time, time_pass};
 
+use assemble::describe;
 pub use assemble::synthetic;
-use assemble::{assemble, describe};
 pub use compiled::{CodeRange, CompiledFunction, GivenUp, Keep, NativeFrame, StepOutcome};
 pub use error::CompileError;
 pub use threads::thread_pool;
@@ -207,11 +209,9 @@ fn machine_code(
     keep: Keep,
     context: &mut Context,
 ) -> Result<CompiledFunction, CompileError> {
-    let isa = generators.for_function(&Work::of(&lifted.function, context), lifted.returns_twice);
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
-    let passes = generators.passes();
-    let assemble = || assemble(isa, id, lifted.function, keep, (passes, generators.times()), context);
-    let compiled = time(generators.times(), Phase::Assemble, assemble).map_err(failed)?;
+    let compile = || spills::compile(generators, id, lifted, keep, context);
+    let compiled = time(generators.times(), Phase::Assemble, compile).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }

@@ -40,6 +40,8 @@ pub struct CodeGenerators {
     pub unoptimised: Arc<dyn TargetIsa>,
     /// For huge functions: single-pass register allocation too.
     pub huge: Arc<dyn TargetIsa>,
+    /// For functions of which a single pass spills too much, where that is what most are compiled by.
+    fewer_spills: Option<Arc<dyn TargetIsa>>,
     /// What is known of the target.
     facts: TargetFacts,
     /// The optimisations that are on.
@@ -63,8 +65,12 @@ impl CodeGenerators {
             OptLevel::O0 => unoptimised.clone(),
             OptLevel::O1 | OptLevel::O2 => build(config, placement, OptLevel::O0, false)?,
         };
+        let fewer_spills: Option<Arc<dyn TargetIsa>> = match config.opt_level {
+            OptLevel::O0 => Some(build(config, placement, OptLevel::O1, false)?),
+            OptLevel::O1 | OptLevel::O2 => None,
+        };
         let facts = TargetFacts::of(&*main);
-        Ok(CodeGenerators { facts, main, unoptimised, huge, passes, times: config.times.clone() })
+        Ok(CodeGenerators { facts, main, unoptimised, huge, fewer_spills, passes, times: config.times.clone() })
     }
 
     /// The code generator for a function of this much work.
@@ -75,6 +81,11 @@ impl CodeGenerators {
             Effort::Full if returns_twice => &*self.unoptimised,
             Effort::Full => &*self.main,
         }
+    }
+
+    /// The code generator for a function of this much work of which that one spills too much, if there is a better one.
+    pub fn for_fewer_spills(&self, work: &Work) -> Option<&dyn TargetIsa> {
+        self.fewer_spills.as_deref().filter(|_| work.effort() != Effort::SinglePass)
     }
 
     /// Where to count how long phases take, if anywhere.

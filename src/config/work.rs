@@ -1,12 +1,13 @@
 //! How much work a function is for Cranelift, and which of its phases that is too much for.
 //!
 //! In: a function's CLIF. Out: a [`Work`]. The rule: what is counted is what Cranelift sees, after lifting: a division is
-//! a few blocks. Each limit is where a phase of more than linear time takes about half a second.
+//! a few blocks. Each limit is where a phase that takes more than linear time takes about half a second, and such that many
+//! functions just below it are in proportion too: 100,000 of BPF's instructions take less than ten seconds.
 //!
 //! | what is counted | the phase | grows with |
 //! |---|---|---|
-//! | edges between blocks | the optimiser; at a higher limit, register allocation | the square |
-//! | for each block, the square of its loop nesting | the optimiser | that |
+//! | edges between blocks | the optimiser; past more of them, register allocation | the square |
+//! | for each instruction, the square of how many loops it is in | the optimiser, which asks of each operand which of them it is in | that |
 //! | for each value, the square of how often it is used | register allocation, which looks at all uses when it splits one | that |
 //! | the same, of values that are passed as block arguments taken together | the same: it allocates them together if it can | that |
 //! | instructions | register allocation | the square, for values that live throughout |
@@ -14,6 +15,7 @@
 use cranelift_codegen::Context;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, Function};
+use cranelift_codegen::loop_analysis::Loop;
 
 /// Functions of more edges than this are not optimised: Cranelift's pass takes time and memory that grow with the square
 /// of the blocks that dominate each other, here about as much as all the rest together, 40 times as much for 50,000.
@@ -28,8 +30,9 @@ const MOST_EDGES_TO_ALLOCATE: usize = 12_000;
 /// at all uses whenever one is split, from a third of a second here to ten for 200,000 instructions.
 const MOST_INSTRUCTIONS: usize = 48 << 10;
 
-/// Functions whose sum of squared loop nestings is greater are not optimised.
-const MOST_NESTING: u64 = 100_000_000;
+/// Functions are not optimised where the square of the depth in loops is more than this, on average over the
+/// instructions: the optimiser takes a nanosecond for each, and here as long as all the rest together.
+const MOST_NESTING: u64 = 4096;
 
 /// Functions whose sum of squared uses is greater have their registers allocated in a single pass.
 const MOST_USES: u64 = 40_000_000;
@@ -57,7 +60,7 @@ pub struct Work {
     pub blocks: usize,
     /// Edges between them.
     pub edges: usize,
-    /// The sum of the squares of blocks' loop nestings; an upper bound of it where that is small.
+    /// The sum of the squares of instructions' depths in loops; an upper bound, where that is small.
     pub nesting: u64,
     /// The sum of the squares of values' uses.
     pub uses: u64,
@@ -108,11 +111,15 @@ impl Work {
         }
         work.shared_uses = shared.iter().map(|&uses| u64::from(uses).pow(2)).sum();
         let headers = headers.values().filter(|is_header| **is_header).count() as u64;
-        work.nesting = (work.blocks as u64).saturating_mul(headers.saturating_mul(headers));
-        if work.nesting > MOST_NESTING && work.edges <= MOST_EDGES {
+        work.nesting = (work.instructions as u64).saturating_mul(headers.saturating_mul(headers));
+        if work.is_nested_deep() && work.edges <= MOST_EDGES {
             work.nesting = nesting(function, context);
         }
         work
+    }
+
+    fn is_nested_deep(&self) -> bool {
+        self.nesting > MOST_NESTING.saturating_mul(self.instructions as u64)
     }
 
     /// What Cranelift may do for it.
@@ -123,7 +130,7 @@ impl Work {
             || self.shared_uses > MOST_SHARED_USES
         {
             Effort::SinglePass
-        } else if self.edges > MOST_EDGES || self.nesting > MOST_NESTING {
+        } else if self.edges > MOST_EDGES || self.is_nested_deep() {
             Effort::Unoptimised
         } else {
             Effort::Full
@@ -158,14 +165,22 @@ impl ValueSets {
     }
 }
 
-/// The sum of the squares of blocks' loop nestings.
+/// The sum of the squares of instructions' depths in loops.
 fn nesting(function: &Function, context: &mut Context) -> u64 {
     let Context { cfg: graph, domtree: dominators, loop_analysis: loops, .. } = context;
     graph.compute(function);
     dominators.compute(function, graph);
     loops.compute(function, graph, dominators);
-    let depth = |block| loops.loop_level(block).level() as u64;
-    let sum = function.layout.blocks().map(|block| depth(block).pow(2)).sum();
+    // Cranelift's own levels end at 254. A loop comes after the one that it is in.
+    let mut depths: SecondaryMap<Loop, u64> = SecondaryMap::new();
+    for inner in loops.loops() {
+        depths[inner] = 1 + loops.loop_parent(inner).map_or(0, |outer| depths[outer]);
+    }
+    let of_block = |block| {
+        let depth = loops.innermost_loop(block).map_or(0, |inner| depths[inner]);
+        depth.pow(2).saturating_mul(function.layout.block_insts(block).count() as u64)
+    };
+    let sum = function.layout.blocks().map(of_block).fold(0, u64::saturating_add);
     graph.clear();
     dominators.clear();
     loops.clear();
@@ -230,6 +245,9 @@ mod tests {
         assert_eq!(loops(1000, false).effort(), Effort::Full);
         assert_eq!(loops(100, true).effort(), Effort::Full);
         assert_eq!(loops(1000, true).effort(), Effort::Unoptimised);
+        // Cranelift counts up to 254 of them.
+        assert_eq!(loops(500, true).effort(), Effort::Unoptimised);
+        assert!(loops(500, true).nesting > 2 * 500 * 254 * 254);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod native;
 #[path = "../webdriver/mod.rs"]
 mod webdriver;
 
+mod against;
 mod codegen_diff;
 mod compare;
 mod formats;

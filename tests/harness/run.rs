@@ -12,8 +12,8 @@ use similar::TextDiff;
 
 use super::cases::{Case, Program, Status};
 
-/// Far more than any program of the fixtures wants.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Only against programs that hang: each of the fixtures ends in a second or two, on a loaded machine under QEMU in a minute.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// What a program did.
 #[derive(Debug, PartialEq, Eq)]

@@ -199,7 +199,8 @@ pub fn check_objects(
 /// Runs a program of two sides; what it reports.
 fn run(machine: &Machine, batch: &Batch, program: &Path) -> Vec<String> {
     let arguments = machine.runner.iter().map(Path::new).chain([program]);
-    let arguments: Vec<&Path> = ["timeout", "60"].map(Path::new).into_iter().chain(arguments).collect();
+    // Only against programs that hang: each takes a second or two.
+    let arguments: Vec<&Path> = ["timeout", "600"].map(Path::new).into_iter().chain(arguments).collect();
     let output = Command::new(arguments[0]).args(&arguments[1..]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let mut failures: Vec<String> = Vec::new();

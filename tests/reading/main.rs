@@ -14,6 +14,7 @@ mod work;
 mod btf_core;
 mod btf_dump;
 mod dwarf;
+mod malformed_btf;
 mod malformed_parse;
 mod malformed_translate;
 mod parse;

@@ -28,6 +28,7 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "diamonds", make: diamonds },
     Shape { name: "nested", make: nested },
     Shape { name: "loops", make: loops },
+    Shape { name: "rounds", make: rounds },
     Shape { name: "chases", make: chases },
     Shape { name: "jump-chain", make: jump_chain },
     Shape { name: "compare-chain", make: compare_chain },
@@ -158,6 +159,14 @@ fn loops(instructions: usize) -> Vec<u8> {
         (0..8).rev().for_each(|depth| {
             put!(text, "r1 += {depth}\nif r1 < r0 goto back{index}x{depth}");
         });
+    }))
+}
+
+/// Loops of ten rounds, one after the other.
+fn rounds(instructions: usize) -> Vec<u8> {
+    one(&repeated(instructions / 6, "r0 = 0", |text, index| {
+        put!(text, "r2 = 0\nback{index}:\nr3 = *(u64 *)(r1 + 0)\nr0 += r3\nr1 += 8\nr2 += 1");
+        put!(text, "if r2 != 10 goto back{index}");
     }))
 }
 

@@ -1,6 +1,6 @@
 //! How much work something is, by what does not depend on what else the machine does.
 //!
-//! In: something to do, and its size. Out: bytes that the thread asked the allocator for, or processor time. The
+//! In: something to do, and its size. Out: bytes that the thread asked the allocator for, or the thread's processor time. The
 //! rule: no test compares either with a number of seconds; sizes of work are compared with each other.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -51,24 +51,12 @@ pub fn allocated<T>(work: impl FnOnce() -> T) -> (T, u64) {
     (done, ALLOCATED.get() - before)
 }
 
-/// Whose processor time is meant.
-#[derive(Clone, Copy)]
-pub enum Of {
-    Thread,
-    /// All threads of the process: nothing else may run in it.
-    Process,
-}
-
-/// Nanoseconds that the thread, or the process, computes while it does `work`: not those in which others had the processor.
-pub fn processor_time(of: Of, work: impl FnOnce()) -> u64 {
-    let clock = match of {
-        Of::Thread => libc::CLOCK_THREAD_CPUTIME_ID,
-        Of::Process => libc::CLOCK_PROCESS_CPUTIME_ID,
-    };
+/// Nanoseconds that this thread computes while it does `work`: not those in which others had the processor.
+fn processor_time(work: impl FnOnce()) -> u64 {
     let now = || {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: the pointer is to a variable.
-        assert_eq!(unsafe { libc::clock_gettime(clock, &raw mut now) }, 0);
+        assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) }, 0);
         now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
     };
     let before = now();
@@ -86,8 +74,7 @@ pub fn is_in_proportion<T>(name: &str, size: usize, make: impl Fn(usize) -> T, w
     assert!(few > 0 && many <= 5 * few, "{name}: {few} bytes of memory, and {many} for four times the size");
     let mut ratios = Vec::new();
     while ratios.len() < 3 {
-        let time = |input| processor_time(Of::Thread, || work(input));
-        let (few, many) = (time(&small), time(&large));
+        let (few, many) = (processor_time(|| work(&small)), processor_time(|| work(&large)));
         ratios.push(many as f64 / few as f64);
         if ratios.last().is_some_and(|ratio| *ratio < 9.0) {
             return;

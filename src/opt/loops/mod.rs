@@ -37,6 +37,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         return;
     }
     context.analyses.changed();
+    let mut room = unrolling::Room::of(function);
     function.dfg.resolve_all_aliases();
     let mut zero_extended: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
     zero_extended.extend(zero_high_half::zero_extended_parameters(function));
@@ -44,7 +45,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let mut left = Vec::new();
     for inner in &loops {
         let is_vectorised = idioms && idioms::vectorise(function, inner, &is_zero_extended);
-        if unroll && !is_vectorised && !unrolling::unroll(function, inner, &is_zero_extended) {
+        if unroll && !is_vectorised && !unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
             left.push(inner);
         }
     }

@@ -6,7 +6,9 @@
 //! | a constant number of iterations | a loop of several, of which only the one that can be the last has the exit test |
 //!
 //! Left alone are loops in which each iteration depends on the previous one for most of its time, and, where a loop remains,
-//! those in no other loop: what runs once is not worth the code.
+//! those in no other loop: what runs once is not worth the code. Where nothing is left of loops, a function grows to about
+//! three times its size at most, and what is past that stays a loop: register allocation takes more than linear time in what
+//! is live throughout.
 //!
 //! Tried, and not kept: loops of unknown trip count, behind a test that so many iterations remain (`rle` took 0.9 of the time,
 //! `http` 1.2, the others what they took before, for 2 % more code); up to 8 iterations (1 % faster, 10 % more code).
@@ -38,12 +40,44 @@ const MAX_PAIR_COST: u64 = 16;
 /// The most iterations of an unrolled loop.
 const MAX_UNROLLED_ITERATIONS: u64 = 4;
 
-/// Unrolls a loop if that pays, and says whether it did. `is_zero_extended` are 64-bit values whose high half is 0.
-pub(crate) fn unroll(function: &mut Function, inner: &Loop, is_zero_extended: &dyn Fn(Value) -> bool) -> bool {
-    unroll_constant(function, inner, is_zero_extended).is_some()
+/// Instructions that a small function may gain by loops of which nothing is left.
+const SMALLEST_ROOM: u64 = 1024;
+
+/// How many instructions a function may gain by loops of which nothing is left.
+pub(crate) struct Room(u64);
+
+impl Room {
+    /// Twice as many as a function has.
+    pub(crate) fn of(function: &Function) -> Room {
+        let blocks = function.layout.blocks();
+        let count: usize = blocks.map(|block| function.layout.block_insts(block).count()).sum();
+        Room(SMALLEST_ROOM.max(2 * count as u64))
+    }
+
+    /// Takes so many of them, if there are.
+    fn take(&mut self, count: u64) -> bool {
+        let rest = self.0.checked_sub(count);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
 }
 
-fn unroll_constant(function: &mut Function, inner: &Loop, is_zero_extended: &dyn Fn(Value) -> bool) -> Option<()> {
+/// Unrolls a loop if that pays, and says whether it did. `is_zero_extended` are 64-bit values whose high half is 0.
+pub(crate) fn unroll(
+    function: &mut Function,
+    inner: &Loop,
+    is_zero_extended: &dyn Fn(Value) -> bool,
+    room: &mut Room,
+) -> bool {
+    unroll_constant(function, inner, is_zero_extended, room).is_some()
+}
+
+fn unroll_constant(
+    function: &mut Function,
+    inner: &Loop,
+    is_zero_extended: &dyn Fn(Value) -> bool,
+    room: &mut Room,
+) -> Option<()> {
     if function.layout.is_cold(inner.header()) || !can_be_cloned(function, inner) {
         return None;
     }
@@ -61,8 +95,9 @@ fn unroll_constant(function: &mut Function, inner: &Loop, is_zero_extended: &dyn
     if 4 * recurrence_latency(function, inner, &variables) > 2 * cost {
         return None;
     }
+    let size: usize = inner.blocks.iter().map(|&block| function.layout.block_insts(block).count()).sum();
     let cloner = Cloner::new(function, inner, &variables, Some(&test));
-    if (last + 1).saturating_mul(cost) <= MAX_FULL_COST {
+    if (last + 1).saturating_mul(cost) <= MAX_FULL_COST && room.take(last * size as u64) {
         fully(cloner, &test, last + 1);
     } else if inner.is_nested
         && let Some(count) = partial_count(last, cost, test.branch == inner.latch)

@@ -1,16 +1,13 @@
 //! `diff --against`: this code beside what other compilers and the kernel make.
 
-#![allow(clippy::unwrap_used)]
-
-mod command;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use command::{check, command, fixture, run};
 use object::{Object, ObjectSymbol, SymbolKind};
 use serde_json::Value;
+
+use crate::command::{check, command, fixture, run};
 
 /// The functions of a diff by name.
 fn functions(json: &str) -> BTreeMap<String, Value> {

@@ -56,9 +56,9 @@ use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
 use observers::{Observation, observe};
 
-pub use error::{LinkerError, LoadError, MismatchedSymbol, Unresolved};
+pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
 pub use linker::Linker;
-pub use module::{FunctionError, Module, OwnedFunction, TypedFunction};
+pub use module::{Module, OwnedFunction, TypedFunction};
 pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
 
 pub use crate::select::undefined::MissingSymbol;
@@ -132,7 +132,7 @@ impl Jit {
     ) -> Result<Module, LoadError> {
         let root = |name: R| {
             let name = name.as_ref();
-            program.function_named(name).ok_or_else(|| FunctionError::of_name(program, name))
+            program.function_named(name).ok_or_else(|| module::absent(program, name))
         };
         let roots = roots.into_iter().map(root).collect::<Result<Vec<FunctionId>, FunctionError>>()?;
         self.load_roots(program, linker, Some(&roots))

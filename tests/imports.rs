@@ -109,8 +109,7 @@ impl Modules {
             let Some((length, target)) = starts else { break };
             path = format!("{target}{}", &path[length..]);
         }
-        let found = prefixes(&path).find(|prefix| self.texts.contains_key(*prefix)).map(str::to_owned);
-        found
+        prefixes(path.as_str()).find(|prefix| self.texts.contains_key(*prefix)).map(str::to_owned)
     }
 
     fn arrows(&self) -> Arrows {

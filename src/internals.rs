@@ -13,7 +13,11 @@ pub mod codegen {
 
 /// Machine code of a program, before it is an object.
 pub mod emit {
-    pub use crate::emit::adapters;
+    /// Adapters.
+    pub mod adapters {
+        pub use crate::emit::adapters::functions;
+    }
+
     pub use crate::emit::translation::{Declared, Translation, declared, translate};
 }
 

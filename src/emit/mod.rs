@@ -14,7 +14,7 @@
 //! | `adapters/` | what calls through registers call in place of functions with floats or structs |
 //! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_print` |
 
-pub mod adapters;
+pub(crate) mod adapters;
 pub(crate) mod debug;
 mod define;
 pub(crate) mod driver;

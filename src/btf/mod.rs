@@ -42,7 +42,7 @@ pub use types::{
     Type, TypeId, TypedName,
 };
 
-use crate::program::Endianness;
+use crate::program::endianness::Endianness;
 use strings::Strings;
 
 /// How many typedefs, qualifiers, arrays and structs inside each other are followed.

@@ -14,7 +14,7 @@ use super::types::{
     Type, TypeId, TypedName,
 };
 use super::{Btf, BtfError};
-use crate::program::Endianness;
+use crate::program::endianness::Endianness;
 
 const TYPES: &str = "a type";
 

@@ -1,7 +1,7 @@
 //! Numbers out of bytes, in the byte order of the section, never past its end.
 
 use super::BtfError;
-use crate::program::Endianness;
+use crate::program::endianness::Endianness;
 
 /// The magic number of both sections.
 const MAGIC: u16 = 0xeb9f;

@@ -16,7 +16,7 @@
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
 mod array_call;
-mod endianness;
+pub(crate) mod endianness;
 mod id;
 pub mod names;
 pub mod prefix;

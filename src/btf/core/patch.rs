@@ -8,7 +8,7 @@
 
 use super::value::{Outcome, Resize};
 use super::{CoreCause, WarningReason};
-use crate::program::Endianness;
+use crate::program::endianness::Endianness;
 
 /// The helper that a poisoned instruction calls: 0xbad2310, "bad relocation".
 pub const POISON: i32 = 0x0bad_2310;

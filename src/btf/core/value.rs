@@ -4,7 +4,7 @@ use super::pair::Pair;
 use super::spec::{Spec, Step, member};
 use super::{CoreCause, RelocationKind};
 use crate::btf::{Btf, Int, Kind, TypeId};
-use crate::program::Endianness;
+use crate::program::endianness::Endianness;
 
 /// What is to be done with the instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::LinkerError;
-use super::native::{NativeFunction, NativeSignature};
+use super::host::{Code, HostFunction, NativeFunction};
+use super::native::NativeSignature;
 use super::{process, search};
 use crate::abi::helpers;
 use crate::abi::libc::Definer;
@@ -21,10 +22,20 @@ use crate::program::names;
 /// Parts of the C library, which is in the process; their own files may be linker scripts, or missing.
 const PROCESS_LIBRARIES: [&str; 6] = ["c", "m", "dl", "pthread", "rt", "util"];
 
+/// What is registered under a name.
 #[derive(Clone)]
-struct Registered {
-    address: usize,
-    signature: Option<NativeSignature>,
+enum Registered {
+    /// Data, or a function whose type is not checked.
+    Address(usize),
+    Function(HostFunction),
+}
+
+/// What a name refers to.
+pub(super) enum Found<'a> {
+    /// What is at an address.
+    Address(usize),
+    /// A function that needs a thunk, or has to be kept.
+    Function(&'a HostFunction),
 }
 
 /// What undefined symbols refer to: what is registered, then libraries in the order they were added, then this
@@ -92,8 +103,12 @@ impl Linker {
     /// # Errors
     ///
     /// [`LinkerError::Duplicate`] if the name is taken.
-    pub fn func<F: NativeFunction>(&mut self, name: &str, function: F) -> Result<&mut Linker, LinkerError> {
-        self.register(name, function.address() as usize, Some(F::signature()))
+    pub fn func<Kind>(
+        &mut self,
+        name: &str,
+        function: impl NativeFunction<Kind>,
+    ) -> Result<&mut Linker, LinkerError> {
+        self.register(name, Registered::Function(function.into_host_function()))
     }
 
     /// Registers the address of data, or of a function whose type is not checked, such as one with `...`.
@@ -106,19 +121,14 @@ impl Linker {
     ///
     /// The address must be of what the program takes it for, as long as a module uses it.
     pub unsafe fn symbol(&mut self, name: &str, address: *const c_void) -> Result<&mut Linker, LinkerError> {
-        self.register(name, address as usize, None)
+        self.register(name, Registered::Address(address as usize))
     }
 
-    fn register(
-        &mut self,
-        name: &str,
-        address: usize,
-        signature: Option<NativeSignature>,
-    ) -> Result<&mut Linker, LinkerError> {
+    fn register(&mut self, name: &str, registered: Registered) -> Result<&mut Linker, LinkerError> {
         if !self.shadowing && self.registered.contains_key(name) {
             return Err(LinkerError::Duplicate(name.to_owned()));
         }
-        self.registered.insert(name.to_owned(), Registered { address, signature });
+        self.registered.insert(name.to_owned(), registered);
         Ok(self)
     }
 
@@ -171,27 +181,35 @@ impl Linker {
 
     /// The names that are registered, and the C types of those that have one.
     pub(super) fn registered(&self) -> impl Iterator<Item = (&str, Option<&NativeSignature>)> {
-        self.registered.iter().map(|(name, registered)| (name.as_str(), registered.signature.as_ref()))
+        self.registered.keys().map(|name| (name.as_str(), self.signature(name)))
     }
 
     /// The C type that a name is registered with.
     pub(super) fn signature(&self, name: &str) -> Option<&NativeSignature> {
-        self.registered.get(name)?.signature.as_ref()
+        match self.registered.get(name)? {
+            Registered::Function(function) => Some(&function.signature),
+            Registered::Address(_) => None,
+        }
     }
 
     /// This linker, with a default for a name that is not registered.
     pub(super) fn with_default(&self, name: &str, address: usize) -> Linker {
         let mut linker = self.clone();
-        let default = Registered { address, signature: None };
-        linker.registered.entry(name.to_owned()).or_insert(default);
+        linker.registered.entry(name.to_owned()).or_insert(Registered::Address(address));
         linker
     }
 
     /// What a name refers to.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        if let Some(registered) = self.registered.get(name) {
-            return Some(registered.address);
+    pub(super) fn find(&self, name: &str) -> Option<Found<'_>> {
+        match self.registered.get(name) {
+            Some(&Registered::Address(address)) => Some(Found::Address(address)),
+            Some(Registered::Function(function)) => Some(Found::Function(function)),
+            None => self.find_elsewhere(name).map(Found::Address),
         }
+    }
+
+    /// What a name refers to that is not registered.
+    fn find_elsewhere(&self, name: &str) -> Option<usize> {
         let c_name = CString::new(&*names::raw(name)).ok()?;
         let in_library = |library: &Arc<libloading::Library>| {
             // SAFETY: the symbol is only looked at as an address; whoever calls it vouches for its type.
@@ -207,7 +225,15 @@ impl Linker {
 
     /// The definition of a name that the program does not define.
     pub(super) fn definer(&self, name: &str) -> Definer {
-        match self.find(name) {
+        let address = match self.find(name) {
+            Some(Found::Address(address)) => Some(address),
+            Some(Found::Function(function)) => match function.code {
+                Code::Address(address) => Some(address),
+                Code::Entry { .. } => None,
+            },
+            None => None,
+        };
+        match address {
             Some(address) if process::is_of_c_library(name, address) => Definer::Libc,
             _ if self.registered.contains_key(name) => Definer::Embedder,
             _ => Definer::Library,

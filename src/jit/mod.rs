@@ -6,6 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `linker.rs`, `process.rs` | what names refer to: registered functions, libraries, the process |
+//! | `host.rs`, `thunks.rs` | functions of the embedder, and how C calls of them get to their state |
 //! | `search.rs` | libraries, as `-l` names them |
 //! | `error.rs` | errors |
 //! | `resolve.rs` | all names of a program at once |
@@ -24,6 +25,7 @@ mod error;
 mod frames;
 #[cfg(target_os = "linux")]
 mod gdb;
+mod host;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
@@ -37,6 +39,7 @@ mod process;
 mod resolve;
 mod search;
 mod symbol;
+mod thunks;
 mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
@@ -54,12 +57,15 @@ use crate::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
+use module::Kept;
 use observers::{Observation, observe};
+use thunks::Thunks;
 
 pub use error::{LinkerError, LoadError, MismatchedSymbol, Unresolved};
+pub use host::NativeFunction;
 pub use linker::Linker;
 pub use module::{FunctionError, Module, OwnedFunction, TypedFunction};
-pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
+pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
 
 pub use crate::select::undefined::MissingSymbol;
 
@@ -164,9 +170,11 @@ impl Jit {
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
         let mut builder = JITBuilder::with_isa(self.generators.main.clone(), default_libcall_names());
-        for (name, address) in &resolved {
-            builder.symbol(name.as_str(), *address as *const u8);
+        for (name, address) in resolved.addresses() {
+            builder.symbol(name, address as *const u8);
         }
+        let mut thunks = Thunks::default();
+        thunks.announce(&mut builder);
         // Declarations do not need the memory, whose size is known only when all is compiled.
         let memory = memory::Deferred::default();
         builder.memory_provider(Box::new(memory.clone()));
@@ -182,10 +190,13 @@ impl Jit {
 
         let adapters = || self.pool.install(|| emit::adapters::functions(&declarations, &self.generators));
         functions.extend(time(times, Phase::Assemble, adapters)?);
+        let compile = || thunks.compile(&resolved.functions, &mut module, &self.generators);
+        functions.extend(time(times, Phase::Assemble, compile)?);
         time(times, Phase::Emit, || -> Result<(), LoadError> {
             memory.reserve(memory::size(program, &declarations, &functions)?)?;
             memory.lead()?;
             emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
+            thunks.place(&module);
             let failed = |error: cranelift_module::ModuleError| EmitError::Define {
                 name: "the program".to_owned(),
                 reason: error.to_string(),
@@ -194,7 +205,9 @@ impl Jit {
         })?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = observe(program, &declarations, &*self.generators.main, &addressed, self.observation);
+        let adapters = declarations.adapters.iter().flat_map(|adapters| adapters.names(program));
+        let added = adapters.chain(thunks.names()).collect();
+        let observed = observe(program, &added, &*self.generators.main, &addressed, self.observation);
         let observed = match observed {
             Ok(observed) => observed,
             Err(error) => {
@@ -203,6 +216,7 @@ impl Jit {
                 return Err(error);
             }
         };
-        Ok(Module::new(program, module, declarations, observed, warnings, linker, dso_handle))
+        let kept = Kept::new(linker, &resolved.functions);
+        Ok(Module::new(program, module, declarations, observed, warnings, kept, dso_handle))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! In: a finished Cranelift module. Out: [`Module`], which owns the memory, and [`TypedFunction`], which borrows it.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{c_char, c_int, c_void};
 use std::marker::PhantomData;
@@ -11,6 +12,7 @@ use cranelift_jit::JITModule;
 
 use super::Linker;
 use super::dso_handle::DsoHandle;
+use super::host::HostFunction;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
 use super::process;
@@ -96,6 +98,19 @@ pub struct Module {
     loaded: Arc<Loaded>,
 }
 
+/// What a program refers to, and which has to stay as long as it is in memory.
+pub(super) struct Kept {
+    _libraries: Vec<Arc<libloading::Library>>,
+    _functions: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Kept {
+    pub fn new(linker: &Linker, functions: &BTreeMap<String, HostFunction>) -> Kept {
+        let functions = functions.values().filter_map(|function| function.state.clone());
+        Kept { _libraries: linker.libraries().to_vec(), _functions: functions.collect() }
+    }
+}
+
 /// What is in memory, shared by a module and the functions that own a part in it.
 struct Loaded {
     /// Only taken by `drop`.
@@ -111,7 +126,8 @@ struct Loaded {
     observed: Option<Observed>,
     /// Dropped before the memory: what is registered with it runs then.
     dso_handle: Option<DsoHandle>,
-    _libraries: Vec<Arc<libloading::Library>>,
+    /// Dropped after the memory: the destructors may use it.
+    _kept: Kept,
     warnings: Vec<Warning>,
 }
 
@@ -127,8 +143,7 @@ impl Module {
         declarations: Declarations,
         observed: Observed,
         warnings: Vec<Warning>,
-        // Kept open, and valid, as long as the module lives.
-        linker: &Linker,
+        kept: Kept,
         dso_handle: DsoHandle,
     ) -> Module {
         let address = |id| module.get_finalized_function(id) as usize;
@@ -174,7 +189,7 @@ impl Module {
             finalised: Once::new(),
             observed: Some(observed),
             dso_handle: Some(dso_handle),
-            _libraries: linker.libraries().to_vec(),
+            _kept: kept,
             warnings,
         };
         Module { loaded: Arc::new(loaded) }

@@ -5,8 +5,8 @@
 //! | function | native code calls |
 //! |---|---|
 //! | a pointer to an `extern "C"` function | it |
-//! | a Rust function or a closure without captured state | [`direct`], made by the compiler for it: nothing but its type is needed |
-//! | a closure with captured state, a pointer to a Rust function | a thunk (`thunks.rs`), which calls [`entry`] with the address of the state |
+//! | a Rust function or a closure without captured state | `direct`, made by the compiler for it: nothing but its type is needed |
+//! | a closure with captured state, a pointer to a Rust function | a thunk (`thunks.rs`), which calls `entry` with the address of the state |
 //!
 //! The rule: whatever was registered stays alive as long as the linker, or a module that was loaded with it.
 
@@ -52,13 +52,26 @@ impl HostFunction {
     }
 }
 
-/// A function that can be registered:
+/// A function that can be registered ([`Linker::func`](super::Linker::func)), of up to 12
+/// [native values](super::NativeValue):
 ///
-/// - a Rust function, or a closure that is `Fn + Send + Sync + 'static`, of native values;
-/// - `extern "C" fn(...) -> ...`, `extern "C-unwind" fn(...) -> ...` and their `unsafe` forms. These are types of
-///   *pointers*: a function of this kind has to be cast to one, or called by a closure.
+/// | function | given as | a call costs | a panic |
+/// |---|---|---|---|
+/// | `fn f(...) -> ...` of Rust, a closure without state | it is | as one of a C function | passes through the program |
+/// | a closure with captured state (`Fn + Send + Sync + 'static`), a pointer `fn(...) -> ...` | it is | one call more | passes through the program |
+/// | `extern "C-unwind" fn f(...) -> ...`, `unsafe` or not | a pointer, by a cast | the same as in C | passes through the program |
+/// | `extern "C" fn f(...) -> ...`, `unsafe` or not | a pointer, by a cast | the same as in C | ends the process |
+///
+/// A cast is `f as extern "C" fn(i32) -> i32`: in Rust, functions of C's convention, and `unsafe` ones, are no `Fn`. A closure
+/// that calls one needs none.
 ///
 /// `Kind` tells them apart, and is never named: the compiler finds it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no function that a program can call",
+    label = "neither a `Fn` of native values that is `Send + Sync + 'static`, nor a pointer to a C function",
+    note = "cast an `extern \"C\"` or `unsafe` function to its pointer, as in `f as extern \"C\" fn(i32) -> i32`",
+    note = "a closure says the types of its parameters, as in `|value: i32| value + 1`"
+)]
 pub trait NativeFunction<Kind> {
     /// The function, as native code sees it. Nobody else can make one.
     #[doc(hidden)]
@@ -108,7 +121,7 @@ unsafe fn put<R: NativeValue>(value: R, words: *mut u64) {
     }
 }
 
-/// The kind of function that [`entry`] and [`direct`] call: a number of type parameters, and a result.
+/// The functions of some numbers of parameters.
 macro_rules! functions {
     ($(($($name:ident)*))*) => {$(
         pointer!(extern "C" fn($($name),*) -> R, $($name)*);

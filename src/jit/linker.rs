@@ -44,14 +44,14 @@ pub(super) enum Found<'a> {
 /// ```
 /// use std::ffi::{c_char, c_int};
 ///
-/// extern "C" fn host_log(_text: *const c_char) -> c_int {
+/// fn host_log(_text: *const c_char) -> c_int {
 ///     0
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut linker = bpf2native::Linker::new();
-/// linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int)?;
-/// assert!(linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int).is_err());
+/// linker.func("host_log", host_log)?;
+/// assert!(linker.func("host_log", host_log).is_err());
 /// # Ok(())
 /// # }
 /// ```
@@ -93,12 +93,38 @@ impl Linker {
         self
     }
 
-    /// Registers a native function. When a program is loaded, its type is checked against the program's declaration,
+    /// Registers a function of Rust, a closure, or a pointer to a C function ([`NativeFunction`] has them all). When a program is loaded, its type is checked against the program's declaration,
     /// where the program has BTF: the number of parameters, and size and kind of each and of the result. Signedness
     /// does not matter, and a pointer is a 64-bit integer.
     ///
-    /// A panic of an `extern "C-unwind"` function passes through the program to whoever called it; one of an
-    /// `extern "C"` function ends the process.
+    /// The state of a closure lives as long as the linker, its clones, and the modules that were loaded with it and refer to
+    /// the name. Programs may call it from any thread, and take its address, which is good as long as the module:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicI64, Ordering};
+    ///
+    /// use bpf2native::{Config, Jit, Linker, Program};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sum = Arc::new(AtomicI64::new(0));
+    /// let state = sum.clone();
+    /// let mut linker = Linker::new();
+    /// linker.func("add", move |value: i64| state.fetch_add(value, Ordering::Relaxed) + value)?;
+    ///
+    /// // long call_add(long value) { return add(value); }
+    /// let program = Program::from_files(["fixtures/api/closures.o"])?;
+    /// let module = Jit::new(&Config::new())?.load_reachable(&program, &linker, ["call_add"])?;
+    /// // SAFETY: the object is trusted.
+    /// let call_add = unsafe { module.func::<(i64,), i64>("call_add")? };
+    /// assert_eq!((call_add.call((40,)), call_add.call((2,))), (40, 42));
+    /// assert_eq!(sum.load(Ordering::Relaxed), 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A panic of a Rust function, of a closure or of an `extern "C-unwind"` function passes through the program to whoever
+    /// called it; one of an `extern "C"` function ends the process.
     ///
     /// # Errors
     ///

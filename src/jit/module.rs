@@ -436,7 +436,8 @@ impl<A: Arguments, R: NativeValue> TypedFunction<'_, A, R> {
     ///
     /// # Panics
     ///
-    /// If an `extern "C-unwind"` function that the program calls does: the panic passes through.
+    /// If a Rust function, a closure or an `extern "C-unwind"` function that the program calls does: the panic passes
+    /// through.
     pub fn call(&self, arguments: A) -> R {
         // SAFETY: the address is of a function of a live module; whoever asked for it with this type vouched for it.
         unsafe { arguments.call(self.address) }

@@ -123,19 +123,16 @@ fn closures_take_and_return_every_type() {
     let k = 7;
     linker.func("wide", move |value: i128, more: i64| -value - i128::from(more) - k).unwrap();
     let k = 1;
-    linker
-        .func("pair", move |first: u64, second: u64| Words { first: first + k, second: second + 2 * k })
-        .unwrap();
+    linker.func("pair", move |first: u64, second: u64| Words { first: first + k, second: second + 2 * k }).unwrap();
     linker.func("total", move |value: Words, more: u64| value.first + 10 * value.second + 100 * more + k).unwrap();
     let roots = ["call_narrow", "call_byte", "byte_address", "call_flip", "call_single", "call_blend"];
     let others = ["wide_address", "call_pair", "pair_address", "call_total"];
     let module = load_some(&linker, &[&roots[..], &others].concat());
-    let narrow =
-        call!(module, "call_narrow": (-1 => i64, 255 => i64, -2 => i64, 65_534 => i64, -3 => i64) -> i64);
+    let narrow = call!(module, "call_narrow": (-1 => i64, 255 => i64, -2 => i64, 65_534 => i64, -3 => i64) -> i64);
     assert_eq!(narrow, -2);
     assert_eq!(call!(module, "call_byte": (0xff_fe => i64) -> i64), 255);
-    assert_eq!((call!(module, "call_flip": (false => bool) -> bool)), true);
-    assert_eq!((call!(module, "call_flip": (true => bool) -> bool)), false);
+    assert!(call!(module, "call_flip": (false => bool) -> bool));
+    assert!(!call!(module, "call_flip": (true => bool) -> bool));
     assert_eq!(call!(module, "call_single": (1.5 => f32) -> f32), 1.75);
     assert_eq!(call!(module, "call_blend": (3.0 => f64, -4 => i64) -> f64), -2.5);
     let mut words = Words { first: 3, second: 4 };
@@ -163,10 +160,11 @@ fn closures_take_many_arguments_of_both_kinds() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let kept = seen.clone();
     let mut linker = Linker::new();
-    let many = move |a: i64, b: i64, c: i64, d: i64, e: i64, f: i64, g: i64, h: i64, i: f64, j: f32, k: f64, l: i32| {
-        kept.lock().unwrap().push(([a, b, c, d, e, f, g, h], [i, f64::from(j), k], l));
-        a + h
-    };
+    let many =
+        move |a: i64, b: i64, c: i64, d: i64, e: i64, f: i64, g: i64, h: i64, i: f64, j: f32, k: f64, l: i32| {
+            kept.lock().unwrap().push(([a, b, c, d, e, f, g, h], [i, f64::from(j), k], l));
+            a + h
+        };
     linker.func("many", many).unwrap();
     let scale = 2.0;
     let floats = move |a: f64, b: f64, c: f64, d: f64, e: f64, f: f64, g: f64, h: f64, i: f64, j: i64| {
@@ -327,9 +325,8 @@ fn the_types_of_rust_functions_are_checked() {
         let Err(LoadError::Unresolved(error)) = loaded else { panic!("it loads, or another error") };
         error.to_string()
     };
-    let expected = |registered: &str| {
-        format!("`add` is declared as `long add(long)`, and is registered as `{registered}`")
-    };
+    let expected =
+        |registered: &str| format!("`add` is declared as `long add(long)`, and is registered as `{registered}`");
     linker.func("add", move |value: i32| value + k).unwrap();
     assert_eq!(refusal(&linker), expected("int32_t add(int32_t)"));
     linker.func("add", |value: f64| value).unwrap();
@@ -344,11 +341,7 @@ fn programs_without_types_call_closures() {
     let offset = 5;
     let program = {
         // r1 = 7; call helper 7000; exit
-        let code = [
-            [0xb7, 1, 0, 0, 7, 0, 0, 0],
-            [0x85, 0, 0, 0, 0x58, 0x1b, 0, 0],
-            [0x95, 0, 0, 0, 0, 0, 0, 0],
-        ];
+        let code = [[0xb7, 1, 0, 0, 7, 0, 0, 0], [0x85, 0, 0, 0, 0x58, 0x1b, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
         bpf2native::Program::from_instructions("helper", code.as_flattened()).unwrap()
     };
     let name = match Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()) {

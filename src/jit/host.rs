@@ -65,6 +65,18 @@ impl HostFunction {
 /// A cast is `f as extern "C" fn(i32) -> i32`: in Rust, functions of C's convention, and `unsafe` ones, are no `Fn`. A closure
 /// that calls one needs none.
 ///
+/// A closure may be called from any thread, and outlive whoever registers it, so what it captures must allow that:
+///
+/// ```compile_fail,E0277
+/// let step = std::rc::Rc::new(1);
+/// bpf2native::Linker::new().func("add", move |value: i64| value + *step);
+/// ```
+///
+/// ```compile_fail,E0373
+/// let step = 1;
+/// bpf2native::Linker::new().func("add", |value: i64| value + step);
+/// ```
+///
 /// `Kind` tells them apart, and is never named: the compiler finds it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no function that a program can call",
@@ -87,9 +99,9 @@ pub struct Pointer(());
 pub struct Callable<F>(F);
 
 /// The words of arguments.
-struct Words(*const u64);
+struct ArgumentWords(*const u64);
 
-impl Words {
+impl ArgumentWords {
     /// The next argument.
     ///
     /// # Safety
@@ -159,7 +171,7 @@ macro_rules! functions {
                     R: NativeValue,
                     $($name: NativeValue),*
                 {
-                    let mut words = Words(words);
+                    let mut words = ArgumentWords(words);
                     // SAFETY: the thunk gives the state and the words of arguments of these types, in this order, and
                     // room for the result.
                     unsafe {

@@ -57,7 +57,6 @@ use crate::resolution::Resolution;
 use crate::select::select;
 use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
-use module::Kept;
 use observers::{Observation, observe};
 use thunks::Thunks;
 
@@ -216,7 +215,7 @@ impl Jit {
                 return Err(error);
             }
         };
-        let kept = Kept::new(linker, &resolved.functions);
+        let kept = resolved.kept(linker);
         Ok(Module::new(program, module, declarations, observed, warnings, kept, dso_handle))
     }
 }

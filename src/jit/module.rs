@@ -2,7 +2,6 @@
 //!
 //! In: a finished Cranelift module. Out: [`Module`], which owns the memory, and [`TypedFunction`], which borrows it.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{c_char, c_int, c_void};
 use std::marker::PhantomData;
@@ -10,12 +9,11 @@ use std::sync::{Arc, Once};
 
 use cranelift_jit::JITModule;
 
-use super::Linker;
 use super::dso_handle::DsoHandle;
-use super::host::HostFunction;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
 use super::process;
+use super::resolve::Kept;
 use crate::btf::Prototype;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
@@ -96,19 +94,6 @@ struct Entry {
 /// It may be used and dropped in any thread.
 pub struct Module {
     loaded: Arc<Loaded>,
-}
-
-/// What a program refers to, and which has to stay as long as it is in memory.
-pub(super) struct Kept {
-    _libraries: Vec<Arc<libloading::Library>>,
-    _functions: Vec<Arc<dyn Any + Send + Sync>>,
-}
-
-impl Kept {
-    pub fn new(linker: &Linker, functions: &BTreeMap<String, HostFunction>) -> Kept {
-        let functions = functions.values().filter_map(|function| function.state.clone());
-        Kept { _libraries: linker.libraries().to_vec(), _functions: functions.collect() }
-    }
 }
 
 /// What is in memory, shared by a module and the functions that own a part in it.

@@ -5,7 +5,9 @@
 //!
 //! A weak symbol that nothing defines is 0.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::error::{MismatchedSymbol, Unresolved};
 use super::host::{Code, HostFunction};
@@ -34,6 +36,12 @@ impl Resolved {
         self.addresses.iter().map(|(name, &address)| (name.as_str(), address)).chain(functions)
     }
 
+    /// What has to stay of it as long as the program is in memory.
+    pub fn kept(&self, linker: &Linker) -> Kept {
+        let functions = self.functions.values().filter_map(|function| function.state.clone());
+        Kept { _libraries: linker.libraries().to_vec(), _functions: functions.collect() }
+    }
+
     fn insert(&mut self, name: &str, found: Found<'_>) {
         match found {
             Found::Address(address) => drop(self.addresses.insert(name.to_owned(), address)),
@@ -44,6 +52,12 @@ impl Resolved {
     fn has(&self, name: &str) -> bool {
         self.addresses.contains_key(name) || self.functions.contains_key(name)
     }
+}
+
+/// What a program refers to, and which has to stay as long as it is in memory.
+pub(super) struct Kept {
+    _libraries: Vec<Arc<libloading::Library>>,
+    _functions: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What every undefined symbol of `program` refers to; `warnings` gets names that are registered in vain.

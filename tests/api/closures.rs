@@ -147,10 +147,13 @@ fn closures_take_and_return_every_type() {
     let pair = call!(module, "pair_address": () -> *const c_void);
     // SAFETY: the program declares them so.
     unsafe {
-        assert_eq!(transmute::<_, extern "C" fn(u8) -> u8>(byte)(254), 255);
+        assert_eq!(transmute::<*const c_void, extern "C" fn(u8) -> u8>(byte)(254), 255);
         let large = i128::MAX / 3;
-        assert_eq!(transmute::<_, extern "C" fn(i128, i64) -> i128>(wide)(large, 5), -large - 12);
-        assert_eq!(transmute::<_, extern "C" fn(u64, u64) -> Words>(pair)(1, 2), Words { first: 2, second: 4 });
+        assert_eq!(transmute::<*const c_void, extern "C" fn(i128, i64) -> i128>(wide)(large, 5), -large - 12);
+        assert_eq!(
+            transmute::<*const c_void, extern "C" fn(u64, u64) -> Words>(pair)(1, 2),
+            Words { first: 2, second: 4 }
+        );
     }
 }
 
@@ -268,6 +271,31 @@ fn state_is_dropped_when_no_linker_and_no_module_has_it() {
     assert!(linker.func("add", twice).is_err());
     linker.allow_shadowing(true).func("add", twice).unwrap();
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "another one has its name");
+}
+
+/// What has no bytes can be dropped, too.
+#[test]
+fn closures_without_bytes_are_kept_as_others_are() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Mark;
+    impl Drop for Mark {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let mark = Mark;
+    let mut linker = Linker::new();
+    linker
+        .func("add", move |value: c_long| {
+            let _kept: &Mark = &mark;
+            value + DROPPED.load(Ordering::SeqCst) as c_long
+        })
+        .unwrap();
+    let module = load_some(&linker, &["call_add"]);
+    drop(linker);
+    assert_eq!(call!(module, "call_add": (1 => i64) -> i64), 1);
+    drop(module);
+    assert_eq!(DROPPED.load(Ordering::SeqCst), 1);
 }
 
 #[test]

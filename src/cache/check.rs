@@ -12,7 +12,7 @@ use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
 
 use crate::codegen::{CompiledFunction, Unwind};
-use crate::declare::adapters::Adapters;
+use crate::declarations::adapters::Adapters;
 use crate::lift::{DATA, Declarations, FUNCTIONS, Imported};
 
 /// The largest alignment of a function.

@@ -7,6 +7,7 @@
 mod cpu;
 mod facts;
 mod generators;
+mod level;
 pub(crate) mod passes;
 mod target;
 mod work;
@@ -16,21 +17,10 @@ use crate::times::Times;
 pub use cpu::{Cpu, Feature, FeatureError};
 pub(crate) use facts::{Need, TargetFacts};
 pub(crate) use generators::{CodeGenerators, Placement, has_address_table};
+pub use level::OptLevel;
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use target::Target;
 pub(crate) use work::Work;
-
-/// How much to optimise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OptLevel {
-    /// The fastest translation: single-pass register allocation, no optimisation.
-    O0,
-    /// Good register allocation, no optimisation.
-    O1,
-    /// All optimisations ([`Pass`]) too.
-    #[default]
-    O2,
-}
 
 /// How to translate. It starts as code for this machine ([`Config::new`]) or for another ([`Config::for_target`]), and
 /// each method changes one setting:

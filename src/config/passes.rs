@@ -13,7 +13,7 @@
 
 use std::str::FromStr;
 
-use super::OptLevel;
+use super::level::OptLevel;
 
 macro_rules! passes {
     ($($pass:ident $name:literal $about:literal)*) => {

@@ -16,7 +16,6 @@
 //! leads out of the object), and addresses of names are loaded from the table.
 
 pub mod adapters;
-pub mod declarations;
 
 use std::collections::BTreeMap;
 
@@ -37,7 +36,6 @@ use crate::program::{DataKind, Function, FunctionId, IdVec, Import, ImportId, Im
 use crate::resolution::Resolution;
 use crate::select::{Selection, Usage};
 use crate::warning::{Warning, WarningKind};
-use adapters::Adapters;
 
 /// Why a program cannot be declared.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +118,7 @@ pub fn declare(
         addresses,
         labels,
     };
-    let adapters = Adapters::declare(program, selection, &declarations, declarer.module, is_near);
+    let adapters = adapters::declare(program, selection, &declarations, declarer.module, is_near);
     declarations.adapters = adapters
         .map_err(|error| DeclareError::Module { name: "adapters".to_owned(), reason: error.to_string() })?;
     if has_table {

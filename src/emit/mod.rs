@@ -2,6 +2,7 @@
 //!
 //! | file | out |
 //! |---|---|
+//! | `driver.rs` | the order of all phases, up to machine code |
 //! | `define.rs` | functions and data in a Cranelift module, for memory and for objects alike |
 //! | `translation.rs` | machine code for an object |
 //! | `object.rs` | an object file |
@@ -16,6 +17,7 @@
 pub mod adapters;
 pub(crate) mod debug;
 mod define;
+pub(crate) mod driver;
 mod groups;
 mod object;
 mod profile;

@@ -5,18 +5,17 @@
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use target_lexicon::BinaryFormat;
 
-use super::{EmitError, adapters, check_endianness, groups, synthetic};
-use crate::cache::{self, Cache};
-use crate::codegen::{self, CompileError, CompiledFunction, Keep};
+use super::driver::Driver;
+use super::{EmitError, check_endianness, groups, synthetic};
+use crate::cache::Cache;
+use crate::codegen::{self, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
-use crate::declare::declare;
-use crate::graph::{self, Unverified};
+use crate::graph::Unverified;
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::resolution::Resolution;
+use crate::select::Selection;
 use crate::select::entry::EntryPoints;
-use crate::select::{Selection, select};
-use crate::times::{Phase, time};
 use crate::warning::{Warning, WarningKind};
 
 /// What an object is for.
@@ -83,8 +82,8 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
     };
-    let graphs = || pool.install(|| codegen::each_graph(program, unverified));
-    let graphs = time(generators.times(), Phase::Graph, graphs);
+    let driver = Driver { program, generators: &generators, placement: Placement::Object, pool: Some(&pool) };
+    let graphs = driver.graphs(unverified);
     let mut warnings = Vec::new();
     let refused = graphs.iter().flatten().flat_map(|graph| &graph.refused);
     warnings.extend(
@@ -94,18 +93,11 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
         Purpose::Executable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
-    let (selection, declarations) = time(generators.times(), Phase::Declare, || -> Result<_, EmitError> {
-        let is_library =
-            purpose == Purpose::SharedLibrary && config.target.triple().binary_format == BinaryFormat::Elf;
-        let resolution =
-            if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
-        let selection = select(program, graphs, entry.roots().as_deref(), resolution);
-        let selection = selection.map_err(CompileError::from)?;
-        warnings.extend(graph::runs_out(program, &selection.graphs));
-        let platform = generators.platform();
-        let declarations = declare(program, &selection, &mut module, platform, Placement::Object, &mut warnings)?;
-        Ok((selection, declarations))
-    })?;
+    let is_library = purpose == Purpose::SharedLibrary && config.target.triple().binary_format == BinaryFormat::Elf;
+    let resolution =
+        if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
+    let selection = driver.select(graphs, entry.roots().as_deref(), resolution, &mut warnings)?;
+    let declarations = driver.declare(&selection, &mut module, &mut warnings)?;
     Ok(Declared { generators, pool, selection, declarations, module, entry, warnings })
 }
 
@@ -124,12 +116,8 @@ pub fn translate(
 ) -> Result<Translation, EmitError> {
     let Declared { generators, pool, selection, declarations, mut module, entry, mut warnings } =
         declared(program, config, purpose, name)?;
-    let mut functions = pool.install(|| {
-        let purpose = cache::Purpose { placement: Placement::Object, keep };
-        cache::functions(cache, purpose, program, &selection, &declarations, &generators, &mut warnings)
-    })?;
-    let adapters = || pool.install(|| adapters::functions(&declarations, &generators));
-    functions.extend(time(generators.times(), Phase::Assemble, adapters)?);
+    let driver = Driver { program, generators: &generators, placement: Placement::Object, pool: Some(&pool) };
+    let mut functions = driver.compile(&selection, &declarations, keep, cache, &mut warnings)?;
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &generators, &mut module)?);
     }

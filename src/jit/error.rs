@@ -1,8 +1,9 @@
 //! Errors of linkers and of loading.
 
+use std::collections::BTreeSet;
+
 use std::fmt;
 
-use super::module::FunctionError;
 use crate::codegen::CompileError;
 use crate::config::TargetError;
 use crate::declare::DeclareError;
@@ -143,4 +144,60 @@ impl From<DeclareError> for LoadError {
     fn from(error: DeclareError) -> Self {
         LoadError::Emit(error.into())
     }
+}
+
+/// Why a function cannot be got from a module.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FunctionError {
+    /// There is no such function.
+    #[error("the program has no function `{name}`; {}", known(functions))]
+    Missing {
+        /// The name.
+        name: String,
+        /// The functions that exist.
+        functions: Vec<String>,
+    },
+    /// The function is `static`: only its own object can name it.
+    #[error("`{0}` is static: take the `static` away for native code to find it")]
+    Static(String),
+    /// The function has another type.
+    #[error("`{name}` is declared as `{declared}`, and cannot be called as `{wanted}`")]
+    Type {
+        /// The function.
+        name: String,
+        /// Its C type, from BTF.
+        declared: String,
+        /// The type that was asked for.
+        wanted: String,
+    },
+    /// The function has no known type, and floating-point numbers need one.
+    #[error(
+        "nothing says that `{name}` is `{wanted}`: compile it with -g, as floating-point numbers need its type"
+    )]
+    Untyped {
+        /// The function.
+        name: String,
+        /// The type that was asked for.
+        wanted: String,
+    },
+}
+
+impl FunctionError {
+    /// Why there is no function of this name, where there are these.
+    pub(super) fn of_absent(
+        name: &str,
+        statics: &BTreeSet<String>,
+        functions: impl IntoIterator<Item = String>,
+    ) -> FunctionError {
+        if statics.contains(name) {
+            return FunctionError::Static(name.to_owned());
+        }
+        FunctionError::Missing { name: name.to_owned(), functions: functions.into_iter().collect() }
+    }
+}
+
+/// The functions that can be asked for.
+fn known(functions: &[String]) -> String {
+    if functions.is_empty() { "it has none".to_owned() } else { format!("it has `{}`", functions.join("`, `")) }
 }

@@ -11,7 +11,7 @@ use cranelift_module::ModuleResult;
 
 use super::error::LoadError;
 use crate::codegen::CompiledFunction;
-use crate::declare::adapters::Adapters;
+use crate::declarations::adapters::Adapters;
 use crate::lift::Declarations;
 use crate::program::Program;
 

@@ -46,24 +46,23 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 use target_lexicon::Triple;
 
-use crate::cache::{self, Cache};
-use crate::codegen::{self, CompileError, CompiledFunction, Keep};
+use crate::cache::Cache;
+use crate::codegen::{self, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
-use crate::declare::declare;
+use crate::emit::driver::Driver;
 use crate::emit::{self, EmitError};
-use crate::graph::{self, Unverified};
+use crate::graph::Unverified;
 use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
-use crate::select::select;
 use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
 use observers::{Observation, observe};
 use thunks::Thunks;
 
-pub use error::{LinkerError, LoadError, MismatchedSymbol, Unresolved};
+pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
 pub use host::NativeFunction;
 pub use linker::Linker;
-pub use module::{FunctionError, Module, OwnedFunction, TypedFunction};
+pub use module::{Module, OwnedFunction, TypedFunction};
 pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
 
 pub use crate::select::undefined::MissingSymbol;
@@ -137,7 +136,7 @@ impl Jit {
     ) -> Result<Module, LoadError> {
         let root = |name: R| {
             let name = name.as_ref();
-            program.function_named(name).ok_or_else(|| FunctionError::of_name(program, name))
+            program.function_named(name).ok_or_else(|| module::absent(program, name))
         };
         let roots = roots.into_iter().map(root).collect::<Result<Vec<FunctionId>, FunctionError>>()?;
         self.load_roots(program, linker, Some(&roots))
@@ -156,14 +155,12 @@ impl Jit {
         if self.observation.lines() {
             warnings.extend(emit::debug::missing_lines(program));
         }
-        let times = self.generators.times();
-        let graphs = || self.pool.install(|| codegen::each_graph(program, Unverified::Refuse));
-        let graphs = time(times, Phase::Graph, graphs);
+        let generators = &self.generators;
+        let driver = Driver { program, generators, placement: Placement::Memory, pool: Some(&self.pool) };
+        let graphs = driver.graphs(Unverified::Refuse);
         let resolution = Resolution::in_memory(program, |name| linker.definer(name));
-        let selection = time(times, Phase::Declare, || select(program, graphs, roots, resolution));
-        let selection = selection.map_err(CompileError::from)?;
+        let selection = driver.select(graphs, roots, resolution, &mut warnings)?;
         warnings.extend(types::without_form(program, &selection));
-        warnings.extend(graph::runs_out(program, &selection.graphs));
         let dso_handle = DsoHandle::new();
         let linker = &linker.with_default(dso_handle::SYMBOL, dso_handle.address());
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
@@ -178,20 +175,12 @@ impl Jit {
         let memory = memory::Deferred::default();
         builder.memory_provider(Box::new(memory.clone()));
         let mut module = JITModule::new(builder);
-        let platform = self.generators.platform();
-        let declare = || declare(program, &selection, &mut module, platform, Placement::Memory, &mut warnings);
-        let declarations = time(times, Phase::Declare, declare)?;
-        let mut functions = self.pool.install(|| {
-            let purpose = cache::Purpose { placement: Placement::Memory, keep: Keep::Code };
-            let cache = self.cache.as_ref();
-            cache::functions(cache, purpose, program, &selection, &declarations, &self.generators, &mut warnings)
-        })?;
-
-        let adapters = || self.pool.install(|| emit::adapters::functions(&declarations, &self.generators));
-        functions.extend(time(times, Phase::Assemble, adapters)?);
-        let compile = || thunks.compile(&resolved.functions, &mut module, &self.generators);
-        functions.extend(time(times, Phase::Assemble, compile)?);
-        time(times, Phase::Emit, || -> Result<(), LoadError> {
+        let declarations = driver.declare(&selection, &mut module, &mut warnings)?;
+        let cache = self.cache.as_ref();
+        let mut functions = driver.compile(&selection, &declarations, Keep::Code, cache, &mut warnings)?;
+        let compile = || thunks.compile(&resolved.functions, &mut module, generators);
+        functions.extend(time(generators.times(), Phase::Assemble, compile)?);
+        time(generators.times(), Phase::Emit, || -> Result<(), LoadError> {
             memory.reserve(memory::size(program, &declarations, &functions)?)?;
             memory.lead()?;
             emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Once};
 use cranelift_jit::JITModule;
 
 use super::dso_handle::DsoHandle;
+use super::error::FunctionError;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
 use super::process;
@@ -18,68 +19,6 @@ use crate::btf::Prototype;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
 use crate::warning::Warning;
-
-/// Why a function cannot be got from a module.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FunctionError {
-    /// There is no such function.
-    #[error("the program has no function `{name}`; {}", known(functions))]
-    Missing {
-        /// The name.
-        name: String,
-        /// The functions that exist.
-        functions: Vec<String>,
-    },
-    /// The function is `static`: only its own object can name it.
-    #[error("`{0}` is static: take the `static` away for native code to find it")]
-    Static(String),
-    /// The function has another type.
-    #[error("`{name}` is declared as `{declared}`, and cannot be called as `{wanted}`")]
-    Type {
-        /// The function.
-        name: String,
-        /// Its C type, from BTF.
-        declared: String,
-        /// The type that was asked for.
-        wanted: String,
-    },
-    /// The function has no known type, and floating-point numbers need one.
-    #[error(
-        "nothing says that `{name}` is `{wanted}`: compile it with -g, as floating-point numbers need its type"
-    )]
-    Untyped {
-        /// The function.
-        name: String,
-        /// The type that was asked for.
-        wanted: String,
-    },
-}
-
-impl FunctionError {
-    /// Why a program has no function of this name that native code can find.
-    pub(super) fn of_name(program: &Program, name: &str) -> FunctionError {
-        let functions: BTreeSet<String> =
-            program.functions.iter().flat_map(|(_, function)| visible_names(function)).collect();
-        FunctionError::of_absent(name, &static_names(program), functions)
-    }
-
-    fn of_absent(
-        name: &str,
-        statics: &BTreeSet<String>,
-        functions: impl IntoIterator<Item = String>,
-    ) -> FunctionError {
-        if statics.contains(name) {
-            return FunctionError::Static(name.to_owned());
-        }
-        FunctionError::Missing { name: name.to_owned(), functions: functions.into_iter().collect() }
-    }
-}
-
-/// The functions that can be asked for.
-fn known(functions: &[String]) -> String {
-    if functions.is_empty() { "it has none".to_owned() } else { format!("it has `{}`", functions.join("`, `")) }
-}
 
 /// A function's address and its C type.
 struct Entry {
@@ -365,6 +304,13 @@ impl Loaded {
             });
         }
     }
+}
+
+/// Why a program has no function of this name that native code can find.
+pub(super) fn absent(program: &Program, name: &str) -> FunctionError {
+    let functions: BTreeSet<String> =
+        program.functions.iter().flat_map(|(_, function)| visible_names(function)).collect();
+    FunctionError::of_absent(name, &static_names(program), functions)
 }
 
 /// The functions that only their own objects can name.

@@ -16,7 +16,7 @@ use cranelift_codegen::ir::{
 
 use super::lifter::Lifter;
 use crate::abi::WORD;
-use crate::declare::declarations::{Callee, DATA, DataReference, FUNCTIONS, Imported, Outside};
+use crate::declarations::{Callee, DATA, DataReference, FUNCTIONS, Imported, Outside};
 use crate::decode::insn::{Reg, WideImm};
 use crate::program::Target;
 

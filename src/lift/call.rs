@@ -29,7 +29,7 @@ use super::error::LiftError;
 use super::lifter::{Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use super::variadic;
 use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
-use crate::declare::declarations::Imported;
+use crate::declarations::Imported;
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
 use crate::program::Target;

@@ -12,7 +12,7 @@ use target_lexicon::Architecture;
 
 use super::lifter::Lifter;
 use crate::abi::WORD;
-use crate::declare::declarations::Declarations;
+use crate::declarations::Declarations;
 use crate::graph::Graph;
 
 /// The alignment of the slot, as a power of two.

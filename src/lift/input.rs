@@ -4,7 +4,7 @@ use cranelift_codegen::ir::Function;
 use cranelift_frontend::FunctionBuilderContext;
 
 use crate::config::CodeGenerators;
-use crate::declare::declarations::Declarations;
+use crate::declarations::Declarations;
 use crate::plan::PointerEffects;
 use crate::program::Program;
 use crate::resolution::Resolution;

@@ -10,7 +10,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
 use crate::abi::{EntryValues, WORD};
-use crate::declare::declarations::Declarations;
+use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};
 use crate::graph::{Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};

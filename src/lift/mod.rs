@@ -50,7 +50,7 @@ use lifter::TRAP_OUTSIDE;
 use lifter::{ComparisonResults, Lifter, Plans, References};
 pub use pointers::note_of;
 
-pub use crate::declare::declarations::{
+pub use crate::declarations::{
     AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,
 };
 

@@ -3,7 +3,7 @@
 //! | program | CLIF |
 //! |---|---|
 //! | has no adapters | a call of the address |
-//! | has some ([`crate::declare::adapters`]) | a look at the row that is noted for the address; if it is another one's, a call of `search`; a call of what these say |
+//! | has some ([`crate::declarations::adapters`]) | a look at the row that is noted for the address; if it is another one's, a call of `search`; a call of what these say |
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
@@ -11,7 +11,7 @@ use cranelift_frontend::FunctionBuilder;
 
 use super::lifter::Lifter;
 use crate::abi::{Abi, ResultWords, WORD};
-use crate::declare::adapters::{Adapters, Column, SLOT, Tables};
+use crate::declarations::adapters::{Adapters, Column, SLOT, Tables};
 
 /// The byte offset of the note of an address: functions are 16 bytes apart, or about that.
 pub fn note_of(tables: &Tables, builder: &mut FunctionBuilder<'_>, address: Value) -> Value {

@@ -70,7 +70,7 @@ pub fn select(
 }
 
 /// Selects all of a program.
-pub fn select_all(program: &Program, graphs: Vec<Graph>, resolution: Resolution) -> Selection {
+fn select_all(program: &Program, graphs: Vec<Graph>, resolution: Resolution) -> Selection {
     uses(program, graphs, program.data.ids().map(|_| true).collect(), resolution)
 }
 

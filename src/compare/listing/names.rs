@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cranelift_codegen::ir::{Function, UserExternalNameRef};
 use cranelift_module::ModuleRelocTarget;
 
-use crate::declare::adapters::Adapters;
+use crate::declarations::adapters::Adapters;
 use crate::lift::{Declarations, Imported};
 use crate::program::Program;
 

@@ -16,14 +16,15 @@ use crate::codegen::{self, CompiledFunction, Keep};
 use crate::compare::disasm::{DisasmError, Disassembler};
 use crate::compare::listing::{Names, NativeCode, Origins, TextLine, Texts, bpf_lines, clif_lines};
 use crate::config::{CodeGenerators, Config, Placement};
-use crate::declare::{DeclareError, declare};
+use crate::declare::DeclareError;
 use crate::decode::insn::Insn;
+use crate::emit::driver::Driver;
 use crate::emit::{EmitError, check_endianness};
 use crate::graph::{Graph, Instruction, Unverified};
 use crate::lift::{Declarations, Imported};
 use crate::program::{FunctionId, Program, Target};
 use crate::resolution::Resolution;
-use crate::select::{Selection, select_all};
+use crate::select::Selection;
 
 /// Why a program cannot be measured.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +61,8 @@ pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Fun
     Disassembler::new(&config.target)?;
     let mut failures: Vec<Option<String>> = vec![None; program.functions.len()];
     let mut graphs = Vec::with_capacity(failures.len());
-    let built = codegen::each_graph(program, Unverified::Refuse);
+    let driver = Driver { program, generators: &generators, placement: Placement::Object, pool: None };
+    let built = driver.graphs(Unverified::Refuse);
     for ((id, graph), failure) in program.functions.ids().zip(built).zip(&mut failures) {
         graphs.push(graph.unwrap_or_else(|error| {
             *failure = Some(error.to_string());
@@ -72,7 +74,7 @@ pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Fun
         .zip(&failures)
         .map(|(graph, failure)| failure.is_none().then(|| bpf_hash(program, graph)))
         .collect();
-    let (selection, declarations) = declared(program, &generators, graphs, &mut failures)?;
+    let (selection, declarations) = declared(driver, graphs, &mut failures)?;
     let names = Names::new(program, &declarations);
     let look = |graph: &Graph, function: &ir::Function| Clif::new(program, &names, graph, function, want);
     let compiled = codegen::each_function(program, &selection, &declarations, &generators, Keep::Code, look);
@@ -93,18 +95,19 @@ pub fn program(program: &Program, config: &Config, want: Want) -> Result<Vec<Fun
 
 /// Selects and declares all functions. One that uses an import that cannot be called fails, and becomes a trap.
 fn declared(
-    program: &Program,
-    generators: &CodeGenerators,
+    driver: Driver<'_>,
     mut graphs: Vec<Graph>,
     failures: &mut [Option<String>],
 ) -> Result<(Selection, Declarations), EmitError> {
+    let Driver { program, generators, .. } = driver;
     loop {
         let builder =
             ObjectBuilder::new(generators.main.clone(), "measure", cranelift_module::default_libcall_names());
         let mut module = ObjectModule::new(builder.map_err(|error| EmitError::Write(error.to_string()))?);
-        let selection = select_all(program, graphs, Resolution::of_object(program));
-        let (platform, placement) = (generators.platform(), Placement::Object);
-        match declare(program, &selection, &mut module, platform, placement, &mut Vec::new()) {
+        let graphs_of_all = graphs.into_iter().map(Ok).collect();
+        let selection = driver.select(graphs_of_all, None, Resolution::of_object(program), &mut Vec::new());
+        let selection = selection.map_err(EmitError::from)?;
+        match driver.declare(&selection, &mut module, &mut Vec::new()) {
             Ok(declarations) => return Ok((selection, declarations)),
             Err(error) => {
                 graphs = selection.graphs;

@@ -1,4 +1,4 @@
-//! The code and the data of adapters ([`crate::declare::adapters`]).
+//! The code and the data of adapters ([`crate::declarations::adapters`]).
 //!
 //! In: what is declared. Out: compiled functions, as those of the program; data of a Cranelift module.
 //!
@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use crate::abi::{Abi, WORD};
 use crate::codegen::{self, CompileError, CompiledFunction};
 use crate::config::CodeGenerators;
-use crate::declare::adapters::{Adapted, Column};
+use crate::declarations::adapters::{Adapted, Column};
 use crate::lift::{Callee, Declarations, FUNCTIONS};
 
 pub use tables::define;

@@ -16,7 +16,7 @@ use cranelift_codegen::ir::{ExternalName, GlobalValueData, InstBuilder, MemFlags
 use cranelift_frontend::FunctionBuilder;
 
 use crate::abi::WORD;
-use crate::declare::adapters::{Adapters, ROW, SLOT, Tables};
+use crate::declarations::adapters::{Adapters, ROW, SLOT, Tables};
 use crate::lift::{DATA, DataReference, note_of};
 
 /// A hash is the upper bits of the product with 2^64 divided by the golden ratio.
@@ -24,7 +24,7 @@ const HASH: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Makes `search` of its two words: an address, and the offset of a [`Column`].
 ///
-/// [`Column`]: crate::declare::adapters::Column
+/// [`Column`]: crate::declarations::adapters::Column
 pub(super) fn build(builder: &mut FunctionBuilder<'_>, adapters: &Adapters, words: &[Value]) {
     let (address, column) = (words[0], words[1]);
     let tables = &adapters.tables;

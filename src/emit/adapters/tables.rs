@@ -2,7 +2,7 @@
 
 use cranelift_module::{DataDescription, FuncId, Module, ModuleError, ModuleRelocTarget};
 
-use crate::declare::adapters::{ROW, SLOT};
+use crate::declarations::adapters::{ROW, SLOT};
 use crate::lift::{Declarations, FUNCTIONS};
 use crate::program::Target;
 

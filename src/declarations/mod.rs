@@ -3,48 +3,20 @@
 //! In: a program and its graphs. Out: for every function, data section and import, its Cranelift id and, where it
 //! is called, how calls of it cross the border. Lifting only reads this, so that functions are lifted in parallel.
 
+pub(crate) mod adapters;
+mod callee;
+
 use std::collections::BTreeMap;
 
 use cranelift_module::{DataId, FuncId};
 
-use super::adapters::Adapters;
-use crate::abi::libc::MemoryCall;
+use crate::abi::Platform;
 use crate::abi::libcalls::Libcall;
-use crate::abi::{Abi, Platform};
 use crate::graph::LabelNumbers;
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
-/// The namespace of functions in names that Cranelift keeps as numbers; `cranelift_module` numbers them so.
-pub const FUNCTIONS: u32 = 0;
-
-/// The namespace of data.
-pub const DATA: u32 = 1;
-
-/// Something that can be called.
-#[derive(Clone, Debug)]
-pub struct Callee {
-    /// Its id in the module.
-    pub id: FuncId,
-    /// How calls of it cross the border.
-    pub abi: Abi,
-    /// The same, where the caller has the struct in registers that it returns ([`crate::graph::Graph::struct_results`]).
-    pub in_registers: Option<Box<Abi>>,
-    /// Defined by this link, so a direct call reaches it.
-    pub colocated: bool,
-    /// Another definition may take its place: it is undefined here, or weak in an object.
-    pub replaceable: bool,
-    /// Which of C's functions it is, for those that may be done in place.
-    pub c_function: Option<MemoryCall>,
-}
-
-/// A data object.
-#[derive(Clone, Copy, Debug)]
-pub struct DataReference {
-    /// Its id in the module.
-    pub id: DataId,
-    /// Defined by this link, so it is reached without a table of addresses.
-    pub colocated: bool,
-}
+use adapters::Adapters;
+pub use callee::{Callee, DATA, DataReference, FUNCTIONS};
 
 /// An import: called, or only its address taken.
 #[derive(Clone, Debug)]

@@ -137,3 +137,49 @@ fn thunk(
     builder.finalize(generators.main.frontend_config());
     function
 }
+
+#[cfg(test)]
+mod tests {
+    use cranelift_module::FuncId;
+
+    use super::thunk;
+    use crate::abi::Abi;
+    use crate::codegen;
+    use crate::config::{CodeGenerators, Config, Placement};
+    use crate::jit::host::{Code, NativeFunction};
+    use crate::jit::native::Words;
+    use crate::program::StructResult;
+
+    /// Thunks run on the machine that the tests run on only; for others, they can at least be made.
+    #[test]
+    fn every_target_has_thunks() {
+        let state = 1u64;
+        let many = move |a: i8, b: bool, c: f32, d: f64, e: Words, f: i128, g: *const u8, h: u16| {
+            let _ = (a, b, c, d, e, f, g, h, state);
+            Words { first: state, second: state }
+        };
+        let of_i128 = move |value: u128, narrow: i16| value + u128::from(state) + narrow as u128;
+        let of_float = move |value: f32| value + state as f32;
+        let of_narrow = move |value: i8| value + state as i8;
+        let functions = [
+            many.into_host_function(),
+            of_i128.into_host_function(),
+            of_float.into_host_function(),
+            of_narrow.into_host_function(),
+        ];
+        for target in ["x86_64", "aarch64", "riscv64", "s390x"] {
+            let config = Config::for_target(target.parse().expect("a target"));
+            let generators = CodeGenerators::new(&config, Placement::Memory).expect("a code generator");
+            for function in &functions {
+                let Code::Entry { entry, is_signed } = function.code else { panic!("it has state") };
+                let prototype = function.signature.prototype(is_signed);
+                let abi = Abi::new(generators.platform(), &prototype, StructResult::Registers).expect(target);
+                let (id, signature) = (FuncId::from_u32(0), abi.signature(abi.words(0)));
+                let clif = thunk(&abi, signature, id, entry, function.context() as i64, &generators);
+                cranelift_codegen::verify_function(&clif, &*generators.main).expect(target);
+                let compiled = codegen::synthetic(&*generators.main, id, clif).expect(target);
+                assert!(!compiled.code.is_empty() && compiled.unwind.is_some(), "{target}");
+            }
+        }
+    }
+}

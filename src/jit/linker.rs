@@ -1,7 +1,7 @@
 //! Resolution of undefined symbols in this process.
 //!
-//! In: what the embedder registered, libraries, and whether the process's own symbols may be used. Out: the address of
-//! a name. `resolve.rs` asks for all names of a program.
+//! In: what the embedder registered, libraries, and whether the process's own symbols may be used. Out: what a name
+//! refers to, [`Found`]. `resolve.rs` asks for all names of a program.
 //!
 //! The order: registered, then libraries in the order they were added, then the process (and so libc). Names that
 //! the program's objects define are not looked up.
@@ -34,7 +34,7 @@ enum Registered {
 pub(super) enum Found<'a> {
     /// What is at an address.
     Address(usize),
-    /// A function that needs a thunk, or has to be kept.
+    /// A function of the embedder.
     Function(&'a HostFunction),
 }
 
@@ -93,9 +93,10 @@ impl Linker {
         self
     }
 
-    /// Registers a function of Rust, a closure, or a pointer to a C function ([`NativeFunction`] has them all). When a program is loaded, its type is checked against the program's declaration,
-    /// where the program has BTF: the number of parameters, and size and kind of each and of the result. Signedness
-    /// does not matter, and a pointer is a 64-bit integer.
+    /// Registers a function of Rust, a closure, or a pointer to a C function ([`NativeFunction`] has them all). When a
+    /// program is loaded, its type is checked against the program's declaration, where the program has BTF: the number of
+    /// parameters, and size and kind of each and of the result. Signedness does not matter, and a pointer is a 64-bit
+    /// integer.
     ///
     /// The state of a closure lives as long as the linker, its clones, and the modules that were loaded with it and refer to
     /// the name. Programs may call it from any thread, and take its address, which is good as long as the module:

@@ -14,7 +14,6 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use anyhow::{Context, bail};
 use bpf2native::aot::{self, Artifact, LinkOptions};
@@ -107,15 +106,8 @@ fn arguments(memory: &mut [u8]) -> (u64, u64) {
     (address as u64, memory.len() as u64)
 }
 
-/// The address and the length of the memory, for [`load_packet`].
-static PACKET: Mutex<(u64, u64)> = Mutex::new((0, 0));
-
-extern "C" fn first_argument(value: u64) -> u64 {
-    value
-}
-
-extern "C" fn load_packet(_context: u64, offset: i64, size: u64) -> i64 {
-    let (packet, length) = *PACKET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+/// Bytes of a packet of this address and length.
+fn load_packet((packet, length): (u64, u64), offset: i64, size: u64) -> i64 {
     let end = u64::try_from(offset).ok().and_then(|offset| offset.checked_add(size));
     let (Ok(offset), Some(0..)) = (u64::try_from(offset), end.and_then(|end| length.checked_sub(end))) else {
         return -1;
@@ -126,14 +118,14 @@ extern "C" fn load_packet(_context: u64, offset: i64, size: u64) -> i64 {
 }
 
 fn run_in_process(program: &Program, mut memory: Vec<u8>) -> anyhow::Result<u64> {
+    let arguments = arguments(&mut memory);
     let mut linker = Linker::new();
-    linker.func("bpf_ktime_get_ns", first_argument as extern "C" fn(u64) -> u64)?;
-    linker.func("bpf_load_packet", load_packet as extern "C" fn(u64, i64, u64) -> i64)?;
+    linker.func("bpf_ktime_get_ns", |value: u64| value)?;
+    let load = move |_context: u64, offset: i64, size: u64| load_packet(arguments, offset, size);
+    linker.func("bpf_load_packet", load)?;
     let module = Jit::new(&Config::new())?.load(program, &linker)?;
     // SAFETY: the program is run as the suite defines it: `main` of a pointer and a length.
     let main = unsafe { module.func::<(u64, u64), u64>("main") }?;
-    let arguments = arguments(&mut memory);
-    *PACKET.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = arguments;
     Ok(main.call(arguments))
 }
 

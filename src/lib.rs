@@ -12,28 +12,30 @@
 //!
 //! ```
 //! use std::ffi::{c_char, c_int, c_void};
+//! use std::ptr;
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering};
 //!
 //! use bpf2native::{Config, Jit, Linker, Program};
-//!
-//! /// The program calls this for each word; `context` is what it was given.
-//! unsafe extern "C" fn host_word(context: *mut c_void, _word: *const c_char, length: u64) -> c_int {
-//!     // SAFETY: the context is the number below.
-//!     unsafe { *context.cast::<u64>() += length };
-//!     0
-//! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // clang -target bpf -O2 -g -mcpu=v4 -c words.c -o words.o
 //! let program = Program::from_files(["fixtures/api/words.o"])?;
 //! let mut linker = Linker::new(); // libc on; `.no_libc()` for an allow-list
-//! linker.func("host_word", host_word as unsafe extern "C" fn(*mut c_void, *const c_char, u64) -> c_int)?;
+//! let letters = Arc::new(AtomicU64::new(0));
+//! let state = letters.clone();
+//! // The program calls this for each word.
+//! linker.func("host_word", move |_context: *mut c_void, _word: *const c_char, length: u64| -> c_int {
+//!     state.fetch_add(length, Ordering::Relaxed);
+//!     0
+//! })?;
 //! let module = Jit::new(&Config::new())?.load(&program, &linker)?;
 //!
 //! // SAFETY: the object is trusted, as any native library that is loaded must be.
 //! let count_words = unsafe { module.func::<(*mut c_void, *const c_char, u64), i64>("count_words")? };
-//! let (text, mut letters) = ("to be or not to be", 0u64);
-//! let count = count_words.call(((&raw mut letters).cast(), text.as_ptr().cast(), text.len() as u64));
-//! assert_eq!((count, letters), (6, 13));
+//! let text = "to be or not to be";
+//! let count = count_words.call((ptr::null_mut(), text.as_ptr().cast(), text.len() as u64));
+//! assert_eq!((count, letters.load(Ordering::Relaxed)), (6, 13));
 //! # Ok(())
 //! # }
 //! ```

@@ -204,25 +204,23 @@ fn perf_finds_names_when_it_is_asked_for() {
     }
 }
 
-/// What the translator adds for calls through pointers has a name too.
+/// What the translator adds has a name too: for calls through pointers, and of closures with state.
 #[test]
 #[cfg(target_os = "linux")]
-fn perf_finds_adapters() {
-    extern "C" fn callback(value: i64) -> i64 {
-        value
-    }
-    extern "C" fn touch(_bytes: u64, _size: i64) {}
+fn perf_finds_adapters_and_thunks() {
+    let state = 1;
     let mut linker = Linker::new();
-    linker.func("callback", callback as extern "C" fn(i64) -> i64).unwrap();
-    linker.func("touch", touch as extern "C" fn(u64, i64)).unwrap();
+    linker.func("callback", move |value: i64| value + state).unwrap();
+    linker.func("touch", |_bytes: u64, _size: i64| ()).unwrap();
     let config = Config::new().perf_map(true).clone();
     let module = Jit::new(&config).unwrap().load(&native::program("unwind/unwind.o"), &linker).unwrap();
     let map = format!("/tmp/perf-{}.map", std::process::id());
     let text = std::fs::read_to_string(&map).unwrap();
     std::fs::remove_file(map).unwrap();
     let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').nth(2)).collect();
-    for name in ["through", "through.adapter", "search_adapter"] {
+    for name in ["through", "through.adapter", "search_adapter", "callback.thunk"] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
+    assert!(!names.contains(&"touch.thunk"), "a closure without state needs none");
     drop(module);
 }

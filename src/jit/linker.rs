@@ -1,7 +1,7 @@
 //! Resolution of undefined symbols in this process.
 //!
-//! In: what the embedder registered, libraries, and whether the process's own symbols may be used. Out: the address of
-//! a name. `resolve.rs` asks for all names of a program.
+//! In: what the embedder registered, libraries, and whether the process's own symbols may be used. Out: what a name
+//! refers to, [`Found`]. `resolve.rs` asks for all names of a program.
 //!
 //! The order: registered, then libraries in the order they were added, then the process (and so libc). Names that
 //! the program's objects define are not looked up.
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::LinkerError;
-use super::native::{NativeFunction, NativeSignature};
+use super::host::{Code, HostFunction, NativeFunction};
+use super::native::NativeSignature;
 use super::{process, search};
 use crate::abi::helpers;
 use crate::abi::libc::Definer;
@@ -21,10 +22,20 @@ use crate::program::names;
 /// Parts of the C library, which is in the process; their own files may be linker scripts, or missing.
 const PROCESS_LIBRARIES: [&str; 6] = ["c", "m", "dl", "pthread", "rt", "util"];
 
+/// What is registered under a name.
 #[derive(Clone)]
-struct Registered {
-    address: usize,
-    signature: Option<NativeSignature>,
+enum Registered {
+    /// Data, or a function whose type is not checked.
+    Address(usize),
+    Function(HostFunction),
+}
+
+/// What a name refers to.
+pub(super) enum Found<'a> {
+    /// What is at an address.
+    Address(usize),
+    /// A function of the embedder.
+    Function(&'a HostFunction),
 }
 
 /// What undefined symbols refer to: what is registered, then libraries in the order they were added, then this
@@ -33,14 +44,14 @@ struct Registered {
 /// ```
 /// use std::ffi::{c_char, c_int};
 ///
-/// extern "C" fn host_log(_text: *const c_char) -> c_int {
+/// fn host_log(_text: *const c_char) -> c_int {
 ///     0
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut linker = bpf2native::Linker::new();
-/// linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int)?;
-/// assert!(linker.func("host_log", host_log as extern "C" fn(*const c_char) -> c_int).is_err());
+/// linker.func("host_log", host_log)?;
+/// assert!(linker.func("host_log", host_log).is_err());
 /// # Ok(())
 /// # }
 /// ```
@@ -82,18 +93,49 @@ impl Linker {
         self
     }
 
-    /// Registers a native function. When a program is loaded, its type is checked against the program's declaration,
-    /// where the program has BTF: the number of parameters, and size and kind of each and of the result. Signedness
-    /// does not matter, and a pointer is a 64-bit integer.
+    /// Registers a function of Rust, a closure, or a pointer to a C function ([`NativeFunction`] has them all). When a
+    /// program is loaded, its type is checked against the program's declaration, where the program has BTF: the number of
+    /// parameters, and size and kind of each and of the result. Signedness does not matter, and a pointer is a 64-bit
+    /// integer.
     ///
-    /// A panic of an `extern "C-unwind"` function passes through the program to whoever called it; one of an
-    /// `extern "C"` function ends the process.
+    /// The state of a closure lives as long as the linker, its clones, and the modules that were loaded with it and refer to
+    /// the name. Programs may call it from any thread, and take its address, which is good as long as the module:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicI64, Ordering};
+    ///
+    /// use bpf2native::{Config, Jit, Linker, Program};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sum = Arc::new(AtomicI64::new(0));
+    /// let state = sum.clone();
+    /// let mut linker = Linker::new();
+    /// linker.func("add", move |value: i64| state.fetch_add(value, Ordering::Relaxed) + value)?;
+    ///
+    /// // long call_add(long value) { return add(value); }
+    /// let program = Program::from_files(["fixtures/api/closures.o"])?;
+    /// let module = Jit::new(&Config::new())?.load_reachable(&program, &linker, ["call_add"])?;
+    /// // SAFETY: the object is trusted.
+    /// let call_add = unsafe { module.func::<(i64,), i64>("call_add")? };
+    /// assert_eq!((call_add.call((40,)), call_add.call((2,))), (40, 42));
+    /// assert_eq!(sum.load(Ordering::Relaxed), 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A panic of a Rust function, of a closure or of an `extern "C-unwind"` function passes through the program to whoever
+    /// called it; one of an `extern "C"` function ends the process.
     ///
     /// # Errors
     ///
     /// [`LinkerError::Duplicate`] if the name is taken.
-    pub fn func<F: NativeFunction>(&mut self, name: &str, function: F) -> Result<&mut Linker, LinkerError> {
-        self.register(name, function.address() as usize, Some(F::signature()))
+    pub fn func<Kind>(
+        &mut self,
+        name: &str,
+        function: impl NativeFunction<Kind>,
+    ) -> Result<&mut Linker, LinkerError> {
+        self.register(name, Registered::Function(function.into_host_function()))
     }
 
     /// Registers the address of data, or of a function whose type is not checked, such as one with `...`.
@@ -106,19 +148,14 @@ impl Linker {
     ///
     /// The address must be of what the program takes it for, as long as a module uses it.
     pub unsafe fn symbol(&mut self, name: &str, address: *const c_void) -> Result<&mut Linker, LinkerError> {
-        self.register(name, address as usize, None)
+        self.register(name, Registered::Address(address as usize))
     }
 
-    fn register(
-        &mut self,
-        name: &str,
-        address: usize,
-        signature: Option<NativeSignature>,
-    ) -> Result<&mut Linker, LinkerError> {
+    fn register(&mut self, name: &str, registered: Registered) -> Result<&mut Linker, LinkerError> {
         if !self.shadowing && self.registered.contains_key(name) {
             return Err(LinkerError::Duplicate(name.to_owned()));
         }
-        self.registered.insert(name.to_owned(), Registered { address, signature });
+        self.registered.insert(name.to_owned(), registered);
         Ok(self)
     }
 
@@ -171,27 +208,35 @@ impl Linker {
 
     /// The names that are registered, and the C types of those that have one.
     pub(super) fn registered(&self) -> impl Iterator<Item = (&str, Option<&NativeSignature>)> {
-        self.registered.iter().map(|(name, registered)| (name.as_str(), registered.signature.as_ref()))
+        self.registered.keys().map(|name| (name.as_str(), self.signature(name)))
     }
 
     /// The C type that a name is registered with.
     pub(super) fn signature(&self, name: &str) -> Option<&NativeSignature> {
-        self.registered.get(name)?.signature.as_ref()
+        match self.registered.get(name)? {
+            Registered::Function(function) => Some(&function.signature),
+            Registered::Address(_) => None,
+        }
     }
 
     /// This linker, with a default for a name that is not registered.
     pub(super) fn with_default(&self, name: &str, address: usize) -> Linker {
         let mut linker = self.clone();
-        let default = Registered { address, signature: None };
-        linker.registered.entry(name.to_owned()).or_insert(default);
+        linker.registered.entry(name.to_owned()).or_insert(Registered::Address(address));
         linker
     }
 
     /// What a name refers to.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        if let Some(registered) = self.registered.get(name) {
-            return Some(registered.address);
+    pub(super) fn find(&self, name: &str) -> Option<Found<'_>> {
+        match self.registered.get(name) {
+            Some(&Registered::Address(address)) => Some(Found::Address(address)),
+            Some(Registered::Function(function)) => Some(Found::Function(function)),
+            None => self.find_elsewhere(name).map(Found::Address),
         }
+    }
+
+    /// What a name refers to that is not registered.
+    fn find_elsewhere(&self, name: &str) -> Option<usize> {
         let c_name = CString::new(&*names::raw(name)).ok()?;
         let in_library = |library: &Arc<libloading::Library>| {
             // SAFETY: the symbol is only looked at as an address; whoever calls it vouches for its type.
@@ -207,7 +252,15 @@ impl Linker {
 
     /// The definition of a name that the program does not define.
     pub(super) fn definer(&self, name: &str) -> Definer {
-        match self.find(name) {
+        let address = match self.find(name) {
+            Some(Found::Address(address)) => Some(address),
+            Some(Found::Function(function)) => match function.code {
+                Code::Address(address) => Some(address),
+                Code::Entry { .. } => None,
+            },
+            None => None,
+        };
+        match address {
             Some(address) if process::is_of_c_library(name, address) => Definer::Libc,
             _ if self.registered.contains_key(name) => Definer::Embedder,
             _ => Definer::Library,

@@ -6,6 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `linker.rs`, `process.rs` | what names refer to: registered functions, libraries, the process |
+//! | `host.rs`, `thunks.rs` | functions of the embedder, and how C calls of them get to their state |
 //! | `search.rs` | libraries, as `-l` names them |
 //! | `error.rs` | errors |
 //! | `resolve.rs` | all names of a program at once |
@@ -24,6 +25,7 @@ mod error;
 mod frames;
 #[cfg(target_os = "linux")]
 mod gdb;
+mod host;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
@@ -37,6 +39,7 @@ mod process;
 mod resolve;
 mod search;
 mod symbol;
+mod thunks;
 mod types;
 
 use cranelift_jit::{JITBuilder, JITModule};
@@ -54,11 +57,13 @@ use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
 use observers::{Observation, observe};
+use thunks::Thunks;
 
 pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
+pub use host::NativeFunction;
 pub use linker::Linker;
 pub use module::{Module, OwnedFunction, TypedFunction};
-pub use native::{Arguments, NativeFunction, NativeSignature, NativeType, NativeValue, Words};
+pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
 
 pub use crate::select::undefined::MissingSymbol;
 
@@ -161,20 +166,25 @@ impl Jit {
         let resolved = resolve::resolve(linker, program, &selection, &mut warnings)?;
 
         let mut builder = JITBuilder::with_isa(self.generators.main.clone(), default_libcall_names());
-        for (name, address) in &resolved {
-            builder.symbol(name.as_str(), *address as *const u8);
+        for (name, address) in resolved.addresses() {
+            builder.symbol(name, address as *const u8);
         }
+        let mut thunks = Thunks::default();
+        thunks.announce(&mut builder);
         // Declarations do not need the memory, whose size is known only when all is compiled.
         let memory = memory::Deferred::default();
         builder.memory_provider(Box::new(memory.clone()));
         let mut module = JITModule::new(builder);
         let declarations = driver.declare(&selection, &mut module, &mut warnings)?;
         let cache = self.cache.as_ref();
-        let functions = driver.compile(&selection, &declarations, Keep::Code, cache, &mut warnings)?;
+        let mut functions = driver.compile(&selection, &declarations, Keep::Code, cache, &mut warnings)?;
+        let compile = || thunks.compile(&resolved.functions, &mut module, generators);
+        functions.extend(time(generators.times(), Phase::Assemble, compile)?);
         time(generators.times(), Phase::Emit, || -> Result<(), LoadError> {
             memory.reserve(memory::size(program, &declarations, &functions)?)?;
             memory.lead()?;
             emit::define(program, &declarations, &functions, &mut module, Placement::Memory)?;
+            thunks.place(&module);
             let failed = |error: cranelift_module::ModuleError| EmitError::Define {
                 name: "the program".to_owned(),
                 reason: error.to_string(),
@@ -183,7 +193,9 @@ impl Jit {
         })?;
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
-        let observed = observe(program, &declarations, &*self.generators.main, &addressed, self.observation);
+        let adapters = declarations.adapters.iter().flat_map(|adapters| adapters.names(program));
+        let added = adapters.chain(thunks.names()).collect();
+        let observed = observe(program, &added, &*self.generators.main, &addressed, self.observation);
         let observed = match observed {
             Ok(observed) => observed,
             Err(error) => {
@@ -192,6 +204,7 @@ impl Jit {
                 return Err(error);
             }
         };
-        Ok(Module::new(program, module, declarations, observed, warnings, linker, dso_handle))
+        let kept = resolved.kept(linker);
+        Ok(Module::new(program, module, declarations, observed, warnings, kept, dso_handle))
     }
 }

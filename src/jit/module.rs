@@ -9,12 +9,12 @@ use std::sync::{Arc, Once};
 
 use cranelift_jit::JITModule;
 
-use super::Linker;
 use super::dso_handle::DsoHandle;
 use super::error::FunctionError;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
 use super::process;
+use super::resolve::Kept;
 use crate::btf::Prototype;
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
@@ -50,7 +50,8 @@ struct Loaded {
     observed: Option<Observed>,
     /// Dropped before the memory: what is registered with it runs then.
     dso_handle: Option<DsoHandle>,
-    _libraries: Vec<Arc<libloading::Library>>,
+    /// Dropped after the memory: the destructors may use it.
+    _kept: Kept,
     warnings: Vec<Warning>,
 }
 
@@ -66,8 +67,7 @@ impl Module {
         declarations: Declarations,
         observed: Observed,
         warnings: Vec<Warning>,
-        // Kept open, and valid, as long as the module lives.
-        linker: &Linker,
+        kept: Kept,
         dso_handle: DsoHandle,
     ) -> Module {
         let address = |id| module.get_finalized_function(id) as usize;
@@ -113,7 +113,7 @@ impl Module {
             finalised: Once::new(),
             observed: Some(observed),
             dso_handle: Some(dso_handle),
-            _libraries: linker.libraries().to_vec(),
+            _kept: kept,
             warnings,
         };
         Module { loaded: Arc::new(loaded) }
@@ -367,7 +367,8 @@ impl<A: Arguments, R: NativeValue> TypedFunction<'_, A, R> {
     ///
     /// # Panics
     ///
-    /// If an `extern "C-unwind"` function that the program calls does: the panic passes through.
+    /// If a Rust function, a closure or an `extern "C-unwind"` function that the program calls does: the panic passes
+    /// through.
     pub fn call(&self, arguments: A) -> R {
         // SAFETY: the address is of a function of a live module; whoever asked for it with this type vouched for it.
         unsafe { arguments.call(self.address) }

@@ -2,10 +2,10 @@
 //!
 //! In: Rust types. Out: the C types that they are, to be checked against BTF once, before any call.
 
-use std::ffi::c_void;
 use std::fmt;
+use std::sync::Arc;
 
-use crate::btf::{CType, Prototype};
+use crate::btf::{Aggregate, CType, Parameter, Prototype};
 
 /// A C type, as far as a call sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,28 @@ impl NativeType {
     }
 }
 
+impl NativeType {
+    /// A C type that is passed as this one; none for no value.
+    fn c_type(self, signed: bool) -> Option<CType> {
+        let word = CType::Int { bytes: 8, signed: false };
+        Some(match self {
+            NativeType::Void => return None,
+            NativeType::Bool => CType::Bool,
+            NativeType::Int(bytes) => CType::Int { bytes, signed },
+            NativeType::Float(bytes) => CType::Float { bytes },
+            NativeType::Pointer => CType::Pointer("void".into()),
+            NativeType::Words => CType::Aggregate(Arc::new(Aggregate {
+                name: "struct words".to_owned(),
+                size: 16,
+                scalars: vec![(0, word.clone()), (8, word)],
+                has_union: false,
+                has_array: false,
+                is_complex: false,
+            })),
+        })
+    }
+}
+
 /// The C type of a native function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NativeSignature {
@@ -90,6 +112,16 @@ impl NativeSignature {
         let count_fits = if prototype.variadic { count >= declared && extra_fits } else { count == declared };
         let mut pairs = self.parameters.iter().zip(&prototype.parameters);
         count_fits && pairs.all(|(native, declared)| native.matches(&declared.ty))
+    }
+
+    /// A C type that is passed as this one; integer parameters are unsigned, and the result is as it is said to be.
+    pub(super) fn prototype(&self, is_signed: bool) -> Prototype {
+        let parameters = self.parameters.iter().filter_map(|ty| ty.c_type(false));
+        Prototype {
+            parameters: parameters.map(|ty| Parameter { name: None, ty }).collect(),
+            variadic: false,
+            result: self.result.c_type(is_signed).unwrap_or(CType::Void),
+        }
     }
 
     /// A C declaration of a function of this type.
@@ -133,35 +165,39 @@ pub struct Words {
 pub unsafe trait NativeValue: Copy {
     /// Its C type.
     const TYPE: NativeType;
+
+    /// Whether it is a signed integer: decides how a narrow one is extended where the platform wants that of a result.
+    const IS_SIGNED: bool = false;
 }
 
 macro_rules! native_values {
-    ($($ty:ty => $native:expr;)*) => {$(
+    ($($ty:ty => $native:expr, $is_signed:literal;)*) => {$(
         // SAFETY: the Rust reference gives the C equivalents of these types.
         unsafe impl NativeValue for $ty {
             const TYPE: NativeType = $native;
+            const IS_SIGNED: bool = $is_signed;
         }
     )*};
 }
 
 native_values! {
-    () => NativeType::Void;
-    bool => NativeType::Bool;
-    u8 => NativeType::Int(1);
-    i8 => NativeType::Int(1);
-    u16 => NativeType::Int(2);
-    i16 => NativeType::Int(2);
-    u32 => NativeType::Int(4);
-    i32 => NativeType::Int(4);
-    u64 => NativeType::Int(8);
-    i64 => NativeType::Int(8);
-    u128 => NativeType::Int(16);
-    i128 => NativeType::Int(16);
-    Words => NativeType::Words;
-    usize => NativeType::Int(size_of::<usize>() as u8);
-    isize => NativeType::Int(size_of::<isize>() as u8);
-    f32 => NativeType::Float(4);
-    f64 => NativeType::Float(8);
+    () => NativeType::Void, false;
+    bool => NativeType::Bool, false;
+    u8 => NativeType::Int(1), false;
+    i8 => NativeType::Int(1), true;
+    u16 => NativeType::Int(2), false;
+    i16 => NativeType::Int(2), true;
+    u32 => NativeType::Int(4), false;
+    i32 => NativeType::Int(4), true;
+    u64 => NativeType::Int(8), false;
+    i64 => NativeType::Int(8), true;
+    u128 => NativeType::Int(16), false;
+    i128 => NativeType::Int(16), true;
+    Words => NativeType::Words, false;
+    usize => NativeType::Int(size_of::<usize>() as u8), false;
+    isize => NativeType::Int(size_of::<isize>() as u8), true;
+    f32 => NativeType::Float(4), false;
+    f64 => NativeType::Float(8), false;
 }
 
 // SAFETY: a thin pointer is a C pointer.
@@ -179,15 +215,6 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A native function that can be registered: `extern "C" fn(...) -> ...`, `extern "C-unwind" fn(...) -> ...`, whose
-/// panics pass through the program, and their `unsafe` forms.
-pub trait NativeFunction: Copy + sealed::Sealed {
-    /// Its address.
-    fn address(self) -> *const c_void;
-    /// Its C type.
-    fn signature() -> NativeSignature;
-}
-
 /// The arguments of a call: a tuple of native values.
 pub trait Arguments: Copy + sealed::Sealed {
     /// Their C types.
@@ -201,29 +228,31 @@ pub trait Arguments: Copy + sealed::Sealed {
     unsafe fn call<R: NativeValue>(self, address: *const u8) -> R;
 }
 
-macro_rules! native_function {
-    ($kind:ty, $($name:ident)*) => {
-        impl<R: NativeValue, $($name: NativeValue),*> sealed::Sealed for $kind {}
-
-        impl<R: NativeValue, $($name: NativeValue),*> NativeFunction for $kind {
-            fn address(self) -> *const c_void {
-                self as *const c_void
-            }
-
-            fn signature() -> NativeSignature {
-                NativeSignature { parameters: vec![$($name::TYPE),*], result: R::TYPE }
-            }
+/// Gives a macro the type parameters of each number of arguments that a call may have.
+macro_rules! for_each_arity {
+    ($macro:ident) => {
+        $macro! {
+            ()
+            (A)
+            (A B)
+            (A B C)
+            (A B C D)
+            (A B C D E)
+            (A B C D E F)
+            (A B C D E F G)
+            (A B C D E F G H)
+            (A B C D E F G H I)
+            (A B C D E F G H I J)
+            (A B C D E F G H I J K)
+            (A B C D E F G H I J K L)
         }
     };
 }
 
-macro_rules! arities {
-    ($(($($name:ident)*))*) => {$(
-        native_function!(extern "C" fn($($name),*) -> R, $($name)*);
-        native_function!(unsafe extern "C" fn($($name),*) -> R, $($name)*);
-        native_function!(extern "C-unwind" fn($($name),*) -> R, $($name)*);
-        native_function!(unsafe extern "C-unwind" fn($($name),*) -> R, $($name)*);
+pub(super) use for_each_arity;
 
+macro_rules! arguments {
+    ($(($($name:ident)*))*) => {$(
         impl<$($name: NativeValue),*> sealed::Sealed for ($($name,)*) {}
 
         impl<$($name: NativeValue),*> Arguments for ($($name,)*) {
@@ -244,18 +273,4 @@ macro_rules! arities {
     )*};
 }
 
-arities! {
-    ()
-    (A)
-    (A B)
-    (A B C)
-    (A B C D)
-    (A B C D E)
-    (A B C D E F)
-    (A B C D E F G)
-    (A B C D E F G H)
-    (A B C D E F G H I)
-    (A B C D E F G H I J)
-    (A B C D E F G H I J K)
-    (A B C D E F G H I J K L)
-}
+for_each_arity!(arguments);

@@ -19,7 +19,6 @@ use super::symbol::Symbol;
 use crate::codegen::CompiledFunction;
 use crate::config::Config;
 use crate::emit::{debug, unwind};
-use crate::lift::Declarations;
 use crate::program::{Binding, Program};
 
 /// Which observers get what.
@@ -48,27 +47,25 @@ pub(super) struct Observed {
     _frames: Option<Frames>,
 }
 
-/// Registers functions with all observers.
+/// Registers functions with all observers; `added` names those that are not the program's own.
 ///
 /// # Errors
 ///
 /// [`LoadError::PerfMap`] if the map cannot be written, [`LoadError::Emit`] if tables cannot be made.
 pub(super) fn observe(
     program: &Program,
-    declarations: &Declarations,
+    added: &HashMap<FuncId, String>,
     isa: &dyn TargetIsa,
     functions: &[(u64, &CompiledFunction)],
     observation: Observation,
 ) -> Result<Observed, LoadError> {
-    let adapters = declarations.adapters.iter().flat_map(|adapters| adapters.names(program));
-    let adapters: HashMap<FuncId, String> = adapters.collect();
     let symbol = |&(address, compiled): &(u64, &CompiledFunction)| {
         let (name, global) = match compiled.function {
             Some(id) => {
                 let function = &program.functions[id];
                 (function.name.clone(), function.binding != Binding::Local)
             }
-            None => (adapters.get(&compiled.id)?.clone(), false),
+            None => (added.get(&compiled.id)?.clone(), false),
         };
         Some(Symbol { name, address, size: compiled.code.len() as u64, global })
     };

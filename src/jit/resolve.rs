@@ -1,21 +1,66 @@
 //! Resolution of all undefined symbols of a program at once.
 //!
-//! In: a program, what of it is translated, a linker. Out: an address for each name, or one error that lists every
+//! In: a program, what of it is translated, a linker. Out: what each name refers to, or one error that lists every
 //! name that nothing defines, with who refers to it, and every name that is registered with another type.
 //!
 //! A weak symbol that nothing defines is 0.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::error::{MismatchedSymbol, Unresolved};
-use super::linker::Linker;
+use super::host::{Code, HostFunction};
+use super::linker::{Found, Linker};
 use crate::abi::libcalls;
 use crate::program::{Import, Program};
 use crate::select::undefined::{self, MissingSymbol};
 use crate::select::{Selection, Usage};
 use crate::warning::{Warning, WarningKind};
 
-/// The address of every undefined symbol of `program`; `warnings` gets names that are registered in vain.
+/// What names refer to.
+#[derive(Default)]
+pub(super) struct Resolved {
+    addresses: BTreeMap<String, usize>,
+    /// Functions of the embedder.
+    pub functions: BTreeMap<String, HostFunction>,
+}
+
+impl Resolved {
+    /// The names whose address is known before there is any code of the program's.
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, usize)> {
+        let functions = self.functions.iter().filter_map(|(name, function)| match function.code {
+            Code::Address(address) => Some((name.as_str(), address)),
+            Code::Entry { .. } => None,
+        });
+        self.addresses.iter().map(|(name, &address)| (name.as_str(), address)).chain(functions)
+    }
+
+    /// What has to stay of it as long as the program is in memory.
+    pub fn kept(&self, linker: &Linker) -> Kept {
+        let functions = self.functions.values().filter_map(|function| function.state.clone());
+        Kept { _libraries: linker.libraries().to_vec(), _functions: functions.collect() }
+    }
+
+    fn insert(&mut self, name: &str, found: Found<'_>) {
+        match found {
+            Found::Address(address) => drop(self.addresses.insert(name.to_owned(), address)),
+            Found::Function(function) => drop(self.functions.insert(name.to_owned(), function.clone())),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.addresses.contains_key(name) || self.functions.contains_key(name)
+    }
+}
+
+/// What a program refers to, and which has to stay as long as it is in memory.
+pub(super) struct Kept {
+    _libraries: Vec<Arc<libloading::Library>>,
+    _functions: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+/// What every undefined symbol of `program` refers to; `warnings` gets names that are registered in vain.
 ///
 /// # Errors
 ///
@@ -25,8 +70,8 @@ pub(super) fn resolve(
     program: &Program,
     selection: &Selection,
     warnings: &mut Vec<Warning>,
-) -> Result<BTreeMap<String, usize>, Unresolved> {
-    let mut resolved = BTreeMap::new();
+) -> Result<Resolved, Unresolved> {
+    let mut resolved = Resolved::default();
     let mut unresolved = Unresolved { missing: Vec::new(), mismatched: Vec::new() };
     let mut missing = |name: &str, kconfig| {
         let forbidden = linker.forbids(name);
@@ -42,24 +87,20 @@ pub(super) fn resolve(
         // Libc's functions of `long double` are called by other names.
         let name = undefined::linked_name(program, selection, id);
         match linker.find(name) {
-            Some(address) => {
+            Some(found) => {
                 unresolved.mismatched.extend(mismatch(linker, import));
-                resolved.insert(name.to_owned(), address);
+                resolved.insert(name, found);
             }
-            None if import.weak => {
-                resolved.insert(name.to_owned(), 0);
-            }
+            None if import.weak => resolved.insert(name, Found::Address(0)),
             None => missing(name, import.kconfig),
         }
     }
     for name in selection.runtime.keys() {
-        if resolved.contains_key(name) || program.function_named(name).is_some() {
+        if resolved.has(name) || program.function_named(name).is_some() {
             continue;
         }
         match linker.find(name) {
-            Some(address) => {
-                resolved.insert(name.clone(), address);
-            }
+            Some(found) => resolved.insert(name, found),
             None => missing(name, false),
         }
     }

@@ -6,6 +6,7 @@
 mod native;
 
 mod calls;
+mod closures;
 mod lifecycle;
 mod linking;
 mod memory;

@@ -13,7 +13,7 @@ test *name:
 
 # Runs some programs of the fixtures: `just programs wc,json`
 programs names:
-    BPF2NATIVE_PROGRAMS={{ names }} cargo test --test programs
+    BPF2NATIVE_PROGRAMS={{ names }} cargo test --test programs natively::
 
 # Format, lints and documentation, with warnings as errors
 lint:
@@ -43,7 +43,7 @@ corpus *ARGUMENTS:
 fuzz target *ARGUMENTS:
     fuzz/run.sh {{ target }} {{ ARGUMENTS }}
 
-# Runs all tests of random input, from fresh seeds, with so many each: `just torture 100000 isa_random loops` (see fuzz/README.md)
+# Runs all tests of random input, from fresh seeds, with so many each: `just torture 100000 semantics programs` (see fuzz/README.md)
 torture programs="10000" *crates:
     tools/torture.sh {{ programs }} {{ crates }}
 
@@ -51,7 +51,9 @@ torture programs="10000" *crates:
 bless:
     cargo build
     for folder in fixtures/golden/*; do target/debug/bpf2native golden $folder --bless; done
-    BPF2NATIVE_BLESS=1 cargo test --test listing --test opt --test docs
+    BPF2NATIVE_BLESS=1 cargo test --test outputs listing::
+    BPF2NATIVE_BLESS=1 cargo test --test outputs docs::
+    BPF2NATIVE_BLESS=1 cargo test --test semantics opt::
     BPF2NATIVE_BLESS=1 cargo test --test comparing formats::
 
 # Compares code generation with that of another commit, over the fixtures: `just codegen-diff main`; see target/codegen-diff

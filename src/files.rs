@@ -2,7 +2,7 @@
 //!
 //! | | rule |
 //! |---|---|
-//! | read | a folder is an error, and so is what has more than [`LARGEST`] bytes: devices need not end |
+//! | read | a folder is an error, and so is what has more than [`LARGEST_INPUT`] bytes: devices need not end |
 //! | written | into a temporary file beside its place, which is then renamed: a full disk leaves what was there |
 //!
 //! A symbolic link stays a link: what it leads to is replaced. A device, a pipe or a socket cannot be replaced, and is
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
 /// Bytes that an input has at most.
-pub const LARGEST: u64 = 1 << 30;
+pub const LARGEST_INPUT: u64 = 1 << 30;
 /// Bytes that are read at most of what does not say how large it is.
 const LARGEST_STREAM: u64 = 1 << 28;
 /// Links to links that are followed.
@@ -25,14 +25,14 @@ const LINKS: usize = 40;
 ///
 /// # Errors
 ///
-/// The system's, and [`ErrorKind::FileTooLarge`] for what has more than [`LARGEST`] bytes or does not end.
+/// The system's, and [`ErrorKind::FileTooLarge`] for what has more than [`LARGEST_INPUT`] bytes or does not end.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder, and a file is wanted"));
     }
-    let limit = if metadata.is_file() { LARGEST } else { LARGEST_STREAM };
+    let limit = if metadata.is_file() { LARGEST_INPUT } else { LARGEST_STREAM };
     let mut bytes = Vec::new();
     if metadata.len() <= limit {
         file.take(limit + 1).read_to_end(&mut bytes)?;

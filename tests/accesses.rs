@@ -1,7 +1,7 @@
 //! Each access of memory happens as the program says (`docs/memory-model.md`): the code is stepped through an instruction at
 //! a time, and the accesses that it makes to the memory argument are compared with the interpreter's.
 //!
-//! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
+//! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `semantics/isa_random.rs`.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used)]

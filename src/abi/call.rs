@@ -19,8 +19,8 @@ use cranelift_frontend::FunctionBuilder;
 use target_lexicon::Architecture;
 
 use super::Abi;
-use super::parts::{Kind, Part, ResultAbi};
-use super::place::Slot;
+use super::parts::{Part, PartKind, ResultAbi};
+use super::place::ArgumentSlot;
 use super::platform::WORD;
 
 /// The words that a call returns.
@@ -57,16 +57,16 @@ impl Abi {
     pub fn arguments(&self, builder: &mut FunctionBuilder<'_>, words: &[Value]) -> NativeArguments {
         let mut pair = None;
         let values = self.slots(words.len()).into_iter().map(|slot| match slot {
-            Slot::Result => words[0],
-            Slot::PairResult | Slot::WordsResult => {
+            ArgumentSlot::Result => words[0],
+            ArgumentSlot::PairResult | ArgumentSlot::WordsResult => {
                 let slot = stack_slot(builder, 2);
                 pair = Some(slot);
                 builder.ins().stack_addr(WORD, slot, 0)
             }
-            Slot::Part(part) => self.part_of(builder, part, words),
-            Slot::Reference { word, size } => self.copy_of(builder, &words[word..], size),
-            Slot::Padding => builder.ins().iconst(WORD, 0),
-            Slot::FloatPadding => builder.ins().f64const(0.0),
+            ArgumentSlot::Part(part) => self.part_of(builder, part, words),
+            ArgumentSlot::Reference { word, size } => self.copy_of(builder, &words[word..], size),
+            ArgumentSlot::Padding => builder.ins().iconst(WORD, 0),
+            ArgumentSlot::FloatPadding => builder.ins().f64const(0.0),
         });
         NativeArguments { values: values.collect(), pair }
     }
@@ -81,15 +81,15 @@ impl Abi {
         }
         for (slot, &value) in self.slots(self.words).into_iter().zip(values) {
             match slot {
-                Slot::Result => entered.words[0] = Some(value),
-                Slot::PairResult | Slot::WordsResult => entered.pair = Some(value),
-                Slot::Part(part) => add_part(builder, &mut entered.words, part, value),
-                Slot::Reference { word, size } => {
+                ArgumentSlot::Result => entered.words[0] = Some(value),
+                ArgumentSlot::PairResult | ArgumentSlot::WordsResult => entered.pair = Some(value),
+                ArgumentSlot::Part(part) => add_part(builder, &mut entered.words, part, value),
+                ArgumentSlot::Reference { word, size } => {
                     for (index, value) in self.words_at(builder, value, size).into_iter().enumerate() {
                         entered.words[word + index] = Some(value);
                     }
                 }
-                Slot::Padding | Slot::FloatPadding => {}
+                ArgumentSlot::Padding | ArgumentSlot::FloatPadding => {}
             }
         }
         entered
@@ -150,8 +150,8 @@ impl Abi {
             ResultAbi::Word(kind) => {
                 let word = match kind {
                     // Callers extend narrow results themselves.
-                    Kind::Int { .. } => results[0],
-                    Kind::F32 | Kind::F64 => to_bpf(builder, *kind, results[0]),
+                    PartKind::Int { .. } => results[0],
+                    PartKind::F32 | PartKind::F64 => to_bpf(builder, *kind, results[0]),
                 };
                 ResultWords { first: Some(word), second: None }
             }
@@ -252,10 +252,10 @@ impl Abi {
         }
     }
 
-    fn to_native(&self, builder: &mut FunctionBuilder<'_>, kind: Kind, word: Value) -> Value {
+    fn to_native(&self, builder: &mut FunctionBuilder<'_>, kind: PartKind, word: Value) -> Value {
         match kind {
-            Kind::Int { bits: 64.., .. } => word,
-            Kind::Int { bits, signed } => match self.platform.architecture {
+            PartKind::Int { bits: 64.., .. } => word,
+            PartKind::Int { bits, signed } => match self.platform.architecture {
                 Architecture::S390x => extend(builder, word, bits, signed, WORD),
                 Architecture::Riscv64(_) => {
                     let low = extend(builder, word, bits, signed, types::I32);
@@ -267,8 +267,8 @@ impl Abi {
                     builder.ins().uextend(WORD, low)
                 }
             },
-            Kind::F64 => builder.ins().bitcast(types::F64, MemFlagsData::new(), word),
-            Kind::F32 => {
+            PartKind::F64 => builder.ins().bitcast(types::F64, MemFlagsData::new(), word),
+            PartKind::F32 => {
                 let low = builder.ins().ireduce(types::I32, word);
                 builder.ins().bitcast(types::F32, MemFlagsData::new(), low)
             }
@@ -344,19 +344,19 @@ fn stack_slot(builder: &mut FunctionBuilder<'_>, words: u32) -> StackSlot {
 }
 
 /// The bits of a struct's member, and zeros above them.
-fn member_to_bpf(builder: &mut FunctionBuilder<'_>, kind: Kind, value: Value) -> Value {
+fn member_to_bpf(builder: &mut FunctionBuilder<'_>, kind: PartKind, value: Value) -> Value {
     match kind {
-        Kind::Int { bits: bits @ ..64, .. } => extend(builder, value, bits, false, WORD),
+        PartKind::Int { bits: bits @ ..64, .. } => extend(builder, value, bits, false, WORD),
         kind => to_bpf(builder, kind, value),
     }
 }
 
-fn to_bpf(builder: &mut FunctionBuilder<'_>, kind: Kind, value: Value) -> Value {
+fn to_bpf(builder: &mut FunctionBuilder<'_>, kind: PartKind, value: Value) -> Value {
     match kind {
-        Kind::Int { bits: 32.., .. } => value,
-        Kind::Int { bits, signed } => extend(builder, value, bits, signed, WORD),
-        Kind::F64 => builder.ins().bitcast(WORD, MemFlagsData::new(), value),
-        Kind::F32 => {
+        PartKind::Int { bits: 32.., .. } => value,
+        PartKind::Int { bits, signed } => extend(builder, value, bits, signed, WORD),
+        PartKind::F64 => builder.ins().bitcast(WORD, MemFlagsData::new(), value),
+        PartKind::F32 => {
             let low = builder.ins().bitcast(types::I32, MemFlagsData::new(), value);
             builder.ins().uextend(WORD, low)
         }

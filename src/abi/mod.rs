@@ -22,7 +22,7 @@
 //! has any value as the second: so calls through pointers and functions agree without knowing of each other.
 //!
 //! Which register or stack slot an argument gets is decided in `place.rs`, for each platform by its own rules, and
-//! proven by `tests/abi_pairs.rs`.
+//! proven by `tests/programs/abi_pairs.rs`.
 //!
 //! Narrow integers. A BPF caller leaves garbage above 32 bits, and a BPF callee takes its `char`, `short` and `bool`
 //! parameters to be extended: to 32 bits (-mcpu=v3, v4) or to 64 (v1, v2). So, from native to BPF, those are extended
@@ -63,12 +63,12 @@ use target_lexicon::Architecture;
 
 use crate::btf::Prototype;
 use crate::program::StructResult;
-use parts::{Kind, Part, ResultAbi};
-use place::{Placement, Slot};
+use parts::{Part, PartKind, ResultAbi};
+use place::{ArgumentSlot, Placement};
 
 pub use call::{EntryValues, ResultWords};
 pub use parts::AbiError;
-pub(crate) use parts::{LARGEST as LARGEST_STRUCT, parameter_words, result_words, word_count};
+pub(crate) use parts::{LARGEST_STRUCT, parameter_words, result_words, word_count};
 pub use platform::{Platform, REGISTER_WORDS, WORD};
 
 /// How calls of one function cross the border.
@@ -89,13 +89,13 @@ impl Abi {
     pub fn raw(platform: Platform, words: usize) -> Abi {
         let mut declared = Placement::new(platform);
         (0..words).for_each(|word| declared.word(word));
-        Abi { platform, declared, words, result: ResultAbi::Word(Kind::WORD), variadic: false }
+        Abi { platform, declared, words, result: ResultAbi::Word(PartKind::WORD), variadic: false }
     }
 
     /// The same function, whose result is two words if its type does not say what it is.
     pub fn returning_two_words(self) -> Abi {
         match self.result {
-            ResultAbi::Word(Kind::WORD) => Abi { result: ResultAbi::Pair, ..self },
+            ResultAbi::Word(PartKind::WORD) => Abi { result: ResultAbi::Pair, ..self },
             _ => self,
         }
     }
@@ -124,9 +124,9 @@ impl Abi {
         let result = parts::result(platform, &prototype.result, structs)?;
         let mut declared = Placement::new(platform);
         match result {
-            ResultAbi::Memory => declared.result(Slot::Result),
-            ResultAbi::PairInMemory => declared.result(Slot::PairResult),
-            ResultAbi::WordsInMemory { size: 1.. } => declared.result(Slot::WordsResult),
+            ResultAbi::Memory => declared.result(ArgumentSlot::Result),
+            ResultAbi::PairInMemory => declared.result(ArgumentSlot::PairResult),
+            ResultAbi::WordsInMemory { size: 1.. } => declared.result(ArgumentSlot::WordsResult),
             ResultAbi::Nothing
             | ResultAbi::Word(_)
             | ResultAbi::Pair
@@ -158,7 +158,9 @@ impl Abi {
     pub fn signature(&self, words: usize) -> Signature {
         let mut signature = Signature::new(self.platform.call_conv);
         signature.params.extend(self.slots(words).into_iter().map(|slot| match slot {
-            Slot::Result | Slot::WordsResult => AbiParam::special(WORD, ArgumentPurpose::StructReturn),
+            ArgumentSlot::Result | ArgumentSlot::WordsResult => {
+                AbiParam::special(WORD, ArgumentPurpose::StructReturn)
+            }
             slot => AbiParam::new(slot.ty()),
         }));
         signature.returns.extend(self.result_kinds().map(|kind| AbiParam::new(kind.ty())));
@@ -176,13 +178,13 @@ impl Abi {
     }
 
     /// The native results.
-    fn result_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
-        let (kinds, parts): (&[Kind], &[Part]) = match &self.result {
+    fn result_kinds(&self) -> impl Iterator<Item = PartKind> + '_ {
+        let (kinds, parts): (&[PartKind], &[Part]) = match &self.result {
             ResultAbi::Nothing | ResultAbi::Memory | ResultAbi::PairInMemory | ResultAbi::WordsInMemory { .. } => {
                 (&[], &[])
             }
             ResultAbi::Word(kind) => (std::slice::from_ref(kind), &[]),
-            ResultAbi::Pair => (&[Kind::WORD; 2], &[]),
+            ResultAbi::Pair => (&[PartKind::WORD; 2], &[]),
             ResultAbi::Registers { parts, .. } | ResultAbi::Parts { parts, .. } => (&[], parts),
         };
         kinds.iter().copied().chain(parts.iter().map(|part| part.kind))
@@ -209,7 +211,7 @@ impl Abi {
     }
 
     /// The native arguments of a call that passes so many words.
-    fn slots(&self, words: usize) -> Vec<Slot> {
+    fn slots(&self, words: usize) -> Vec<ArgumentSlot> {
         if words <= self.words {
             return self.declared.slots();
         }

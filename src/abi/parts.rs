@@ -1,6 +1,6 @@
 //! The parts of a C type: which bytes of BPF's words become which native values, as far as the type alone decides it.
 //!
-//! In: a [`CType`] and a platform. Out: the [`Kind`] of a scalar, the [`Passed`] of a struct, the [`ResultAbi`] of a
+//! In: a [`CType`] and a platform. Out: the [`PartKind`] of a scalar, the [`Passed`] of a struct, the [`ResultAbi`] of a
 //! result. Where a value goes when registers run out is `place.rs`'s.
 //!
 //! | struct or union | x86-64 (psABI 3.2.3) | aarch64 (AAPCS64 6.8.2) | riscv64 (lp64d) | s390x (ELF ABI 1.2.3) |
@@ -46,7 +46,7 @@ pub enum AbiError {
 }
 
 /// The largest struct that is an argument in BPF, or a result in registers.
-pub const LARGEST: u32 = 16;
+pub const LARGEST_STRUCT: u32 = 16;
 
 /// One native value that has bytes of BPF's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +56,14 @@ pub(super) struct Part {
     /// The byte of the word that it starts at.
     pub byte: u8,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PartKind,
     /// One of several in a struct: what is around it in the word is not its own.
     pub member: bool,
 }
 
 /// What a native value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PartKind {
     /// An integer of this many bits; 64 for pointers and parts of structs.
     Int {
         /// 8, 16, 32 or 64.
@@ -77,16 +77,16 @@ pub(super) enum Kind {
     F64,
 }
 
-impl Kind {
+impl PartKind {
     /// A whole word.
-    pub const WORD: Kind = Kind::Int { bits: 64, signed: false };
+    pub const WORD: PartKind = PartKind::Int { bits: 64, signed: false };
 
     /// The type of the native value.
     pub fn ty(self) -> Type {
         match self {
-            Kind::Int { .. } => super::WORD,
-            Kind::F32 => types::F32,
-            Kind::F64 => types::F64,
+            PartKind::Int { .. } => super::WORD,
+            PartKind::F32 => types::F32,
+            PartKind::F64 => types::F64,
         }
     }
 
@@ -99,11 +99,11 @@ impl Kind {
 impl Part {
     /// A whole word as it is.
     pub fn word(word: usize) -> Part {
-        Part::scalar(word, Kind::WORD)
+        Part::scalar(word, PartKind::WORD)
     }
 
     /// A scalar in a word of its own.
-    pub fn scalar(word: usize, kind: Kind) -> Part {
+    pub fn scalar(word: usize, kind: PartKind) -> Part {
         Part { word, byte: 0, kind, member: false }
     }
 
@@ -120,9 +120,9 @@ impl Part {
     /// Whether it ends in the next word, as a member of a packed struct may.
     pub fn crosses(self) -> bool {
         let bits = match self.kind {
-            Kind::Int { bits, .. } => i64::from(bits),
-            Kind::F32 => 32,
-            Kind::F64 => 64,
+            PartKind::Int { bits, .. } => i64::from(bits),
+            PartKind::F32 => 32,
+            PartKind::F64 => 64,
         };
         self.byte > 0 && self.shift() + bits > 64
     }
@@ -156,7 +156,7 @@ pub(super) enum ResultAbi {
     Nothing,
     /// In r0; where there is no result too. BTF knows no C++ references, and says `void` for a function that
     /// returns one.
-    Word(Kind),
+    Word(PartKind),
     /// In r0 and r2: `__int128`, or what nothing says the type of. Natively in two registers.
     Pair,
     /// In r0 and r2: `__int128`. Natively through a pointer.
@@ -226,7 +226,7 @@ fn unsupported(platform: Platform, ty: &CType) -> AbiError {
 
 /// How a struct or union is passed whose first word is `word`.
 pub(super) fn passed(platform: Platform, aggregate: &Aggregate, word: usize) -> Result<Passed, AbiError> {
-    if aggregate.size > LARGEST {
+    if aggregate.size > LARGEST_STRUCT {
         let ty = CType::Aggregate(std::sync::Arc::new(aggregate.clone()));
         return Err(unsupported(platform, &ty));
     }
@@ -245,7 +245,7 @@ pub(super) fn result(platform: Platform, ty: &CType, structs: StructResult) -> R
         }
         CType::Int { bytes: 16, .. } if platform.architecture == Architecture::S390x => ResultAbi::PairInMemory,
         CType::Int { bytes: 16, .. } => ResultAbi::Pair,
-        CType::Aggregate(aggregate) if structs == StructResult::Registers && aggregate.size <= LARGEST => {
+        CType::Aggregate(aggregate) if structs == StructResult::Registers && aggregate.size <= LARGEST_STRUCT => {
             let size = aggregate.size;
             match registers(platform, aggregate) {
                 Some(parts) if platform.architecture != Architecture::S390x => ResultAbi::Parts { size, parts },
@@ -257,19 +257,19 @@ pub(super) fn result(platform: Platform, ty: &CType, structs: StructResult) -> R
             Some(parts) => ResultAbi::Registers { size: aggregate.size, parts },
             None => ResultAbi::Memory,
         },
-        _ => ResultAbi::Word(scalar(ty).unwrap_or(Kind::WORD)),
+        _ => ResultAbi::Word(scalar(ty).unwrap_or(PartKind::WORD)),
     })
 }
 
 /// What a scalar of up to 64 bits is natively.
-pub(super) fn scalar(ty: &CType) -> Option<Kind> {
+pub(super) fn scalar(ty: &CType) -> Option<PartKind> {
     Some(match ty {
         CType::Void | CType::Aggregate(_) => return None,
-        CType::Bool => Kind::Int { bits: 8, signed: false },
-        CType::Int { bytes, signed } => Kind::Int { bits: bytes.saturating_mul(8).min(64), signed: *signed },
-        CType::Float { bytes: 4 } => Kind::F32,
-        CType::Float { .. } | CType::LongDouble => Kind::F64,
-        CType::Pointer(_) => Kind::WORD,
+        CType::Bool => PartKind::Int { bits: 8, signed: false },
+        CType::Int { bytes, signed } => PartKind::Int { bits: bytes.saturating_mul(8).min(64), signed: *signed },
+        CType::Float { bytes: 4 } => PartKind::F32,
+        CType::Float { .. } | CType::LongDouble => PartKind::F64,
+        CType::Pointer(_) => PartKind::WORD,
     })
 }
 
@@ -279,7 +279,7 @@ fn registers(platform: Platform, aggregate: &Aggregate) -> Option<Vec<Part>> {
     if let (Architecture::Aarch64(_), Some(floats)) = (architecture, homogeneous(aggregate)) {
         return Some(floats);
     }
-    if aggregate.size > LARGEST {
+    if aggregate.size > LARGEST_STRUCT {
         return None;
     }
     let words = 0..(aggregate.size as usize).div_ceil(8);
@@ -293,7 +293,7 @@ fn registers(platform: Platform, aggregate: &Aggregate) -> Option<Vec<Part>> {
         _ if matches!(aggregate.size, 1 | 2 | 4 | 8) => {
             let float = (architecture == Architecture::S390x).then(|| single_float(aggregate)).flatten();
             let bits = aggregate.size as u8 * 8;
-            Some(vec![Part::scalar(0, float.unwrap_or(Kind::Int { bits, signed: false }))])
+            Some(vec![Part::scalar(0, float.unwrap_or(PartKind::Int { bits, signed: false }))])
         }
         _ => None,
     }
@@ -301,7 +301,7 @@ fn registers(platform: Platform, aggregate: &Aggregate) -> Option<Vec<Part>> {
 
 /// AAPCS64 5.9.5: 1 to 4 floats of one kind, and nothing else; unions and arrays too.
 fn homogeneous(aggregate: &Aggregate) -> Option<Vec<Part>> {
-    let kinds: Option<Vec<(u32, Kind)>> =
+    let kinds: Option<Vec<(u32, PartKind)>> =
         aggregate.scalars.iter().map(|(offset, ty)| Some((*offset, scalar(ty)?))).collect();
     let kinds = kinds?;
     let (_, first) = *kinds.first()?;
@@ -325,7 +325,7 @@ fn eightbytes(aggregate: &Aggregate) -> Option<Vec<Part>> {
         // Nothing but padding is not passed.
         scalars.peek()?;
         let floats = scalars.all(|(_, ty)| matches!(ty, CType::Float { .. } | CType::LongDouble));
-        Some(Part::scalar(word, if floats { Kind::F64 } else { Kind::WORD }))
+        Some(Part::scalar(word, if floats { PartKind::F64 } else { PartKind::WORD }))
     };
     Some((0..(aggregate.size as usize).div_ceil(8)).filter_map(class).collect())
 }
@@ -339,13 +339,13 @@ fn flattened(aggregate: &Aggregate) -> Option<Vec<Part>> {
 }
 
 /// s390x ELF ABI: a struct of one float is passed as that.
-fn single_float(aggregate: &Aggregate) -> Option<Kind> {
+fn single_float(aggregate: &Aggregate) -> Option<PartKind> {
     let [(_, ty)] = aggregate.scalars.as_slice() else { return None };
     let kind = scalar(ty).filter(|kind| kind.is_float() && kind.ty().bytes() == aggregate.size)?;
     (!aggregate.has_union && !aggregate.has_array).then_some(kind)
 }
 
-fn member(offset: u32, kind: Kind) -> Part {
+fn member(offset: u32, kind: PartKind) -> Part {
     Part { word: offset as usize / 8, byte: (offset % 8) as u8, kind, member: true }
 }
 

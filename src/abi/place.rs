@@ -1,6 +1,6 @@
 //! Where native arguments go: the rules for when registers run out, which differ by platform.
 //!
-//! In: the parameters, in order. Out: [`Slot`]s in the order of a Cranelift signature: integer registers, FP
+//! In: the parameters, in order. Out: [`ArgumentSlot`]s in the order of a Cranelift signature: integer registers, FP
 //! registers, then what fills the integer registers up, then stack slots of 8 bytes. Cranelift gives out registers in
 //! that same order and puts further integers on the stack, so it places each where it belongs.
 //!
@@ -17,13 +17,13 @@ use cranelift_codegen::ir::{Type, types};
 use cranelift_codegen::isa::CallConv;
 use target_lexicon::Architecture;
 
-use super::parts::{self, AbiError, Kind, Part, Passed};
+use super::parts::{self, AbiError, Part, PartKind, Passed};
 use super::platform::{Platform, WORD};
 use crate::btf::{Aggregate, CType};
 
 /// What an argument is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(super) enum ArgumentSlot {
     /// The address of the result, which is BPF's first word too.
     Result,
     /// The address of an `__int128` result, which BPF has in registers.
@@ -45,13 +45,17 @@ pub(super) enum Slot {
     FloatPadding,
 }
 
-impl Slot {
+impl ArgumentSlot {
     /// The type of the native value.
     pub fn ty(self) -> Type {
         match self {
-            Slot::Part(part) => part.kind.ty(),
-            Slot::Result | Slot::PairResult | Slot::WordsResult | Slot::Reference { .. } | Slot::Padding => WORD,
-            Slot::FloatPadding => types::F64,
+            ArgumentSlot::Part(part) => part.kind.ty(),
+            ArgumentSlot::Result
+            | ArgumentSlot::PairResult
+            | ArgumentSlot::WordsResult
+            | ArgumentSlot::Reference { .. }
+            | ArgumentSlot::Padding => WORD,
+            ArgumentSlot::FloatPadding => types::F64,
         }
     }
 }
@@ -63,10 +67,10 @@ pub(super) struct Placement {
     /// How many integer and FP registers there are; none where Cranelift places each argument in its turn.
     limits: Option<(usize, usize)>,
     /// The address of the result, in a register of its own kind.
-    result: Option<Slot>,
-    integers: Vec<Slot>,
-    floats: Vec<Slot>,
-    stack: Vec<Slot>,
+    result: Option<ArgumentSlot>,
+    integers: Vec<ArgumentSlot>,
+    floats: Vec<ArgumentSlot>,
+    stack: Vec<ArgumentSlot>,
 }
 
 impl Placement {
@@ -83,7 +87,7 @@ impl Placement {
     }
 
     /// The address of the result, which comes first.
-    pub fn result(&mut self, slot: Slot) {
+    pub fn result(&mut self, slot: ArgumentSlot) {
         // x8 on aarch64.
         if matches!(self.platform.architecture, Architecture::Aarch64(_)) || self.limits.is_none() {
             self.result = Some(slot);
@@ -99,7 +103,7 @@ impl Placement {
             CType::Aggregate(aggregate) => self.aggregate(aggregate, word)?,
             _ => match parts::scalar(ty) {
                 Some(kind) if kind.is_float() => self.float(Part::scalar(word, kind)),
-                Some(kind) => self.integer(Slot::Part(Part::scalar(word, kind))),
+                Some(kind) => self.integer(ArgumentSlot::Part(Part::scalar(word, kind))),
                 None => {}
             },
         }
@@ -108,21 +112,21 @@ impl Placement {
 
     /// A word that nothing is known of.
     pub fn word(&mut self, word: usize) {
-        self.integer(Slot::Part(Part::word(word)));
+        self.integer(ArgumentSlot::Part(Part::word(word)));
     }
 
     /// All arguments, in the order of the signature.
-    pub fn slots(&self) -> Vec<Slot> {
+    pub fn slots(&self) -> Vec<ArgumentSlot> {
         let unused = if self.stack.is_empty() { 0 } else { self.integers_left() };
         let all = self.result.iter().chain(&self.integers).chain(&self.floats).copied();
-        all.chain(std::iter::repeat_n(Slot::Padding, unused)).chain(self.stack.iter().copied()).collect()
+        all.chain(std::iter::repeat_n(ArgumentSlot::Padding, unused)).chain(self.stack.iter().copied()).collect()
     }
 
     /// Whether words that are passed as integers, in order, arrive in the same places.
     pub fn is_plain(&self) -> bool {
-        let is_word = |(index, slot): (usize, Slot)| match slot {
-            Slot::Part(Part { word, byte: 0, kind: Kind::Int { .. }, .. }) => word == index,
-            Slot::Result => index == 0,
+        let is_word = |(index, slot): (usize, ArgumentSlot)| match slot {
+            ArgumentSlot::Part(Part { word, byte: 0, kind: PartKind::Int { .. }, .. }) => word == index,
+            ArgumentSlot::Result => index == 0,
             _ => false,
         };
         self.result.is_none() && self.slots().into_iter().enumerate().all(is_word)
@@ -130,7 +134,8 @@ impl Placement {
 
     /// Whether an integer narrower than a word is among them.
     pub fn has_narrow(&self) -> bool {
-        let is_narrow = |slot| matches!(slot, Slot::Part(Part { kind: Kind::Int { bits: ..64, .. }, .. }));
+        let is_narrow =
+            |slot| matches!(slot, ArgumentSlot::Part(Part { kind: PartKind::Int { bits: ..64, .. }, .. }));
         self.slots().into_iter().any(is_narrow)
     }
 
@@ -142,7 +147,7 @@ impl Placement {
         self.limits.map_or(usize::MAX, |(_, floats)| floats.saturating_sub(self.floats.len()))
     }
 
-    fn integer(&mut self, slot: Slot) {
+    fn integer(&mut self, slot: ArgumentSlot) {
         let list = if self.integers_left() > 0 { &mut self.integers } else { &mut self.stack };
         list.push(slot);
     }
@@ -151,10 +156,10 @@ impl Placement {
         let is_riscv = matches!(self.platform.architecture, Architecture::Riscv64(_));
         match self.limits {
             // In their turn, whatever register that is.
-            None => self.integers.push(Slot::Part(part)),
-            Some(_) if self.floats_left() > 0 => self.floats.push(Slot::Part(part)),
+            None => self.integers.push(ArgumentSlot::Part(part)),
+            Some(_) if self.floats_left() > 0 => self.floats.push(ArgumentSlot::Part(part)),
             Some(_) if is_riscv => self.word(part.word),
-            Some(_) => self.stack.push(Slot::Part(Part::word(part.word))),
+            Some(_) => self.stack.push(ArgumentSlot::Part(Part::word(part.word))),
         }
     }
 
@@ -162,7 +167,7 @@ impl Placement {
     fn wide_integer(&mut self, word: usize) {
         let is_windows = self.platform.is_windows && self.platform.architecture == Architecture::X86_64;
         if self.platform.architecture == Architecture::S390x || is_windows {
-            self.integer(Slot::Reference { word, size: 16 });
+            self.integer(ArgumentSlot::Reference { word, size: 16 });
             return;
         }
         self.words(word, 2, true, true);
@@ -181,12 +186,12 @@ impl Placement {
                 return Ok(());
             }
             Passed::Reference => {
-                self.integer(Slot::Reference { word, size: aggregate.size });
+                self.integer(ArgumentSlot::Reference { word, size: aggregate.size });
                 return Ok(());
             }
         };
         if self.limits.is_none() {
-            self.integers.extend(parts.into_iter().map(Slot::Part));
+            self.integers.extend(parts.into_iter().map(ArgumentSlot::Part));
             return Ok(());
         }
         let floats = parts.iter().filter(|part| part.kind.is_float()).count();
@@ -200,21 +205,21 @@ impl Placement {
                     if part.kind.is_float() {
                         self.float(part);
                     } else {
-                        self.integer(Slot::Part(part));
+                        self.integer(ArgumentSlot::Part(part));
                     }
                 }
             }
             _ if fits => {
                 for part in parts {
                     let list = if part.kind.is_float() { &mut self.floats } else { &mut self.integers };
-                    list.push(Slot::Part(part));
+                    list.push(ArgumentSlot::Part(part));
                 }
             }
             Architecture::Riscv64(_) => self.words(word, words, false, aligned),
             Architecture::Aarch64(_) => {
                 // AAPCS64 C.3: no later one goes to a register either.
                 let unused = self.floats_left();
-                self.floats.extend(std::iter::repeat_n(Slot::FloatPadding, unused));
+                self.floats.extend(std::iter::repeat_n(ArgumentSlot::FloatPadding, unused));
                 self.stack_words(word, words, false);
             }
             _ => self.stack_words(word, words, aligned),
@@ -233,24 +238,24 @@ impl Placement {
         }
         // AAPCS64 C.8. 8 registers are an even number, so one is left.
         if is_aarch64 && even && self.limits.is_some() && !self.integers.len().is_multiple_of(2) {
-            self.integer(Slot::Padding);
+            self.integer(ArgumentSlot::Padding);
         }
         if count <= self.integers_left() {
-            self.integers.extend((word..word + count).map(|word| Slot::Part(Part::word(word))));
+            self.integers.extend((word..word + count).map(|word| ArgumentSlot::Part(Part::word(word))));
             return;
         }
         if is_aarch64 {
             // C.11: no later one goes to a register either.
             let unused = self.integers_left();
-            self.integers.extend(std::iter::repeat_n(Slot::Padding, unused));
+            self.integers.extend(std::iter::repeat_n(ArgumentSlot::Padding, unused));
         }
         self.stack_words(word, count, if is_aarch64 { even } else { aligned });
     }
 
     fn stack_words(&mut self, word: usize, count: usize, aligned: bool) {
         if aligned && !self.stack.len().is_multiple_of(2) {
-            self.stack.push(Slot::Padding);
+            self.stack.push(ArgumentSlot::Padding);
         }
-        self.stack.extend((word..word + count).map(|word| Slot::Part(Part::word(word))));
+        self.stack.extend((word..word + count).map(|word| ArgumentSlot::Part(Part::word(word))));
     }
 }

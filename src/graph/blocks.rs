@@ -21,7 +21,7 @@ pub(super) fn find(
     function: FunctionId,
     instructions: &[Instruction],
 ) -> Result<(Vec<Block>, bool), GraphError> {
-    let finder = Finder { program, function, instructions };
+    let finder = BlockFinder { program, function, instructions };
     let jumps = labels::register_jumps(program, labels, function, instructions)?;
 
     let mut is_leader = vec![false; instructions.len()];
@@ -145,13 +145,13 @@ impl<'a> Dispatches<'a> {
     }
 }
 
-struct Finder<'a> {
+struct BlockFinder<'a> {
     program: &'a Program,
     function: FunctionId,
     instructions: &'a [Instruction],
 }
 
-impl Finder<'_> {
+impl BlockFinder<'_> {
     /// The instruction that a jump of `distance` slots leads to; none outside the function.
     fn jump(&self, from: &Instruction, distance: i32) -> Result<Option<usize>, GraphError> {
         let next = from.offset as i64 + SLOT as i64;

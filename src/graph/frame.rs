@@ -12,7 +12,7 @@
 //! | use of a frame address | the frame reaches |
 //! |---|---|
 //! | load or store at `address + offset` | that low |
-//! | it is stored, passed, compared, or in other arithmetic | that low, unless that is further than any frame ([`LARGEST`]) |
+//! | it is stored, passed, compared, or in other arithmetic | that low, unless that is further than any frame ([`LARGEST_FRAME`]) |
 //! | it was moved by a variable, or moves in a loop | that low, unless that is further than a stack goes ([`STACK`]) |
 //! | a mask takes its low bits (gcc aligns variables so) | as much lower as they may be |
 //! | any but an access | 512 bytes at least |
@@ -27,7 +27,7 @@ use crate::decode::insn::{AluOp, Callee, Insn, Operand, Reg, Width};
 const GUARANTEED: u64 = 512;
 
 /// The largest frame, in bytes: above it, an input is broken.
-pub(super) const LARGEST: u64 = 64 << 20;
+pub(super) const LARGEST_FRAME: u64 = 64 << 20;
 
 /// Bytes of a stack as Linux gives it: an address further down, to which a variable is added, has a bias.
 const STACK: i64 = 8 << 20;
@@ -206,7 +206,7 @@ struct Meter {
 impl Meter {
     /// The frame has this place, if one can be so far down.
     fn reach(&mut self, address: Address) {
-        let most = if address.is_moved { STACK } else { LARGEST as i64 };
+        let most = if address.is_moved { STACK } else { LARGEST_FRAME as i64 };
         if address.at >= -most {
             self.lowest = self.lowest.min(address.at);
         }
@@ -233,7 +233,8 @@ impl Meter {
     fn leave(&mut self, value: Option<Address>) {
         self.compare(value);
         self.escapes |= value.is_some();
-        if let Some(Address { at, is_moved: false }) = value.filter(|address| address.at >= -(LARGEST as i64)) {
+        if let Some(Address { at, is_moved: false }) = value.filter(|address| address.at >= -(LARGEST_FRAME as i64))
+        {
             self.certain = self.certain.min(at);
         }
     }

@@ -90,7 +90,7 @@ pub(super) struct Found {
 
 /// Looks at a function; `labels` are the indices of the instructions that jumps through registers may lead to, in order.
 pub(super) fn find(program: &Program, instructions: &[Instruction], labels: &[usize]) -> Found {
-    let mut finder = Finder::new(program, instructions, labels);
+    let mut finder = LabelFinder::new(program, instructions, labels);
     let orphans = finder.orphans(labels);
     finder.label_blocks.extend(&orphans);
     finder.run();
@@ -101,7 +101,7 @@ pub(super) fn find(program: &Program, instructions: &[Instruction], labels: &[us
 /// What r0 to r10 hold.
 type State = [Value; Reg::COUNT];
 
-struct Finder<'a> {
+struct LabelFinder<'a> {
     program: &'a Program,
     instructions: &'a [Instruction],
     /// Indices of the instructions that blocks begin with, in order.
@@ -119,7 +119,7 @@ struct Finder<'a> {
     jumps: BTreeMap<usize, Value>,
 }
 
-impl<'a> Finder<'a> {
+impl<'a> LabelFinder<'a> {
     fn new(program: &'a Program, instructions: &'a [Instruction], labels: &[usize]) -> Self {
         let mut starts = vec![0];
         starts.extend(labels);
@@ -134,7 +134,7 @@ impl<'a> Finder<'a> {
         let block = |label: &usize| starts.binary_search(label).ok();
         let label_blocks = labels.iter().filter_map(block).collect();
         let at_start = vec![State::default(); starts.len()];
-        Finder {
+        LabelFinder {
             program,
             instructions,
             starts,

@@ -82,8 +82,12 @@ impl Graph {
         let known = frame::Known { size: of.stack_size, alignment: of.stack_alignment };
         let mut frame = frame::measure(&instructions, &blocks, known);
         let place = |offset| program.place(section, Some(function), offset);
-        let error = if frame.size > frame::LARGEST {
-            Some(GraphError::FrameTooLarge { place: place(of.start), size: frame.size, limit: frame::LARGEST })
+        let error = if frame.size > frame::LARGEST_FRAME {
+            Some(GraphError::FrameTooLarge {
+                place: place(of.start),
+                size: frame.size,
+                limit: frame::LARGEST_FRAME,
+            })
         } else if of.stack_size.is_none() {
             offsets::unclear(&instructions, &blocks, frame.certain).map(|instruction| GraphError::LargeFrame {
                 place: place(instruction.offset),

@@ -13,7 +13,7 @@ use super::calls::own_calls;
 use super::liveness::{self, Calls, Code, written};
 use super::model::{Graph, Instruction, Terminator};
 use super::registers::RegSet;
-use crate::abi::{LARGEST_STRUCT as LARGEST, word_count};
+use crate::abi::{LARGEST_STRUCT, word_count};
 use crate::btf::CType;
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::program::{FileId, Function, FunctionId, IdVec, Program, StructResult, Target};
@@ -50,7 +50,7 @@ pub fn open_call(program: &Program, resolution: &Resolution, instruction: &Instr
             None => Some(Open::Unknown),
             Some(prototype) => match &prototype.result {
                 CType::Void => Some(Open::Void),
-                CType::Aggregate(aggregate) if aggregate.size <= LARGEST => Some(Open::Struct),
+                CType::Aggregate(aggregate) if aggregate.size <= LARGEST_STRUCT => Some(Open::Struct),
                 _ => None,
             },
         },
@@ -185,7 +185,7 @@ fn by_type(function: &Function) -> Option<Second> {
         None if function.name == "main" => Some(Second::Never),
         None | Some(CType::Void) => None,
         Some(CType::Int { bytes: 16, .. }) => Some(Second::Wide),
-        Some(CType::Aggregate(aggregate)) if (9..=LARGEST).contains(&aggregate.size) => Some(Second::Struct),
+        Some(CType::Aggregate(aggregate)) if (9..=LARGEST_STRUCT).contains(&aggregate.size) => Some(Second::Struct),
         Some(_) => Some(Second::Never),
     }
 }
@@ -264,7 +264,7 @@ fn struct_result(program: &Program, graph: &Graph) -> StructResult {
     let function = &program.functions[graph.function];
     let Some(prototype) = &function.prototype else { return StructResult::Pointer };
     let CType::Aggregate(aggregate) = &prototype.result else { return StructResult::Pointer };
-    if aggregate.size > LARGEST || graph.blocks.is_empty() {
+    if aggregate.size > LARGEST_STRUCT || graph.blocks.is_empty() {
         return StructResult::Pointer;
     }
     let words = word_count(prototype) - 1;

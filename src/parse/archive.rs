@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use object::read::archive::ArchiveFile;
 
 use super::error::ParseError;
-use super::input::{self, Kind};
+use super::input::{self, InputKind};
 use super::merge::is_shared;
 use super::object::{self as elf, Object, Symbol, SymbolHome};
 use super::{Input, Options};
@@ -22,7 +22,7 @@ const MAX_MEMBER_NAME: usize = 256;
 
 /// Reads the files and chooses the members.
 pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result<Vec<Object<'data>>, ParseError> {
-    let mut selection = Selection::default();
+    let mut selection = MemberSelection::default();
     let mut archives = Vec::new();
     // All objects before the first archive: `main` in an object, given after the archive, is not looked for in it.
     let mut kinds = Vec::with_capacity(inputs.len());
@@ -32,8 +32,8 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
     let mut objects = Vec::with_capacity(inputs.len());
     for (file, kind) in inputs.iter().zip(&kinds) {
         objects.push(match kind {
-            Kind::Object => Some(elf::read(file.name.clone(), &file.bytes)?),
-            Kind::Archive => None,
+            InputKind::Object => Some(elf::read(file.name.clone(), &file.bytes)?),
+            InputKind::Archive => None,
         });
     }
     let defined: HashSet<&str> = objects.iter().flatten().flat_map(defined_names).collect();
@@ -62,7 +62,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
 
 /// The objects so far, and what they lack.
 #[derive(Default)]
-struct Selection<'data> {
+struct MemberSelection<'data> {
     objects: Vec<Object<'data>>,
     defined: HashSet<String>,
     /// Undefined names, in the order of their references; some may be defined since.
@@ -70,7 +70,7 @@ struct Selection<'data> {
     known: HashSet<String>,
 }
 
-impl<'data> Selection<'data> {
+impl<'data> MemberSelection<'data> {
     fn want(&mut self, name: String) {
         if !self.defined.contains(&name) && self.known.insert(name.clone()) {
             self.wanted.push(name);

@@ -69,7 +69,7 @@ pub(super) fn find(code: &Code<'_, '_>) -> Result<Vec<Found>, String> {
     }
     check_symbols(code.symbols, size)?;
     let extents = Extents::new(code.symbols);
-    let flow = Flow::new(code);
+    let flow = CodeFlow::new(code);
     let starts = starts(code, &extents, &flow);
     let mut ends = vec![size; starts.len()];
     let mut next = size;
@@ -120,7 +120,7 @@ fn check_sum(starts: &[u64], ends: &[u64], size: u64) -> Result<(), String> {
 }
 
 /// Where functions begin, in order, each once.
-fn starts(code: &Code<'_, '_>, extents: &Extents, flow: &Flow) -> Vec<u64> {
+fn starts(code: &Code<'_, '_>, extents: &Extents, flow: &CodeFlow) -> Vec<u64> {
     let size = code.bytes.len() as u64;
     let separate = |start: u64| extents.around(start).is_none() && !flow.enters(start);
     let by_symbol = code.symbols.iter().filter(|symbol| {
@@ -243,12 +243,12 @@ impl Extents {
 }
 
 /// Where the code before an instruction runs or jumps into it or past it, or the code after it jumps back.
-struct Flow {
+struct CodeFlow {
     /// For each slot.
     enters: Vec<bool>,
 }
 
-impl Flow {
+impl CodeFlow {
     fn new(code: &Code<'_, '_>) -> Self {
         let count = code.bytes.len() / SLOT;
         // Each way from one slot to another crosses the boundaries between them: +1 at the first, -1 after the last.

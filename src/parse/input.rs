@@ -1,6 +1,6 @@
 //! Tells what a file is by its first bytes, and refuses what is not a BPF object or an archive.
 //!
-//! In: the bytes of one file. Out: [`Kind`], or an error that says how to compile instead.
+//! In: the bytes of one file. Out: [`InputKind`], or an error that says how to compile instead.
 
 use object::elf;
 
@@ -8,7 +8,7 @@ use super::error::ParseError;
 
 /// What can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InputKind {
     /// A relocatable 64-bit ELF file for BPF.
     Object,
     /// A `!<arch>` archive.
@@ -56,13 +56,13 @@ const MACHINES: &[(u16, &str)] = &[
 ];
 
 /// Says what `bytes`, the contents of `file`, are.
-pub(super) fn classify(file: &str, bytes: &[u8]) -> Result<Kind, ParseError> {
+pub(super) fn classify(file: &str, bytes: &[u8]) -> Result<InputKind, ParseError> {
     let format = |format, cure| ParseError::Format { file: file.to_owned(), format, cure };
     if bytes.starts_with(b"!<arch>\n") {
-        return Ok(Kind::Archive);
+        return Ok(InputKind::Archive);
     }
     if bytes.starts_with(&elf::ELFMAG) {
-        return check_elf(file, bytes).map(|()| Kind::Object);
+        return check_elf(file, bytes).map(|()| InputKind::Object);
     }
     if bytes.is_empty() {
         return Err(format("empty", "the compiler may have failed: compile it again"));

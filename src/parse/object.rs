@@ -30,7 +30,7 @@ pub(super) struct Object<'data> {
     /// By ELF symbol index; the null symbol first.
     pub(super) symbols: Vec<Symbol<'data>>,
     /// Groups of sections.
-    pub(super) groups: Vec<Group<'data>>,
+    pub(super) groups: Vec<RawGroup<'data>>,
     /// Names of sections and symbols are in the same section, as LLVM has them.
     pub(super) one_string_table: bool,
 }
@@ -123,7 +123,7 @@ pub(super) struct RawRelocation {
 }
 
 /// Sections that are kept or left out together.
-pub(super) struct Group<'data> {
+pub(super) struct RawGroup<'data> {
     pub(super) signature: &'data str,
     /// A program has one of this signature.
     pub(super) is_comdat: bool,
@@ -307,7 +307,7 @@ impl<'data> Reader<'data> {
         header: &'data SectionHeader,
         sections: &[Section<'data>],
         symbols: &[Symbol<'data>],
-    ) -> Result<Option<Group<'data>>, String> {
+    ) -> Result<Option<RawGroup<'data>>, String> {
         let Some((flags, members)) = header.group(endian, self.bytes).map_err(text)? else { return Ok(None) };
         self.take(size_of_val(members))?;
         let signature = symbols.get(header.sh_info(endian) as usize).ok_or("a group has no signature")?;
@@ -322,7 +322,7 @@ impl<'data> Reader<'data> {
                 .ok_or_else(|| format!("group `{}` has no section {member}", names::printable(signature)))
         });
         let is_comdat = flags & elf::GRP_COMDAT != 0;
-        Ok(Some(Group { signature, is_comdat, members: members.collect::<Result<_, _>>()? }))
+        Ok(Some(RawGroup { signature, is_comdat, members: members.collect::<Result<_, _>>()? }))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::config::{Pass, Passes};
 use crate::times::{Times, time_pass};
 
 /// A step, as a row of the pipeline.
-pub(crate) struct Step {
+pub(crate) struct MachineStep {
     /// Its switch.
     pub(crate) pass: Pass,
     /// What runs before it if it is on, and why.
@@ -28,11 +28,11 @@ pub(crate) struct Step {
 }
 
 /// The steps, in order.
-pub(crate) const STEPS: &[Step] = &[
-    Step { pass: Pass::ShortEncodings, after: &[], run: short_encodings },
-    Step { pass: Pass::JumpTableBounds, after: &[], run: jump_table_bounds },
-    Step { pass: Pass::LoopRotation, after: &[], run: loop_rotation },
-    Step {
+pub(crate) const STEPS: &[MachineStep] = &[
+    MachineStep { pass: Pass::ShortEncodings, after: &[], run: short_encodings },
+    MachineStep { pass: Pass::JumpTableBounds, after: &[], run: jump_table_bounds },
+    MachineStep { pass: Pass::LoopRotation, after: &[], run: loop_rotation },
+    MachineStep {
         pass: Pass::BlockPlacement,
         after: &[
             (Pass::JumpTableBounds, "the branch out of a table's bounds is an edge like others"),
@@ -40,12 +40,12 @@ pub(crate) const STEPS: &[Step] = &[
         ],
         run: block_placement,
     },
-    Step {
+    MachineStep {
         pass: Pass::Prologues,
         after: &[(Pass::BlockPlacement, "which exits are early depends on the order of blocks")],
         run: prologues,
     },
-    Step {
+    MachineStep {
         pass: Pass::LoopAlignment,
         after: &[(Pass::Prologues, "instructions have their final sizes")],
         run: loop_alignment,

@@ -26,9 +26,9 @@ pub(super) fn apply(
     let start = usize::try_from(offset).ok().filter(|offset| offset % 8 == 0).ok_or(CoreCause::Place)?;
     let (slots, _) = code.get_mut(start..).ok_or(CoreCause::Place)?.as_chunks_mut::<8>();
     let [slot, rest @ ..] = slots else { return Err(CoreCause::Place) };
-    let mut instruction = Slot { bytes: slot, endianness };
+    let mut instruction = PatchSlot { bytes: slot, endianness };
     let mut second = match (instruction.bytes[0], rest) {
-        (LD_IMM64, [second, ..]) => Some(Slot { bytes: second, endianness }),
+        (LD_IMM64, [second, ..]) => Some(PatchSlot { bytes: second, endianness }),
         (LD_IMM64, []) => return Err(CoreCause::Place),
         _ => None,
     };
@@ -52,7 +52,7 @@ pub(super) fn apply(
 }
 
 /// One slot of 8 bytes: opcode, registers, `off` (16 bits), `imm` (32 bits).
-struct Slot<'c> {
+struct PatchSlot<'c> {
     bytes: &'c mut [u8; 8],
     endianness: Endianness,
 }
@@ -64,7 +64,7 @@ enum Field {
     Off,
 }
 
-impl Slot<'_> {
+impl PatchSlot<'_> {
     fn field(&self) -> Result<Field, CoreCause> {
         let opcode = self.bytes[0];
         match opcode & 7 {
@@ -77,7 +77,7 @@ impl Slot<'_> {
     }
 
     /// The value that the instruction has; `second` is the other half of LD_IMM64.
-    fn value(&self, second: Option<&Slot<'_>>) -> Result<u64, CoreCause> {
+    fn value(&self, second: Option<&PatchSlot<'_>>) -> Result<u64, CoreCause> {
         Ok(match (self.field()?, second) {
             (Field::Imm64, Some(second)) => {
                 // Source registers other than 0 make it the address of something.
@@ -94,7 +94,7 @@ impl Slot<'_> {
 
     fn set(
         &mut self,
-        second: Option<&mut Slot<'_>>,
+        second: Option<&mut PatchSlot<'_>>,
         new: u64,
         resize: Option<Resize>,
     ) -> Result<Option<WarningReason>, CoreCause> {

@@ -20,14 +20,14 @@ pub(super) struct Spec {
     /// Where it starts.
     pub(super) root: TypeId,
     /// Its steps: those with a name, and indices.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<AccessStep>,
     /// Where it ends, in bits from the start of the root.
     pub(super) bit_offset: u64,
 }
 
 /// One step of a path.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(super) enum AccessStep {
     /// To the element of this index; elements have this type.
     Element(TypeId, u32),
     /// To the member of this number in this struct or union.
@@ -56,7 +56,7 @@ impl Spec {
             if !rest.is_empty() || first as usize >= all.enumerators.len() {
                 return Err(CoreCause::Access);
             }
-            spec.steps.push(Step::Enumerator(id, first));
+            spec.steps.push(AccessStep::Enumerator(id, first));
             return Ok(spec);
         }
         spec.element(btf, id, first)?;
@@ -76,7 +76,7 @@ impl Spec {
                     let member = member(btf, kind, index).ok_or(CoreCause::Access)?;
                     spec.bit_offset += u64::from(member.bit_offset);
                     if !member.name.is_empty() {
-                        spec.steps.push(Step::Member(id, index));
+                        spec.steps.push(AccessStep::Member(id, index));
                     }
                     member.ty
                 }
@@ -90,13 +90,13 @@ impl Spec {
         let mut text = String::new();
         for (number, &step) in self.steps.iter().enumerate() {
             match step {
-                Step::Element(_, 0) if number == 0 => {}
-                Step::Element(_, index) => text += &format!("[{index}]"),
-                Step::Member(owner, index) => {
+                AccessStep::Element(_, 0) if number == 0 => {}
+                AccessStep::Element(_, index) => text += &format!("[{index}]"),
+                AccessStep::Member(owner, index) => {
                     let name = btf.get(owner).ok().and_then(|ty| member(btf, ty.kind, index));
                     text += &format!(".{}", name.map_or("", |member| cut(btf.name(member.name))));
                 }
-                Step::Enumerator(id, index) => {
+                AccessStep::Enumerator(id, index) => {
                     let all = btf.get(id).ok().and_then(|ty| ty.kind.any_enum());
                     let name = all.and_then(|all| btf.enumerators(all).get(index as usize));
                     text += &format!("::{}", name.map_or("", |name| cut(btf.name(name.name))));
@@ -124,14 +124,14 @@ impl Spec {
     }
 
     fn find_enumerator(&mut self, local: &Spec, types: &Pair<'_>) -> Result<bool, CoreCause> {
-        let [Step::Enumerator(id, index)] = local.steps[..] else { return Err(CoreCause::Access) };
+        let [AccessStep::Enumerator(id, index)] = local.steps[..] else { return Err(CoreCause::Access) };
         let ours = types.local.get(id)?.kind.any_enum().ok_or(CoreCause::Access)?;
         let our = types.local.enumerators(ours).get(index as usize).ok_or(CoreCause::Access)?;
         let (id, ty) = types.target.resolve(self.root)?;
         let Some(theirs) = ty.kind.any_enum() else { return Ok(false) };
         let same =
             (0u32..).zip(types.target.enumerators(theirs)).find(|(_, their)| types.same_name(our.name, their.name));
-        self.steps.extend(same.map(|(index, _)| Step::Enumerator(id, index)));
+        self.steps.extend(same.map(|(index, _)| AccessStep::Enumerator(id, index)));
         Ok(same.is_some())
     }
 
@@ -142,10 +142,10 @@ impl Spec {
         for (number, &step) in local.steps.iter().enumerate() {
             let (id, ty) = target.resolve(at)?;
             match step {
-                Step::Element(_, index) if number == 0 => {
+                AccessStep::Element(_, index) if number == 0 => {
                     self.element(target, id, index)?;
                 }
-                Step::Element(_, index) => {
+                AccessStep::Element(_, index) => {
                     let Kind::Array(array) = ty.kind else { return Ok(false) };
                     if !self.in_bounds(target, array, index) {
                         return Ok(false);
@@ -153,25 +153,25 @@ impl Spec {
                     (at, _) = target.resolve(array.element)?;
                     self.element(target, at, index)?;
                 }
-                Step::Member(owner, index) => {
+                AccessStep::Member(owner, index) => {
                     let ours = member(types.local, types.local.get(owner)?.kind, index).ok_or(CoreCause::Access)?;
                     let mut search = Search { types, ours, budget: &mut budget };
                     let Some(found) = search.find(id, 0, 0)? else { return Ok(false) };
                     if !types.fields_compatible(ours.ty, found.ty)? {
                         return Ok(false);
                     }
-                    self.steps.push(Step::Member(found.owner, found.index));
+                    self.steps.push(AccessStep::Member(found.owner, found.index));
                     self.bit_offset += found.bit_offset;
                     at = found.ty;
                 }
-                Step::Enumerator(..) => return Err(CoreCause::Access),
+                AccessStep::Enumerator(..) => return Err(CoreCause::Access),
             }
         }
         Ok(true)
     }
 
     fn element(&mut self, btf: &Btf, ty: TypeId, index: u32) -> Result<(), CoreCause> {
-        self.steps.push(Step::Element(ty, index));
+        self.steps.push(AccessStep::Element(ty, index));
         // `p[0]` of what has no size is `p`.
         let bytes = match index {
             0 => 0,
@@ -188,7 +188,7 @@ impl Spec {
     /// struct has them all.
     fn in_bounds(&self, btf: &Btf, array: Array, index: u32) -> bool {
         let flexible = match self.steps.last() {
-            Some(&Step::Member(owner, number)) => {
+            Some(&AccessStep::Member(owner, number)) => {
                 let composite = btf.get(owner).ok().and_then(|ty| ty.kind.composite());
                 array.count == 0 && composite.is_some_and(|all| all.members.len() == number as usize + 1)
             }

@@ -1,7 +1,7 @@
 //! What a relocation's value is, in the object and in the target.
 
 use super::pair::Pair;
-use super::spec::{Spec, Step, member};
+use super::spec::{Spec, AccessStep, member};
 use super::{CoreCause, RelocationKind};
 use crate::btf::{Btf, Int, Kind, TypeId};
 use crate::program::endianness::Endianness;
@@ -114,7 +114,7 @@ fn value(kind: RelocationKind, btf: &Btf, spec: &Spec) -> Result<Value, CoreCaus
         }
         RelocationKind::TypeSize => Ok(Value::sure(btf.size_of(spec.root)?.ok_or(CoreCause::Field)?)),
         RelocationKind::EnumeratorValue => {
-            let Some(&Step::Enumerator(id, index)) = spec.steps.last() else { return Err(CoreCause::Access) };
+            let Some(&AccessStep::Enumerator(id, index)) = spec.steps.last() else { return Err(CoreCause::Access) };
             let kind = btf.get(id)?.kind;
             let all = kind.any_enum().ok_or(CoreCause::Access)?;
             let enumerator = btf.enumerators(all).get(index as usize).ok_or(CoreCause::Access)?;
@@ -128,8 +128,8 @@ fn value(kind: RelocationKind, btf: &Btf, spec: &Spec) -> Result<Value, CoreCaus
 fn field(kind: RelocationKind, btf: &Btf, spec: &Spec) -> Result<Value, CoreCause> {
     let size = |id| btf.size_of(id)?.ok_or(CoreCause::Field);
     let (owner, index) = match spec.steps.last() {
-        Some(&Step::Member(owner, index)) => (owner, index),
-        Some(&Step::Element(id, _)) => {
+        Some(&AccessStep::Member(owner, index)) => (owner, index),
+        Some(&AccessStep::Element(id, _)) => {
             return match kind {
                 RelocationKind::FieldByteOffset => {
                     Ok(Value { access: Some((size(id)?, id)), ..Value::sure(spec.bit_offset / 8) })

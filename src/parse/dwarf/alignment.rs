@@ -27,7 +27,7 @@ use crate::program::{FileId, Id, Program};
 const USUAL: u64 = 8;
 
 /// The largest alignment that is taken for one.
-const LARGEST: u64 = 1 << 20;
+const LARGEST_ALIGNMENT: u64 = 1 << 20;
 
 /// The largest element of a vector, in bytes.
 const ELEMENT: u64 = 16;
@@ -123,7 +123,8 @@ impl Sections<'_> {
 }
 
 fn take(found: &mut BTreeSet<u64>, alignment: Option<u64>) {
-    let fits = |alignment: &u64| alignment.is_power_of_two() && *alignment > USUAL && *alignment <= LARGEST;
+    let fits =
+        |alignment: &u64| alignment.is_power_of_two() && *alignment > USUAL && *alignment <= LARGEST_ALIGNMENT;
     found.extend(alignment.filter(fits));
 }
 

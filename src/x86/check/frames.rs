@@ -14,7 +14,7 @@ use crate::codegen::compiled::CompiledFunction;
 use crate::codegen::unwind::{FrameRow, Unwind};
 use crate::x86::code::abi::{CALLEE_SAVED, DWARF_NUMBERS, RBP, RSP, RegisterSet};
 use crate::x86::code::effects::{Transfer, number};
-use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 
 /// Bytes of a saved register, and of a return address.
 const WORD: i32 = 8;
@@ -44,7 +44,7 @@ struct UnwindState {
 pub(crate) fn is_of_frame(fragment: &Fragment, bytes: &[u8]) -> bool {
     let is_stack = fragment.effects.is_stack
         && fragment.effects.transfer == Transfer::Next
-        && !matches!(fragment.kind, Kind::Branch { .. });
+        && !matches!(fragment.kind, FragmentKind::Branch { .. });
     is_stack || matches!(bytes, [0x48, 0x81 | 0x83, 0xec | 0xc4, ..])
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn follow(function: &CompiledFunction, fragments: &Fragments) -> Resu
         state.agrees_with(&unwind[index]).map_err(wrong)?;
         let mut push = |to: u32, state: &State| fragments.index_of(to).map(|to| open.push((to, state.clone())));
         match fragment.kind {
-            Kind::Branch { condition, to } => {
+            FragmentKind::Branch { condition, to } => {
                 push(to, &state).ok_or(wrong("a branch has no target"))?;
                 if condition.is_none() {
                     continue;
@@ -84,7 +84,8 @@ pub(crate) fn follow(function: &CompiledFunction, fragments: &Fragments) -> Resu
         match fragment.effects.transfer {
             Transfer::Next | Transfer::Call => open.push((index + 1, state)),
             Transfer::Elsewhere => {
-                let table = fragments.get(index + 1).filter(|fragment| matches!(fragment.kind, Kind::JumpTable));
+                let table =
+                    fragments.get(index + 1).filter(|fragment| matches!(fragment.kind, FragmentKind::JumpTable));
                 let table = table.ok_or(wrong("it leaves with a frame"))?;
                 for to in table.entries(&function.code) {
                     push(to, &state).ok_or(wrong("an entry of a table has no target"))?;

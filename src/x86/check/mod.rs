@@ -15,7 +15,7 @@ mod walk;
 
 use cranelift_codegen::isa::TargetIsa;
 
-use super::code::fragments::{Fragment, Fragments, Kind};
+use super::code::fragments::{Fragment, FragmentKind, Fragments};
 use super::code::read;
 use super::code::relaxation::Layout;
 use super::code::write::{self, WrittenFrame};
@@ -107,7 +107,8 @@ fn constants_stay(
     fragments: &Fragments,
     layout: &Layout,
 ) -> Result<(), Mismatch> {
-    let Some(last) = fragments.len().checked_sub(1).filter(|&last| matches!(fragments[last].kind, Kind::Constants))
+    let Some(last) =
+        fragments.len().checked_sub(1).filter(|&last| matches!(fragments[last].kind, FragmentKind::Constants))
     else {
         return Ok(());
     };

@@ -5,7 +5,7 @@
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
 use crate::codegen::compiled::CompiledFunction;
-use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 
 /// One side.
 pub(crate) struct Side<'a> {
@@ -32,8 +32,8 @@ impl<'a> Side<'a> {
         };
         for fragment in self.fragments.iter() {
             match fragment.kind {
-                Kind::Branch { to, .. } => mark(to),
-                Kind::JumpTable => fragment.entries(&self.function.code).for_each(&mut mark),
+                FragmentKind::Branch { to, .. } => mark(to),
+                FragmentKind::JumpTable => fragment.entries(&self.function.code).for_each(&mut mark),
                 _ => {}
             }
         }
@@ -45,7 +45,7 @@ impl<'a> Side<'a> {
     }
 
     pub(crate) fn constants(&self) -> Option<&'a Fragment> {
-        self.fragments.last().filter(|fragment| matches!(fragment.kind, Kind::Constants))
+        self.fragments.last().filter(|fragment| matches!(fragment.kind, FragmentKind::Constants))
     }
 
     /// What a branch leads to.

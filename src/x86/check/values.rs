@@ -10,7 +10,7 @@ use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
 use crate::x86::code::abi::RegisterSet;
 use crate::x86::code::effects::number;
-use crate::x86::code::fragments::{Fragment, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind};
 
 /// The index of the flags, behind those of registers.
 pub(crate) const FLAGS: usize = 16;
@@ -55,7 +55,8 @@ enum From {
 
 impl Move {
     pub(crate) fn read(fragment: &Fragment, code: &[u8]) -> Option<Move> {
-        if fragment.is_relocated || !matches!(fragment.kind, Kind::Instruction | Kind::Rewritten(_)) {
+        if fragment.is_relocated || !matches!(fragment.kind, FragmentKind::Instruction | FragmentKind::Rewritten(_))
+        {
             return None;
         }
         let bytes = fragment.bytes(code)?;

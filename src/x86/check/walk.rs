@@ -27,7 +27,7 @@ use super::values::{self, COUNT, Classes, FLAGS, Move, ValueNumbers, Values};
 use crate::codegen::compiled::CompiledFunction;
 use crate::x86::code::abi::{ARGUMENTS, CALLEE_SAVED, RBP, RESULTS, RSP, RegisterSet};
 use crate::x86::code::effects::{Effects, Flags, Transfer};
-use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 use crate::x86::steps::frame::CraneliftFrame;
 use crate::x86::steps::jump_table_bounds::{self, NOT_BELOW, SEQUENCE};
 
@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
         self.left = self.left.checked_sub(1).ok_or(Mismatch::Effort)?;
         let side = if is_after { &self.after } else { &self.before };
         let Some(fragment) = side.fragments.get(index) else { return Ok(None) };
-        if let Kind::Branch { condition: None, to } = fragment.kind {
+        if let FragmentKind::Branch { condition: None, to } = fragment.kind {
             return Ok(Some(side.target(to)));
         }
         let bytes = side.bytes(fragment);
@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
             (Some(before), Some(after)) if !before.is_data() && !after.is_data() => (*before, *after),
             _ => return Err(self.wrong(at, "one ends")),
         };
-        if let (Kind::Branch { condition: one, to }, Kind::Branch { condition: other, to: now }) =
+        if let (FragmentKind::Branch { condition: one, to }, FragmentKind::Branch { condition: other, to: now }) =
             (before.kind, after.kind)
         {
             if at.numbers.0[FLAGS] != at.numbers.1[FLAGS] {
@@ -257,14 +257,15 @@ impl<'a> Walk<'a> {
                 });
         }
         match (before.kind, after.kind) {
-            (Kind::PcRelative { to, at }, Kind::PcRelative { to: now, at: now_at }) => {
+            (FragmentKind::PcRelative { to, at }, FragmentKind::PcRelative { to: now, at: now_at }) => {
                 let at = usize::from(at);
                 let parts = |bytes: &[u8]| Some((bytes.get(..at)?.to_vec(), bytes.get(at + 4..)?.to_vec()));
                 usize::from(now_at) == at && parts(one) == parts(other) && self.is_same_place(to, now)
             }
-            (Kind::Instruction | Kind::Rewritten(_), Kind::Instruction | Kind::Rewritten(_)) => {
-                do_the_same(one, other)
-            }
+            (
+                FragmentKind::Instruction | FragmentKind::Rewritten(_),
+                FragmentKind::Instruction | FragmentKind::Rewritten(_),
+            ) => do_the_same(one, other),
             _ => false,
         }
     }
@@ -272,7 +273,7 @@ impl<'a> Walk<'a> {
     /// Whether addresses lead to the same jump table, or the same constant.
     fn is_same_place(&self, before: u32, after: u32) -> bool {
         if let Some(index) = self.before.fragments.index_of(before)
-            && matches!(self.before.fragments[index].kind, Kind::JumpTable)
+            && matches!(self.before.fragments[index].kind, FragmentKind::JumpTable)
         {
             return self.places[index].is_some() && self.places[index] == self.after.fragments.index_of(after);
         }
@@ -324,7 +325,10 @@ impl<'a> Walk<'a> {
     }
 
     fn is_table(&self, at: &Position) -> bool {
-        self.before.fragments.get(at.before + 1).is_some_and(|fragment| matches!(fragment.kind, Kind::JumpTable))
+        self.before
+            .fragments
+            .get(at.before + 1)
+            .is_some_and(|fragment| matches!(fragment.kind, FragmentKind::JumpTable))
     }
 
     /// Walks on to the targets of a table.
@@ -332,8 +336,11 @@ impl<'a> Walk<'a> {
         if !self.is_table(at) {
             return Ok(());
         }
-        let table =
-            self.after.fragments.get(at.after + 1).filter(|fragment| matches!(fragment.kind, Kind::JumpTable));
+        let table = self
+            .after
+            .fragments
+            .get(at.after + 1)
+            .filter(|fragment| matches!(fragment.kind, FragmentKind::JumpTable));
         let table = table.ok_or_else(|| self.wrong(at, "a table that is gone"))?;
         let entries = |side: &Side<'_>, fragment: &Fragment| -> Vec<usize> {
             fragment.entries(&side.function.code).map(|to| side.target(to)).collect()
@@ -364,7 +371,8 @@ impl<'a> Walk<'a> {
             return false;
         };
         let last = self.before.fragments.get(table).and_then(|table| table.entries(code).last());
-        let (Kind::Branch { condition: Some(NOT_BELOW), to: beyond }, Some(last)) = (branch.kind, last) else {
+        let (FragmentKind::Branch { condition: Some(NOT_BELOW), to: beyond }, Some(last)) = (branch.kind, last)
+        else {
             return false;
         };
         let is_same = at.numbers.0[from] == at.numbers.1[from] && at.numbers.0[to] == number;

@@ -18,7 +18,7 @@
 use std::ops::Range;
 
 use super::effects::Transfer;
-use super::fragments::{Fragment, Fragments, Kind};
+use super::fragments::{Fragment, FragmentKind, Fragments};
 
 /// The assumed number of iterations of a loop.
 const ITERATIONS: f64 = 8.0;
@@ -75,16 +75,16 @@ pub(crate) struct Edge {
 impl BlockGraph {
     /// Finds the blocks; none if there is data between instructions that is no jump table.
     pub(crate) fn read(fragments: &Fragments, entries: &[u32], code: &[u8]) -> Option<BlockGraph> {
-        let end = fragments.iter().rposition(|fragment| !matches!(fragment.kind, Kind::Constants))? + 1;
+        let end = fragments.iter().rposition(|fragment| !matches!(fragment.kind, FragmentKind::Constants))? + 1;
         let mut is_first = vec![false; end];
         *is_first.first_mut()? = true;
         let branches = fragments.iter().filter_map(|fragment| match fragment.kind {
-            Kind::Branch { to, .. } => Some(to),
+            FragmentKind::Branch { to, .. } => Some(to),
             _ => None,
         });
         for place in entries.iter().copied().chain(branches).filter_map(|label| fragments.index_of(label)) {
             // A table belongs to the block of the jump before it.
-            if place < end && !matches!(fragments[place].kind, Kind::JumpTable) {
+            if place < end && !matches!(fragments[place].kind, FragmentKind::JumpTable) {
                 is_first[place] = true;
             }
         }
@@ -113,7 +113,7 @@ impl BlockGraph {
         let next = self.blocks.len() + 1;
         let mut edge_to = |to: usize| self.edges.push(Edge { to, weight: 1.0 });
         let terminator = match last.map(|last| (last, &fragments[last])) {
-            Some((last, &Fragment { kind: Kind::Branch { condition, to }, .. })) => {
+            Some((last, &Fragment { kind: FragmentKind::Branch { condition, to }, .. })) => {
                 edge_to(block_of(to)?);
                 if condition.is_some() {
                     edge_to(next);
@@ -122,8 +122,8 @@ impl BlockGraph {
                     Terminator::Jump(last)
                 }
             }
-            Some((_, Fragment { kind: Kind::Constants, .. })) => return None,
-            Some((_, Fragment { kind: Kind::JumpTable, .. })) => Terminator::Exit { traps: false },
+            Some((_, Fragment { kind: FragmentKind::Constants, .. })) => return None,
+            Some((_, Fragment { kind: FragmentKind::JumpTable, .. })) => Terminator::Exit { traps: false },
             Some((_, fragment)) if !matches!(fragment.effects.transfer, Transfer::Next | Transfer::Call) => {
                 Terminator::Exit { traps: fragment.effects.transfer == Transfer::Trap }
             }
@@ -134,13 +134,13 @@ impl BlockGraph {
         };
         for fragment in &fragments[range.start..last.unwrap_or(range.start)] {
             match fragment.kind {
-                Kind::Branch { to, .. } => edge_to(block_of(to)?),
-                Kind::Constants | Kind::JumpTable => return None,
+                FragmentKind::Branch { to, .. } => edge_to(block_of(to)?),
+                FragmentKind::Constants | FragmentKind::JumpTable => return None,
                 _ => {}
             }
         }
         if let Some(table) =
-            last.map(|last| &fragments[last]).filter(|fragment| matches!(fragment.kind, Kind::JumpTable))
+            last.map(|last| &fragments[last]).filter(|fragment| matches!(fragment.kind, FragmentKind::JumpTable))
         {
             for to in table.entries(code) {
                 edge_to(block_of(to)?);

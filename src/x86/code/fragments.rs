@@ -21,7 +21,7 @@ pub(crate) struct Fragment {
     pub(crate) start: u32,
     /// How many those are.
     pub(crate) size: u32,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FragmentKind,
     /// Whether there is a relocation in it.
     pub(crate) is_relocated: bool,
     pub(crate) effects: Effects,
@@ -29,7 +29,7 @@ pub(crate) struct Fragment {
 
 /// How a fragment's bytes are made.
 #[derive(Clone, Copy)]
-pub(crate) enum Kind {
+pub(crate) enum FragmentKind {
     /// An instruction whose bytes stay.
     Instruction,
     /// An instruction with other bytes, or with none, which is gone.
@@ -56,20 +56,20 @@ pub(crate) enum Kind {
 
 impl Fragment {
     /// A jump table or constants, at a range of Cranelift's code.
-    pub(crate) fn data(start: u32, end: u32, kind: Kind) -> Fragment {
+    pub(crate) fn data(start: u32, end: u32, kind: FragmentKind) -> Fragment {
         let size = end - start;
         Fragment { label: start, extent: size, start, size, kind, is_relocated: false, effects: Effects::default() }
     }
 
     /// A new instruction.
     pub(crate) fn new(label: u32, bytes: InstructionBytes, effects: Effects) -> Fragment {
-        let kind = Kind::Rewritten(bytes);
+        let kind = FragmentKind::Rewritten(bytes);
         Fragment { label, extent: 0, start: 0, size: 0, kind, is_relocated: false, effects }
     }
 
     /// A new branch.
     pub(crate) fn branch(label: u32, condition: Option<u8>, to: u32) -> Fragment {
-        let kind = Kind::Branch { condition, to };
+        let kind = FragmentKind::Branch { condition, to };
         let size = long_branch(condition);
         Fragment { label, extent: 0, start: 0, size, kind, is_relocated: false, effects: Effects::NOTHING }
     }
@@ -92,16 +92,16 @@ impl Fragment {
 
     /// Whether it has no bytes.
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.kind, Kind::Rewritten(bytes) if bytes.bytes().is_empty())
+        matches!(self.kind, FragmentKind::Rewritten(bytes) if bytes.bytes().is_empty())
     }
 
     pub(crate) fn is_data(&self) -> bool {
-        matches!(self.kind, Kind::Constants | Kind::JumpTable)
+        matches!(self.kind, FragmentKind::Constants | FragmentKind::JumpTable)
     }
 
     /// Lets a branch go to another label, on the opposite condition if it `inverts`.
     pub(crate) fn retarget(&mut self, label: u32, inverts: bool) {
-        if let Kind::Branch { condition, to } = &mut self.kind {
+        if let FragmentKind::Branch { condition, to } = &mut self.kind {
             *to = label;
             *condition = condition.map(|condition| condition ^ u8::from(inverts));
         }
@@ -109,7 +109,7 @@ impl Fragment {
 
     /// Leaves no bytes of it; its label then is the next fragment's place.
     pub(crate) fn remove(&mut self) {
-        self.kind = Kind::Rewritten(InstructionBytes::NONE);
+        self.kind = FragmentKind::Rewritten(InstructionBytes::NONE);
         self.effects = Effects::NOTHING;
     }
 }
@@ -155,7 +155,7 @@ impl Fragments {
 
     /// Gives an instruction other bytes that do the same.
     pub(crate) fn rewrite(&mut self, index: usize, bytes: InstructionBytes) {
-        self.list[index].kind = Kind::Rewritten(bytes);
+        self.list[index].kind = FragmentKind::Rewritten(bytes);
     }
 
     /// Leaves no bytes of one.

@@ -18,7 +18,7 @@ use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpKind};
 
 use super::effects::Effects;
-use super::fragments::{Fragment, Fragments, Kind};
+use super::fragments::{Fragment, FragmentKind, Fragments};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 
 /// The largest size and alignment of a constant.
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         while at < next {
             let fragment = self.fragment(at, next)?;
             at = fragment.end();
-            if let Kind::Branch { to, .. } = fragment.kind
+            if let FragmentKind::Branch { to, .. } = fragment.kind
                 && to < next
             {
                 inside = inside.max(to);
@@ -115,12 +115,13 @@ impl<'a> Reader<'a> {
         }
         // A jump table follows its jump, and the address of the table comes before that.
         let is_jump = self.instruction.code() == Code::Jmp_rm64 && self.instruction.op0_kind() == OpKind::Register;
-        let is_referred = |fragment: &Fragment| matches!(fragment.kind, Kind::PcRelative { to, .. } if to == at);
+        let is_referred =
+            |fragment: &Fragment| matches!(fragment.kind, FragmentKind::PcRelative { to, .. } if to == at);
         let block = self.fragments.iter().rev().take_while(|fragment| fragment.label >= start);
         if !is_jump || !(next - at).is_multiple_of(ENTRY) || !block.into_iter().any(is_referred) {
             return Err(GivenUp::Unaccounted);
         }
-        self.fragments.push(Fragment::data(at, next, Kind::JumpTable));
+        self.fragments.push(Fragment::data(at, next, FragmentKind::JumpTable));
         Ok(())
     }
 
@@ -137,12 +138,12 @@ impl<'a> Reader<'a> {
             return Err(GivenUp::Instruction);
         }
         let kind = if is_relocated {
-            Kind::Instruction
+            FragmentKind::Instruction
         } else {
             let displacement = self.decoder.get_constant_offsets(instruction).displacement_offset();
             kind(instruction, bytes, displacement)?
         };
-        if let Kind::PcRelative { to, .. } = kind
+        if let FragmentKind::PcRelative { to, .. } = kind
             && to >= self.end
         {
             self.constants.push((to, u32::try_from(instruction.memory_size().size()).unwrap_or(0)));
@@ -170,7 +171,7 @@ impl<'a> Reader<'a> {
                 return Err(GivenUp::Constants);
             }
         }
-        self.fragments.push(Fragment::data(first, size, Kind::Constants));
+        self.fragments.push(Fragment::data(first, size, FragmentKind::Constants));
         Ok(())
     }
 }
@@ -179,18 +180,20 @@ impl<'a> Reader<'a> {
 fn refers_to_fragments(fragments: &Fragments, code: &[u8], end: u32) -> bool {
     let is_instruction = |to: u32| fragments.index_of(to).is_some_and(|index| !fragments[index].is_data());
     fragments.iter().all(|fragment| match fragment.kind {
-        Kind::Branch { to, .. } => is_instruction(to),
-        Kind::PcRelative { to, .. } => {
+        FragmentKind::Branch { to, .. } => is_instruction(to),
+        FragmentKind::PcRelative { to, .. } => {
             to >= end
-                || fragments.index_of(to).is_some_and(|index| matches!(fragments[index].kind, Kind::JumpTable))
+                || fragments
+                    .index_of(to)
+                    .is_some_and(|index| matches!(fragments[index].kind, FragmentKind::JumpTable))
         }
-        Kind::JumpTable => fragment.entries(code).all(is_instruction),
-        Kind::Instruction | Kind::Rewritten(_) | Kind::Constants => true,
+        FragmentKind::JumpTable => fragment.entries(code).all(is_instruction),
+        FragmentKind::Instruction | FragmentKind::Rewritten(_) | FragmentKind::Constants => true,
     })
 }
 
 /// What an instruction without a relocation becomes.
-fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<Kind, GivenUp> {
+fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<FragmentKind, GivenUp> {
     let is_near = (0..instruction.op_count()).any(|operand| {
         matches!(instruction.op_kind(operand), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
     });
@@ -202,12 +205,12 @@ fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<
             [0xe9, ..] | [0xeb, _] => None,
             _ => return Err(GivenUp::Instruction),
         };
-        return Ok(Kind::Branch { condition, to });
+        return Ok(FragmentKind::Branch { condition, to });
     }
     if instruction.is_ip_rel_memory_operand() {
         let to = u32::try_from(instruction.ip_rel_memory_address()).map_err(|_| GivenUp::Reference)?;
         let at = u8::try_from(displacement).map_err(|_| GivenUp::Instruction)?;
-        return Ok(Kind::PcRelative { to, at });
+        return Ok(FragmentKind::PcRelative { to, at });
     }
-    Ok(Kind::Instruction)
+    Ok(FragmentKind::Instruction)
 }

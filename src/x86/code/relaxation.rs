@@ -9,7 +9,7 @@
 
 use super::alignment::AlignedLoop;
 use super::effects::Transfer;
-use super::fragments::{Fragment, Fragments, Kind, long_branch};
+use super::fragments::{Fragment, FragmentKind, Fragments, long_branch};
 use crate::codegen::compiled::CodeRange;
 
 /// Bytes of a branch whose distance is one byte.
@@ -32,8 +32,8 @@ impl Layout {
     /// Lays out fragments. Branches are short where they reach if `shortens`.
     pub(crate) fn new(fragments: &Fragments, loops: &[AlignedLoop], align: u32, shortens: bool) -> Layout {
         let size = |fragment: &Fragment| match &fragment.kind {
-            Kind::Rewritten(bytes) => bytes.bytes().len() as u32,
-            Kind::Branch { .. } if shortens => SHORT,
+            FragmentKind::Rewritten(bytes) => bytes.bytes().len() as u32,
+            FragmentKind::Branch { .. } if shortens => SHORT,
             _ => fragment.size,
         };
         let sizes = fragments.iter().map(size).collect();
@@ -42,7 +42,7 @@ impl Layout {
         let to: Vec<usize> = fragments
             .iter()
             .map(|fragment| match fragment.kind {
-                Kind::Branch { to, .. } => fragments.index_of(to).unwrap_or(usize::MAX),
+                FragmentKind::Branch { to, .. } => fragments.index_of(to).unwrap_or(usize::MAX),
                 _ => usize::MAX,
             })
             .collect();
@@ -65,7 +65,7 @@ impl Layout {
                     at += inner.nops(at, &self.sizes);
                 }
             }
-            if matches!(fragment.kind, Kind::Constants) && align > 0 {
+            if matches!(fragment.kind, FragmentKind::Constants) && align > 0 {
                 at += (fragment.label % align + align - at % align) % align;
             }
             self.starts[index] = at;
@@ -78,7 +78,7 @@ impl Layout {
     fn grow(&mut self, fragments: &Fragments, to: &[usize], all: bool) -> bool {
         let mut has_grown = false;
         for (index, fragment) in fragments.iter().enumerate() {
-            let Kind::Branch { condition, .. } = fragment.kind else { continue };
+            let FragmentKind::Branch { condition, .. } = fragment.kind else { continue };
             let Some(&target) = self.starts.get(to[index]) else { continue };
             let end = self.starts[index] + self.sizes[index];
             let reaches = i8::try_from(i64::from(target) - i64::from(end)).is_ok();
@@ -89,7 +89,7 @@ impl Layout {
         }
         if has_grown && all {
             for (size, fragment) in self.sizes.iter_mut().zip(fragments.iter()) {
-                if let Kind::Branch { condition, .. } = fragment.kind {
+                if let FragmentKind::Branch { condition, .. } = fragment.kind {
                     *size = long_branch(condition);
                 }
             }
@@ -106,15 +106,15 @@ impl Layout {
     pub(crate) fn data(&self, fragments: &Fragments, offset: u32) -> Option<u32> {
         let index = fragments.containing(offset)?;
         match fragments[index].kind {
-            Kind::JumpTable => self.at(fragments, offset),
-            Kind::Constants => Some(self.starts[index] + (offset - fragments[index].label)),
+            FragmentKind::JumpTable => self.at(fragments, offset),
+            FragmentKind::Constants => Some(self.starts[index] + (offset - fragments[index].label)),
             _ => None,
         }
     }
 
     /// Where instructions and jump tables end; constants follow, or their padding.
     pub(crate) fn end_of_code(&self, fragments: &Fragments) -> u32 {
-        let last = fragments.iter().rposition(|fragment| !matches!(fragment.kind, Kind::Constants));
+        let last = fragments.iter().rposition(|fragment| !matches!(fragment.kind, FragmentKind::Constants));
         last.map_or(0, |last| self.starts[last] + self.sizes[last])
     }
 
@@ -131,20 +131,21 @@ impl Layout {
     /// Where a byte is now, if the bytes of its fragment stay.
     pub(crate) fn inside(&self, fragments: &Fragments, offset: u32) -> Option<u32> {
         let index = fragments.containing(offset)?;
-        let is_same = matches!(fragments[index].kind, Kind::Instruction | Kind::Constants);
+        let is_same = matches!(fragments[index].kind, FragmentKind::Instruction | FragmentKind::Constants);
         is_same.then(|| self.starts[index] + (offset - fragments[index].label))
     }
 
     /// Where blocks start that were none: targets of branches that were added, and what nothing falls through to.
     pub(crate) fn new_blocks(&self, fragments: &Fragments) -> Vec<u32> {
         let targets = fragments.iter().filter_map(|fragment| match fragment.kind {
-            Kind::Branch { to, .. } if to >= fragments.size() => fragments.index_of(to),
+            FragmentKind::Branch { to, .. } if to >= fragments.size() => fragments.index_of(to),
             _ => None,
         });
         let is_left = |fragment: &Fragment| {
-            let is_jump = matches!(fragment.kind, Kind::Branch { condition: None, .. } | Kind::JumpTable);
+            let is_jump =
+                matches!(fragment.kind, FragmentKind::Branch { condition: None, .. } | FragmentKind::JumpTable);
             is_jump
-                || !matches!(fragment.kind, Kind::Branch { .. })
+                || !matches!(fragment.kind, FragmentKind::Branch { .. })
                     && !matches!(fragment.effects.transfer, Transfer::Next | Transfer::Call)
         };
         let there: Vec<usize> = (0..fragments.len()).filter(|&index| self.sizes[index] > 0).collect();
@@ -176,7 +177,7 @@ impl Layout {
         let starts = self.starts.iter().zip(fragments.iter()).skip(1);
         let apart = ends
             .zip(starts)
-            .filter(|(end, (start, fragment))| end < start && !matches!(fragment.kind, Kind::Constants));
+            .filter(|(end, (start, fragment))| end < start && !matches!(fragment.kind, FragmentKind::Constants));
         apart.map(|(end, _)| end).collect()
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::fragments::{Fragment, Fragments, Kind};
+use super::fragments::{Fragment, FragmentKind, Fragments};
 
 /// How many branches and entries of jump tables lead to each label.
 pub(crate) struct BranchTargets(HashMap<u32, u32>);
@@ -16,8 +16,8 @@ impl BranchTargets {
         let mut targets = BranchTargets(HashMap::new());
         for fragment in fragments.iter() {
             match fragment.kind {
-                Kind::Branch { to, .. } => targets.add(to),
-                Kind::JumpTable => fragment.entries(code).for_each(|to| targets.add(to)),
+                FragmentKind::Branch { to, .. } => targets.add(to),
+                FragmentKind::JumpTable => fragment.entries(code).for_each(|to| targets.add(to)),
                 _ => {}
             }
         }

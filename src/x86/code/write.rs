@@ -8,7 +8,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::ModuleReloc;
 
 use super::alignment::{AlignedLoop, CACHE_LINE};
-use super::fragments::{Fragments, Kind};
+use super::fragments::{FragmentKind, Fragments};
 use super::relaxation::{self, Layout};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::codegen::unwind::{FrameRow, FrameRows, Unwind};
@@ -90,14 +90,14 @@ fn written(function: &CompiledFunction, fragments: &Fragments, layout: &Layout) 
     let mut code: Vec<u8> = Vec::with_capacity(layout.size as usize);
     for (index, fragment) in fragments.iter().enumerate() {
         let start = layout.starts[index];
-        fill(&mut code, start, !matches!(fragment.kind, Kind::Constants));
+        fill(&mut code, start, !matches!(fragment.kind, FragmentKind::Constants));
         let end = start + layout.sizes[index];
         let bytes = old.get(fragment.start as usize..(fragment.start + fragment.size) as usize)?;
         let target = |to: u32| layout.at(fragments, to).map(|to| to.wrapping_sub(end).cast_signed());
         match &fragment.kind {
-            Kind::Instruction | Kind::Constants => code.extend_from_slice(bytes),
-            Kind::Rewritten(short) => code.extend_from_slice(short.bytes()),
-            &Kind::Branch { condition, to } => {
+            FragmentKind::Instruction | FragmentKind::Constants => code.extend_from_slice(bytes),
+            FragmentKind::Rewritten(short) => code.extend_from_slice(short.bytes()),
+            &FragmentKind::Branch { condition, to } => {
                 let distance = target(to)?;
                 match (condition, i8::try_from(distance)) {
                     (Some(condition), Ok(short)) if end - start == relaxation::SHORT => {
@@ -116,13 +116,13 @@ fn written(function: &CompiledFunction, fragments: &Fragments, layout: &Layout) 
                     }
                 }
             }
-            &Kind::PcRelative { to, at } => {
+            &FragmentKind::PcRelative { to, at } => {
                 let at = code.len() + usize::from(at);
                 let distance = layout.data(fragments, to)?.wrapping_sub(end);
                 code.extend_from_slice(bytes);
                 code.get_mut(at..at + 4)?.copy_from_slice(&distance.to_le_bytes());
             }
-            Kind::JumpTable => {
+            FragmentKind::JumpTable => {
                 for to in fragment.entries(old) {
                     code.extend(layout.at(fragments, to)?.wrapping_sub(start).to_le_bytes());
                 }

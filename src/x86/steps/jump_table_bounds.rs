@@ -16,7 +16,7 @@
 use crate::x86::code::abi::RegisterSet;
 use crate::x86::code::bytes::InstructionBytes;
 use crate::x86::code::effects::{Effects, Flags, Transfer};
-use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 use crate::x86::code::targets::BranchTargets;
 
 /// Instructions from the comparison to the table: `cmp`, `cmov`, `lea`, `movslq`, `add`, `jmp`.
@@ -40,7 +40,7 @@ const REX_B: u8 = 1;
 /// Changes all bounds checks of a function, and says whether there are any.
 pub(crate) fn check(fragments: &mut Fragments, code: &[u8]) -> bool {
     let tables: Vec<usize> =
-        (0..fragments.len()).filter(|&index| matches!(fragments[index].kind, Kind::JumpTable)).collect();
+        (0..fragments.len()).filter(|&index| matches!(fragments[index].kind, FragmentKind::JumpTable)).collect();
     if tables.is_empty() {
         return false;
     }
@@ -106,12 +106,13 @@ impl BoundsCheck {
         let BoundsCheck { entries, count, comparison, is_64_bit, from, to } = *self;
         let table = &fragments[table];
         let size = entries.checked_add(1)?.checked_mul(ENTRY)?;
-        let is_own = matches!(fragments[comparison + 2].kind, Kind::PcRelative { to, .. } if to == table.label);
+        let is_own =
+            matches!(fragments[comparison + 2].kind, FragmentKind::PcRelative { to, .. } if to == table.label);
         let between = &fragments[count + 1..comparison];
         let stays = |fragment: &Fragment| {
             let effects = fragment.effects;
             let is_next = effects.transfer == Transfer::Next
-                && !matches!(fragment.kind, Kind::Branch { .. } | Kind::JumpTable);
+                && !matches!(fragment.kind, FragmentKind::Branch { .. } | FragmentKind::JumpTable);
             is_next && !effects.is_stack && !fragment.is_relocated && effects.named() & (1 << to) == 0
         };
         if table.size != size

@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use crate::x86::code::alignment::AlignedLoop;
-use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 
 /// Binary logarithm of how much more a loop counts than the one around it.
 const NESTING_BITS: u32 = 3;
@@ -31,7 +31,7 @@ const MAX_FRAGMENTS: usize = 128;
 pub(crate) fn loops(fragments: &Fragments) -> Vec<AlignedLoop> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (index, fragment) in fragments.iter().enumerate() {
-        if let Kind::Branch { to, .. } = fragment.kind
+        if let FragmentKind::Branch { to, .. } = fragment.kind
             && let Some(start) = fragments.index_of(to).filter(|&start| start <= index)
         {
             found.push((start, index + 1));
@@ -80,8 +80,8 @@ fn aligned_loop(fragments: &Fragments, range: Range<usize>, depth: usize) -> Opt
     }
     let branch = |at: usize| match fragments[at].kind {
         // The processor fuses a comparison with the branch behind it.
-        Kind::Branch { condition: Some(_), .. } if at > range.start => Some(at - 1..at + 1),
-        Kind::Branch { .. } => Some(at..at + 1),
+        FragmentKind::Branch { condition: Some(_), .. } if at > range.start => Some(at - 1..at + 1),
+        FragmentKind::Branch { .. } => Some(at..at + 1),
         _ => None,
     };
     let branches = range.clone().filter_map(branch).collect();

@@ -15,7 +15,7 @@
 
 use crate::x86::code::abi::{ARGUMENTS, CALLEE_SAVED, RESULTS, RegisterSet};
 use crate::x86::code::effects::Transfer;
-use crate::x86::code::fragments::{Fragment, Fragments, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 use crate::x86::code::targets::BranchTargets;
 
 /// How many instructions the search for a register's next use visits.
@@ -29,7 +29,7 @@ pub(crate) fn rotate(fragments: &mut Fragments, code: &[u8]) -> bool {
     let mut targets = None;
     let mut has_changed = false;
     for jump in 1..fragments.len() {
-        let Kind::Branch { condition: None, to } = fragments[jump].kind else { continue };
+        let FragmentKind::Branch { condition: None, to } = fragments[jump].kind else { continue };
         let Some(header) = fragments.index_of(to).filter(|&header| header < jump) else { continue };
         let targets = targets.get_or_insert_with(|| BranchTargets::new(fragments, code));
         let Some(back_edge) = BackEdge::read(fragments, code, targets, header, jump) else { continue };
@@ -48,7 +48,8 @@ struct Movable {
 
 impl Movable {
     fn read(fragment: &Fragment, code: &[u8]) -> Option<Movable> {
-        if fragment.is_relocated || !matches!(fragment.kind, Kind::Instruction | Kind::Rewritten(_)) {
+        if fragment.is_relocated || !matches!(fragment.kind, FragmentKind::Instruction | FragmentKind::Rewritten(_))
+        {
             return None;
         }
         let bytes = fragment.bytes(code)?;
@@ -99,7 +100,7 @@ impl BackEdge {
         }
         let out = fragments.get(jump + 1)?.label;
         let test = first - 1;
-        let is_test = matches!(fragments[test].kind, Kind::Branch { condition: Some(_), to } if to == out);
+        let is_test = matches!(fragments[test].kind, FragmentKind::Branch { condition: Some(_), to } if to == out);
         let mut back_edge = BackEdge { test: is_test.then_some(test), moves, first, jump, header };
         back_edge.skip_copies(fragments, code);
         back_edge.drop_dead(fragments);
@@ -164,7 +165,7 @@ impl BackEdge {
             }
         };
         let mut is_other = test.is_some() || self.moves.len() < self.jump - self.first;
-        if let Kind::Branch { to, .. } = fragments[self.jump].kind {
+        if let FragmentKind::Branch { to, .. } = fragments[self.jump].kind {
             targets.replace(to, header);
             is_other |= to != header;
         }
@@ -192,8 +193,8 @@ fn is_dead(fragments: &Fragments, start: usize, register: RegisterSet) -> bool {
             at += 1;
             let effects = fragment.effects;
             match fragment.kind {
-                Kind::Constants | Kind::JumpTable => return false,
-                Kind::Branch { condition, to } => {
+                FragmentKind::Constants | FragmentKind::JumpTable => return false,
+                FragmentKind::Branch { condition, to } => {
                     let Some(to) = fragments.index_of(to) else { return false };
                     if !seen.contains(&to) {
                         seen.push(to);

@@ -10,7 +10,7 @@
 //! Prefixes other than `REX` are left alone.
 
 use crate::x86::code::bytes::InstructionBytes;
-use crate::x86::code::fragments::{Fragments, Kind};
+use crate::x86::code::fragments::{FragmentKind, Fragments};
 
 /// `REX` with nothing but `W`.
 const REX_W: u8 = 0x48;
@@ -19,7 +19,7 @@ const REX_W: u8 = 0x48;
 pub(crate) fn run(fragments: &mut Fragments, code: &[u8]) {
     for index in 0..fragments.len() {
         let fragment = &fragments[index];
-        if matches!(fragment.kind, Kind::Instruction)
+        if matches!(fragment.kind, FragmentKind::Instruction)
             && !fragment.is_relocated
             && let Some(short) = fragment.bytes(code).and_then(shorten)
         {

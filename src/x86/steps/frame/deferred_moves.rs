@@ -6,12 +6,12 @@
 use crate::x86::code::abi::{CALLEE_SAVED, RBP, RSP, RegisterSet};
 use crate::x86::code::bytes::InstructionBytes;
 use crate::x86::code::effects::{Flags, Transfer};
-use crate::x86::code::fragments::{Fragment, Kind};
+use crate::x86::code::fragments::{Fragment, FragmentKind};
 
 /// Moves that wait for the frame.
 #[derive(Default)]
 pub(super) struct DeferredMoves {
-    moves: Vec<(usize, Kind)>,
+    moves: Vec<(usize, FragmentKind)>,
     /// The registers that they read.
     reads: RegisterSet,
     /// Whether the flags are those of a deferred instruction.
@@ -20,7 +20,7 @@ pub(super) struct DeferredMoves {
 
 impl DeferredMoves {
     /// Their indexes, and what they are behind the prologue.
-    pub(super) fn list(&self) -> &Vec<(usize, Kind)> {
+    pub(super) fn list(&self) -> &Vec<(usize, FragmentKind)> {
         &self.moves
     }
 
@@ -48,7 +48,7 @@ impl DeferredMoves {
     }
 
     /// What an instruction is behind the prologue, if it can wait.
-    fn deferred(&mut self, fragment: &Fragment, code: &[u8]) -> Option<Kind> {
+    fn deferred(&mut self, fragment: &Fragment, code: &[u8]) -> Option<FragmentKind> {
         let bytes = fragment.bytes(code)?;
         let written = fragment.effects.written;
         let others = fragment.effects.named() & !CALLEE_SAVED;
@@ -58,15 +58,17 @@ impl DeferredMoves {
         let rest = if bytes.first().is_some_and(|byte| byte & 0xf0 == 0x40) { &bytes[1..] } else { bytes };
         match *rest {
             // `mov` of a register that is not callee-saved.
-            [0x89 | 0x8b, operands] if operands >> 6 == 3 && others.count_ones() == 1 => Some(Kind::Instruction),
+            [0x89 | 0x8b, operands] if operands >> 6 == 3 && others.count_ones() == 1 => {
+                Some(FragmentKind::Instruction)
+            }
             // `mov` of a constant.
-            [0xb8..=0xbf, _, _, _, _] => Some(Kind::Instruction),
+            [0xb8..=0xbf, _, _, _, _] => Some(FragmentKind::Instruction),
             // `xor` of a register with itself: `mov $0` behind the prologue, which keeps the flags.
             [0x31 | 0x33, operands] if operands >> 6 == 3 && fragment.effects.named() == written => {
                 self.have_flags = true;
                 let register = written.trailing_zeros() as u8;
                 let opcode = 0xb8 | register & 7;
-                Some(Kind::Rewritten(match register {
+                Some(FragmentKind::Rewritten(match register {
                     0..8 => InstructionBytes::of([opcode, 0, 0, 0, 0]),
                     _ => InstructionBytes::of([0x41, opcode, 0, 0, 0, 0]),
                 }))
@@ -78,7 +80,10 @@ impl DeferredMoves {
 
 /// Whether an instruction can run without a frame.
 pub(super) fn needs_no_frame(fragment: &Fragment) -> bool {
-    let is_instruction = matches!(fragment.kind, Kind::Instruction | Kind::Rewritten(_) | Kind::PcRelative { .. });
+    let is_instruction = matches!(
+        fragment.kind,
+        FragmentKind::Instruction | FragmentKind::Rewritten(_) | FragmentKind::PcRelative { .. }
+    );
     is_instruction
         && fragment.effects.transfer == Transfer::Next
         && !fragment.effects.is_stack

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::cranelift::CraneliftFrame;
 use super::deferred_moves::{DeferredMoves, needs_no_frame};
-use crate::x86::code::fragments::{Fragments, Kind};
+use crate::x86::code::fragments::{FragmentKind, Fragments};
 use crate::x86::code::targets::BranchTargets;
 
 /// A function has at most so many early exits.
@@ -38,7 +38,7 @@ pub(super) struct ShrinkWrapping {
     /// The paths of the exits: fragments to be copied before a `ret`.
     pub(super) tails: Vec<Vec<usize>>,
     /// Fragments that come behind the prologue, and what they are then.
-    pub(super) deferred: Vec<(usize, Kind)>,
+    pub(super) deferred: Vec<(usize, FragmentKind)>,
     /// Fragments that nothing leads to any more.
     unreachable: Vec<Range<usize>>,
 }
@@ -70,7 +70,7 @@ impl ShrinkWrapping {
         let mut unchecked = start;
         while at < start + MAX_BEFORE && plan.exits.len() < MAX_EXITS {
             let fragment = fragments.get(at)?;
-            let Kind::Branch { condition: Some(_), to } = fragment.kind else {
+            let FragmentKind::Branch { condition: Some(_), to } = fragment.kind else {
                 if !moves.pass(at, fragment, code) {
                     break;
                 }
@@ -126,7 +126,7 @@ fn path_to_epilogue(fragments: &Fragments, frame: &CraneliftFrame, start: usize)
         }
         let fragment = fragments.get(at)?;
         at = match fragment.kind {
-            Kind::Branch { condition: None, to } => fragments.index_of(to)?,
+            FragmentKind::Branch { condition: None, to } => fragments.index_of(to)?,
             _ => {
                 size += fragment.size;
                 if fragment.is_relocated || !needs_no_frame(fragment) || size > MAX_COPIED {

@@ -3,19 +3,15 @@
 //!
 //! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::fmt::Write;
 
+use crate::support::engine::cross::machine;
+use crate::support::machines::{self, Sample};
+use crate::support::random::Seed;
+use crate::support::{asm, engine, interp, seeds};
 use bpf2native::compare::listing;
 use bpf2native::config::{Pass, Passes, Target};
 use bpf2native::{Config, Jit, Program};
-use support::engine::cross::machine;
-use support::machines::{self, Sample};
-use support::random::Seed;
-use support::{asm, engine, interp, seeds};
 
 /// Bytes of the memory argument.
 const MEMORY: usize = 1024;
@@ -125,7 +121,7 @@ fn random_sums_are_the_same_in_any_order() {
             packed += usize::from(clif.contains("i16x8"));
         }
     }
-    support::say(&format!("sums: {made} ran; of each 8th, {packed} have vectors\n"));
+    crate::support::say(&format!("sums: {made} ran; of each 8th, {packed} have vectors\n"));
     assert!(made < 1000 || packed > 10, "hardly any of them is changed");
 }
 

@@ -8,9 +8,6 @@ use std::process::Command;
 use bpf2native::config::Pass;
 use bpf2native::internals::pipeline::{self, Stage};
 
-#[path = "native/mod.rs"]
-mod native;
-
 /// Runs a command line in a folder that has `bpf2native` in its path; what it prints.
 fn run(command: &str, folder: &Path) -> String {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools");
@@ -55,14 +52,14 @@ fn made(document: &str, folder: &Path) -> (String, usize) {
 #[test]
 fn the_example_of_comparing_code_generation_is_true() {
     if !cfg!(target_arch = "x86_64") {
-        native::skip("the example is of x86-64");
+        crate::native::skip("the example is of x86-64");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     for side in ["old", "new"] {
         fs::create_dir(folder.path().join(side)).unwrap();
         let object = format!("{side}/shop.o");
-        fs::copy(native::fixture("compare").join(&object), folder.path().join(&object)).unwrap();
+        fs::copy(crate::native::fixture("compare").join(&object), folder.path().join(&object)).unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/comparing-codegen.md");
     let document = fs::read_to_string(&path).unwrap();

@@ -1,20 +1,14 @@
 //! Calls between functions of a program: what callers pass, and what they have of their callees instead.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "calls/object.rs"]
-mod object;
-mod support;
-
+use crate::object::Function;
 use bpf2native::compare::listing;
 use bpf2native::config::{OptLevel, PassChange, Passes};
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::{Config, Jit, Linker, Program};
-use object::Function;
 
 /// The CLIF of a program, as it is lifted.
 fn clif(text: &str) -> String {
-    let program = Program::from_instructions("calls", &support::asm::assemble(text).unwrap()).unwrap();
+    let program = Program::from_instructions("calls", &crate::support::asm::assemble(text).unwrap()).unwrap();
     let config = Config::for_target("x86_64".parse().unwrap()).opt_level(OptLevel::O1).clone();
     listing::clif(&program, &config, None).unwrap().text
 }
@@ -109,7 +103,7 @@ fn results_of_global_functions_stay() {
     let main = Function { name: "main", text: "call -1\nr0 = 1\nexit", weak: false, references: &[(0, "get")] };
     let get = Function { name: "get", text: "r0 = 7\nexit", weak: false, references: &[] };
     let config = Config::for_target("x86_64".parse().unwrap()).opt_level(OptLevel::O1).clone();
-    let program = linked(&[object::object(&[main, get], &[])]);
+    let program = linked(&[crate::object::object(&[main, get], &[])]);
     let clif = listing::clif(&program, &config, Some("get")).unwrap().text;
     assert!(clif.contains("function get() -> i64"), "{clif}");
 }
@@ -131,7 +125,7 @@ fn two_objects(weak: bool) -> Program {
     };
     let get =
         Function { name: "get", text: "r1 = 0 ll\nr0 = *(u64 *)(r1 + 0)\nexit", weak, references: &[(0, "value")] };
-    linked(&[object::object(&[main], &[("other", 1000)]), object::object(&[get], &[("value", 7)])])
+    linked(&[crate::object::object(&[main], &[("other", 1000)]), crate::object::object(&[get], &[("value", 7)])])
 }
 
 /// The CLIF of `main` in an object.

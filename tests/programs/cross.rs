@@ -4,19 +4,15 @@
 //! Wants Debian's `gcc-<machine>-linux-gnu` and `qemu-user`: without them a machine is left out, by name, which is a
 //! failure where `CI` is set. To try some: `BPF2NATIVE_PROGRAMS=wc BPF2NATIVE_VARIANTS=clang22-v4-s390x`.
 
-#![allow(clippy::unwrap_used)]
-
-mod harness;
-
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
-use harness::cases::{self, Program};
-use harness::matrix::Matrix;
-use harness::native::Toolchain;
-use harness::run::{Outcome, differences, tool};
-use harness::{filter, parallel};
+use crate::harness::cases::{self, Program};
+use crate::harness::matrix::Matrix;
+use crate::harness::native::Toolchain;
+use crate::harness::run::{Outcome, differences, tool};
+use crate::harness::{filter, parallel};
 
 const BPF2NATIVE: &str = env!("CARGO_BIN_EXE_bpf2native");
 

@@ -14,12 +14,6 @@
 //!
 //! `BPF2NATIVE_BLESS=1` writes what is there now.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "calls/object.rs"]
-mod object;
-mod support;
-
 use std::fs;
 use std::path::Path;
 
@@ -30,12 +24,12 @@ use bpf2native::{Config, Program};
 
 /// A program of one section, whose calls in these slots are of undefined functions.
 fn program(name: &str, text: &str, calls: &[(u64, &str)]) -> Program {
-    let code = support::asm::assemble(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let code = crate::support::asm::assemble(text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let program = match calls {
         [] => Program::from_instructions(name, &code),
         calls => {
-            let main = object::Function { name: "main", text, weak: false, references: calls };
-            let input = Input { name: name.to_owned(), bytes: object::object(&[main], &[]) };
+            let main = crate::object::Function { name: "main", text, weak: false, references: calls };
+            let input = Input { name: name.to_owned(), bytes: crate::object::object(&[main], &[]) };
             parse(&[input], &Options::default())
         }
     };

@@ -5,18 +5,14 @@
 //!
 //! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::asm::assemble;
+use crate::support::differential::{self, Outcome};
+use crate::support::engine::cross::machine;
+use crate::support::machines::{self, Sample};
+use crate::support::random::{self, MEMORY, Random, Seed};
+use crate::support::{crash, engine, hex, seeds};
 use bpf2native::config::Passes;
 use bpf2native::{Config, Jit, Linker, Module, Program};
-use support::asm::assemble;
-use support::differential::{self, Outcome};
-use support::engine::cross::machine;
-use support::machines::{self, Sample};
-use support::random::{self, MEMORY, Random, Seed};
-use support::{crash, engine, hex, seeds};
 
 /// Functions, where the environment says nothing.
 const FUNCTIONS: u64 = 150;

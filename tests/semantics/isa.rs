@@ -1,17 +1,15 @@
 //! The table of instruction cases (`tests/isa/*.txt`, and the long generated ones) on every engine.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use crate::support::cases::{self, Case};
+use crate::support::engine::cross::{Emulated, machine};
+use crate::support::engine::{Engine, Problem};
+use crate::support::interp::Order;
+use crate::support::{engine, generated};
 use bpf2native::config::OptLevel;
-use support::cases::{self, Case};
-use support::engine::cross::{Emulated, machine};
-use support::engine::{Engine, Problem};
-use support::interp::Order;
-use support::{engine, generated};
 
 fn table() -> &'static [Case] {
     static TABLE: LazyLock<Vec<Case>> = LazyLock::new(|| {
@@ -62,7 +60,7 @@ fn check_table(engine: &dyn Engine, table: &[Case]) {
     let name = engine.name();
     let results = match engine.run(table) {
         Ok(results) => results,
-        Err(error) => return support::absent(name, &error),
+        Err(error) => return crate::support::absent(name, &error),
     };
     assert_eq!(results.len(), table.len(), "{name} has left out cases");
     let mut unsupported: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
@@ -73,7 +71,8 @@ fn check_table(engine: &dyn Engine, table: &[Case]) {
                 failures.push(format!("{}: r0 is {:#x}, not {:#x}", case.name, outcome.r0, case.r0));
             }
             Ok(outcome) if outcome.memory != case.memory_after => {
-                let (is, not) = (support::hex::encode(&outcome.memory), support::hex::encode(&case.memory_after));
+                let (is, not) =
+                    (crate::support::hex::encode(&outcome.memory), crate::support::hex::encode(&case.memory_after));
                 failures.push(format!("{}: the memory is {is}, not {not}", case.name));
             }
             Ok(_) => {}
@@ -90,7 +89,7 @@ fn check_table(engine: &dyn Engine, table: &[Case]) {
         let blocks: Vec<String> = blocks.iter().map(|(block, count)| format!("{block} ({count})")).collect();
         report += &format!("    {reason}: {}\n", blocks.join(", "));
     }
-    support::say(&report);
+    crate::support::say(&report);
     assert!(left_out < table.len() / 2, "{name} runs too few cases");
     let count = failures.len();
     assert!(failures.is_empty(), "{name}: {count} of {} cases fail:\n{}", table.len(), failures.join("\n"));

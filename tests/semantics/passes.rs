@@ -5,18 +5,14 @@
 //!
 //! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::cases::{self, Case};
+use crate::support::differential::{self, Translator};
+use crate::support::engine::cross::machine;
+use crate::support::{engine, machines, seeds};
 use bpf2native::config::{OptLevel, Pass, PassChange, Passes};
 use bpf2native::{Config, Jit};
-use support::cases::{self, Case};
-use support::differential::{self, Translator};
-use support::engine::cross::machine;
-use support::{engine, machines, seeds};
 
 /// Random programs for each setting.
 const PROGRAMS: u64 = 60;

@@ -1,17 +1,12 @@
 //! Frames, followed instruction by instruction: registers that a caller wants back are saved, and come back, and unwinders
 //! are told the truth at each of them.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "prologues/follow.rs"]
 mod follow;
-#[path = "prologues/machines.rs"]
 mod machines;
-mod native;
 
 use std::path::{Path, PathBuf};
 
-use native::{bpf2native, fixture, output};
+use crate::native::{bpf2native, fixture, output};
 
 /// The objects below a folder, without those that are parts of a program.
 fn objects(folder: &Path, found: &mut Vec<PathBuf>) {

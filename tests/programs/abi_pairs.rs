@@ -4,19 +4,11 @@
 //! `BPF2NATIVE_RANDOM_SEED=7` tries another seed, `BPF2NATIVE_RANDOM_PROGRAMS=2000` so many prototypes (`support/seeds.rs`);
 //! a failure prints the seed of its program, which has 50 of them.
 
-#![allow(clippy::unwrap_used)]
-
-mod harness;
-mod pairs;
-#[path = "support/seeds.rs"]
-#[allow(dead_code, reason = "nothing here is by proptest")]
-mod seeds;
-
 use std::io::Write as _;
 
-use harness::parallel;
-use pairs::random::{Ability, Batch, batch};
-use pairs::{
+use crate::harness::parallel;
+use crate::pairs::random::{Ability, Batch, batch};
+use crate::pairs::{
     BpfCompiler, Machine, ability_of_clang, ability_of_clang23, ability_of_llvm23, check_compiled, check_written,
 };
 
@@ -39,7 +31,7 @@ fn check(machine: &Machine, count: u64, ability: Ability, check: impl Fn(&Batch)
     }
     // A prototype for each seed; what has a seed is a program of many.
     let seeds: Vec<u64> =
-        seeds::of(&format!("abi_pairs on {}", machine.name), count).step_by(IN_A_PROGRAM).collect();
+        crate::seeds::of(&format!("abi_pairs on {}", machine.name), count).step_by(IN_A_PROGRAM).collect();
     let failures = parallel(&seeds, |&seed| check(&batch(seed, IN_A_PROGRAM, ability))).concat();
     let shown: Vec<&str> = failures.iter().take(30).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), shown.join("\n"));

@@ -1,18 +1,12 @@
 //! Calls of `memcpy`, `memmove`, `memset` and `memcmp` for a few bytes, which are done in place: every size, overlaps, each
 //! place where bytes may differ; and the calls that must stay.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "calls/object.rs"]
-mod object;
-mod support;
-
+use crate::object::Function;
+use crate::support::random::Seed;
 use bpf2native::compare::listing;
 use bpf2native::config::{PassChange, Passes};
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::{Config, Jit, Linker, Module, Program};
-use object::Function;
-use support::random::Seed;
 
 /// More than are done in place.
 const SIZES: u64 = 70;
@@ -27,7 +21,7 @@ fn program(functions: &Functions) -> Program {
         .zip(&references)
         .map(|((name, text, _), references)| Function { name, text, weak: false, references })
         .collect();
-    let input = Input { name: "calls.o".to_owned(), bytes: object::object(&functions, &[]) };
+    let input = Input { name: "calls.o".to_owned(), bytes: crate::object::object(&functions, &[]) };
     parse(&[input], &Options::default()).unwrap()
 }
 
@@ -166,7 +160,7 @@ fn two_comparisons_are_told_apart() {
     // Both calls are of `memcmp`.
     let references = [(3, "memcmp"), (9, "memcmp")];
     let main = Function { name: "main", text, weak: false, references: &references };
-    let input = Input { name: "calls.o".to_owned(), bytes: object::object(&[main], &[]) };
+    let input = Input { name: "calls.o".to_owned(), bytes: crate::object::object(&[main], &[]) };
     let program = parse(&[input], &Options::default()).unwrap();
     let module = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()).unwrap();
     for (left, right, expected) in
@@ -181,7 +175,7 @@ fn read_only_bytes_are_constants_and_others_are_loaded() {
     let program = |text: &str, references: &[(u64, &str)]| {
         let main = Function { name: "main", text, weak: false, references };
         let data = [("const_text", u64::from_le_bytes(*b"abcdefgh")), ("text", u64::from_le_bytes(*b"abcdefgh"))];
-        let input = Input { name: "calls.o".to_owned(), bytes: object::object(&[main], &data) };
+        let input = Input { name: "calls.o".to_owned(), bytes: crate::object::object(&[main], &data) };
         parse(&[input], &Options::default()).unwrap()
     };
     let config = Config::for_target("x86_64".parse().unwrap());
@@ -263,7 +257,7 @@ fn a_function_of_that_name_that_is_not_c_s_is_called() {
     // The program's.
     let main = Function { name: "main", text, weak: false, references: &[(1, "memcpy")] };
     let memcpy = Function { name: "memcpy", text: "r0 = r3\nexit", weak: false, references: &[] };
-    let input = Input { name: "own.o".to_owned(), bytes: object::object(&[main, memcpy], &[]) };
+    let input = Input { name: "own.o".to_owned(), bytes: crate::object::object(&[main, memcpy], &[]) };
     let module = jit.load(&parse(&[input], &Options::default()).unwrap(), &Linker::new()).unwrap();
     assert_eq!(call(&module, "main", memory.as_ptr(), 0), 8);
 }

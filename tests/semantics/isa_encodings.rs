@@ -1,16 +1,14 @@
 //! Which bytes are an instruction: the tables `tests/isa/illegal.hex` and `legal.hex`, and the assembler's and the
 //! disassembler's text for every instruction of the case tables.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::random::Seed;
+use crate::support::{asm, cases, hex};
 use bpf2native::decode::insn::Insn;
 use bpf2native::decode::{DecodeError, SLOT, decode};
 use bpf2native::program::Endianness;
 use bpf2native::{Config, Jit, Program};
-use support::random::Seed;
-use support::{asm, cases, hex};
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/isa")
@@ -48,7 +46,7 @@ fn legal_encodings_are_accepted() {
 #[test]
 fn legal_encodings_are_translated() {
     let jit = Jit::new(&Config::new()).expect("this machine");
-    let linker = support::engine::jit::linker();
+    let linker = crate::support::engine::jit::linker();
     let refused = |(name, code): &(String, Vec<u8>)| {
         let program = Program::from_instructions(name, code).map_err(|error| error.to_string());
         let loaded = program.and_then(|program| jit.load(&program, &linker).map_err(|error| error.to_string()));
@@ -70,11 +68,11 @@ fn in_a_program(code: &[u8]) -> Vec<u8> {
 /// Whether the kernel takes a program; `None` where there is no kernel to ask, which is said.
 #[cfg(target_os = "linux")]
 fn kernel() -> Option<impl Fn(&[u8]) -> bool> {
-    use support::bpf::{accepts, load};
+    use crate::support::bpf::{accepts, load};
     match load(&in_a_program(&[])) {
         Ok(_) => Some(|code: &[u8]| accepts(&in_a_program(code))),
         Err(error) => {
-            support::absent("kernel", &error);
+            crate::support::absent("kernel", &error);
             None
         }
     }

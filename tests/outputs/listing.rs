@@ -7,12 +7,9 @@ use std::path::PathBuf;
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
-#[path = "native/mod.rs"]
-mod native;
-
 /// The command's standard output, in the folder of the fixtures.
 fn emit(arguments: &[&str]) -> String {
-    native::output(native::bpf2native().current_dir(native::fixture("")).args(arguments))
+    crate::native::output(crate::native::bpf2native().current_dir(crate::native::fixture("")).args(arguments))
 }
 
 const TARGETS: [(&str, &str); 4] = [

@@ -4,19 +4,15 @@
 //! The objects are those that `fixtures/build.sh` made; the native programs are made here, by `cc`. To try some:
 //! `BPF2NATIVE_PROGRAMS=wc,json BPF2NATIVE_VARIANTS=clang19-v3 cargo test --test programs`.
 
-#![allow(clippy::unwrap_used)]
-
-mod harness;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::cases::{self, Program};
-use harness::matrix::Matrix;
-use harness::native::Toolchain;
-use harness::run::{Outcome, differences, tool};
-use harness::{filter, parallel};
+use crate::harness::cases::{self, Program};
+use crate::harness::matrix::Matrix;
+use crate::harness::native::Toolchain;
+use crate::harness::run::{Outcome, differences, tool};
+use crate::harness::{filter, parallel};
 
 const BPF2NATIVE: &str = env!("CARGO_BIN_EXE_bpf2native");
 

@@ -4,21 +4,15 @@
 //!
 //! `BPF2NATIVE_RANDOM_SEED` and `BPF2NATIVE_RANDOM_PROGRAMS` as in `isa_random.rs`.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "loops/siblings.rs"]
-mod siblings;
-mod support;
-
 use std::fmt::Write;
 
+use crate::support::engine::cross::machine;
+use crate::support::machines::{self, Sample};
+use crate::support::random::Seed;
+use crate::support::{asm, engine, interp, seeds};
 use bpf2native::compare::listing;
 use bpf2native::config::{Pass, Passes, Target};
 use bpf2native::{Config, Jit, Program};
-use support::engine::cross::machine;
-use support::machines::{self, Sample};
-use support::random::Seed;
-use support::{asm, engine, interp, seeds};
 
 /// Bytes of the memory argument.
 const MEMORY: usize = 16 << 10;
@@ -227,7 +221,7 @@ fn a_large_fill_is_a_loop_and_no_call() {
     let start = memory.as_ptr() as u64;
     assert_eq!(engine::jit::run(&jit, &engine::jit::linker(), "fill", &code, &mut memory), Ok(start + 8003));
     assert!(memory[..8003].iter().all(|&byte| byte == 7) && memory[8003] == 0);
-    let object = support::elf::object_of(&[("fill", &code)]);
+    let object = crate::support::elf::object_of(&[("fill", &code)]);
     let program = Program::from_bytes("fill.o", &object).unwrap();
     let clif = listing::clif(&program, &config(Passes::ALL), None).unwrap().text;
     assert!(clif.contains("i8x16") && !clif.contains("call"), "{clif}");
@@ -311,7 +305,7 @@ fn random_loops_do_what_they_say() {
         widened += usize::from(wide.contains("i8x16"));
         computed += usize::from(["i16x8", "i32x4", "i64x2"].iter().any(|vector| wide.contains(vector)));
     });
-    support::say(&format!(
+    crate::support::say(&format!(
         "loops: {made} ran; of each 16th, {unrolled} were unrolled, {widened} widened, {computed} computed in vectors\n"
     ));
     assert!(made < 1600 || (unrolled > 0 && widened > 0 && computed > 0), "hardly any of them is changed");
@@ -323,10 +317,10 @@ fn random_loops_that_lie_one_after_the_other_in_another_one() {
     let made = check(
         "loops in a loop",
         1500,
-        |seed| Some(siblings::program(seed)),
+        |seed| Some(super::siblings::program(seed)),
         |code| unrolled += usize::from(is_unrolled(code)),
     );
-    support::say(&format!("loops in a loop: {made} ran; of each 16th, {unrolled} were unrolled\n"));
+    crate::support::say(&format!("loops in a loop: {made} ran; of each 16th, {unrolled} were unrolled\n"));
     assert!(made < 160 || unrolled > 0, "hardly any of them is changed");
 }
 
@@ -375,7 +369,7 @@ fn check_machine(name: &str) {
     let samples = seeds::of(&test, EMULATED).filter_map(|value| {
         let mut seed = Seed::new(value);
         let text = match value % 4 {
-            0 => siblings::program(&mut seed),
+            0 => super::siblings::program(&mut seed),
             _ => program(&mut seed)?,
         };
         let memories = vec![memory(&mut seed)];

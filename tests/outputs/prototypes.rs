@@ -1,8 +1,6 @@
 //! Where the C types of undefined symbols come from: BTF, the table of libc's functions, nothing. And that the table
 //! says what clang's and gcc's BTF say of the same functions.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -1,14 +1,10 @@
 //! What debuggers and profilers show of translated programs: names, source lines, breakpoints.
 
-#![allow(clippy::unwrap_used)]
-
-mod native;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::native::{bpf2native, fixture, has_tool, output, skip};
 use bpf2native::{Config, Jit, Linker};
-use native::{bpf2native, fixture, has_tool, output, skip};
 
 const PROGRAM: &str = "unwind/crash.o";
 
@@ -213,7 +209,7 @@ fn perf_finds_adapters_and_thunks() {
     linker.func("callback", move |value: i64| value + state).unwrap();
     linker.func("touch", |_bytes: u64, _size: i64| ()).unwrap();
     let config = Config::new().perf_map(true).clone();
-    let module = Jit::new(&config).unwrap().load(&native::program("unwind/unwind.o"), &linker).unwrap();
+    let module = Jit::new(&config).unwrap().load(&crate::native::program("unwind/unwind.o"), &linker).unwrap();
     let map = format!("/tmp/perf-{}.map", std::process::id());
     let text = std::fs::read_to_string(&map).unwrap();
     std::fs::remove_file(map).unwrap();

@@ -8,9 +8,7 @@ use bpf2native::config::{OptLevel, Pass, Passes, Target};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::{Cache, Config, Jit, Linker, Program};
 
-mod native;
-
-use native::{bpf2native, fixture, output};
+use crate::native::{bpf2native, fixture, output};
 
 const PROGRAMS: [&str; 5] =
     ["api/words.o", "obj/clang22-v4/words.o", "obj/clang22-v4/json.o", "obj/clang19-v4/wc.o", WITH_ADAPTERS];
@@ -22,7 +20,7 @@ const BIG_ENDIAN: [&str; 3] =
     ["obj/clang22-v4-s390x/words.o", "obj/clang22-v4-s390x/json.o", "faults/pointers.be.o"];
 
 fn program(name: &str) -> Program {
-    native::program(name)
+    crate::native::program(name)
 }
 
 fn object(program: &Program, config: &Config) -> Vec<u8> {

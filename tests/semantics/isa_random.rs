@@ -3,15 +3,13 @@
 //! `BPF2NATIVE_RANDOM_SEED` is where to start, `BPF2NATIVE_RANDOM_PROGRAMS` how many programs (`support/seeds.rs`).
 //! A failure prints the smallest program that still fails, and the seed that leads to it.
 
-mod support;
-
+use crate::support::addresses::Addresses;
+use crate::support::differential::{self, Translator};
+use crate::support::engine::cross::machine;
+use crate::support::random::Seed;
+use crate::support::{asm, hex, machines, random, seeds, two_words};
 use bpf2native::Config;
 use bpf2native::config::OptLevel;
-use support::addresses::Addresses;
-use support::differential::{self, Translator};
-use support::engine::cross::machine;
-use support::random::Seed;
-use support::{asm, hex, machines, random, seeds, two_words};
 
 /// Programs, where the environment says nothing.
 const PROGRAMS: u64 = 3_000;

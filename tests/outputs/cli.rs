@@ -1,7 +1,5 @@
 //! The command line: what each command prints and writes, and its exit status.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

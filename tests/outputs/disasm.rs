@@ -10,9 +10,6 @@ use bpf2native::internals::{codegen, emit};
 use bpf2native::{Config, Program};
 use object::{Object, ObjectSection, ObjectSymbol};
 
-#[path = "native/mod.rs"]
-mod native;
-
 fn disassembler(target: &str) -> Disassembler {
     Disassembler::new(&target.parse().unwrap()).unwrap()
 }
@@ -326,19 +323,20 @@ fn code_of_other_compilers_is_read_as_objdump_reads_it() {
         ("s390x", "s390x-linux-gnu-"),
     ] {
         let (cc, objdump) = (format!("{prefix}gcc"), format!("{prefix}objdump"));
-        if !native::has_tool(&cc) || !native::has_tool(&objdump) {
+        if !crate::native::has_tool(&cc) || !crate::native::has_tool(&objdump) {
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.o");
-        let source = native::fixture("programs/sudoku.c");
-        native::output(
+        let source = crate::native::fixture("programs/sudoku.c");
+        crate::native::output(
             std::process::Command::new(&cc)
                 .args(["-O2", "-fno-reorder-functions", "-c", "-o"])
                 .args([&path, &source]),
         );
-        let listing =
-            native::output(std::process::Command::new(&objdump).args(["-d", "-z", "-w", "-j", ".text"]).arg(&path));
+        let listing = crate::native::output(
+            std::process::Command::new(&objdump).args(["-d", "-z", "-w", "-j", ".text"]).arg(&path),
+        );
         let lines = listing.lines().filter(|line| line.starts_with(' '));
         let address = |line: &str| u64::from_str_radix(line.trim().split(':').next()?, 16).ok();
         let listed: Vec<u64> = lines.filter_map(address).collect();

@@ -1,15 +1,11 @@
 //! Exceptions, panics and backtraces pass through translated functions: in executables and in memory.
 
-#![allow(clippy::unwrap_used)]
-
-mod native;
-
 use std::ffi::{CStr, c_char, c_int, c_long};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::native::{bpf2native, compile_host, fixture, has_tool, load, output, program};
 use bpf2native::Linker;
 use libloading::{Library, Symbol};
-use native::{bpf2native, compile_host, fixture, has_tool, load, output, program};
 
 const PROGRAM: &str = "unwind/unwind.o";
 

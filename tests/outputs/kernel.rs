@@ -1,7 +1,5 @@
 //! Objects for the kernel, translated for every target and read back: symbols, sections, relocations, unwind tables.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,0 +1,20 @@
+//! What users get: from the command, in objects, listings and caches, under debuggers and unwinders.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../native/mod.rs"]
+mod native;
+
+mod border;
+mod cache;
+mod calling_convention;
+mod cli;
+mod debuggers;
+mod disasm;
+mod docs;
+mod kernel;
+mod listing;
+mod llvm23;
+mod prologues;
+mod prototypes;
+mod unwind;

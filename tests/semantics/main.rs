@@ -1,0 +1,19 @@
+//! What translated instructions do: each alone, in random programs, under each pass, on each machine.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod calls;
+mod isa;
+mod isa_encodings;
+mod isa_random;
+mod loops;
+mod memory_calls;
+mod object;
+mod opt;
+mod passes;
+mod siblings;
+mod sums;
+mod validation;

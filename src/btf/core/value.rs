@@ -1,7 +1,7 @@
 //! What a relocation's value is, in the object and in the target.
 
 use super::pair::Pair;
-use super::spec::{Spec, AccessStep, member};
+use super::spec::{AccessStep, Spec, member};
 use super::{CoreCause, RelocationKind};
 use crate::btf::{Btf, Int, Kind, TypeId};
 use crate::program::endianness::Endianness;

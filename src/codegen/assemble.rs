@@ -17,7 +17,7 @@ use super::error::CompileError;
 use super::extent::Extent;
 use super::unwind::Unwind;
 use super::unwind_rows;
-use crate::config::{Need, Passes, TargetFacts};
+use crate::config::Passes;
 use crate::lift::DATA;
 use crate::program::Place;
 use crate::times::Times;
@@ -40,13 +40,13 @@ pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<
     })
 }
 
-/// Runs Cranelift on one function.
+/// Runs Cranelift on one function, then those of `steps` that are steps over machine code.
 pub(super) fn assemble(
     isa: &dyn TargetIsa,
     id: FuncId,
     function: Function,
     keep: Keep,
-    (passes, times): (Passes, Option<&Times>),
+    (steps, times): (Passes, Option<&Times>),
     context: &mut Context,
 ) -> Result<CompiledFunction, String> {
     context.clear();
@@ -75,9 +75,8 @@ pub(super) fn assemble(
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
         steps: StepOutcome::default(),
     };
-    let has_steps = x86::STEPS.iter().any(|step| passes.contains(step.pass));
-    if has_steps && TargetFacts::of(isa).has(Need::MachineCodeSteps) {
-        x86::run(&mut made, end, isa, passes, times);
+    if x86::STEPS.iter().any(|step| steps.contains(step.pass)) {
+        x86::run(&mut made, end, isa, steps, times);
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)

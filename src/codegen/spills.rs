@@ -30,7 +30,7 @@ pub(super) fn compile(
 ) -> Result<CompiledFunction, String> {
     let work = Work::of(&lifted.function, context);
     let mut assemble = |isa: &dyn TargetIsa, function| {
-        assemble(isa, id, function, keep, (generators.passes(), generators.times()), context)
+        assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), context)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);
     let again = again.map(|isa| (isa, lifted.function.clone()));

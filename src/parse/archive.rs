@@ -142,7 +142,8 @@ impl MemberSelection<'_> {
             self.want(name);
         }
         // As a kernel has them, whether or not the program insists.
-        let undefined = |symbol: &&Symbol<'_>| symbol.home == SymbolHome::Undefined && places.contains_key(symbol.name);
+        let undefined =
+            |symbol: &&Symbol<'_>| symbol.home == SymbolHome::Undefined && places.contains_key(symbol.name);
         let weak = self.objects.iter().flat_map(|object| object.symbols.iter().filter(undefined));
         for name in weak.map(|symbol| symbol.name.to_owned()).collect::<Vec<_>>() {
             self.want(name);

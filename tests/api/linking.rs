@@ -86,7 +86,9 @@ fn an_allow_list_has_no_helper_that_prints() {
     // mov r1, 0; call 10000; exit
     let call_print = [0xb7, 1, 0, 0, 0, 0, 0, 0, 0x85, 0, 0, 0, 0x10, 0x27, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
     let program = Program::from_instructions("print", &call_print).unwrap();
-    assert!(refusal(&program, &Linker::new().no_libc()).contains("helper 10000, which print (function `main`) calls"));
+    assert!(
+        refusal(&program, &Linker::new().no_libc()).contains("helper 10000, which print (function `main`) calls")
+    );
     load(&program, &Linker::new());
 }
 

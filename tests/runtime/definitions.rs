@@ -22,10 +22,8 @@ fn descriptors_are_what_the_sources_define() {
 #[test]
 fn the_model_has_the_same() {
     for (name, runtime) in [("define", true), ("define", false), ("define.be", true)] {
-        let input = Input {
-            name: name.to_owned(),
-            bytes: std::fs::read(fixture(&format!("runtime/{name}.o"))).unwrap(),
-        };
+        let input =
+            Input { name: name.to_owned(), bytes: std::fs::read(fixture(&format!("runtime/{name}.o"))).unwrap() };
         let options = if runtime { Options::default() } else { Options::without_runtime() };
         let program = parse::parse(&[input], &options).unwrap();
         let map = |name: &str| program.maps.iter().find(|map| map.name == name).unwrap();
@@ -38,9 +36,7 @@ fn the_model_has_the_same() {
         use FieldKind::{Kptr, ListHead, ListNode, RbNode, RbRoot, Refcount, SpinLock, Timer, WorkQueue};
         assert_eq!(
             kinds,
-            [
-                SpinLock, Timer, Timer, Kptr, Kptr, Kptr, WorkQueue, ListHead, RbRoot, ListNode, RbNode, Refcount
-            ]
+            [SpinLock, Timer, Timer, Kptr, Kptr, Kptr, WorkQueue, ListHead, RbRoot, ListNode, RbNode, Refcount]
         );
         assert_eq!(map("outer").values.iter().map(|value| value.index).collect::<Vec<_>>(), [0, 3]);
         assert_eq!(map("outer").definition.as_ref().unwrap().inner.as_ref().unwrap().max_entries, 3);

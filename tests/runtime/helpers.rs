@@ -33,7 +33,9 @@ fn the_programs_own_functions_come_first() {
     // SAFETY: the program's own helper returns the address of its variable.
     assert_eq!(unsafe { *address }, 7);
     assert_eq!(look(&module, 2), 0);
-    assert!(module.warnings().iter().any(|warning| warning.to_string().contains("`bpf_map_lookup_elem` is registered")));
+    assert!(
+        module.warnings().iter().any(|warning| warning.to_string().contains("`bpf_map_lookup_elem` is registered"))
+    );
     // Both orders of the objects.
     let module = load(&Program::from_files(objects.iter().rev()).unwrap(), &Linker::new());
     assert_ne!(look(&module, 1), 0);
@@ -95,7 +97,13 @@ fn the_command_says_the_same() {
 
 /// A folder where `-lbpf` finds the library; none where it is not installed.
 fn libbpf(folder: &Path) -> Option<PathBuf> {
-    let places = ["/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/aarch64-linux-gnu"];
+    let places = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib",
+        "/usr/lib/aarch64-linux-gnu",
+    ];
     let library = places.iter().map(|place| Path::new(place).join("libbpf.so.1")).find(|path| path.exists());
     let Some(library) = library else {
         skip("libbpf.so.1 is not installed");
@@ -118,7 +126,8 @@ fn a_library_does_not_define_helpers_by_their_names_in_c() {
     assert_eq!(output(&mut Command::new(&program)), expected);
 
     // Nor where nothing else defines them.
-    let run = bpf2native().args(["run", "--no-runtime", "-l", "bpf", "-L"]).arg(&folder).arg(&object).output().unwrap();
+    let run =
+        bpf2native().args(["run", "--no-runtime", "-l", "bpf", "-L"]).arg(&folder).arg(&object).output().unwrap();
     let mut build = bpf2native();
     build.args(["--no-runtime", "-l", "bpf", "-L"]).arg(&folder).arg(&object).arg("-o").arg(&program);
     for output in [run, build.output().unwrap()] {

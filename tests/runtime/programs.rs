@@ -30,7 +30,11 @@ fn objects(names: &[&str]) -> Vec<String> {
 fn programs_in_process() {
     for (names, expected) in PROGRAMS {
         for level in ["-O0", "-O2"] {
-            assert_eq!(output(bpf2native().arg("run").arg(level).args(objects(names))), expected, "{names:?} {level}");
+            assert_eq!(
+                output(bpf2native().arg("run").arg(level).args(objects(names))),
+                expected,
+                "{names:?} {level}"
+            );
         }
     }
 }

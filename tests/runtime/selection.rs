@@ -85,7 +85,8 @@ fn no_runtime_leaves_it_out() {
     assert!(!program.has_runtime());
     let map = &program.maps[0];
     assert!(program.data[map.section].relocations.is_empty(), "the definition is plain data");
-    let bytes = output(bpf2native().args(["-c", "--no-runtime", "-o", "/dev/null"]).arg(fixture("runtime/counts.o")));
+    let bytes =
+        output(bpf2native().args(["-c", "--no-runtime", "-o", "/dev/null"]).arg(fixture("runtime/counts.o")));
     assert_eq!(bytes, "");
     let names = defined(&object(&program));
     assert_eq!(names, ["count", "counts", "main"].map(str::to_owned).into());

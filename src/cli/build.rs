@@ -35,7 +35,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let output = output(arguments, emit)?;
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
+    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !is_text && !arguments.no_runtime))?;
     let config = arguments.generation.config().times(timing.times()).clone();
     let only = arguments.function.as_deref();
     if let Some(only) = only
@@ -62,6 +62,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
         let name = arguments.inputs.objects[0].file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let purpose = match emit {
+            Emit::Exe if arguments.link_arguments.is_empty() => Purpose::SoleExecutable,
             Emit::Exe => Purpose::Executable,
             Emit::Shared => Purpose::SharedLibrary,
             _ => Purpose::Relocatable,

@@ -13,7 +13,7 @@ use object::{Endianness, U32};
 use super::error::ParseError;
 use super::section_names::{DWARF, STACK_SIZES};
 use crate::program::names;
-use crate::program::{self, ArrayCall, Attached, Binding, Visibility};
+use crate::program::{self, ArrayCall, Attached, Binding, MapDefinition, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
@@ -33,6 +33,8 @@ pub(super) struct Object<'data> {
     pub(super) groups: Vec<RawGroup<'data>>,
     /// Names of sections and symbols are in the same section, as LLVM has them.
     pub(super) one_string_table: bool,
+    /// Its maps, by the indices of their symbols, and why their definitions cannot be read; not read here.
+    pub(super) maps: Vec<(usize, Result<MapDefinition, String>)>,
 }
 
 impl Object<'_> {
@@ -192,7 +194,7 @@ impl<'data> Reader<'data> {
             section.relocations.sort_by_key(|relocation| relocation.offset);
         }
         let one_string_table = header.shstrndx(endian, self.bytes).is_ok_and(|index| index == symbol_strings);
-        Ok(Object { name: String::new(), endian, sections, symbols, groups, one_string_table })
+        Ok(Object { name: String::new(), endian, sections, symbols, groups, one_string_table, maps: Vec::new() })
     }
 
     /// Takes `count` bytes from what sections may hold.

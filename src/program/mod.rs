@@ -18,8 +18,10 @@
 mod array_call;
 pub(crate) mod endianness;
 mod id;
+pub mod maps;
 pub mod names;
 pub mod prefix;
+mod runtime;
 mod sections;
 
 use std::fmt;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 pub use array_call::{ArrayCall, ArrayForm};
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
+pub use maps::{FieldKind, Map, MapDefinition, MapField, MapValue};
 pub use sections::{Attached, Edge, Group, edge};
 
 pub use endianness::Endianness;
@@ -58,8 +61,14 @@ pub struct Program {
     pub attached: Vec<Attached>,
     /// Groups that sections belong to.
     pub groups: IdVec<GroupId, Group>,
-    /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.
+    /// Maps (`.maps` and `maps` sections).
     pub maps: Vec<Map>,
+    /// How many of the files were given: those behind them are the runtime's, of which only what is reached is translated.
+    pub given_files: usize,
+    /// The runtime's function that is called when a function has returned that was tail-called, if the program has it.
+    pub tail_return: Option<FunctionId>,
+    /// Functions of the runtime that are translated though nothing reaches them.
+    pub kept: Vec<FunctionId>,
     /// What was noticed and does not stop translation.
     pub warnings: Vec<Warning>,
 }
@@ -328,17 +337,6 @@ pub enum ImportKind {
     Function,
     /// Only its address is used.
     Data,
-}
-
-/// A map definition, for `inspect`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Map {
-    /// The symbol's name.
-    pub name: String,
-    /// The section that holds the definition.
-    pub section: DataSectionId,
-    /// Byte offset in it.
-    pub offset: u64,
 }
 
 /// The source line of the instructions from `offset` up to the next line's.

@@ -8,5 +8,8 @@ mod native;
 mod support;
 
 mod map;
+mod maps;
 mod maps_random;
+mod maps_rings;
+mod maps_threads;
 mod pair;

@@ -9,6 +9,7 @@ mod support;
 
 mod map;
 mod maps;
+mod maps_machines;
 mod maps_random;
 mod maps_rings;
 mod maps_threads;

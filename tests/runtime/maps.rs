@@ -251,7 +251,7 @@ fn random_maps_of_maps_are_as_the_kernels() {
     let twins = inner.map(|map| KernelMap::create(&map.kind(), None, None, 1).unwrap());
     for name in ["outer_array", "outer_hash"] {
         let ours = OurMap::new(module, name);
-        ours.keys().iter().for_each(|key| drop(ours.delete(Some(key))));
+        ours.keys().iter().for_each(|key| ours.delete(Some(key)).unwrap());
         let kernel = KernelMap::create(&ours.kind(), Some(&twins[0]), None, 1).unwrap();
         for seed in seeds::of(name, 10) {
             let mut seed = Seed::new(seed);

@@ -1,4 +1,4 @@
-//! The runtime: maps and helpers of programs that run without a kernel.
+//! The runtime: what programs get of it, and what they get instead; its maps beside the kernel's.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,6 +7,8 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod definitions;
+mod helpers;
 mod map;
 mod maps;
 mod maps_machines;
@@ -14,3 +16,5 @@ mod maps_random;
 mod maps_rings;
 mod maps_threads;
 mod pair;
+mod programs;
+mod selection;

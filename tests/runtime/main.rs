@@ -12,6 +12,7 @@ mod helpers;
 mod map;
 mod maps;
 mod maps_machines;
+mod maps_objects;
 mod maps_random;
 mod maps_rings;
 mod maps_threads;

@@ -1,7 +1,7 @@
 /* Time: the helpers that read a clock, and the function that sets it. In: nothing. Out: nanoseconds. The rule: one clock
    for all, which stands still but for its readings, each of which moves it by CLOCK_TICK, and for bpf2native_advance; so
    a program's second run is like its first. */
-#include "clock.h"
+#include "helpers/clock.h"
 
 /* One second after boot: programs that subtract from the time get no surprise. */
 weak u64 bpf2native_rt_clock = 1000000000;

@@ -1,7 +1,7 @@
 /* Dynptrs: the helpers that make them of memory, read, write and look into them. In: struct bpf_dynptr, 16 bytes. Out:
    bytes; -E2BIG for such as it does not have, -EINVAL for one that is not valid or may not be written. The rule: bytes of
    packets go through the context's own helpers, so that what a packet is has one owner. */
-#include "dynptr.h"
+#include "helpers/dynptr.h"
 
 extern long bpf_skb_load_bytes(const void *, u64, void *, u64) __asm__("bpf_helper_skb_load_bytes");
 extern long bpf_skb_store_bytes(void *, u64, const void *, u64, u64) __asm__("bpf_helper_skb_store_bytes");

@@ -1,6 +1,6 @@
 /* Dynptrs of records of ring buffers. In: a ring buffer, whose own helpers reserve and submit. Out: a dynptr; one that is
    not valid where there is no room, which has to be given back all the same. */
-#include "dynptr.h"
+#include "helpers/dynptr.h"
 
 extern void *bpf_ringbuf_reserve(struct map *, u64, u64) __asm__("bpf_helper_ringbuf_reserve");
 extern void bpf_ringbuf_submit(void *, u64) __asm__("bpf_helper_ringbuf_submit");

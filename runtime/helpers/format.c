@@ -2,8 +2,8 @@
    of the kernel's bpf_bprintf_prepare, which says what is a format (no precision, no %n, no %f; %s and the like need
    something other than a letter after them), and of its vsnprintf. Other than there: %p is the address, as %px is, since
    there is nothing to hide; and %ps, %pS and %pB are addresses too, as the kernel has them where it knows no symbol. */
-#include "format.h"
-#include "memory.h"
+#include "helpers/format.h"
+#include "helpers/memory.h"
 
 /* What the kernel's buffer for arguments holds: strings are cut off there. */
 enum { STRINGS = 512 };

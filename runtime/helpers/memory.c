@@ -2,7 +2,7 @@
    The rule: the kernel copies, which checks each page: process_vm_readv of this process, and where that may not be called
    (seccomp) or does not exist (QEMU's user mode), a pipe. There is no faster way that is sure: an address says nothing. */
 #include "bpf2native.h"
-#include "memory.h"
+#include "helpers/memory.h"
 
 struct area {
     void *start;

@@ -1,7 +1,7 @@
 /* The helpers that copy from and to any address: bpf_probe_read and its kin. In: an address, of the program's own process:
    there is one address space, so user and kernel forms are the same. Out: the copy, or -EFAULT with the destination
    zeroed, as in the kernel. */
-#include "memory.h"
+#include "helpers/memory.h"
 
 static void zero(char *to, u64 size)
 {

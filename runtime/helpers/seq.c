@@ -1,7 +1,7 @@
 /* Output of iterator programs: bpf_seq_printf and bpf_seq_write. In: a struct seq_file, which bpf2native_seq_* makes, and
    whose first fields lie as in the kernel's. Out: its buffer. The rule: what does not fit as a whole is not written, and
    -EOVERFLOW, after which the file counts as full. */
-#include "format.h"
+#include "helpers/format.h"
 
 extern void *calloc(u64 count, u64 size);
 extern void free(void *memory);

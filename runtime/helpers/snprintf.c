@@ -1,5 +1,5 @@
 /* bpf_snprintf, and bpf_snprintf_btf, for which there are no types at run time. */
-#include "format.h"
+#include "helpers/format.h"
 
 /* The length with the 0 at the end, also of what did not fit. */
 HELPER(long, snprintf, (char *to, u32 size, const char *text, const u64 *data, u32 data_size))

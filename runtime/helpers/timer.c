@@ -2,10 +2,10 @@
    first 8 become a pointer to what is kept here. Out: calls of callbacks, when bpf2native_advance says that time passes.
    The rule: in order of expiry, those of one time in the order in which they were started; a timer that starts itself
    again is due a tick later at the earliest, so that time does pass. */
-#include "clock.h"
-#include "element.h"
-#include "lock.h"
-#include "timer.h"
+#include "helpers/clock.h"
+#include "helpers/element.h"
+#include "helpers/lock.h"
+#include "helpers/timer.h"
 
 enum { EDEADLK = 35 };
 enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1, CLOCK_BOOTTIME = 7, MAX_CLOCKS = 16 };

@@ -1,6 +1,6 @@
 /* What programs print: bpf_trace_printk and bpf_trace_vprintk (bpf_printk of libbpf is one of the two). In: formats. Out:
    a line each, to standard error, or to the function that bpf2native_set_trace sets. The rule: a line is written whole. */
-#include "format.h"
+#include "helpers/format.h"
 
 extern void *malloc(u64 size);
 extern void free(void *memory);

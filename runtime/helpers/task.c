@@ -1,6 +1,7 @@
 /* The current task: who it is. In: what bpf2native_set_task sets; at first pid 1 "bpf2native" of root, in the root cgroup.
    Out: what the helpers say of it. The rule: the same for all threads; a test sets it before it runs a program. */
 #include "helpers/task.h"
+#include "kfuncs/object.h"
 
 /* More than a struct task_struct has: fields that a program reads of it are 0. */
 enum { TASK_SIZE = 16384 };

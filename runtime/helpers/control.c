@@ -3,13 +3,14 @@
 
 enum { MAX_LOOPS = 1 << 23 };
 
-/* How often it was called; it stops when the callback returns other than 0. */
+/* How often it was called; it stops when the callback returns other than 0. Too many is an error of 32 bits, as in the code
+   that the kernel puts in place of the call. */
 HELPER(long, loop, (u32 count, long (*callback)(u64 index, void *context), void *context, u64 flags))
 {
     if (flags)
         return -EINVAL;
     if (count > MAX_LOOPS)
-        return -E2BIG;
+        return (u32)-E2BIG;
     for (u32 i = 0; i < count; i++)
         if (callback(i, context))
             return i + 1;

@@ -98,7 +98,7 @@ static u32 is_valid(const struct format *format)
     u32 count = 0;
     for (u64 at = 0; at < size;) {
         u8 c = format->text[at];
-        if ((c < ' ' && !is_space(c)) || c >= 127)
+        if ((c < ' ' && !is_space(c)) || c == 127)
             return 0;
         if (c != '%') {
             at++;

@@ -6,8 +6,6 @@
 extern void *calloc(u64 count, u64 size);
 extern void free(void *memory);
 
-enum { EOVERFLOW = 75 };
-
 struct seq_file {
     char *buf;
     u64 size;

@@ -2,10 +2,7 @@
 #ifndef BPF2NATIVE_RUNTIME_ELEMENT_H
 #define BPF2NATIVE_RUNTIME_ELEMENT_H
 
-#include "runtime.h"
-
-extern void *calloc(u64 count, u64 size);
-extern void free(void *memory);
+#include "maps/common.h"
 
 /* Where the value starts that has `field` in it, which is of this kind. */
 static inline void *element_value(const struct map *map, u32 kind, void *field)
@@ -26,8 +23,8 @@ static inline void *element_key(struct map *map, void *value)
     char *key = keys, *last = NULL;
     while (map->ops->next_key && map->ops->next_key(map, last, key) == 0) {
         if (map->ops->lookup(map, key) == value) {
-            for (u32 i = 0; key != keys && i < map->key_size; i++)
-                keys[i] = key[i];
+            if (key != keys)
+                memcpy(keys, key, map->key_size);
             return keys;
         }
         last = key;

@@ -47,6 +47,8 @@ HELPER(long, get_func_ret, (const u64 *context, u64 *value))
     return 0;
 }
 
+API(long, bpf2native_retval, (void)) { return probe.retval; }
+
 HELPER(long, get_retval, (void)) { return probe.retval; }
 
 HELPER(long, set_retval, (s32 value))

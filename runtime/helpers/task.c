@@ -54,8 +54,6 @@ HELPER(u64, get_current_ancestor_cgroup_id, (s32 level))
     return level < 0 || (u32)level > bpf2native_rt_task.cgroup_level ? 0 : bpf2native_rt_task.cgroups[level];
 }
 
-HELPER(u64, get_cgroup_classid, (void *context)) { return 0; }
-
 /* The kernel wants the device and inode of a namespace that the task is in; here, any are. */
 HELPER(long, get_ns_current_pid_tgid, (u64 device, u64 inode, u32 *result, u32 size))
 {

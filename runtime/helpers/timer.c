@@ -4,7 +4,7 @@
    again is due a tick later at the earliest, so that time does pass. */
 #include "helpers/clock.h"
 #include "helpers/element.h"
-#include "helpers/lock.h"
+#include "maps/common.h"
 #include "helpers/timer.h"
 
 enum { EDEADLK = 35 };
@@ -147,7 +147,7 @@ weak u32 bpf2native_rt_run_timer(u64 until)
     return 1;
 }
 
-weak void bpf_timer_free(void *field)
+weak void bpf2native_rt_free_timer(void *field)
 {
     lock(&lock_word);
     struct timer *timer = ((struct bpf_timer *)field)->timer;

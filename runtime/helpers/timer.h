@@ -8,12 +8,12 @@
 extern u32 bpf2native_rt_run_timer(u64 until);
 
 /* Ends the timer at `timer`, in a map's value that goes away; maps call it for fields of FIELD_TIMER. */
-extern void bpf_timer_free(void *timer);
+extern void bpf2native_rt_free_timer(void *timer);
 
 /* Runs the work that is queued (kfuncs/wq.c), and what that queues. 0 if there was none. */
 extern u32 bpf2native_rt_run_work(void);
 
 /* Ends the work queue at `wq`, in a map's value that goes away; maps call it for fields of FIELD_WORK_QUEUE. */
-extern void bpf_work_free(void *wq);
+extern void bpf2native_rt_free_work(void *wq);
 
 #endif

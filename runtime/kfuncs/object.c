@@ -23,11 +23,11 @@ weak void bpf_obj_drop_impl(void *pointer, void *types)
 }
 
 /* 0 if it is none of these; where the program has any. */
-extern u32 bpf_percpu_object_free(void *object) weak;
+extern u32 bpf2native_rt_free_percpu(void *object) weak;
 
-weak void bpf_kptr_free(void *object)
+weak void bpf2native_rt_free_kptr(void *object)
 {
-    if (!bpf_percpu_object_free || !bpf_percpu_object_free(object))
+    if (!bpf2native_rt_free_percpu || !bpf2native_rt_free_percpu(object))
         bpf_obj_drop_impl(object, NULL);
 }
 

@@ -18,6 +18,6 @@ struct object {
 extern void bpf_obj_drop_impl(void *object, void *types);
 
 /* Takes back what a map's value owned: an object, a set of processors, a task. */
-extern void bpf_kptr_free(void *object);
+extern void bpf2native_rt_free_kptr(void *object);
 
 #endif

@@ -3,12 +3,10 @@
    those of the other processors lie AREA bytes apart each, so that an address says what it is; addresses outside are
    those of ordinary variables, of which there is one. */
 #include "bpf2native.h"
-#include "helpers/lock.h"
+#include "maps/common.h"
 
 extern void *mmap(void *address, u64 size, int protection, int flags, int file, s64 offset);
 extern u32 bpf2native_processors(void);
-extern u64 bpf_get_smp_processor_id(void) __asm__("bpf_helper_get_smp_processor_id");
-extern void *memset(void *to, int byte, u64 size);
 
 enum { AREA = 1 << 20, LARGEST = 512, CLASSES = 6, SMALLEST = 16 };
 enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022 };
@@ -90,7 +88,7 @@ KFUNC(void, bpf_percpu_obj_drop_impl, (void *object, void *types))
 static u32 is_percpu(const void *pointer) { return area && (u64)((char *)pointer - area) < AREA; }
 
 /* What kfuncs/object.c asks of a pointer that a map owned. */
-weak u32 bpf_percpu_object_free(void *object)
+weak u32 bpf2native_rt_free_percpu(void *object)
 {
     if (!is_percpu(object))
         return 0;
@@ -107,5 +105,5 @@ HELPER(void *, per_cpu_ptr, (void *pointer, u32 processor))
 
 HELPER(void *, this_cpu_ptr, (void *pointer))
 {
-    return is_percpu(pointer) ? (char *)pointer + AREA * bpf_get_smp_processor_id() : pointer;
+    return is_percpu(pointer) ? (char *)pointer + (u64)AREA * this_processor() : pointer;
 }

@@ -2,7 +2,7 @@
    become a pointer to what is kept here. Out: calls of callbacks, when bpf2native_advance says that time passes (also 0
    ns of it). The rule: in the order in which they were started; what a callback starts runs after the others. */
 #include "helpers/element.h"
-#include "helpers/lock.h"
+#include "maps/common.h"
 #include "helpers/timer.h"
 
 typedef long (*work_callback)(struct map *map, void *key, void *value);
@@ -108,7 +108,7 @@ weak u32 bpf2native_rt_run_work(void)
     return work != NULL;
 }
 
-weak void bpf_work_free(void *field)
+weak void bpf2native_rt_free_work(void *field)
 {
     lock(&lock_word);
     struct work *work = ((struct bpf_wq *)field)->work;

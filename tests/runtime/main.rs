@@ -7,6 +7,7 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod helpers;
 mod kernel;
 mod map;
 mod maps;

@@ -17,12 +17,25 @@ use crate::native::{bpf2native, fixture, has_tool, output};
 enum Kind {
     Syscall,
     Tc,
+    /// Of tc, and it looks at its packet.
+    Packet,
 }
 
-const PROGRAMS: [(&str, Kind); 12] = [
+impl Kind {
+    /// The object that runs it here.
+    fn driver(self) -> &'static str {
+        match self {
+            Kind::Syscall | Kind::Tc => "driver",
+            Kind::Packet => "driver_skb",
+        }
+    }
+}
+
+const PROGRAMS: [(&str, Kind); 13] = [
     ("control", Kind::Syscall),
     ("cpumask", Kind::Syscall),
     ("dynptr", Kind::Tc),
+    ("dynptr_packet", Kind::Packet),
     ("format", Kind::Syscall),
     ("list", Kind::Tc),
     ("locks", Kind::Tc),
@@ -53,9 +66,8 @@ fn assert_same(name: &str, side: &str, found: &str, expected: &str) {
     let (found, expected): (Vec<&str>, Vec<&str>) = (found.lines().collect(), expected.lines().collect());
     let differ = |at: &usize| found.get(*at) != expected.get(*at);
     let lines = (0..found.len().max(expected.len())).filter(differ).take(10);
-    let texts: Vec<String> = lines
-        .map(|at| format!("result {at}: {:?}, not {:?}", found.get(at), expected.get(at)))
-        .collect();
+    let texts: Vec<String> =
+        lines.map(|at| format!("result {at}: {:?}, not {:?}", found.get(at), expected.get(at))).collect();
     assert!(texts.is_empty(), "{name}.c, {side} (line: value):\n{}", texts.join("\n"));
 }
 
@@ -65,7 +77,7 @@ fn in_kernel(name: &str, kind: Kind) -> String {
     let loaded = kernel::Loaded::new(&bytes, "program").unwrap_or_else(|error| panic!("{name}: {error}"));
     let returned = match kind {
         Kind::Syscall => loaded.run_syscall(&[0; 128]).unwrap(),
-        Kind::Tc => loaded.run(&[2; 64], &[0; 192]).unwrap().verdict,
+        Kind::Tc | Kind::Packet => loaded.run(&[2; 64], &[0; 192]).unwrap().verdict,
     };
     let map = loaded.map(".data.results").expect("results are in a section of their own");
     let value = map.lookup(&[0; 4]).unwrap();
@@ -93,8 +105,9 @@ fn the_kernel_finds_what_is_expected() {
 
 #[test]
 fn programs_find_the_same_here() {
-    for (name, _) in PROGRAMS {
-        let found = output(bpf2native().arg("run").args([file("driver.o"), file(&format!("{name}.o"))]));
+    for (name, kind) in PROGRAMS {
+        let object = |name: &str| file(&format!("{name}.o"));
+        let found = output(bpf2native().arg("run").args([object(kind.driver()), object(name)]));
         assert_same(name, "in memory", &found, &expected(name));
     }
 }
@@ -129,8 +142,8 @@ fn check_machine(machine: &str, suffix: &str) {
     }
     let folder = tempfile::tempdir().unwrap();
     let object = |name: &str| file(&format!("{name}{suffix}"));
-    for (name, _) in PROGRAMS {
-        let found = on_machine(machine, &[object("driver"), object(name)], folder.path());
+    for (name, kind) in PROGRAMS {
+        let found = on_machine(machine, &[object(kind.driver()), object(name)], folder.path());
         assert_same(name, machine, &found, &expected(name));
     }
     for name in OWN {
@@ -154,7 +167,8 @@ fn programs_find_the_same_on_s390x() {
 }
 
 /// Functions of the runtime that no program calls by its name.
-const INTERNAL: [&str; 6] = ["bpf_map_ops_", "bpf_maps_first", "bpf_contexts_", "bpf_tail_", "bpf_load_packet", "bpf2native_"];
+const INTERNAL: [&str; 6] =
+    ["bpf_map_ops_", "bpf_maps_first", "bpf_contexts_", "bpf_tail_", "bpf_load_packet", "bpf2native_"];
 
 /// The helpers and kfuncs that an archive of the runtime defines, by the names that programs use.
 fn defined(archive: &str) -> BTreeSet<String> {
@@ -178,6 +192,9 @@ fn each_function_has_a_row_in_the_documentation() {
         let defined = defined(archive);
         let without_row: Vec<&String> = defined.difference(&documented).collect();
         let without_function: Vec<&String> = documented.difference(&defined).collect();
-        assert!(without_row.is_empty() && without_function.is_empty(), "{archive}: docs/helpers.md lacks {without_row:?}, and has {without_function:?}, which the runtime has not");
+        assert!(
+            without_row.is_empty() && without_function.is_empty(),
+            "{archive}: docs/helpers.md lacks {without_row:?}, and has {without_function:?}, which the runtime has not"
+        );
     }
 }

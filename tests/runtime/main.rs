@@ -7,6 +7,7 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contexts;
 mod kernel;
 mod map;
 mod maps_random;

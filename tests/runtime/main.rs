@@ -1,4 +1,5 @@
-//! The runtime: maps, helpers and contexts of programs that run without a kernel.
+//! The runtime: maps, helpers and contexts of programs that run without a kernel; what programs get of it, and what they
+//! get instead.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,8 +9,12 @@ mod native;
 mod support;
 
 mod contexts;
+mod definitions;
+mod helpers;
 mod kernel;
 mod map;
 mod maps_random;
 mod packets;
 mod pair;
+mod programs;
+mod selection;

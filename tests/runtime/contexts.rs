@@ -31,6 +31,9 @@ sockets: connected 1, listening 1, udp 0, other port 0, tcp 1, full 1, reference
 assign -22 0 1, cookie 1, uid 1000, lookup 0 -17 0 -91
 options -22 0 0 7 4
 message 0 -22 0 15678 7
+cookie for 1300, short -22, same 1, good 0 0, bad -13 -2, closed -22
+option 4: 1380, absent -42, wrong -22
+sysctl 10 ip_forward -7 2 0 22
 ";
 
 /// The other machines, with the ending of their objects' names.
@@ -75,6 +78,24 @@ fn check_machines(objects: &[&str], input: &[u8], expected: &str) {
     }
 }
 
+/// The header is for C and C++, beside the kernel's.
+#[test]
+fn the_runtimes_header_compiles() {
+    let kernels = ["-I/usr/include/x86_64-linux-gnu", "-include", "linux/bpf.h"];
+    let common = ["-Wall", "-Wextra", "-Werror", "-fsyntax-only"];
+    let header = fixture("../include/bpf2native_runtime.h");
+    for (compiler, arguments) in [
+        ("cc", &["-xc", "-std=c99", "-pedantic"][..]),
+        ("c++", &["-xc++", "-pedantic"]),
+        ("clang-22", &["-xc", "-target", "bpf", "-Wno-pragma-once-outside-header"]),
+    ] {
+        if has_tool(compiler) {
+            output(Command::new(compiler).args(arguments).args(common).arg(&header));
+            output(Command::new(compiler).args(arguments).args(common).args(kernels).arg(&header));
+        }
+    }
+}
+
 #[test]
 fn contexts_routes_and_sockets() {
     assert_eq!(run(&["contexts"], b""), CONTEXTS);
@@ -95,7 +116,7 @@ fn input() -> Vec<u8> {
 fn packet_programs_do_the_same_on_other_machines() {
     for objects in [["every_xdp", "xdp_packets"], ["every_tc", "tc_packets"]] {
         let here = run(&objects, &input());
-        assert!(here.lines().count() > 15 * frames::all().len(), "{here}");
+        assert!(here.lines().count() >= 15 * frames::all().len(), "{here}");
         check_machines(&objects, &input(), &here);
     }
 }

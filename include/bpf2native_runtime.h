@@ -170,6 +170,12 @@ struct bpf_sock *bpf2native_assigned(const void *context);
 /* An option that bpf_setsockopt set with this context: copies at most `length` bytes and returns its length, or -ENOENT. */
 int bpf2native_sockopt(const void *context, int level, int name, void *value, unsigned length);
 
+/* What programs with a struct bpf_sysctl see: the parameter's path ("net/ipv4/ip_forward"), its value, and the value that
+   is written (NULL if it is only read). The first two have to stay. 0, or -E2BIG for a written value of a page or more. */
+int bpf2native_sysctl(const char *name, const char *current, const char *written);
+/* The value that is written, after the program. */
+const char *bpf2native_sysctl_new_value(void);
+
 /* ---- Time ----
 
    One clock for all of the kernel's, which begins at 1 s and which each reading (bpf_ktime_get_ns and so on) moves by 1 us. */

@@ -133,3 +133,9 @@ HELPER(long, skb_under_cgroup, (struct __sk_buff *skb, struct map *groups, u32 i
     if (index >= groups->max_entries) return -E2BIG;
     return bpf_map_lookup_elem(groups, &index) ? 1 : -EAGAIN;
 }
+
+/* No packet came by IPsec. */
+HELPER(long, skb_get_xfrm_state, (struct __sk_buff *skb, u32 index, void *to, u32 size, u64 flags)) {
+    memset(to, 0, size);
+    return -EINVAL;
+}

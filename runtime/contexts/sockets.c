@@ -126,6 +126,15 @@ HELPER(void *, skc_to_tcp6_sock, (struct bpf_sock *sock)) {
     return tcp_of(sock, AF_INET6);
 }
 
+/* Small sockets of the kernel's that only its own structs tell of. */
+HELPER(void *, skc_to_tcp_timewait_sock, (struct bpf_sock *sock)) {
+    return tcp_of(sock, 0) && sock->state == TCP_TIME_WAIT ? sock : NULL;
+}
+
+HELPER(void *, skc_to_tcp_request_sock, (struct bpf_sock *sock)) {
+    return tcp_of(sock, 0) && sock->state == TCP_NEW_SYN_RECV ? sock : NULL;
+}
+
 HELPER(void *, skc_to_udp6_sock, (struct bpf_sock *sock)) {
     return sock && sock->protocol == IPPROTO_UDP && sock->family == AF_INET6 ? sock : NULL;
 }

@@ -51,8 +51,6 @@ mod stack_sizes;
 
 use std::path::Path;
 
-use archive::Chosen;
-
 pub use error::{BadRelocation, Duplicate, ParseError};
 
 use crate::btf::Btf;
@@ -104,7 +102,7 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let Chosen { mut objects, given } = archive::select(inputs, options)?;
+    let archive::Chosen { mut objects, given } = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects, given)?;
     if program.has_runtime() {

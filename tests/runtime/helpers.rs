@@ -1,200 +1,186 @@
-//! Helpers and kfuncs: the programs of `fixtures/runtime/helpers`.
-//!
-//! Each of [`PROGRAMS`] runs in the kernel (`BPF_PROG_TEST_RUN`) and here, in memory and as an executable for each machine, and finds the same
-//! results, which `NAME.txt` keeps for where the kernel cannot be asked: `BPF2NATIVE_BLESS=1` writes the kernel's there. Those of [`OWN`] say
-//! themselves whether they found what they should. `docs/helpers.md` has a row for each function.
+//! Who defines a helper: the program, the embedder, the runtime; never a library or the process by the name in C.
 
-use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::kernel;
-use crate::native::{bpf2native, fixture, has_tool, output};
+use bpf2native::parse::{self, Input, Options};
+use bpf2native::{Config, Jit, Linker, Program};
 
-/// What the kernel runs a program as.
-#[derive(Clone, Copy)]
-enum Kind {
-    Syscall,
-    Tc,
-    /// Of tc, and it looks at its packet.
-    Packet,
+use crate::native::{bpf2native, fixture, load, output, program, skip};
+
+fn without_runtime(name: &str) -> Program {
+    let bytes = fs::read(fixture(name)).unwrap();
+    parse::parse(&[Input { name: name.to_owned(), bytes }], &Options::without_runtime()).unwrap()
 }
 
-impl Kind {
-    /// The object that runs it here.
-    fn driver(self) -> &'static str {
-        match self {
-            Kind::Syscall | Kind::Tc => "driver",
-            Kind::Packet => "driver_skb",
+/// `look(key)` of calls.o, as a number.
+fn look(module: &bpf2native::Module, key: u32) -> u64 {
+    // SAFETY: the program is the test's own, and has this function.
+    unsafe { module.func::<(u32,), u64>("look") }.unwrap().call((key,))
+}
+
+#[test]
+fn the_programs_own_functions_come_first() {
+    let objects = ["runtime/calls.o", "runtime/own.o"].map(fixture);
+    let mut linker = Linker::new();
+    linker.func("bpf_map_lookup_elem", |_: u64, _: u64| -> u64 { 1 }).unwrap();
+    let module = load(&Program::from_files(&objects).unwrap(), &linker);
+    let address = look(&module, 1) as *const u64;
+    // SAFETY: the program's own helper returns the address of its variable.
+    assert_eq!(unsafe { *address }, 7);
+    assert_eq!(look(&module, 2), 0);
+    assert!(
+        module.warnings().iter().any(|warning| warning.to_string().contains("`bpf_map_lookup_elem` is registered"))
+    );
+    // Both orders of the objects.
+    let module = load(&Program::from_files(objects.iter().rev()).unwrap(), &Linker::new());
+    assert_ne!(look(&module, 1), 0);
+}
+
+#[test]
+fn what_is_registered_comes_before_the_runtime() {
+    let with = program("runtime/calls.o");
+    assert!(with.has_runtime());
+    for program in [with, without_runtime("runtime/calls.o")] {
+        for name in ["bpf_map_lookup_elem", "bpf_helper_map_lookup_elem"] {
+            let keys = Arc::new(AtomicU64::new(0));
+            let seen = keys.clone();
+            let mut linker = Linker::new();
+            linker
+                .func(name, move |_: u64, key: *const u32| -> u64 {
+                    // SAFETY: the program passes a key.
+                    seen.fetch_add(u64::from(unsafe { *key }), Ordering::Relaxed);
+                    77
+                })
+                .unwrap();
+            linker.func("bpf_map_delete_elem", |_: u64, _: u64| -> i64 { 0 }).unwrap();
+            let module = load(&program, &linker);
+            assert_eq!((look(&module, 5), look(&module, 6)), (77, 77), "{name}");
+            assert_eq!(keys.load(Ordering::Relaxed), 11);
+            assert!(module.warnings().is_empty(), "{:?}", module.warnings());
         }
     }
 }
 
-const PROGRAMS: [(&str, Kind); 13] = [
-    ("control", Kind::Syscall),
-    ("cpumask", Kind::Syscall),
-    ("dynptr", Kind::Tc),
-    ("dynptr_packet", Kind::Packet),
-    ("format", Kind::Syscall),
-    ("list", Kind::Tc),
-    ("locks", Kind::Tc),
-    ("number", Kind::Syscall),
-    ("percpu_object", Kind::Tc),
-    ("probe_read", Kind::Syscall),
-    ("rbtree", Kind::Tc),
-    ("string", Kind::Syscall),
-    ("timer", Kind::Syscall),
-];
-
-const OWN: [&str; 3] = ["own_state", "own_text", "own_timer"];
-
-/// What a program of [`OWN`] prints when all is right.
-const RIGHT: &str = "as it should be\n";
-
-fn file(name: &str) -> PathBuf {
-    fixture("runtime/helpers").join(name)
-}
-
-fn expected(name: &str) -> String {
-    let path = file(&format!("{name}.txt"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The lines that differ.
-fn assert_same(name: &str, side: &str, found: &str, expected: &str) {
-    let (found, expected): (Vec<&str>, Vec<&str>) = (found.lines().collect(), expected.lines().collect());
-    let differ = |at: &usize| found.get(*at) != expected.get(*at);
-    let lines = (0..found.len().max(expected.len())).filter(differ).take(10);
-    let texts: Vec<String> =
-        lines.map(|at| format!("result {at}: {:?}, not {:?}", found.get(at), expected.get(at))).collect();
-    assert!(texts.is_empty(), "{name}.c, {side} (line: value):\n{}", texts.join("\n"));
-}
-
-/// What the program finds in the kernel, as `driver.c` prints it.
-fn in_kernel(name: &str, kind: Kind) -> String {
-    let bytes = std::fs::read(file(&format!("{name}.o"))).unwrap();
-    let loaded = kernel::Loaded::new(&bytes, "program").unwrap_or_else(|error| panic!("{name}: {error}"));
-    let returned = match kind {
-        Kind::Syscall => loaded.run_syscall(&[0; 128]).unwrap(),
-        Kind::Tc | Kind::Packet => loaded.run(&[2; 64], &[0; 192]).unwrap().verdict,
-    };
-    let map = loaded.map(".data.results").expect("results are in a section of their own");
-    let value = map.lookup(&[0; 4]).unwrap();
-    let word = |at: usize| i64::from_ne_bytes(value[8 * at..8 * at + 8].try_into().unwrap());
-    let lines = (0..word(0) as usize).map(|at| format!("{}: {}\n", word(1 + 2 * at), word(2 + 2 * at)));
-    lines.chain([format!("returned {}\n", returned.cast_signed())]).collect()
+#[test]
+fn a_helper_that_nobody_defines_is_named_with_who_calls_it() {
+    let program = without_runtime("runtime/calls.o");
+    let Err(error) = Jit::new(&Config::new()).unwrap().load(&program, &Linker::new()) else { panic!("it loads") };
+    let text = error.to_string();
+    let line = "helper 1, `bpf_map_lookup_elem`, which runtime/calls.o (function `look`, ./calls.c:10) calls: define a \
+                function `bpf_map_lookup_elem` in a BPF object, register one, or define the symbol \
+                `bpf_helper_map_lookup_elem`";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("helper 3, `bpf_map_delete_elem`"), "{text}");
 }
 
 #[test]
-fn the_kernel_finds_what_is_expected() {
-    if let Some(reason) = kernel::unavailable() {
-        // Past the test harness, which hides what passing tests print.
-        let _ = writeln!(std::io::stderr(), "runtime helpers: the kernel's side is left out: {reason}");
-        assert!(std::env::var_os("CI").is_none(), "{reason}");
-        return;
-    }
-    for (name, kind) in PROGRAMS {
-        let found = in_kernel(name, kind);
-        if std::env::var_os("BPF2NATIVE_BLESS").is_some() {
-            std::fs::write(file(&format!("{name}.txt")), &found).unwrap();
-        }
-        assert_same(name, "in the kernel", &found, &expected(name));
-    }
-}
-
-#[test]
-fn programs_find_the_same_here() {
-    for (name, kind) in PROGRAMS {
-        let object = |name: &str| file(&format!("{name}.o"));
-        let found = output(bpf2native().arg("run").args([object(kind.driver()), object(name)]));
-        assert_same(name, "in memory", &found, &expected(name));
-    }
-}
-
-#[test]
-fn what_a_test_sets_and_what_time_does() {
-    for name in OWN {
-        assert_eq!(output(bpf2native().arg("run").arg(file(&format!("{name}.o")))), RIGHT, "{name}");
-    }
-}
-
-#[test]
-fn a_program_that_throws_says_so_and_ends() {
-    let ran = bpf2native().arg("run").arg(file("own_throw.o")).output().unwrap();
-    let text = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(!ran.status.success() && text.contains("bpf_throw: the program threw 0x000000000000002a"), "{text}");
-}
-
-/// Makes an executable of objects for a machine, and runs it.
-fn on_machine(machine: &str, objects: &[PathBuf], folder: &Path) -> String {
-    let executable = folder.join("program");
-    let mut build = bpf2native();
-    build.args(["--target", machine, "-o"]).arg(&executable).args(objects);
-    output(build.args(["--linker", &format!("{machine}-linux-gnu-gcc")]));
-    let mut run = Command::new(format!("qemu-{machine}"));
-    output(run.args(["-L", &format!("/usr/{machine}-linux-gnu")]).arg(&executable))
-}
-
-fn check_machine(machine: &str, suffix: &str) {
-    if !has_tool(&format!("{machine}-linux-gnu-gcc")) || !has_tool(&format!("qemu-{machine}")) {
-        return;
-    }
+fn the_command_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let object = |name: &str| file(&format!("{name}{suffix}"));
-    for (name, kind) in PROGRAMS {
-        let found = on_machine(machine, &[object(kind.driver()), object(name)], folder.path());
-        assert_same(name, machine, &found, &expected(name));
+    let output = |arguments: &[&str]| {
+        let mut command = bpf2native();
+        let output = command.args(arguments).arg(fixture("runtime/calls.o")).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let program = folder.path().join("program").display().to_string();
+    for arguments in [&["run", "--no-runtime"][..], &["--no-runtime", "-o", &program]] {
+        let text = output(arguments);
+        assert!(text.contains("helper 1, `bpf_map_lookup_elem`, which "), "{text}");
+        assert!(text.contains("define the symbol `bpf_helper_map_lookup_elem`"), "{text}");
     }
-    for name in OWN {
-        assert_eq!(on_machine(machine, &[object(name)], folder.path()), RIGHT, "{name}");
+}
+
+/// A folder where `-lbpf` finds the library; none where it is not installed.
+fn libbpf(folder: &Path) -> Option<PathBuf> {
+    let places = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib",
+        "/usr/lib/aarch64-linux-gnu",
+    ];
+    let library = places.iter().map(|place| Path::new(place).join("libbpf.so.1")).find(|path| path.exists());
+    let Some(library) = library else {
+        skip("libbpf.so.1 is not installed");
+        return None;
+    };
+    symlink(library, folder.join("libbpf.so")).unwrap();
+    Some(folder.to_owned())
+}
+
+/// libbpf's `bpf_map_lookup_elem` takes a descriptor and three pointers, and is no helper.
+#[test]
+fn a_library_does_not_define_helpers_by_their_names_in_c() {
+    let temporary = tempfile::tempdir().unwrap();
+    let Some(folder) = libbpf(temporary.path()) else { return };
+    let program = temporary.path().join("program");
+    let object = fixture("runtime/counts.o");
+    let expected = "0 2 2 42\n1 -22\n";
+    assert_eq!(output(bpf2native().arg("run").arg("-L").arg(&folder).args(["-l", "bpf"]).arg(&object)), expected);
+    output(bpf2native().arg("-L").arg(&folder).args(["-l", "bpf"]).arg(&object).arg("-o").arg(&program));
+    assert_eq!(output(&mut Command::new(&program)), expected);
+
+    // Nor where nothing else defines them.
+    let run =
+        bpf2native().args(["run", "--no-runtime", "-l", "bpf", "-L"]).arg(&folder).arg(&object).output().unwrap();
+    let mut build = bpf2native();
+    build.args(["--no-runtime", "-l", "bpf", "-L"]).arg(&folder).arg(&object).arg("-o").arg(&program);
+    for output in [run, build.output().unwrap()] {
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("helper 1, `bpf_map_lookup_elem`"), "{text}");
     }
+    let mut linker = Linker::new();
+    // SAFETY: libbpf does nothing when it is loaded.
+    unsafe { linker.library(folder.join("libbpf.so")) }.unwrap();
+    assert!(Jit::new(&Config::new()).unwrap().load(&without_runtime("runtime/counts.o"), &linker).is_err());
 }
 
+/// A native function takes the place of the runtime's, by an asm label.
 #[test]
-fn programs_find_the_same_on_aarch64() {
-    check_machine("aarch64", ".o");
+fn native_objects_define_helpers_by_their_link_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "unsigned long found = 9;
+        void *mine(void *map, const unsigned *key) __asm__(\"bpf_helper_map_lookup_elem\");
+        void *mine(void *map, const unsigned *key) { return *key == 2 ? &found : 0; }";
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("mine.c"), source).unwrap();
+    output(Command::new("cc").args(["-c", "-o"]).arg(file("mine.o")).arg(file("mine.c")));
+    let object = fixture("runtime/counts.o");
+    // count() counts in the native variable; the update before it is the runtime's, of the map.
+    let expected = "0 2 2 11\n1 -22\n";
+    output(bpf2native().arg("-c").arg(&object).arg("-o").arg(file("counts.o")));
+    output(Command::new("cc").arg(file("counts.o")).arg(file("mine.o")).arg("-o").arg(file("linked")));
+    assert_eq!(output(&mut Command::new(file("linked"))), expected);
+    output(bpf2native().arg(&object).arg("-o").arg(file("built")).arg("--link-arg").arg(file("mine.o")));
+    assert_eq!(output(&mut Command::new(file("built"))), expected);
 }
 
+/// A tail call of an embedder's function of that name returns.
 #[test]
-fn programs_find_the_same_on_riscv64() {
-    check_machine("riscv64", ".o");
-}
+fn an_own_tail_call_is_a_helper_as_others() {
+    let program = program("runtime/tail.o");
+    let mut linker = Linker::new();
+    linker.func("bpf_tail_call", |_: u64, _: u64, _: u64| -> u64 { 4 }).unwrap();
+    let module = load(&program, &linker);
+    let mut context = [5u64, 1];
+    // SAFETY: the program takes a pointer to such a context.
+    let start = unsafe { module.func::<(*mut u64,), i32>("start") }.unwrap();
+    assert_eq!(start.call((context.as_mut_ptr(),)), 5);
 
-#[test]
-fn programs_find_the_same_on_s390x() {
-    check_machine("s390x", ".be.o");
-}
-
-/// Functions of the runtime that no program calls by its name.
-const INTERNAL: [&str; 6] =
-    ["bpf_map_ops_", "bpf_maps_first", "bpf_contexts_", "bpf_tail_", "bpf_load_packet", "bpf2native_"];
-
-/// The helpers and kfuncs that an archive of the runtime defines, by the names that programs use.
-fn defined(archive: &str) -> BTreeSet<String> {
-    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime").join(archive)).unwrap();
-    let read = object::read::archive::ArchiveFile::parse(&*bytes).unwrap();
-    let symbols = read.symbols().unwrap().expect("an archive with an index");
-    let names = symbols.map(|symbol| String::from_utf8(symbol.unwrap().name().to_vec()).unwrap());
-    let names = names.filter(|name| !INTERNAL.iter().any(|internal| name.starts_with(internal)));
-    names.map(|name| name.replacen("bpf_helper_", "bpf_", 1)).collect()
-}
-
-#[test]
-fn each_function_has_a_row_in_the_documentation() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/helpers.md");
-    let text = std::fs::read_to_string(path).unwrap();
-    let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let rows: Vec<String> = cells.map(|(name, _)| name.to_owned()).collect();
-    let documented: BTreeSet<String> = rows.iter().cloned().collect();
-    assert_eq!(rows.len(), documented.len(), "a function has two rows");
-    for archive in ["runtime.le.a", "runtime.be.a"] {
-        let defined = defined(archive);
-        let without_row: Vec<&String> = defined.difference(&documented).collect();
-        let without_function: Vec<&String> = documented.difference(&defined).collect();
-        assert!(
-            without_row.is_empty() && without_function.is_empty(),
-            "{archive}: docs/helpers.md lacks {without_row:?}, and has {without_function:?}, which the runtime has not"
-        );
+    // By the link name, what is returned is called.
+    extern "C" fn twelve(_context: *const u64) -> i64 {
+        12
     }
+    let mut linker = Linker::new();
+    let address = twelve as extern "C" fn(*const u64) -> i64 as usize as u64;
+    linker.func("bpf_helper_tail_call", move |_: u64, _: u64, _: u64| -> u64 { address }).unwrap();
+    let module = load(&program, &linker);
+    // SAFETY: as above.
+    let start = unsafe { module.func::<(*mut u64,), i32>("start") }.unwrap();
+    assert_eq!(start.call((context.as_mut_ptr(),)), 12);
 }

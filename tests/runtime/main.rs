@@ -1,4 +1,5 @@
-//! The runtime: maps, helpers and contexts of programs that run without a kernel.
+//! The runtime: maps, helpers and contexts of programs that run without a kernel; what programs get of it, and what they
+//! get instead.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,6 +8,9 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contexts;
+mod definitions;
+mod helper_results;
 mod helpers;
 mod kernel;
 mod map;
@@ -16,3 +20,5 @@ mod maps_rings;
 mod maps_threads;
 mod packets;
 mod pair;
+mod programs;
+mod selection;

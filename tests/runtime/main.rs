@@ -1,4 +1,5 @@
 //! The runtime: maps, helpers and contexts of programs that run without a kernel; what programs get of it, and what they
+//! The runtime: what programs get of it, and what they get instead; its maps beside the kernel's.
 //! get instead.
 
 #![allow(clippy::unwrap_used)]
@@ -15,6 +16,8 @@ mod helpers;
 mod kernel;
 mod map;
 mod maps;
+mod maps_machines;
+mod maps_objects;
 mod maps_random;
 mod maps_rings;
 mod maps_threads;

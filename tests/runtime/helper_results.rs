@@ -9,6 +9,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bpf2native::internals::abi::helpers;
+
 use crate::kernel;
 use crate::native::{bpf2native, fixture, has_tool, output};
 
@@ -185,7 +187,13 @@ fn each_function_has_a_row_in_the_documentation() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/helpers.md");
     let text = std::fs::read_to_string(path).unwrap();
     let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let rows: Vec<String> = cells.map(|(name, _)| name.to_owned()).collect();
+    let rows: Vec<String> = cells.clone().map(|(name, _)| name.to_owned()).collect();
+    for (name, rest) in cells {
+        // A kfunc has no number.
+        let number = rest.split('|').nth(1).and_then(|cell| cell.trim().parse().ok());
+        let link_name = name.replacen("bpf_", "bpf_helper_", 1);
+        assert_eq!(number, helpers::of_symbol(&link_name), "{name}");
+    }
     let documented: BTreeSet<String> = rows.iter().cloned().collect();
     assert_eq!(rows.len(), documented.len(), "a function has two rows");
     for archive in ["runtime.le.a", "runtime.be.a"] {

@@ -80,3 +80,8 @@ static long stack(u64 *buffer, u32 size, u64 flags)
 HELPER(long, get_stack, (void *context, void *buffer, u32 size, u64 flags)) { return stack(buffer, size, flags); }
 
 HELPER(long, get_task_stack, (void *task, void *buffer, u32 size, u64 flags)) { return stack(buffer, size, flags); }
+
+/* There is no branch recorder. */
+HELPER(long, read_branch_records, (void *context, void *buffer, u32 size, u64 flags)) { return -ENOENT; }
+
+HELPER(long, get_branch_snapshot, (void *buffer, u32 size, u64 flags)) { return flags ? -EINVAL : -ENOENT; }

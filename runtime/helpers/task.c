@@ -80,6 +80,12 @@ HELPER(long, send_signal, (u32 number)) { return record_signal(number); }
 
 HELPER(long, send_signal_thread, (u32 number)) { return record_signal(number); }
 
+/* Of the current task, or of all of its threads: enum pid_type. */
+KFUNC(s32, bpf_send_signal_task, (void *task, s32 number, u32 type, u64 value))
+{
+    return type > 1 ? -EINVAL : record_signal(number);
+}
+
 API(u32, bpf2native_signals, (u32 *last))
 {
     if (last)

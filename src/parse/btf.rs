@@ -63,7 +63,7 @@ pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Progr
             relocate(&of_object, target, &object.name, &sections, program).map_err(unfit)?;
         }
         let makes_objects =
-            options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&&*symbol.name));
+            options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&symbol.name));
         for (name, section) in &sections {
             let Some(section) = *section else { continue };
             if makes_objects {

@@ -126,6 +126,18 @@ impl Loaded {
         Ok(Ran { verdict: (attributes[0] >> 32) as u32, packet: after, context: context_after })
     }
 
+    /// Runs a program of type `syscall` once, with this context; what it returns.
+    pub fn run_syscall(&self, context: &[u8]) -> io::Result<u32> {
+        // The kernel writes to it.
+        let mut context = context.to_vec();
+        let mut attributes = [0u64; 16];
+        attributes[0] = u64::from(self.program.cast_unsigned());
+        attributes[5] = context.len() as u64;
+        attributes[6] = context.as_mut_ptr() as u64;
+        call(PROG_TEST_RUN, &mut attributes)?;
+        Ok((attributes[0] >> 32) as u32)
+    }
+
     /// A map by its name; `.bss` is that of the variables that are zero at first.
     pub fn map(&self, name: &str) -> Option<Map> {
         let name = CString::new(name).unwrap();

@@ -1,4 +1,5 @@
 //! The runtime: maps, helpers and contexts of programs that run without a kernel; what programs get of it, and what they
+//! The runtime: what programs get of it, and what they get instead; its maps beside the kernel's.
 //! get instead.
 
 #![allow(clippy::unwrap_used)]
@@ -10,10 +11,13 @@ mod support;
 
 mod contexts;
 mod definitions;
+mod helper_results;
 mod helpers;
 mod kernel;
 mod map;
 mod maps;
+mod maps_machines;
+mod maps_objects;
 mod maps_random;
 mod maps_rings;
 mod maps_threads;

@@ -4,10 +4,6 @@
 //! The tests share a module, and each has maps or keys of its own.
 
 use crate::map::{OurMap, Seen, address, read, shared};
-use crate::maps_random::has_kernel;
-use crate::support::maps::KernelMap;
-use crate::support::random::Seed;
-use crate::support::seeds;
 
 const ENOENT: i64 = -2;
 const E2BIG: i64 = -7;
@@ -237,46 +233,4 @@ fn initial_elements_are_there() {
     assert_eq!(hash.program_lookup(&0u32.to_ne_bytes()), Some(b));
     assert_eq!(hash.program_lookup(&1u32.to_ne_bytes()), None);
     assert_eq!(hash.lookup(Some(&0u32.to_ne_bytes()), &[], 0).unwrap(), (b as u64).to_ne_bytes());
-}
-
-/// The kernel's inner maps have numbers, and the runtime's addresses.
-#[test]
-fn random_maps_of_maps_are_as_the_kernels() {
-    if !has_kernel() {
-        return;
-    }
-    let module = shared();
-    let names = ["inner_a", "inner_b", "inner_other", "inner_longer"];
-    let inner = names.map(|name| OurMap::new(module, name));
-    let twins = inner.map(|map| KernelMap::create(&map.kind(), None, None, 1).unwrap());
-    for name in ["outer_array", "outer_hash"] {
-        let ours = OurMap::new(module, name);
-        ours.keys().iter().for_each(|key| drop(ours.delete(Some(key))));
-        let kernel = KernelMap::create(&ours.kind(), Some(&twins[0]), None, 1).unwrap();
-        for seed in seeds::of(name, 10) {
-            let mut seed = Seed::new(seed);
-            for step in 0..30 {
-                let key = (seed.below(6) as u32).to_ne_bytes();
-                let key = Some(&key[..]);
-                let (operation, flags) = (seed.below(8), seed.below(4) as u64);
-                let which = if seed.below(4) == 0 { seed.below(4) } else { seed.below(2) };
-                let results = match operation {
-                    0 => (ours.lookup(key, &[], 0).map(drop), kernel.lookup(key, &[], 0).map(drop)),
-                    1 => (ours.delete(key), kernel.delete(key)),
-                    2 if name == "outer_array" => {
-                        assert_eq!(ours.next_key(key), kernel.next_key(key));
-                        continue;
-                    }
-                    3 => (ours.take(key, 0).map(drop), kernel.take(key, 0).map(drop)),
-                    _ => {
-                        let flags = if operation < 6 { 0 } else { flags };
-                        let value = (inner[which].address as u64).to_ne_bytes();
-                        let twin = twins[which].descriptor().to_ne_bytes();
-                        (ours.update(key, &value, flags), kernel.update(key, &twin, flags))
-                    }
-                };
-                assert_eq!(results.0, results.1, "{name}: step {step}: {operation} {key:?} {which} {flags}");
-            }
-        }
-    }
 }

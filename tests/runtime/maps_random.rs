@@ -14,8 +14,8 @@ use crate::support::seeds;
 /// Operations on a map.
 const STEPS: usize = 400;
 
-/// Maps whose values bpf(2) gives by the kernel's objects: other tests have them.
-const OTHERS: [&str; 20] = [
+/// Maps whose values bpf(2) gives by the kernel's objects: `maps_objects.rs` and `maps.rs` have them.
+const OTHERS: [&str; 21] = [
     "events",
     "xskmap",
     "sockmap",
@@ -24,6 +24,7 @@ const OTHERS: [&str; 20] = [
     "cgroup_storage",
     "percpu_cgroup_storage",
     "sk_storage",
+    "sk_locked",
     "inode_storage",
     "task_storage",
     "cgrp_storage",

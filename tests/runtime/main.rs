@@ -1,5 +1,4 @@
 //! The runtime: maps, helpers and contexts of programs that run without a kernel; what programs get of it, and what they
-//! The runtime: what programs get of it, and what they get instead; its maps beside the kernel's.
 //! get instead.
 
 #![allow(clippy::unwrap_used)]

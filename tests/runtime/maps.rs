@@ -36,6 +36,18 @@ fn callbacks_see_each_element_and_may_delete_it() {
 }
 
 #[test]
+fn scripts_walk_over_maps() {
+    let module = shared();
+    let map = OurMap::new(module, "hash_walked");
+    let mut sum = 7u64;
+    assert_eq!((map.call("script_sum", [(&raw mut sum) as u64, 0, 0, 0]), sum), (0, 0));
+    for key in 0..50u32 {
+        map.update(Some(&key.to_ne_bytes()), &(1u64 << key).to_ne_bytes(), 0).unwrap();
+    }
+    assert_eq!((map.call("script_sum", [(&raw mut sum) as u64, 0, 0, 0]), sum), (50, (1 << 50) - 1));
+}
+
+#[test]
 fn a_pointer_keeps_the_value_that_an_update_replaces() {
     let module = shared();
     let hash = OurMap::new(module, "hash_4");

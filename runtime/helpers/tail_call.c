@@ -3,10 +3,11 @@
 
    How many tail calls a thread is in, it keeps under a key of its own: 33 are the most, as in the kernel. */
 #include "runtime.h"
-#include "maps/ready.h"
+#include "maps/common.h"
 
 enum { MOST_TAIL_CALLS = 33 };
 
+int sched_yield(void);
 int pthread_key_create(u32 *key, void (*destructor)(void *));
 void *pthread_getspecific(u32 key);
 int pthread_setspecific(u32 key, const void *value);

@@ -1,4 +1,5 @@
-//! The runtime: what programs get of it, and what they get instead; its maps beside the kernel's.
+//! The runtime: maps, helpers and contexts of programs that run without a kernel; what programs get of it, and what they
+//! get instead.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,8 +8,11 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contexts;
 mod definitions;
+mod helper_results;
 mod helpers;
+mod kernel;
 mod map;
 mod maps;
 mod maps_machines;
@@ -16,6 +20,7 @@ mod maps_objects;
 mod maps_random;
 mod maps_rings;
 mod maps_threads;
+mod packets;
 mod pair;
 mod programs;
 mod selection;

@@ -6,6 +6,8 @@ use std::io::Write as _;
 
 use crate::kernel;
 use crate::map::OurMap;
+use crate::support::random::Seed;
+use crate::support::seeds;
 
 pub mod frames;
 mod ours;
@@ -269,4 +271,54 @@ fn redirections_by_maps_are_the_kernels() {
     let elements: [(&str, &[u8], &[u8]); 2] =
         [("devices", &[0; 4], &loopback), ("devices", &2u32.to_ne_bytes(), &loopback)];
     check_maps("steer", &elements, &["devices"]);
+}
+
+/// Frames with some bytes changed, so that sums, lengths and types are any.
+fn mutated(seed: &mut Seed) -> Vec<u8> {
+    let frames = frames::all();
+    let mut packet = seed.pick(&frames).1.clone();
+    for _ in 0..seed.below(8) {
+        let at = seed.below(packet.len());
+        let any = seed.next() as u8;
+        packet[at] = *seed.pick(&[0, 1, 0x45, 0x7f, 0x80, 0xfe, 0xff, any]);
+    }
+    // Programs read at fixed places, and the kernel takes no packet without an Ethernet header.
+    packet.truncate(64 + seed.below(packet.len()));
+    packet
+}
+
+#[test]
+fn random_packets_are_treated_as_in_the_kernel() {
+    if !has_kernel() {
+        return;
+    }
+    let xdp = ["icmp_reply", "decapsulate", "trim_tail", "bytes", "untag", "route", "balance", "sums"];
+    let tc = [
+        "classify",
+        "nat",
+        "replace_errors",
+        "bytes",
+        "translate",
+        "adjust_room",
+        "tunnel_room",
+        "vlan_push",
+        "vlan_pop",
+        "congested",
+        "legacy",
+        "clamp",
+    ];
+    let seeds: Vec<u64> = seeds::of("packets", 150).collect();
+    for (kind, object, programs) in [(Kind::Xdp, "xdp_packets.o", &xdp[..]), (Kind::Tc, "tc_packets.o", &tc)] {
+        let bytes = std::fs::read(format!("fixtures/runtime/{object}")).unwrap();
+        let ours = ours::Loaded::new(object, &bytes, &[]);
+        for program in programs {
+            let theirs = kernel::Loaded::new(&bytes, program).unwrap();
+            for &seed in &seeds {
+                let packet = mutated(&mut Seed::new(seed));
+                let (expected, found) = (in_kernel(kind, &theirs, &packet), here(kind, &ours, program, &packet));
+                let difference = difference(&format!("{program}, seed {seed}: {packet:02x?}"), &expected, &found);
+                assert!(difference.is_none(), "{}", difference.unwrap_or_default());
+            }
+        }
+    }
 }

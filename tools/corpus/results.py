@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Runs the kernel's selftests that say their result, without a kernel, and compares.
+
+    tools/corpus/results.py [--least-right PERCENT] [-j N] BPF2NATIVE FOLDER...
+
+A selftest says by `__retval(N)` what it returns when BPF_PROG_TEST_RUN runs it on 64 zero bytes: a tag of its function in
+BTF. Each such program is run by `bpf2native run --entry` on the same packet. Printed are: programs whose result is right, wrong
+ones, and those that do not run, by reason. Exit status 1 if fewer are right than asked for.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+# What test_loader.c of the selftests gives to a program.
+PACKET = bytes(64)
+SECONDS = 20
+
+# Verdicts that the tool shows by name.
+VERDICTS = {
+    "XDP_ABORTED": 0, "XDP_DROP": 1, "XDP_PASS": 2, "XDP_TX": 3, "XDP_REDIRECT": 4,
+    "TC_ACT_UNSPEC": -1, "TC_ACT_OK": 0, "TC_ACT_RECLASSIFY": 1, "TC_ACT_SHOT": 2, "TC_ACT_PIPE": 3, "TC_ACT_STOLEN": 4,
+    "TC_ACT_QUEUED": 5, "TC_ACT_REPEAT": 6, "TC_ACT_REDIRECT": 7, "TC_ACT_TRAP": 8,
+    "TCX_NEXT": -1, "TCX_PASS": 0, "TCX_DROP": 2, "TCX_REDIRECT": 7, "SK_DROP": 0, "SK_PASS": 1,
+    "BPF_OK": 0, "BPF_DROP": 2, "BPF_REDIRECT": 7, "BPF_LWT_REROUTE": 128, "BPF_FLOW_DISSECTOR_CONTINUE": 129,
+    "NF_DROP": 0, "NF_ACCEPT": 1,
+}
+
+# Values that programs name instead of writing them.
+NAMES = {"INT_MIN": -(1 << 31), "INT_MAX": (1 << 31) - 1, "TEST_DATA_LEN": 64, "POINTER_VALUE": 0xBADCAFE}
+
+
+def number(text):
+    """What `__retval(text)` is, as the 32 bits that the kernel reports; none if it is no number."""
+    text = text.strip().strip("()")
+    for name, value in NAMES.items():
+        text = re.sub(rf"\b{name}\b", str(value), text)
+    if not re.fullmatch(r"[-+*/|&~<>() 0-9a-fA-FxXuUlL]+", text):
+        return None
+    try:
+        return eval(re.sub(r"(?<=[0-9a-fA-F])[uUlL]+\b", "", text), {"__builtins__": {}}) & 0xFFFFFFFF
+    except (SyntaxError, NameError, TypeError, ValueError, ZeroDivisionError):
+        return None
+
+
+def expected(path):
+    """The programs of an object that say their result, with that."""
+    dump = subprocess.run(["bpftool", "--json", "btf", "dump", "file", path], capture_output=True, check=False)
+    if dump.returncode:
+        return {}
+    types = {entry["id"]: entry for entry in json.loads(dump.stdout)["types"]}
+    programs = {}
+    for entry in types.values():
+        match = entry["kind"] == "DECL_TAG" and re.match(r"comment:test_retval=(.*)", entry["name"])
+        if match and types[entry["type_id"]]["kind"] == "FUNC":
+            programs[types[entry["type_id"]]["name"]] = number(match.group(1))
+    return programs
+
+
+def run(tool, path, arguments, packet=b""):
+    """Exit status, output and errors of the tool; none if it takes too long."""
+    command = [tool, "run", str(path), *arguments]
+    try:
+        done = subprocess.run(command, input=packet, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return None, "", "takes too long"
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+def shown(output):
+    """The result that the tool shows, as 32 bits."""
+    words = re.findall(r"[A-Z]+_[A-Z_]+|-?\d+", output.splitlines()[-1]) if output.strip() else []
+    value = next((VERDICTS.get(word, word) for word in words), None)
+    return int(value) & 0xFFFFFFFF if re.fullmatch(r"-?\d+", str(value)) else None
+
+
+def reason(status, errors):
+    """One line for what went wrong, without the names of objects and programs."""
+    if status is None:
+        return errors
+    if status < 0:
+        return f"signal {-status}"
+    lines = [line for line in errors.splitlines() if line.startswith("error")] or errors.splitlines() or ["?"]
+    names = sorted(set(re.findall(r"`(bpf_\w+)`", errors)))
+    return f"undefined: {', '.join(names[:3])}" if names else re.sub(r"`[^`]*`|0x[0-9a-f]+|\d+", "_", lines[0])[:100]
+
+
+def check(tool, path):
+    """For each program of an object: its name, and what became of it."""
+    results = []
+    for name, value in expected(path).items():
+        status, output, errors = run(tool, path, ["--entry", name], PACKET)
+        if status != 0:
+            results.append((name, reason(status, errors)))
+        elif value is None:
+            results.append((name, "the result is no number"))
+        else:
+            right = shown(output) == value
+            results.append((name, "right" if right else f"wrong: {output.strip()[:40]} and not {value}"))
+    return path, results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--least-right", type=float, default=0, metavar="PERCENT")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("tool")
+    parser.add_argument("folders", nargs="+", type=pathlib.Path)
+    arguments = parser.parse_args()
+    objects = sorted(path for folder in arguments.folders for path in folder.glob("*.o"))
+    outcomes, where = collections.Counter(), collections.defaultdict(list)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for path, results in pool.map(lambda path: check(arguments.tool, path), objects):
+            for name, outcome in results:
+                kind = "wrong" if outcome.startswith("wrong") else outcome
+                outcomes[kind] += 1
+                where[kind].append(f"{path.name}: {name}{outcome[5:] if kind == 'wrong' else ''}")
+    for outcome, count in outcomes.most_common():
+        print(f"{count:6} {outcome}")
+        if outcome != "right":
+            print("".join(f"           {place}\n" for place in where[outcome][:5]), end="")
+    total = sum(outcomes.values())
+    right = 100 * outcomes["right"] / total if total else 0
+    print(f"{total} programs say their result, {outcomes['right']} return it ({right:.1f} %)")
+    if right < arguments.least_right:
+        sys.exit(f"fewer than {arguments.least_right} %")
+
+
+if __name__ == "__main__":
+    main()

@@ -77,6 +77,10 @@ struct xdp_md *bpf2native_xdp(const void *packet, unsigned length);
    packet that is not linear: programs reach the rest by bpf_skb_pull_data. NULL if there is no memory. */
 struct __sk_buff *bpf2native_skb(const void *packet, unsigned length);
 
+/* Moves `data` to the network header, which is where programs of control groups (cgroup_skb), of sockets (sk_skb, socket) and of lightweight
+   tunnels begin. 0, or -EINVAL if the packet has no Ethernet header before it. */
+int bpf2native_skb_network(struct __sk_buff *context);
+
 /* Makes a context as it was when it was new, with another packet: without new memory. 0, or -ENOSPC if the packet is too
    long for the memory that there is: up to 3520 bytes always fit XDP's, up to 16064 the other. */
 int bpf2native_xdp_reset(struct xdp_md *context, const void *packet, unsigned length);

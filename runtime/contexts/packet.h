@@ -46,6 +46,7 @@ struct record {
     /* skb: where headers are, from skb->data on; as eth_type_trans leaves them. */
     s32 mac, network;
     s32 transport;   /* -1: not known */
+    s32 mac_length;  /* of the MAC header with its tags, where a helper has measured it; or else 0 */
     u8 csum_level, has_hash, is_encapsulated, unused;
     struct bpf_sock socket;      /* what skb->sk is at first */
     struct bpf_sock *assigned;   /* by bpf_sk_assign */

@@ -86,3 +86,15 @@ API(int, bpf2native_skb_reset, (struct __sk_buff *skb, const void *packet, unsig
     fill(record, skb, packet, length);
     return 0;
 }
+
+API(int, bpf2native_skb_network, (struct __sk_buff *skb)) {
+    struct record *record = record_of(skb);
+    if (!record || record->kind != CONTEXT_SKB || record->network <= 0 || skb_linear(skb) < (u32)record->network) return -EINVAL;
+    s32 header = record->network;
+    skb_place(skb, low(skb->data) + header, skb_linear(skb) - header, skb->len - header);
+    skb->wire_len = skb->len;
+    record->mac -= header;
+    record->network = 0;
+    if (record->transport >= 0) record->transport -= header;
+    return 0;
+}

@@ -30,6 +30,12 @@ static inline s32 skb_mac(const struct __sk_buff *skb) {
     return record ? record->mac : 0;
 }
 
+/* skb_reset_mac_len */
+static inline void skb_measure_mac(struct __sk_buff *skb) {
+    struct record *record = record_of(skb);
+    if (record) record->mac_length = record->network - record->mac;
+}
+
 /* skb_ensure_writable: the first `length` bytes are the program's. */
 static inline long skb_writable(struct __sk_buff *skb, u32 length) {
     if (length > skb->len) return -ENOMEM;

@@ -29,6 +29,7 @@ HELPER(long, skb_vlan_push, (struct __sk_buff *skb, be16 proto, u16 tci)) {
         if (record && record->transport >= 0) record->transport += VLAN_HLEN;
     }
     put_tag(skb, proto, tci);
+    skb_measure_mac(skb);
     return 0;
 }
 
@@ -54,6 +55,7 @@ static long take(struct __sk_buff *skb, u16 *tci) {
         if (record->network < ETH_HLEN) record->network = ETH_HLEN;
         if (record->transport >= 0) record->transport -= VLAN_HLEN;
     }
+    skb_measure_mac(skb);
     return 0;
 }
 

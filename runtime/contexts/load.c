@@ -1,5 +1,5 @@
-/* The legacy packet loads (RFC 9669 section 5.5): `r0 = *(uN *)skb[...]`. The context is r6's. The result is in host order and not negative, or
-   negative for a load that the packet has not, which ends the program. */
+/* The legacy packet loads (RFC 9669 section 5.5): `r0 = *(uN *)skb[...]`. The context is r6's. The result is in host
+   order and not negative, or negative for a load that the packet has not, which ends the program. */
 #include "contexts/skb.h"
 
 /* Offsets from here on are from the network header, and from the MAC header. */

@@ -1,6 +1,6 @@
-/* What files of skb helpers share: the layout of a packet, room at its ends, header offsets.
-   A buffer is linear memory. Bytes from data_end to data + len, where a test made data_end smaller, stand for the kernel's fragments: helpers
-   reach them, the program does not until bpf_skb_pull_data. */
+/* What files of skb helpers share: the layout of a packet, room at its ends, header offsets. A buffer is linear
+   memory. Bytes from data_end to data + len, where a test made data_end smaller, stand for the kernel's fragments:
+   helpers reach them, the program does not until bpf_skb_pull_data. */
 #ifndef BPF2NATIVE_RUNTIME_CONTEXTS_SKB_H
 #define BPF2NATIVE_RUNTIME_CONTEXTS_SKB_H
 

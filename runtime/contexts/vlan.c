@@ -1,5 +1,5 @@
-/* VLAN tags. The outermost one lies in the context (vlan_present, vlan_tci, vlan_proto), as in the kernel's buffers, and in the
-   packet's bytes only when another one is pushed over it. */
+/* VLAN tags. The outermost one lies in the context (vlan_present, vlan_tci, vlan_proto), as in the kernel's buffers,
+   and in the packet's bytes only when another one is pushed over it. */
 #include "contexts/skb.h"
 
 static int is_vlan(u32 protocol) {

@@ -1,6 +1,6 @@
-//! Every program of `fixtures/runtime/{xdp,tc,cgroup}_packets.c` on every frame (`packets/frames.rs`): in the kernel, by `BPF_PROG_TEST_RUN`, and
-//! here; and those of `xdp_maps.c`, one frame after the other. The verdict, the packet, the context and what the program noted (`out`: each helper's result) are the same, and at the end what is in the
-//! maps.
+//! Every program of `fixtures/runtime/{xdp,tc,cgroup}_packets.c` on every frame (`packets/frames.rs`): in the kernel, by
+//! `BPF_PROG_TEST_RUN`, and here; and those of `xdp_maps.c`, one frame after the other. The verdict, the packet, the context
+//! and what the program noted (`out`: each helper's result) are the same, and at the end what is in the maps.
 
 use std::io::Write as _;
 

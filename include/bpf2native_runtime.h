@@ -57,9 +57,10 @@ long bpf2native_user_ring_write(void *map, const void *data, unsigned length);
 
 /* ---- Contexts and packets ----
 
-   A context that is made here lies, with its packet, below 4 GiB, since its fields data, data_end and data_meta have 32 bits. It
-   holds what BPF_PROG_TEST_RUN would fill in; change fields before the program runs. Other contexts (struct bpf_sock_ops,
-   bpf_sock_addr, bpf_sk_lookup, sk_msg_md ...) hold no 32-bit pointers: fill in one of your own. */
+   A context that is made here lies, with its packet, below 4 GiB, since its fields data, data_end and data_meta have
+   32 bits. It holds what BPF_PROG_TEST_RUN would fill in; change fields before the program runs. Other contexts
+   (struct bpf_sock_ops, bpf_sock_addr, bpf_sk_lookup, sk_msg_md ...) hold no 32-bit pointers: fill in one of your
+   own. */
 
 struct xdp_md;
 struct __sk_buff;
@@ -67,18 +68,22 @@ struct bpf_sock;
 struct bpf_tcp_sock;
 struct bpf_tunnel_key;
 
-/* A context of an XDP program, with a copy of a packet of at most 65536 bytes. There are 256 bytes of headroom, of which the first 40
-   are the kernel's, and up to 3520 bytes, the packet and its tailroom; longer packets have a larger frame and no fragments.
-   It was received by device 1. NULL if there is no memory. */
+/* A context of an XDP program, with a copy of a packet of at most 65536 bytes. There are 256 bytes of headroom, of
+   which the first 40 are the kernel's, and up to 3520 bytes, the packet and its tailroom; longer packets have a
+   larger frame and no fragments. It was received by device 1. NULL if there is no memory. */
 struct xdp_md *bpf2native_xdp(const void *packet, unsigned length);
 
-/* A context of a tc program, or of another one that takes a struct __sk_buff. The packet begins with its Ethernet header; `protocol`,
-   `pkt_type`, `sk` and others are as the loopback device (number 1) leaves them. Make `data_end` smaller for a
-   packet that is not linear: programs reach the rest by bpf_skb_pull_data. NULL if there is no memory. */
+/* A context of a tc program, or of another one that takes a struct __sk_buff. The packet begins with its Ethernet
+   header; `protocol`, `pkt_type`, `sk` and others are as the loopback device (number 1) leaves them. Make `data_end`
+   smaller for a packet that is not linear: programs reach the rest by bpf_skb_pull_data. NULL if there is no memory. */
 struct __sk_buff *bpf2native_skb(const void *packet, unsigned length);
 
-/* Makes a context as it was when it was new, with another packet: without new memory. 0, or -ENOSPC if the packet is too
-   long for the memory that there is: up to 3520 bytes always fit XDP's, up to 16064 the other. */
+/* Moves `data` to the network header, which is where programs of control groups (cgroup_skb), of sockets (sk_skb,
+   socket) and of lightweight tunnels begin. 0, or -EINVAL if the packet has no Ethernet header before it. */
+int bpf2native_skb_network(struct __sk_buff *context);
+
+/* Makes a context as it was when it was new, with another packet: without new memory. 0, or -ENOSPC if the packet is
+   too long for the memory that there is: up to 3520 bytes always fit XDP's, up to 16064 the other. */
 int bpf2native_xdp_reset(struct xdp_md *context, const void *packet, unsigned length);
 int bpf2native_skb_reset(struct __sk_buff *context, const void *packet, unsigned length);
 
@@ -88,7 +93,8 @@ const void *bpf2native_packet(const void *context, unsigned *length);
 /* Frees a context and its packet; other pointers and NULL are left alone. */
 void bpf2native_free(void *context);
 
-/* What a device tells by the kfuncs bpf_xdp_metadata_rx_timestamp, _rx_hash and _rx_vlan_tag; what is not in `present` is -ENODATA. */
+/* What a device tells by the kfuncs bpf_xdp_metadata_rx_timestamp, _rx_hash and _rx_vlan_tag; what is not in
+   `present` is -ENODATA. */
 enum { BPF2NATIVE_HINT_TIMESTAMP = 1, BPF2NATIVE_HINT_HASH = 2, BPF2NATIVE_HINT_VLAN = 4 };
 struct bpf2native_xdp_hints {
     unsigned present;
@@ -110,8 +116,8 @@ struct bpf2native_redirect {
     unsigned kind;            /* enum bpf2native_redirect_kind */
     unsigned ifindex;         /* the device; of a device map, what is in it */
     unsigned long flags;      /* as given */
-    void *map;                /* of bpf_redirect_map, sk_redirect_map ...; and the key: of others than numbers, its first 4 bytes */
-    unsigned long key;
+    void *map;                /* of bpf_redirect_map, sk_redirect_map ... */
+    unsigned long key;        /* in that map; its first 4 bytes */
     unsigned next_hop_family; /* of bpf_redirect_neigh; 0 without one */
     unsigned next_hop[4];
 };
@@ -119,8 +125,8 @@ struct bpf2native_redirect {
    bpf2native_begin. */
 int bpf2native_redirected(struct bpf2native_redirect *redirect);
 
-/* A program is about to run with this context. Only needed where contexts of several kinds are made before programs run: bpf_redirect
-   returns what suits the program that the last one is for. */
+/* A program is about to run with this context. Only needed where contexts of several kinds are made before programs
+   run: bpf_redirect returns what suits the program that the last one is for. */
 void bpf2native_begin(const void *context);
 
 /* Copy number `index` that bpf_clone_redirect sent, and where; NULL after the last one. A context keeps up to 64. */
@@ -128,8 +134,8 @@ const void *bpf2native_clone(const void *context, unsigned index, unsigned *ifin
 
 /* ---- Devices, routes, sockets ---- */
 
-/* Adds or changes a device; `address` is its hardware address, or NULL. Device 1 is the loopback. As long as none is added there is
-   one of every number other than 0, with an MTU of 1500. */
+/* Adds or changes a device; `address` is its hardware address, or NULL. Device 1 is the loopback. As long as none is
+   added there is one of every number other than 0, with an MTU of 1500. */
 int bpf2native_device_add(unsigned ifindex, unsigned mtu, const unsigned char *address);
 
 /* A route, for bpf_fib_lookup. Zeros mean: the device's MTU, no gateway, no neighbour (BPF_FIB_LKUP_RET_NO_NEIGH) ... */
@@ -155,9 +161,10 @@ struct bpf2native_route {
 int bpf2native_fib_add(const struct bpf2native_route *route);
 void bpf2native_fib_clear(void);
 
-/* Adds a copy of a socket to those that bpf_sk_lookup_tcp, bpf_sk_lookup_udp and bpf_skc_lookup_tcp find, and returns it: `family`,
-   `protocol` (6 TCP, 17 UDP), `state`, its own end src_ip4 or src_ip6 and src_port (host order), the other end dst_ip4 or
-   dst_ip6 and dst_port (network order), which is zeros for one that listens. NULL if there is no memory. */
+/* Adds a copy of a socket to those that bpf_sk_lookup_tcp, bpf_sk_lookup_udp and bpf_skc_lookup_tcp find, and returns
+   it: `family`, `protocol` (6 TCP, 17 UDP), `state`, its own end src_ip4 or src_ip6 and src_port (host order), the
+   other end dst_ip4 or dst_ip6 and dst_port (network order), which is zeros for one that listens. NULL if there is no
+   memory. */
 struct bpf_sock *bpf2native_sock_add(const struct bpf_sock *like);
 void bpf2native_sock_clear(void);
 /* What bpf_tcp_sock shows of it. */
@@ -167,11 +174,13 @@ int bpf2native_sock_set_uid(struct bpf_sock *sock, unsigned uid);
 long bpf2native_sock_references(const struct bpf_sock *sock);
 /* Which socket bpf_sk_assign gave a packet to; NULL if none. */
 struct bpf_sock *bpf2native_assigned(const void *context);
-/* An option that bpf_setsockopt set with this context: copies at most `length` bytes and returns its length, or -ENOENT. */
+/* An option that bpf_setsockopt set with this context: copies at most `length` bytes and returns its length, or
+   -ENOENT. */
 int bpf2native_sockopt(const void *context, int level, int name, void *value, unsigned length);
 
-/* What programs with a struct bpf_sysctl see: the parameter's path ("net/ipv4/ip_forward"), its value, and the value that
-   is written (NULL if it is only read). The first two have to stay. 0, or -E2BIG for a written value of a page or more. */
+/* What programs with a struct bpf_sysctl see: the parameter's path ("net/ipv4/ip_forward"), its value, and the value
+   that is written (NULL if it is only read). The first two have to stay. 0, or -E2BIG for a written value of a page
+   or more. */
 int bpf2native_sysctl(const char *name, const char *current, const char *written);
 /* The value that is written, after the program. */
 const char *bpf2native_sysctl_new_value(void);

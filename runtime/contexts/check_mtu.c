@@ -1,5 +1,5 @@
-/* Helper 163: whether a packet fits a device. XDP's and buffers' contexts are told apart by their records; one without a record
-   is taken for XDP's where its section says so, which is not known here: it is -EINVAL. */
+/* Helper 163: whether a packet fits a device. XDP's and buffers' contexts are told apart by their records; one
+   without a record is taken for XDP's where its section says so, which is not known here: it is -EINVAL. */
 #include "contexts/devices.h"
 #include "contexts/packet.h"
 

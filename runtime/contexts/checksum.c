@@ -1,5 +1,6 @@
-/* Internet checksums (RFC 1071): sums of 16-bit words in the order in which they lie in memory, so the same code is right
-   for both byte orders. The kernel's functions by their names, since a sum has two zeros and which one comes out matters. */
+/* Internet checksums (RFC 1071): sums of 16-bit words in the order in which they lie in memory, so the same code is
+   right for both byte orders. The kernel's functions by their names, since a sum has two zeros and which one comes
+   out matters. */
 #include "contexts/skb.h"
 
 enum { BPF_F_HDR_FIELD_MASK = 0xf, BPF_F_PSEUDO_HDR = 1 << 4, BPF_F_MARK_MANGLED_0 = 1 << 5, BPF_F_MARK_ENFORCE = 1 << 6,

@@ -1,5 +1,5 @@
-/* Network devices: which there are, and how long packets may be. Number 1 is the loopback device. As long as a test adds
-   none, there is a device of every other number but 0, with an MTU of 1500; then only those that it added. */
+/* Network devices: which there are, and how long packets may be. Number 1 is the loopback device. As long as a test
+   adds none, there is a device of every other number but 0, with an MTU of 1500; then only those that it added. */
 #include "contexts/devices.h"
 #include "contexts/packet.h"
 

@@ -1,5 +1,5 @@
-/* Helper 69: the forwarding table. It is empty until a test adds routes; the longest prefix wins, then the lowest metric,
-   then the route that was added last. */
+/* Helper 69: the forwarding table. It is empty until a test adds routes; the longest prefix wins, then the lowest
+   metric, then the route that was added last. */
 #include "contexts/devices.h"
 #include "contexts/packet.h"
 

@@ -2,9 +2,9 @@
    Owns: what is kept of a context that bpf2native_xdp or bpf2native_skb made, and how it is found again.
    In: the pointer that a program has, to `struct xdp_md` or `struct __sk_buff`. Out: its record, or NULL for a context
    that somebody else filled in; such a one has no room before or behind its packet.
-   The rule: a packet is one piece of memory below 4 GiB, since the contexts hold 32-bit addresses of it. A record is at the
-   start of a page, its context in the middle of that page, so that asking for the record of any pointer reads nothing but
-   the page that the pointer is in. */
+   The rule: a packet is one piece of memory below 4 GiB, since the contexts hold 32-bit addresses of it. A record is at
+   the start of a page, its context in the middle of that page, so that asking for the record of any pointer reads
+   nothing but the page that the pointer is in. */
 #ifndef BPF2NATIVE_RUNTIME_CONTEXTS_PACKET_H
 #define BPF2NATIVE_RUNTIME_CONTEXTS_PACKET_H
 
@@ -46,6 +46,7 @@ struct record {
     /* skb: where headers are, from skb->data on; as eth_type_trans leaves them. */
     s32 mac, network;
     s32 transport;   /* -1: not known */
+    s32 mac_length;  /* of the MAC header with its tags, where a helper has measured it; or else 0 */
     u8 csum_level, has_hash, is_encapsulated, unused;
     struct bpf_sock socket;      /* what skb->sk is at first */
     struct bpf_sock *assigned;   /* by bpf_sk_assign */
@@ -93,8 +94,9 @@ static inline u8 *packet_bytes(const void *context, u32 offset, u32 length) {
     long whole = packet_length(context);
     if (whole < 0 || (u64)offset + length > (u64)whole) return NULL;
     struct record *record = record_of(context);
-    u32 data = record->kind == CONTEXT_XDP ? ((const struct xdp_md *)context)->data : ((const struct __sk_buff *)context)->data;
-    return low(data) + offset;
+    const struct xdp_md *xdp = context;
+    const struct __sk_buff *skb = context;
+    return low(record->kind == CONTEXT_XDP ? xdp->data : skb->data) + offset;
 }
 
 static inline long packet_read(const void *context, u32 offset, void *to, u32 length) {

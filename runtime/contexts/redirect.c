@@ -1,6 +1,6 @@
-/* Redirection: what a program chose is kept for whoever runs it (bpf2native_redirected). bpf_redirect gets no context, and returns
-   XDP_REDIRECT to XDP programs and TC_ACT_REDIRECT to others: it goes by the context that was made, reset or given to
-   bpf2native_begin last. */
+/* Redirection: what a program chose is kept for whoever runs it (bpf2native_redirected). bpf_redirect gets no
+   context, and returns XDP_REDIRECT to XDP programs and TC_ACT_REDIRECT to others: it goes by the context that was
+   made, reset or given to bpf2native_begin last. */
 #include "contexts/redirect.h"
 
 enum { BPF_F_INGRESS = 1, BPF_F_BROADCAST = 1 << 3, BPF_F_EXCLUDE_INGRESS = 1 << 4 };

@@ -1,5 +1,5 @@
-/* Contexts of tc programs and of others that are given a socket's buffer: what they hold before the first instruction, as
-   BPF_PROG_TEST_RUN fills it in from an Ethernet frame that the loopback device received. */
+/* Contexts of tc programs and of others that are given a socket's buffer: what they hold before the first
+   instruction, as BPF_PROG_TEST_RUN fills it in from an Ethernet frame that the loopback device received. */
 #include "contexts/skb.h"
 
 /* eth_type_trans: the protocol of a frame, in network byte order. */
@@ -84,5 +84,18 @@ API(int, bpf2native_skb_reset, (struct __sk_buff *skb, const void *packet, unsig
     memset(record->begin, 0, room);
     bpf_contexts_forget(record);
     fill(record, skb, packet, length);
+    return 0;
+}
+
+API(int, bpf2native_skb_network, (struct __sk_buff *skb)) {
+    struct record *record = record_of(skb);
+    if (!record || record->kind != CONTEXT_SKB) return -EINVAL;
+    if (record->network <= 0 || skb_linear(skb) < (u32)record->network) return -EINVAL;
+    s32 header = record->network;
+    skb_place(skb, low(skb->data) + header, skb_linear(skb) - header, skb->len - header);
+    skb->wire_len = skb->len;
+    record->mac -= header;
+    record->network = 0;
+    if (record->transport >= 0) record->transport -= header;
     return 0;
 }

@@ -1,6 +1,6 @@
-/* What files of skb helpers share: the layout of a packet, room at its ends, header offsets.
-   A buffer is linear memory. Bytes from data_end to data + len, where a test made data_end smaller, stand for the kernel's fragments: helpers
-   reach them, the program does not until bpf_skb_pull_data. */
+/* What files of skb helpers share: the layout of a packet, room at its ends, header offsets. A buffer is linear
+   memory. Bytes from data_end to data + len, where a test made data_end smaller, stand for the kernel's fragments:
+   helpers reach them, the program does not until bpf_skb_pull_data. */
 #ifndef BPF2NATIVE_RUNTIME_CONTEXTS_SKB_H
 #define BPF2NATIVE_RUNTIME_CONTEXTS_SKB_H
 
@@ -28,6 +28,12 @@ static inline s32 skb_network(const struct __sk_buff *skb) {
 static inline s32 skb_mac(const struct __sk_buff *skb) {
     struct record *record = record_of(skb);
     return record ? record->mac : 0;
+}
+
+/* skb_reset_mac_len */
+static inline void skb_measure_mac(struct __sk_buff *skb) {
+    struct record *record = record_of(skb);
+    if (record) record->mac_length = record->network - record->mac;
 }
 
 /* skb_ensure_writable: the first `length` bytes are the program's. */

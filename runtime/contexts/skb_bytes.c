@@ -15,8 +15,9 @@ HELPER(long, skb_load_bytes, (const struct __sk_buff *skb, u32 offset, void *to,
 }
 
 HELPER(long, skb_load_bytes_relative, (const struct __sk_buff *skb, u32 offset, void *to, u32 length, u32 start)) {
+    /* The MAC header may lie before the data. */
     s64 at = (s64)offset + (start == BPF_HDR_START_MAC ? skb_mac(skb) : skb_network(skb));
-    if (unlikely(offset > 0xffff || start > BPF_HDR_START_NET || at < 0 || at + length > skb_linear(skb))) {
+    if (unlikely(offset > 0xffff || start > BPF_HDR_START_NET || at + length > skb_linear(skb))) {
         memset(to, 0, length);
         return -EFAULT;
     }

@@ -9,7 +9,8 @@ static u32 mix(u32 hash, const u8 *bytes, u32 length) {
     return hash;
 }
 
-/* A hash of the flow: addresses, ports, the protocol. The kernel's has a secret, so no program can rely on its value. */
+/* A hash of the flow: addresses, ports, the protocol. The kernel's has a secret, so no program can rely on its value.
+   */
 static u32 flow_hash(const struct __sk_buff *skb) {
     u32 hash = 0x811c9dc5, at = skb_network(skb), length = skb->len, ports;
     const u8 *data = low(skb->data);
@@ -67,13 +68,14 @@ HELPER(long, skb_set_tstamp, (struct __sk_buff *skb, u64 stamp, u32 type)) {
     return 0;
 }
 
-/* skb_protocol(skb, true): behind the tags, with the network header where it is. */
+/* skb_protocol(skb, true): behind the tags, which the kernel looks for from `data` on, wherever that is. */
 static be16 inner_protocol(const struct __sk_buff *skb) {
+    struct record *record = record_of(skb);
     be16 protocol = skb->protocol;
-    u32 at = skb_mac(skb) + ETH_HLEN;
+    u32 at = record && record->mac_length ? record->mac_length - VLAN_HLEN : ETH_HLEN;
     for (int tags = 0; tags < 8; tags++, at += VLAN_HLEN) {
         if (protocol != to_be16(ETH_P_8021Q) && protocol != to_be16(ETH_P_8021AD)) return protocol;
-        if (at + VLAN_HLEN > skb->len) return 0;
+        if ((u64)at + VLAN_HLEN > skb->len) return 0;
         memcpy(&protocol, low(skb->data) + at + 2, 2);
     }
     return 0;

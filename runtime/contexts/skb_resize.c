@@ -39,6 +39,7 @@ HELPER(long, skb_change_head, (struct __sk_buff *skb, u32 more, u64 flags)) {
         record->network += more;
         if (record->transport >= 0) record->transport += more;
     }
+    skb_measure_mac(skb);
     return 0;
 }
 

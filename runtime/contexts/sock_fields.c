@@ -5,8 +5,8 @@
 enum { OVERFLOW_UID = 65534 };
 static const u64 OWN_COOKIE = 1UL << 32;
 
-/* The socket that a helper was given, or whose context it was given; contexts that a test filled in (struct bpf_sock_ops,
-   bpf_sock_addr ...) are not told apart from sockets, and are no sockets of the table. */
+/* The socket that a helper was given, or whose context it was given; contexts that a test filled in (struct
+   bpf_sock_ops, bpf_sock_addr ...) are not told apart from sockets, and are no sockets of the table. */
 static struct bpf_sock *socket_for(void *context) {
     struct record *record = record_of(context);
     if (!record) return context;

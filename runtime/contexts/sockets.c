@@ -1,5 +1,5 @@
-/* Sockets: a table that a test fills, and the helpers that look into it. A socket's `src` is its own end, its `dst` the other's,
-   which is zeros while it listens; `state` is TCP's (1 established, 10 listening). */
+/* Sockets: a table that a test fills, and the helpers that look into it. A socket's `src` is its own end, its `dst`
+   the other's, which is zeros while it listens; `state` is TCP's (1 established, 10 listening). */
 #include "contexts/sockets.h"
 
 enum { TCP_ESTABLISHED = 1, TCP_TIME_WAIT = 6, TCP_LISTEN = 10, TCP_NEW_SYN_RECV = 12 };
@@ -46,8 +46,10 @@ API(void, bpf2native_sock_clear, (void)) {
     count = 0;
 }
 
-/* How well a socket matches `remote` and `local` with ports in this order: 0 not at all, 3 both ends, 2 its own address, 1 its port. */
-static int match(const struct bpf_sock *sock, u32 family, const be32 *remote, const be32 *local, const be16 *ports) {
+/* How well a socket matches `remote` and `local` with ports in this order: 0 not at all, 3 both ends, 2 its own
+   address, 1 its port. */
+static int match(const struct bpf_sock *sock, u32 family, const be32 *remote, const be32 *local,
+                 const be16 *ports) {
     static const be32 any[4];
     u32 size = family == AF_INET ? 4 : 16;
     const be32 *own = family == AF_INET ? &sock->src_ip4 : sock->src_ip6;

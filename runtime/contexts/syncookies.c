@@ -1,5 +1,5 @@
-/* SYN cookies. The kernel's have a secret and a time in them; these are a hash of the connection with, in the lowest two bits,
-   which of four segment sizes the SYN asked for. A cookie that is made here is good here, always. */
+/* SYN cookies. The kernel's have a secret and a time in them; these are a hash of the connection with, in the lowest
+   two bits, which of four segment sizes the SYN asked for. A cookie that is made here is good here, always. */
 #include "contexts/sockets.h"
 
 enum { EPROTONOSUPPORT = 93, TCP_HLEN = 20, TCP_LISTEN = 10, FIN = 1, SYN = 2, RST = 4, ACK = 16 };

@@ -1,5 +1,5 @@
-/* Helpers of programs on kernel parameters (struct bpf_sysctl, which a test fills in itself): what is read or written is what
-   bpf2native_sysctl was told. */
+/* Helpers of programs on kernel parameters (struct bpf_sysctl, which a test fills in itself): what is read or written
+   is what bpf2native_sysctl was told. */
 #include "contexts/packet.h"
 
 enum { BPF_F_SYSCTL_BASE_NAME = 1, VALUE_BYTES = PAGE };

@@ -1,5 +1,5 @@
-/* Helper 142: finds an option in the TCP header of a struct bpf_sock_ops, from skb_data to skb_data_end. What writes options (143, 144) has no
-   room to write to in a context that a test fills in, and is not there. */
+/* Helper 142: finds an option in the TCP header of a struct bpf_sock_ops, from skb_data to skb_data_end. What writes
+   options (143, 144) has no room to write to in a context that a test fills in, and is not there. */
 #include "contexts/packet.h"
 
 enum { ENOMSG = 42, TCP_HLEN = 20, LOAD_SYN = 1 };

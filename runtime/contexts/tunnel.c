@@ -1,5 +1,5 @@
-/* Tunnel keys and options of a buffer: what bpf_skb_set_tunnel_key stores for the device that sends the packet, and what a packet came
-   with, which a test sets by bpf2native_tunnel. */
+/* Tunnel keys and options of a buffer: what bpf_skb_set_tunnel_key stores for the device that sends the packet, and
+   what a packet came with, which a test sets by bpf2native_tunnel. */
 #include "contexts/skb.h"
 
 enum { BPF_F_TUNINFO_IPV6 = 1 << 0, BPF_F_ZERO_CSUM_TX = 1 << 1, BPF_F_DONT_FRAGMENT = 1 << 2, BPF_F_SEQ_NUMBER = 1 << 3,

@@ -1,5 +1,5 @@
-/* VLAN tags. The outermost one lies in the context (vlan_present, vlan_tci, vlan_proto), as in the kernel's buffers, and in the
-   packet's bytes only when another one is pushed over it. */
+/* VLAN tags. The outermost one lies in the context (vlan_present, vlan_tci, vlan_proto), as in the kernel's buffers,
+   and in the packet's bytes only when another one is pushed over it. */
 #include "contexts/skb.h"
 
 static int is_vlan(u32 protocol) {
@@ -29,6 +29,7 @@ HELPER(long, skb_vlan_push, (struct __sk_buff *skb, be16 proto, u16 tci)) {
         if (record && record->transport >= 0) record->transport += VLAN_HLEN;
     }
     put_tag(skb, proto, tci);
+    skb_measure_mac(skb);
     return 0;
 }
 
@@ -54,6 +55,7 @@ static long take(struct __sk_buff *skb, u16 *tci) {
         if (record->network < ETH_HLEN) record->network = ETH_HLEN;
         if (record->transport >= 0) record->transport -= VLAN_HLEN;
     }
+    skb_measure_mac(skb);
     return 0;
 }
 

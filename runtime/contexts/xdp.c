@@ -1,8 +1,9 @@
 /* XDP contexts, and the helpers that move the ends of their packets.
 
-   A packet lies in a frame as BPF_PROG_TEST_RUN lays it out: 256 bytes of headroom, of which the first 40 are the kernel's
-   struct xdp_frame, and behind the last byte of the packet's area 320 bytes of struct skb_shared_info. A frame is a page; a packet that is
-   too long for that has a frame of more pages, where the kernel would have fragments. */
+   A packet lies in a frame as BPF_PROG_TEST_RUN lays it out: 256 bytes of headroom, of which the first 40 are the
+   kernel's struct xdp_frame, and behind the last byte of the packet's area 320 bytes of struct skb_shared_info. A
+   frame is a page; a packet that is too long for that has a frame of more pages, where the kernel would have
+   fragments. */
 #include "contexts/packet.h"
 
 enum { HEADROOM = 256, XDP_FRAME = 40, SHARED_INFO = 320, META_MAX = 255 };

@@ -49,7 +49,7 @@ const PROGRAMS: [(&str, Kind); 13] = [
     ("timer", Kind::Syscall),
 ];
 
-const OWN: [&str; 3] = ["own_state", "own_text", "own_timer"];
+const OWN: [&str; 4] = ["own_object", "own_state", "own_text", "own_timer"];
 
 /// What a program of [`OWN`] prints when all is right.
 const RIGHT: &str = "as it should be\n";
@@ -168,9 +168,16 @@ fn programs_find_the_same_on_s390x() {
     check_machine("s390x", ".be.o");
 }
 
-/// Functions of the runtime that no program calls by its name.
-const INTERNAL: [&str; 6] =
-    ["bpf_map_ops_", "bpf_maps_first", "bpf_contexts_", "bpf_tail_", "bpf_load_packet", "bpf2native_"];
+/// Functions of the runtime that no program calls by its name in C.
+const INTERNAL: [&str; 7] = [
+    "bpf_script_",
+    "bpf_map_ops_",
+    "bpf_maps_first",
+    "bpf_contexts_",
+    "bpf_tail_",
+    "bpf_load_packet",
+    "bpf2native_",
+];
 
 /// The helpers and kfuncs that an archive of the runtime defines, by the names that programs use.
 fn defined(archive: &str) -> BTreeSet<String> {

@@ -102,7 +102,6 @@ impl Loaded {
             assert!(!found.is_null(), "there is no program {program}");
             let error = load(opened);
             let program = fd(found);
-            drop((open, next, name_of, autoload, load, fd));
             let loaded = Loaded { library, object: opened, program };
             if error == 0 { Ok(loaded) } else { Err(format!("the kernel refuses it: {error}")) }
         }

@@ -1,6 +1,6 @@
-//! Every program of `fixtures/runtime/{xdp,tc}_packets.c` on every frame (`packets/frames.rs`): in the kernel, by `BPF_PROG_TEST_RUN`, and
-//! here; and those of `xdp_maps.c`, one frame after the other. The verdict, the packet, the context and what the program noted (`out`: each helper's result) are the same, and at the end what is in the
-//! maps.
+//! Every program of `fixtures/runtime/{xdp,tc,cgroup}_packets.c` on every frame (`packets/frames.rs`): in the kernel, by
+//! `BPF_PROG_TEST_RUN`, and here; and those of `xdp_maps.c`, one frame after the other. The verdict, the packet, the context
+//! and what the program noted (`out`: each helper's result) are the same, and at the end what is in the maps.
 
 use std::io::Write as _;
 
@@ -11,6 +11,9 @@ use crate::support::seeds;
 
 pub mod frames;
 mod ours;
+
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
 
 /// 32 words that programs write to.
 const OUT: usize = 256;
@@ -29,20 +32,22 @@ struct Outcome {
 enum Kind {
     Xdp,
     Tc,
+    /// Packets begin at the network header.
+    Cgroup,
 }
 
 impl Kind {
     fn size(self) -> usize {
         match self {
             Kind::Xdp => 24,
-            Kind::Tc => 192,
+            Kind::Tc | Kind::Cgroup => 192,
         }
     }
 
     fn function(self) -> &'static str {
         match self {
             Kind::Xdp => "bpf2native_xdp",
-            Kind::Tc => "bpf2native_skb",
+            Kind::Tc | Kind::Cgroup => "bpf2native_skb",
         }
     }
 
@@ -54,6 +59,8 @@ impl Kind {
         match self {
             Kind::Xdp => xdp(),
             Kind::Tc => tc(),
+            // The kernel measures the packet with a header that it puts before it again.
+            Kind::Cgroup => tc()[..10].to_vec(),
         }
     }
 }
@@ -72,9 +79,10 @@ fn in_kernel(kind: Kind, loaded: &kernel::Loaded, packet: &[u8]) -> Outcome {
     }
     let ran = loaded.run(packet, &context).expect("BPF_PROG_TEST_RUN");
     let value = bss.lookup(&[0; 4]).unwrap();
+    let before = if let Kind::Cgroup = kind { ETHERNET } else { 0 };
     Outcome {
         verdict: ran.verdict,
-        packet: ran.packet,
+        packet: ran.packet[before..].to_vec(),
         context: kind.shown(&ran.context),
         out: words(&value[..OUT]),
     }
@@ -85,6 +93,9 @@ fn here(kind: Kind, loaded: &ours::Loaded, program: &str, packet: &[u8]) -> Outc
     // SAFETY: `out` has so many bytes in packets.h.
     unsafe { *out = [0; OUT] };
     let context = loaded.context(kind.function(), packet);
+    if let Kind::Cgroup = kind {
+        assert_eq!(loaded.run("bpf2native_skb_network", context), 0);
+    }
     let verdict = loaded.run(program, context);
     // SAFETY: the context has so many bytes, and its packet lies below 4 GiB.
     let (bytes, out) = unsafe { (std::slice::from_raw_parts(context, kind.size()).to_vec(), *out) };
@@ -219,6 +230,11 @@ fn tc_programs_do_what_they_do_in_the_kernel() {
         "sockets",
     ];
     check(Kind::Tc, "tc_packets.o", &programs);
+}
+
+#[test]
+fn programs_of_control_groups_do_what_they_do_in_the_kernel() {
+    check(Kind::Cgroup, "cgroup_packets.o", &["seen", "police"]);
 }
 
 /// Programs with maps: `elements` are there before the first frame, and `maps` are compared after the last one.

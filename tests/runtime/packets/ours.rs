@@ -6,7 +6,8 @@ use bpf2native::parse::{Input, Options, parse};
 use bpf2native::{Config, Jit, Linker, Module};
 
 /// The functions of the runtime's interface that a test here calls.
-const ROOTS: [&str; 4] = ["bpf2native_xdp", "bpf2native_skb", "bpf2native_free", "bpf2native_packet"];
+const ROOTS: [&str; 5] =
+    ["bpf2native_xdp", "bpf2native_skb", "bpf2native_skb_network", "bpf2native_free", "bpf2native_packet"];
 
 /// A program that is loaded.
 pub struct Loaded {

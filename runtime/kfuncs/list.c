@@ -1,7 +1,8 @@
 /* Linked lists of objects: bpf_list_push_front, pop_front and so on. In: struct bpf_list_head, of zeros at first, and
    struct bpf_list_node inside objects. Out: nodes. The rule: laid out as in the kernel, circular through the head; a node
-   knows the list that it is in, and is in one at most. */
-#include "kfuncs/object.h"
+   knows the list that it is in, and is in one at most. The reference that a node is put in with is lost where it is in one
+   already: the offset by which the kernel finds the object, to drop it, is the verifier's, and 0 here. */
+#include "runtime.h"
 
 struct list_link {
     struct list_link *next;
@@ -15,14 +16,12 @@ struct bpf_list_node {
 
 #define BUSY ((struct list_link *)1)
 
-static s32 push(struct list_link *head, struct bpf_list_node *node, u32 at_end, u64 offset)
+static s32 push(struct list_link *head, struct bpf_list_node *node, u32 at_end)
 {
     if (!head->next)
         head->next = head->previous = head;
-    if (__sync_val_compare_and_swap((u64 *)&node->owner, 0, (u64)BUSY)) {
-        bpf_obj_drop_impl((char *)node - offset, NULL);
+    if (__sync_val_compare_and_swap((u64 *)&node->owner, 0, (u64)BUSY))
         return -EINVAL;
-    }
     struct list_link *before = at_end ? head->previous : head, *after = before->next;
     node->link.next = after;
     node->link.previous = before;
@@ -46,12 +45,12 @@ static struct bpf_list_node *pop(struct list_link *head, u32 at_end)
 
 KFUNC(s32, bpf_list_push_front_impl, (struct list_link *head, struct bpf_list_node *node, void *types, u64 offset))
 {
-    return push(head, node, 0, offset);
+    return push(head, node, 0);
 }
 
 KFUNC(s32, bpf_list_push_back_impl, (struct list_link *head, struct bpf_list_node *node, void *types, u64 offset))
 {
-    return push(head, node, 1, offset);
+    return push(head, node, 1);
 }
 
 KFUNC(struct bpf_list_node *, bpf_list_pop_front, (struct list_link *head)) { return pop(head, 0); }

@@ -8,7 +8,7 @@
 extern void *mmap(void *address, u64 size, int protection, int flags, int file, s64 offset);
 extern u32 bpf2native_processors(void);
 
-enum { AREA = 1 << 20, LARGEST = 512, CLASSES = 6, SMALLEST = 16 };
+enum { AREA = 1 << 20, LARGEST = 512, CLASSES = 7, SMALLEST = 16 };
 enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022 };
 
 /* What is before an object; and where one is free, the next of its size. */
@@ -23,7 +23,7 @@ struct unused {
 static u32 lock_word;
 static char *area;
 static u64 used;                        /* bytes of the area that were given out */
-static struct unused *unused[CLASSES]; /* by size: 16, 32 ... 512 bytes */
+static struct unused *unused[CLASSES]; /* by size, with the header: 16, 32 ... 1024 bytes */
 
 static u32 class_of(u64 size)
 {
@@ -57,10 +57,10 @@ static char *allocate(u32 class)
 
 KFUNC(void *, bpf_percpu_obj_new_impl, (u64 type, void *types))
 {
-    u64 size = (type >> 32) + sizeof(struct header);
-    if (size == sizeof(struct header) || size > LARGEST)
+    u64 size = type >> 32;
+    if (!size || size > LARGEST)
         return NULL;
-    u32 class = class_of(size);
+    u32 class = class_of(size + sizeof(struct header));
     lock(&lock_word);
     char *start = allocate(class);
     unlock(&lock_word);

@@ -1,8 +1,8 @@
 /* Red-black trees of objects: bpf_rbtree_add, remove, first, root, left, right. In: struct bpf_rb_root, of zeros at first,
    and struct bpf_rb_node inside objects; a comparison of the program's. Out: nodes. The rule: the same trees as in the
    kernel, whose programs may look at them (Cormen and others, chapter 13; a removed node's place is taken by its
-   successor); fields lie as there. A node knows the tree that it is in, and is in one at most. */
-#include "kfuncs/object.h"
+   successor); fields lie as there. A node knows the tree that it is in, and is in one at most; what is lost otherwise, kfuncs/list.c says. */
+#include "runtime.h"
 
 enum { RED = 0, BLACK = 1 };
 
@@ -176,10 +176,8 @@ static void erase(struct bpf_rb_root *root, struct bpf_rb_node *node)
 KFUNC(s32, bpf_rbtree_add_impl,
       (struct bpf_rb_root *root, struct bpf_rb_node *node, comparison less, void *types, u64 offset))
 {
-    if (__sync_val_compare_and_swap((u64 *)&node->owner, 0, BUSY)) {
-        bpf_obj_drop_impl((char *)node - offset, NULL);
+    if (__sync_val_compare_and_swap((u64 *)&node->owner, 0, BUSY))
         return -EINVAL;
-    }
     struct bpf_rb_node **link = &root->node, *parent = NULL;
     u32 leftmost = 1;
     while (*link) {

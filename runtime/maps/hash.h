@@ -54,8 +54,9 @@ enum hash_value { VALUE_ONE, VALUE_OF_THIS_PROCESSOR, VALUE_OF_EACH_PROCESSOR };
 /* A table with `values` values of `value_size` bytes an element; NULL: no memory. */
 struct hash_table *bpf2native_rt_hash_create(struct map *map, u32 key_size, u32 value_size, u32 limit, u32 values);
 void bpf2native_rt_hash_destroy(struct hash_table *table);
-/* 0, -EEXIST, -ENOENT, or -E2BIG for a full table; `flags` are right. A `value` that is NULL is zeros, of VALUE_ONE. */
-long bpf2native_rt_hash_update(struct hash_table *table, const void *key, const void *value, u64 flags, enum hash_value what);
+/* 0, -EEXIST, -ENOENT, or -E2BIG for a full table; `flags` are right. A `value` that is NULL is zeros. */
+long bpf2native_rt_hash_update(struct hash_table *table, const void *key, const void *value, u64 flags,
+                               enum hash_value what);
 /* Removes an element; copies its values to `value`, if that is not NULL. 0 or -ENOENT. */
 long bpf2native_rt_hash_remove(struct hash_table *table, const void *key, void *value);
 /* Removes one that was not looked up of late. 1, or 0 if there is none. */
@@ -112,8 +113,8 @@ static inline int same_key(const void *a, const void *b, u32 size) {
 static inline int is_end(u64 link) { return !link || link & 1; }
 
 /* `size` is table->key_size: a constant where it is a usual one. */
-static inline __attribute__((always_inline)) struct hash_element *hash_find_sized(const struct hash_table *table,
-                                                                                  const void *key, u32 size) {
+static forced_inline struct hash_element *hash_find_sized(const struct hash_table *table, const void *key,
+                                                          u32 size) {
     u64 bucket = hash_bucket(table, key, size), link;
     do {
         for (link = read_once(table->buckets[bucket]); !is_end(link);) {
@@ -125,8 +126,7 @@ static inline __attribute__((always_inline)) struct hash_element *hash_find_size
     return NULL;
 }
 
-static inline __attribute__((always_inline)) struct hash_element *hash_find(const struct hash_table *table,
-                                                                            const void *key) {
+static forced_inline struct hash_element *hash_find(const struct hash_table *table, const void *key) {
     if (table->key_size == 4) return hash_find_sized(table, key, 4);
     if (table->key_size == 8) return hash_find_sized(table, key, 8);
     if (table->key_size == 16) return hash_find_sized(table, key, 16);

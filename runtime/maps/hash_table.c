@@ -92,34 +92,28 @@ static int unlink(struct hash_table *table, u64 bucket, struct hash_element *ele
     return 1;
 }
 
-/* Writes an element that is there already: values of processors, or one under its own lock. */
-static void write(struct hash_table *table, struct hash_element *element, const void *value, u64 flags,
-                  enum hash_value what) {
-    if (what == VALUE_ONE) {
-        void *to = hash_value(table, element, 0);
-        bpf2native_rt_map_copy_locked(table->map, to, value, to);
-    } else if (what == VALUE_OF_THIS_PROCESSOR) {
-        memcpy(hash_value(table, element, this_processor()), value, table->value_bytes);
-    } else {
-        memcpy(hash_value(table, element, 0), value, table->values * table->value_size);
-    }
+/* Copies a value into an element, but for the fields that belong to programs. */
+static void write_one(struct hash_table *table, struct hash_element *element, u32 index, const void *value) {
+    void *to = hash_value(table, element, index);
+    if (table->map->field_count) bpf2native_rt_map_copy_around_fields(table->map, to, value);
+    else memcpy(to, value, table->value_bytes);
 }
 
-/* The values of a new element. The key comes last: whoever looks at the element still, and for that key, finds them. */
+static void write(struct hash_table *table, struct hash_element *element, const void *value, enum hash_value what) {
+    if (what == VALUE_OF_THIS_PROCESSOR) {
+        write_one(table, element, this_processor(), value);
+        return;
+    }
+    for (u32 i = 0; i < table->values; i++)
+        write_one(table, element, i, (const char *)value + i * table->value_size);
+}
+
+/* A new element. The key comes last: whoever looks at the element still, and for that key, finds the values. */
 static void fill(struct hash_table *table, struct hash_element *element, const void *key, const void *value,
                  enum hash_value what) {
-    char *to = hash_value(table, element, 0);
-    if (what != VALUE_ONE) {
-        if (what == VALUE_OF_THIS_PROCESSOR) memset(to, 0, table->values * table->value_size);
-        write(table, element, value, 0, what);
-    } else if (!value) {
-        memset(to, 0, table->value_bytes);
-    } else if (table->map->field_count) {
-        bpf2native_rt_map_clear_fields(table->map, to);
-        bpf2native_rt_map_copy_around_fields(table->map, to, value);
-    } else {
-        memcpy(to, value, table->value_bytes);
-    }
+    if (!value || what == VALUE_OF_THIS_PROCESSOR || table->map->field_count)
+        memset(hash_value(table, element, 0), 0, table->values * table->value_size);
+    if (value) write(table, element, value, what);
     memcpy(element->key, key, table->key_size);
     element->use = ELEMENT_USED;
 }
@@ -130,8 +124,13 @@ static long put(struct hash_table *table, u64 bucket, const void *key, const voi
     struct hash_element *old = hash_find(table, key);
     if (old && flags & BPF_NOEXIST) return -EEXIST;
     if (!old && flags & BPF_EXIST) return -ENOENT;
-    if (old && (what != VALUE_ONE || flags & BPF_F_LOCK)) {
-        write(table, old, value, flags, what);
+    if (old && flags & BPF_F_LOCK) {
+        void *to = hash_value(table, old, 0);
+        bpf2native_rt_map_copy_locked(table->map, to, value, to);
+        return 0;
+    }
+    if (old && what != VALUE_ONE) {
+        write(table, old, value, what);
         return 0;
     }
     struct hash_element *new = take(table, old != NULL);
@@ -144,7 +143,7 @@ static long put(struct hash_table *table, u64 bucket, const void *key, const voi
 }
 
 weak long bpf2native_rt_hash_update(struct hash_table *table, const void *key, const void *value, u64 flags,
-                          enum hash_value what) {
+                                    enum hash_value what) {
     struct hash_element *replaced = NULL;
     u64 bucket = hash_bucket(table, key, table->key_size);
     lock(lock_of(table, bucket));

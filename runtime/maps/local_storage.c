@@ -1,5 +1,5 @@
-/* BPF_MAP_TYPE_SK_STORAGE, _INODE_STORAGE, _TASK_STORAGE and _CGRP_STORAGE: values that belong to an object of the kernel; here,
-   to an address. Keys, of bpf2native_map_lookup and the like too, are these addresses and not descriptors. */
+/* BPF_MAP_TYPE_SK_STORAGE, _INODE_STORAGE, _TASK_STORAGE and _CGRP_STORAGE: values that belong to an object of the kernel;
+   here, to an address. Keys, of bpf2native_map_lookup and the like too, are these addresses and not descriptors. */
 #include "maps/hash.h"
 
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };

@@ -1,6 +1,7 @@
 /* BPF_MAP_TYPE_LPM_TRIE: the longest prefix that a key begins with. A binary trie without chains of single children: inner
-   nodes have two, and nodes with a value any number. Look-ups take no lock: a node that is changed is replaced, and what was
-   taken out is used again only by later insertions, as the pool's last. */
+   nodes have two, and nodes with a value any number. One lock is for all, look-ups too: a node that is taken out may be used
+   again at once, and one that a look-up was at would lead it elsewhere. Values stay where they are until then, and the node
+   that was taken out first is used first. */
 #include "maps/common.h"
 
 struct lpm_key {
@@ -22,7 +23,7 @@ struct trie {
     char *nodes;
     u64 stride;
     u64 touched; /* nodes that were ever used: the first ones */
-    u32 word;    /* the writers' lock */
+    u32 word;    /* the lock */
     u32 live;    /* nodes with a value */
     u32 bits;    /* of the longest prefix */
     u32 bytes;   /* the same */
@@ -80,10 +81,6 @@ static void give(struct map *map, struct trie *trie, struct node *node) {
     trie->last_spare = node;
 }
 
-static void publish(struct node **place, struct node *node) {
-    __atomic_store_n((u64 *)place, (u64)node, __ATOMIC_RELEASE);
-}
-
 static u32 bit_at(const u8 *data, u32 index) { return data[index / 8] >> (7 - index % 8) & 1; }
 
 /* How many bits of `key` and of the node's prefix are the same. */
@@ -98,18 +95,26 @@ static u32 common(const struct node *node, const struct lpm_key *key) {
     return same < limit ? same : limit;
 }
 
-static void *lookup(struct map *map, const void *of) {
-    struct trie *trie = map->state;
-    const struct lpm_key *key = of;
-    struct node *found = NULL, *node = read_once(trie->root);
-    if (key->length > trie->bits) return NULL;
+/* With the lock. */
+static struct node *longest(const struct trie *trie, const struct lpm_key *key) {
+    struct node *found = NULL, *node = trie->root;
     while (node) {
         u32 same = common(node, key);
         if (same < node->length) break;
         if (!node->inner) found = node;
         if (same == trie->bits || same == key->length) break;
-        node = read_once(node->child[bit_at(key->data, node->length)]);
+        node = node->child[bit_at(key->data, node->length)];
     }
+    return found;
+}
+
+static void *lookup(struct map *map, const void *of) {
+    struct trie *trie = map->state;
+    const struct lpm_key *key = of;
+    if (key->length > trie->bits) return NULL;
+    lock(&trie->word);
+    struct node *found = longest(trie, key);
+    unlock(&trie->word);
     return found ? value_of(trie, found) : NULL;
 }
 
@@ -147,7 +152,7 @@ static void branch(struct map *map, struct trie *trie, struct node **place, stru
     struct node *there = *place;
     if (node->length == same) {
         node->child[bit_at(there->data, same)] = there;
-        publish(place, node);
+        *place = node;
         return;
     }
     struct node *inner = take(map, trie);
@@ -157,7 +162,7 @@ static void branch(struct map *map, struct trie *trie, struct node **place, stru
     memcpy(inner->data, there->data, trie->bytes);
     inner->child[bit] = node;
     inner->child[!bit] = there;
-    publish(place, inner);
+    *place = inner;
 }
 
 static long update_locked(struct map *map, struct trie *trie, const struct lpm_key *key, const void *value, u64 flags) {
@@ -179,7 +184,7 @@ static long update_locked(struct map *map, struct trie *trie, const struct lpm_k
         node->child[0] = there->child[0];
         node->child[1] = there->child[1];
     }
-    publish(place, node);
+    *place = node;
     if (there) give(map, trie, there);
     return 0;
 }
@@ -206,12 +211,12 @@ static void take_out(struct map *map, struct trie *trie, struct node **above, st
         inner->inner = 1;
         inner->child[0] = node->child[0];
         inner->child[1] = node->child[1];
-        publish(place, inner);
+        *place = inner;
     } else if (parent && parent->inner && !node->child[0] && !node->child[1]) {
-        publish(above, parent->child[place == &parent->child[0]]);
+        *above = parent->child[place == &parent->child[0]];
         give(map, trie, parent);
     } else {
-        publish(place, node->child[0] ? node->child[0] : node->child[1]);
+        *place = node->child[0] ? node->child[0] : node->child[1];
     }
     give(map, trie, node);
 }

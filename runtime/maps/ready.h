@@ -13,7 +13,7 @@ enum { MAP_NEW, MAP_BUSY, MAP_READY, MAP_FAILED };
 long bpf2native_rt_map_make(struct map *map);
 
 /* Whether `map` may be used: 0, or a negative error. Small, so that it is inlined where maps are used. */
-static inline __attribute__((always_inline)) long map_ready(struct map *map) {
+static forced_inline long map_ready(struct map *map) {
     return likely(__atomic_load_n(&map->ready, __ATOMIC_ACQUIRE) == MAP_READY) ? 0 : bpf2native_rt_map_make(map);
 }
 

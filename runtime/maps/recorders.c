@@ -1,6 +1,6 @@
-/* Arrays of where packets and sockets may go: BPF_MAP_TYPE_DEVMAP, _CPUMAP, _XSKMAP, _SOCKMAP, _REUSEPORT_SOCKARRAY. There are
-   no devices and no sockets here, so any number names one; they keep what they are told, and a redirection by one of them
-   is recorded. */
+/* Arrays of where packets and sockets may go: BPF_MAP_TYPE_DEVMAP, _CPUMAP, _XSKMAP, _SOCKMAP, _REUSEPORT_SOCKARRAY.
+   There are no devices and no sockets here, so any number names one; they keep what they are told, and a redirection by
+   one of them is recorded. */
 #include "maps/common.h"
 
 /* An element: the value as it was given, of 4 or 8 bytes. */

@@ -1,6 +1,6 @@
-/* Rings of records, as ring buffers have them: positions only grow, and a record is one piece. The kernel maps a ring's pages
-   twice so that a record may go past its end; here the memory is twice as large, and what is behind the end belongs to the
-   record that began before it. */
+/* Rings of records, as ring buffers have them: positions only grow, and a record is one piece. The kernel maps a ring's
+   pages twice so that a record may go past its end; here the memory is twice as large, and what is behind the end belongs
+   to the record that began before it. */
 #ifndef BPF2NATIVE_RUNTIME_RING_H
 #define BPF2NATIVE_RUNTIME_RING_H
 
@@ -33,7 +33,8 @@ struct ring *bpf2native_rt_ring_create(u64 size);
 void *bpf2native_rt_ring_reserve(struct ring *ring, u64 size);
 /* Ends a reservation: it is read, or (RECORD_DISCARDED) passed over. */
 void bpf2native_rt_ring_commit(void *data, u32 discarded);
-/* Frees the record of the last call, and gives the next one; NULL if there is none, or it is not written yet. One consumer. */
+/* Frees the record of the last call, and gives the next one; NULL if there is none, or it is not written yet. There is one
+   consumer. */
 void *bpf2native_rt_ring_next(struct ring *ring, u32 *length);
 
 #endif

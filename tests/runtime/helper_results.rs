@@ -9,6 +9,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bpf2native::internals::abi::helpers;
+
 use crate::kernel;
 use crate::native::{bpf2native, fixture, has_tool, output};
 
@@ -47,7 +49,7 @@ const PROGRAMS: [(&str, Kind); 13] = [
     ("timer", Kind::Syscall),
 ];
 
-const OWN: [&str; 3] = ["own_state", "own_text", "own_timer"];
+const OWN: [&str; 4] = ["own_object", "own_state", "own_text", "own_timer"];
 
 /// What a program of [`OWN`] prints when all is right.
 const RIGHT: &str = "as it should be\n";
@@ -166,9 +168,16 @@ fn programs_find_the_same_on_s390x() {
     check_machine("s390x", ".be.o");
 }
 
-/// Functions of the runtime that no program calls by its name.
-const INTERNAL: [&str; 6] =
-    ["bpf_map_ops_", "bpf_maps_first", "bpf_contexts_", "bpf_tail_", "bpf_load_packet", "bpf2native_"];
+/// Functions of the runtime that no program calls by its name in C.
+const INTERNAL: [&str; 7] = [
+    "bpf_script_",
+    "bpf_map_ops_",
+    "bpf_maps_first",
+    "bpf_contexts_",
+    "bpf_tail_",
+    "bpf_load_packet",
+    "bpf2native_",
+];
 
 /// The helpers and kfuncs that an archive of the runtime defines, by the names that programs use.
 fn defined(archive: &str) -> BTreeSet<String> {
@@ -185,7 +194,13 @@ fn each_function_has_a_row_in_the_documentation() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/helpers.md");
     let text = std::fs::read_to_string(path).unwrap();
     let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let rows: Vec<String> = cells.map(|(name, _)| name.to_owned()).collect();
+    let rows: Vec<String> = cells.clone().map(|(name, _)| name.to_owned()).collect();
+    for (name, rest) in cells {
+        // A kfunc has no number.
+        let number = rest.split('|').nth(1).and_then(|cell| cell.trim().parse().ok());
+        let link_name = name.replacen("bpf_", "bpf_helper_", 1);
+        assert_eq!(number, helpers::of_symbol(&link_name), "{name}");
+    }
     let documented: BTreeSet<String> = rows.iter().cloned().collect();
     assert_eq!(rows.len(), documented.len(), "a function has two rows");
     for archive in ["runtime.le.a", "runtime.be.a"] {

@@ -14,26 +14,25 @@ use crate::support::say;
 
 const THREADS: usize = 4;
 
-/// Each thread has keys of its own, in a table that is full with those of all: what it wrote it finds, whatever happens to
-/// the rest of the bucket.
-#[test]
-fn threads_find_what_they_wrote() {
-    let map = OurMap::new(shared(), "shared_hash");
+/// Each thread has keys of its own, in a map that is full with those of all: what it wrote it finds, whatever happens to the
+/// rest of the bucket or of the trie.
+fn check_own_keys(name: &str, key: impl Fn(u32) -> Vec<u8> + Copy + Send + Sync) {
+    let map = OurMap::new(shared(), name);
     let own = map.kind().max_entries as usize / THREADS;
     let work = |thread: usize| {
         let mut seed = Seed::new(thread as u64);
         let mut expected: Vec<Option<[u64; 2]>> = vec![None; own];
         for step in 0..20_000u64 {
             let which = seed.below(own);
-            let key = ((which * THREADS + thread) as u32).to_ne_bytes();
+            let key = key((which * THREADS + thread) as u32);
             match seed.below(3) {
                 0 => {
                     let value = [step, !step];
-                    assert_eq!(map.call("update", [address(&key), address(&value), 0, 0]), 0);
+                    assert_eq!(map.call("update", [address(key.as_slice()), address(&value), 0, 0]), 0);
                     expected[which] = Some(value);
                 }
                 1 => {
-                    let deleted = map.call("delete", [address(&key), 0, 0, 0]);
+                    let deleted = map.call("delete", [address(key.as_slice()), 0, 0, 0]);
                     assert_eq!(deleted == 0, expected[which].take().is_some());
                 }
                 _ => {
@@ -49,6 +48,13 @@ fn threads_find_what_they_wrote() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(map.keys().len(), left);
+}
+
+#[test]
+fn threads_find_what_they_wrote() {
+    check_own_keys("shared_hash", |number| number.to_ne_bytes().to_vec());
+    // Prefixes of the full length, so that no other one is found in their place.
+    check_own_keys("shared_lpm", |number| [32u32.to_ne_bytes(), (number * 0x0101_0101).to_be_bytes()].concat());
 }
 
 #[test]

@@ -155,6 +155,10 @@ impl<'m> Pair<'m> {
             self.same(format!("next {key:x?}"), &ours, &kernel)
         } else if key.is_none() {
             self.same("first".to_owned(), &ours.map(drop), &kernel.map(drop))
+        } else if self.ours.lookup(key, &[], 0) == Err(-2) {
+            // A key that is not there.
+            let first = self.ours.next_key(None);
+            self.same(format!("next {key:x?}"), &ours, &first)
         } else {
             Ok(())
         }

@@ -9,8 +9,7 @@ static u32 mix(u32 hash, const u8 *bytes, u32 length) {
     return hash;
 }
 
-/* A hash of the flow: addresses, ports, the protocol. The kernel's has a secret, so no program can rely on its value.
-   */
+/* A hash of the flow: addresses, ports, the protocol. The kernel's has a secret, so no program can rely on its value. */
 static u32 flow_hash(const struct __sk_buff *skb) {
     u32 hash = 0x811c9dc5, at = skb_network(skb), length = skb->len, ports;
     const u8 *data = low(skb->data);

@@ -1,6 +1,5 @@
 /* Helpers that set and read options of sockets, and bind them. Options are kept for each context or socket that a
-   program names, up to 64 bytes each; bpf_getsockopt finds what a program or a test set, and knows no other option.
-   */
+   program names, up to 64 bytes each; bpf_getsockopt finds what a program or a test set, and knows no other option. */
 #include "contexts/packet.h"
 
 enum { OPTION_BYTES = 64, OPTIONS = 256 };

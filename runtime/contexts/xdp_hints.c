@@ -1,5 +1,4 @@
-/* The kfuncs of XDP's metadata: what a device tells of a packet. Without bpf2native_xdp_hints a device tells nothing.
-   */
+/* The kfuncs of XDP's metadata: what a device tells of a packet. Without bpf2native_xdp_hints a device tells nothing. */
 #include "contexts/packet.h"
 
 /* As in include/bpf2native_runtime.h. */

@@ -15,6 +15,7 @@
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
 //! | read types, add lines | `btf` | types of each object, source lines |
+//! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
 //!
 //! Architecture invariants:
@@ -25,6 +26,7 @@ mod addresses;
 mod archive;
 mod btf;
 mod build;
+mod constants;
 mod dwarf;
 mod error;
 mod functions;
@@ -43,6 +45,7 @@ mod sections;
 mod stack_sizes;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
 
@@ -69,13 +72,16 @@ pub struct Options {
     /// Types of the machine that the program will run on, for CO-RE relocations. Without, code keeps the values that
     /// were compiled in.
     pub btf: Option<Btf>,
+    /// Leave sections with `const volatile` variables writable, so that whoever has loaded the program can set these
+    /// before it runs, as libbpf's skeletons have it. A section of which no types tell what is in it counts as one.
+    pub writable_constants: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None, prefixes: Vec::new() }
+        Self { roots: vec!["main".to_owned()], btf: None, writable_constants: false, prefixes: Vec::new() }
     }
 }
 
@@ -90,6 +96,10 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     let mut program = build::program(&objects)?;
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
+    if options.writable_constants {
+        constants::unprotect(&types, &mut program);
+    }
+    program.types = types.objects.into_iter().map(|types| Some(Arc::new(types?.btf))).collect();
     dwarf::add_struct_results(&objects, &mut program);
     type_aliases(&mut program);
     dwarf::align_frames(&objects, &mut program);

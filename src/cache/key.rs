@@ -54,9 +54,11 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         attached: _,
         groups,
         maps,
+        given_files,
+        kept,
         warnings: _,
     } = program;
-    (endianness, functions, symbols, maps, struct_results, groups).hash(hash);
+    (endianness, functions, symbols, maps, struct_results, groups, given_files, kept).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

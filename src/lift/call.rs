@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `call` of a function of the program | that function, direct |
 //! | `call` of an undefined symbol | that symbol, by its C prototype |
-//! | `call n` | the symbol `bpf_<name of helper n>` |
+//! | `call n` | the program's function for helper n, or else the symbol of its link name ([`helpers`]) |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
 //! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by an adapter where the address is of a known function with floats or structs (`pointers.rs`) |
@@ -28,7 +28,8 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlot, StackSlotData,
 use super::error::LiftError;
 use super::lifter::{Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use super::variadic;
-use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD, helpers};
+use crate::abi::helpers::{self, LOAD_PACKET};
+use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD};
 use crate::declarations::Imported;
 use crate::decode::insn::{self, Insn, Reg, Size};
 use crate::graph::Graph;
@@ -37,9 +38,6 @@ use crate::resolution::Resolution;
 
 /// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
 const POISON: u32 = crate::btf::core::POISON as u32;
-
-/// The symbol of the packet loads.
-pub(crate) const LOAD_PACKET: &str = "bpf_load_packet";
 
 /// The names of the symbols that an instruction calls without a relocation.
 pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {

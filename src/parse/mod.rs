@@ -6,14 +6,17 @@
 //! |---|---|---|
 //! | tell what a file is | `input` | object, archive, or an error |
 //! | read an object | `object` | tables with the ELF file's own indices |
-//! | choose members | `archive` | the objects of the program |
+//! | read an object's maps | `maps` | what they are |
+//! | choose members | `archive`, `runtime` | the objects of the program |
 //! | define what the kernel's configuration has not | `kconfig` | zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
 //! | find functions | `functions`, `instruction` | names and byte ranges |
+//! | find who defines helpers | `helpers` | targets of calls by number |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
+//! | describe maps | `descriptors` | what the runtime reads of them |
 //! | read types, add lines | `btf` | types of each object, source lines |
 //! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
@@ -27,25 +30,31 @@ mod archive;
 mod btf;
 mod build;
 mod constants;
+mod descriptors;
 mod dwarf;
 mod error;
 mod functions;
+mod helpers;
 mod input;
 mod instruction;
 mod jump_tables;
 mod kconfig;
 mod mangled;
+mod maps;
 mod merge;
 mod object;
 mod once;
 mod prototypes;
 mod relocations;
+mod runtime;
 mod section_names;
 mod sections;
 mod stack_sizes;
 
 use std::path::Path;
 use std::sync::Arc;
+
+use archive::Chosen;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
 
@@ -75,13 +84,29 @@ pub struct Options {
     /// Leave sections with `const volatile` variables writable, so that whoever has loaded the program can set these
     /// before it runs, as libbpf's skeletons have it. A section of which no types tell what is in it counts as one.
     pub writable_constants: bool,
+    /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
+    /// helpers are undefined symbols. On by default.
+    pub runtime: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None, writable_constants: false, prefixes: Vec::new() }
+        Self {
+            roots: vec!["main".to_owned()],
+            btf: None,
+            runtime: true,
+            writable_constants: false,
+            prefixes: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults, without the runtime: for what is measured, compared or listed.
+    pub fn without_runtime() -> Self {
+        Self { runtime: false, ..Self::default() }
     }
 }
 
@@ -91,9 +116,13 @@ impl Default for Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let mut objects = archive::select(inputs, options)?;
+    let Chosen { mut objects, given } = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
-    let mut program = build::program(&objects)?;
+    let mut program = build::program(&objects, given)?;
+    if options.runtime {
+        descriptors::add(&objects, &mut program)?;
+        program.keep_of_runtime(&options.roots);
+    }
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
     if options.writable_constants {

@@ -30,7 +30,7 @@ extern "C" fn run_destructors() {
 
 pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let timing = Timing::new(arguments.time);
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
+    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !arguments.no_runtime))?;
     let linker = linker(&arguments.libraries)?;
     let config = arguments.generation.config().perf_map(arguments.perf_map).times(timing.times()).clone();
     let mut jit = Jit::new(&config)?;

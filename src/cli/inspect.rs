@@ -8,10 +8,10 @@ use bpf2native::program::{Binding, Contents, DataKind, Function, Import, ImportK
 
 use super::args::Inspect;
 use super::console::print;
-use super::program::read;
+use super::program::{Runtime, read};
 
 pub fn inspect(arguments: &Inspect) -> anyhow::Result<()> {
-    let program = read(&arguments.inputs, false)?;
+    let program = read(&arguments.inputs, Runtime::None)?;
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = sections(&program, &mut text);

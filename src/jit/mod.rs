@@ -16,6 +16,7 @@
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
 //! | `dynamic.rs` | functions whose type is known only when the embedder runs |
+//! | `entries.rs`, `maps/` | maps and global variables of loaded programs |
 //! | `observers.rs` | registration of functions with: |
 //! | `frames.rs` | the unwinder, so that exceptions and backtraces pass through |
 //! | `image.rs`, `gdb.rs` | debuggers, by an ELF image in memory |
@@ -23,6 +24,7 @@
 
 mod dso_handle;
 mod dynamic;
+mod entries;
 mod edges;
 mod error;
 mod frames;
@@ -32,6 +34,7 @@ mod host;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
+mod maps;
 mod memory;
 mod module;
 mod native;
@@ -67,6 +70,9 @@ pub use dynamic::DynamicFunction;
 pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
 pub use host::NativeFunction;
 pub use linker::Linker;
+pub use maps::{
+    ANY, EXIST, Global, GlobalError, Keys, Map, MapError, NOEXIST, PerCpuMap, PerfEvents, Pod, Queue, RawMap, RingBuffer, UserRingBuffer,
+};
 pub use module::{Module, OwnedFunction, TypedFunction};
 pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
 
@@ -154,7 +160,8 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.generators.main.triple())?;
-        let program = replaced::by_registered(program, linker);
+        let program = entries::with_interface(program, linker);
+        let program = replaced::by_registered(&program, linker);
         let program = types::of(&program, linker);
         let program = &*edges::placed(&program);
         let mut warnings = program.warnings.clone();

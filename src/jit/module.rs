@@ -10,6 +10,8 @@ use std::sync::{Arc, Once};
 use cranelift_jit::JITModule;
 
 use super::dso_handle::DsoHandle;
+use super::entries;
+use super::entries::{GlobalEntry, Interface, MapEntry};
 use super::error::FunctionError;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
@@ -42,6 +44,9 @@ struct Loaded {
     functions: BTreeMap<String, Entry>,
     statics: BTreeSet<String>,
     data: BTreeMap<String, usize>,
+    globals: BTreeMap<String, GlobalEntry>,
+    maps: BTreeMap<String, MapEntry>,
+    interface: Interface,
     constructors: Vec<usize>,
     destructors: Vec<usize>,
     initialised: Once,
@@ -86,6 +91,10 @@ impl Module {
             Some((symbol.name.clone(), start as usize + symbol.offset as usize))
         });
         let data = data.collect();
+        let section = |id| section_address(id).map(|(start, _)| start as usize);
+        let (globals, maps) = (entries::globals(program, section), entries::maps(program, section));
+        let function = |id| declarations.functions[id].as_ref().map(|callee| address(callee.id));
+        let interface = entries::interface(program, function);
         let pointers = |is_kind: fn(DataKind) -> Option<Option<u16>>| {
             let sections = program.data.iter().filter_map(|(id, data)| Some((is_kind(data.kind)?, id)));
             let mut sections: Vec<_> = sections.collect();
@@ -107,6 +116,9 @@ impl Module {
             functions,
             statics: static_names(program),
             data,
+            globals,
+            maps,
+            interface,
             constructors,
             destructors,
             initialised: Once::new(),
@@ -285,6 +297,21 @@ impl Module {
     /// program's constructors may not have run yet ([`Self::initialise`]).
     pub fn function_address(&self, name: &str) -> Option<*const c_void> {
         self.loaded.functions.get(name).map(|entry| entry.address as *const c_void)
+    }
+
+    /// The maps, by name.
+    pub(super) fn maps(&self) -> &BTreeMap<String, MapEntry> {
+        &self.loaded.maps
+    }
+
+    /// The runtime's functions for who embeds it.
+    pub(super) fn interface(&self) -> &Interface {
+        &self.loaded.interface
+    }
+
+    /// The global variables, by name.
+    pub(super) fn globals(&self) -> &BTreeMap<String, GlobalEntry> {
+        &self.loaded.globals
     }
 
     /// The address of global data. It is good as long as the module lives.

@@ -61,7 +61,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
     }
     let given = selection.objects.len();
     if options.runtime {
-        selection.search_runtime()?;
+        selection.search_runtime(options.interface)?;
     }
     if selection.objects.is_empty() {
         return Err(match archives.is_empty() {
@@ -128,13 +128,13 @@ impl<'data> MemberSelection<'data> {
 }
 
 impl MemberSelection<'_> {
-    /// Takes what is wanted out of the runtime.
-    fn search_runtime(&mut self) -> Result<(), ParseError> {
+    /// Takes what is wanted out of the runtime, with what embedders call or without.
+    fn search_runtime(&mut self, interface: bool) -> Result<(), ParseError> {
         let Some(first) = self.objects.first() else { return Ok(()) };
         let archive = runtime::Archive::of(first.endian)?;
         let mut lacks = Lacks::default();
         self.objects.iter().for_each(|object| lacks.add(object));
-        for name in lacks.names(|name| self.defined.contains(name)) {
+        for name in lacks.names(interface, |name| self.defined.contains(name)) {
             self.want(name);
         }
         let mut places: HashMap<&str, u64> = HashMap::new();

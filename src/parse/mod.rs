@@ -87,6 +87,10 @@ pub struct Options {
     /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
     /// helpers are undefined symbols. On by default.
     pub runtime: bool,
+    /// Whether what a program gets out of the runtime includes what its embedder calls: to look into maps
+    /// ([`Module::map`](crate::Module::map)), and to run programs on packets ([`Module::xdp`](crate::Module::xdp)). Only programs in
+    /// memory have it; it makes no difference to objects. On by default.
+    pub interface: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
@@ -97,6 +101,7 @@ impl Default for Options {
             roots: vec!["main".to_owned()],
             btf: None,
             runtime: true,
+            interface: true,
             writable_constants: false,
             prefixes: Vec::new(),
         }

@@ -9,6 +9,7 @@
 //! | a call of helper `n` that none of them defines (`bpf_<name>`, or its link name) | its link name, `bpf_helper_<name>` |
 //! | a map of type `t` | `bpf_map_ops_<t>` |
 //! | a legacy packet load | `bpf_load_packet` |
+//! | maps, or sections of kernel programs | what who embeds them calls (`crate::program::interface`) |
 //!
 //! The rule: a program that lacks nothing of it does not change by a byte, and nothing of the archive is read but its index.
 
@@ -21,7 +22,7 @@ use super::error::ParseError;
 use super::instruction;
 use super::object::{self as elf_object, Object};
 use crate::abi::helpers::{self, LOAD_PACKET};
-use crate::program::maps;
+use crate::program::{interface, maps};
 
 /// The archive of little-endian objects.
 const LITTLE: &[u8] = include_bytes!("../../runtime/runtime.le.a");
@@ -36,7 +37,8 @@ const NAME: &str = "runtime";
 pub(super) struct Lacks {
     helpers: BTreeSet<u32>,
     map_types: BTreeSet<u32>,
-    packets: bool,
+    packet_loads: bool,
+    kernel_programs: bool,
 }
 
 impl Lacks {
@@ -49,7 +51,8 @@ impl Lacks {
                     self.helpers.insert(number);
                 }
             }
-            self.packets |= instruction::has_packet_loads(section.data, object.endianness());
+            self.packet_loads |= instruction::has_packet_loads(section.data, object.endianness());
+            self.kernel_programs |= interface::is_of_kernel_programs(section.name);
         }
         let definitions = object.maps.iter().filter_map(|(_, definition)| definition.as_ref().ok());
         for definition in definitions.flat_map(|definition| definition.with_inner()) {
@@ -57,13 +60,16 @@ impl Lacks {
         }
     }
 
-    /// The names that the runtime is looked at for, where `is_defined` says what the objects define.
-    pub(super) fn names(&self, is_defined: impl Fn(&str) -> bool) -> Vec<String> {
+    /// The names that the runtime is looked at for, with those that embedders call if `interface` is set, where `is_defined` says what the objects define.
+    pub(super) fn names(&self, interface: bool, is_defined: impl Fn(&str) -> bool) -> Vec<String> {
         let is_lacking = |number: &&u32| !helpers::c_name(**number).is_some_and(|name| is_defined(&name));
         let helpers = self.helpers.iter().filter(is_lacking).map(|&number| helpers::symbol(number));
         let maps = self.map_types.iter().map(|&kind| maps::ops_symbol(kind));
-        let packets = self.packets.then(|| LOAD_PACKET.to_owned());
-        helpers.chain(maps).chain(packets).collect()
+        let packet_loads = self.packet_loads.then(|| LOAD_PACKET.to_owned());
+        let of_maps = interface::MAPS.iter().filter(|_| interface && !self.map_types.is_empty());
+        let of_packets = interface::PACKETS.iter().filter(|_| interface && self.kernel_programs);
+        let interface = of_maps.chain(of_packets).filter(|name| !is_defined(name)).map(|&name| name.to_owned());
+        helpers.chain(maps).chain(packet_loads).chain(interface).collect()
     }
 }
 

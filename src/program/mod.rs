@@ -18,6 +18,7 @@
 mod array_call;
 pub(crate) mod endianness;
 mod id;
+pub(crate) mod interface;
 pub mod maps;
 pub mod names;
 pub mod prefix;

@@ -19,7 +19,7 @@ use crate::program::{DataSectionId, FunctionId, Program};
 pub(super) struct MapEntry {
     /// Where its descriptor is.
     pub address: usize,
-    /// What it is; none if the definition cannot be read, or is not read.
+    /// What it is; none if the definition cannot be read.
     pub definition: Option<Arc<MapDefinition>>,
 }
 
@@ -70,9 +70,7 @@ pub(super) fn maps(
 ) -> BTreeMap<String, MapEntry> {
     let each = program.maps.iter().filter_map(|map| {
         let address = section(map.section)?.wrapping_add(map.offset as usize);
-        // Without the runtime there are no descriptors.
-        let definition = map.definition.as_ref().filter(|_| program.has_runtime());
-        Some((map.name.clone(), MapEntry { address, definition: definition.cloned().map(Arc::new) }))
+        Some((map.name.clone(), MapEntry { address, definition: map.definition.clone().map(Arc::new) }))
     });
     each.collect()
 }

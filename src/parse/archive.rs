@@ -13,6 +13,7 @@ use object::read::archive::ArchiveFile;
 
 use super::error::ParseError;
 use super::input::{self, InputKind};
+use super::maps;
 use super::merge::is_shared;
 use super::object::{self as elf, Object, Symbol, SymbolHome};
 use super::runtime::{self, Lacks};
@@ -27,6 +28,8 @@ pub(super) struct Chosen<'data> {
     pub(super) objects: Vec<Object<'data>>,
     /// How many of them are given, or from given archives; the others are the runtime's.
     pub(super) given: usize,
+    /// Whether maps are the runtime's, and no plain data.
+    pub(super) has_maps: bool,
 }
 
 /// Reads the files and chooses the members.
@@ -60,9 +63,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         }
     }
     let given = selection.objects.len();
-    if options.runtime {
-        selection.search_runtime(options.interface)?;
-    }
+    let has_maps = options.runtime && selection.search_runtime(options.interface)?;
     if selection.objects.is_empty() {
         return Err(match archives.is_empty() {
             true => ParseError::NoInput,
@@ -70,7 +71,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         });
     }
     check_byte_order(&selection.objects)?;
-    Ok(Chosen { objects: selection.objects, given })
+    Ok(Chosen { objects: selection.objects, given, has_maps })
 }
 
 /// The objects so far, and what they lack.
@@ -90,7 +91,8 @@ impl<'data> MemberSelection<'data> {
         }
     }
 
-    fn add(&mut self, object: Object<'data>) {
+    fn add(&mut self, mut object: Object<'data>) {
+        object.maps = maps::read(&object);
         self.defined.extend(defined_names(&object).map(str::to_owned));
         for symbol in &object.symbols {
             if symbol.home == SymbolHome::Undefined && symbol.binding == Binding::Global {
@@ -128,19 +130,40 @@ impl<'data> MemberSelection<'data> {
 }
 
 impl MemberSelection<'_> {
-    /// Takes what is wanted out of the runtime, with what embedders call or without.
-    fn search_runtime(&mut self, interface: bool) -> Result<(), ParseError> {
-        let Some(first) = self.objects.first() else { return Ok(()) };
+    /// Takes what is wanted out of the runtime, with what embedders call or without. Whether maps are the runtime's then.
+    fn search_runtime(&mut self, interface: bool) -> Result<bool, ParseError> {
+        let Some(first) = self.objects.first() else { return Ok(false) };
         let archive = runtime::Archive::of(first.endian)?;
-        let mut lacks = Lacks::default();
-        self.objects.iter().for_each(|object| lacks.add(object));
-        for name in lacks.names(interface, |name| self.defined.contains(name)) {
-            self.want(name);
-        }
         let mut places: HashMap<&str, u64> = HashMap::new();
         for (name, place) in archive.names()? {
             places.entry(name).or_insert(place);
         }
+        let (mut lacks, given) = (Lacks::default(), self.objects.len());
+        self.objects.iter().for_each(|object| lacks.add(object));
+        for name in lacks.functions(|name| self.defined.contains(name)) {
+            self.want(name);
+        }
+        // As a kernel has them, whether or not the program insists.
+        let undefined =
+            |symbol: &&Symbol<'_>| symbol.home == SymbolHome::Undefined && places.contains_key(symbol.name);
+        let weak = self.objects.iter().flat_map(|object| object.symbols.iter().filter(undefined));
+        for name in weak.map(|symbol| symbol.name.to_owned()).collect::<Vec<_>>() {
+            self.want(name);
+        }
+        self.take(&archive, &places)?;
+        let has_maps = self.objects.len() > given;
+        if has_maps {
+            lacks.operations().for_each(|name| self.want(name));
+        }
+        if interface {
+            lacks.interface(has_maps).for_each(|name| self.want(name.to_owned()));
+        }
+        self.take(&archive, &places)?;
+        Ok(has_maps)
+    }
+
+    /// Takes the members that define what is wanted.
+    fn take(&mut self, archive: &runtime::Archive, places: &HashMap<&str, u64>) -> Result<(), ParseError> {
         while let Some(name) = self.wanted.pop() {
             if self.defined.contains(&name) {
                 continue;

@@ -105,6 +105,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         groups: IdVec::new(),
         maps: Vec::new(),
         given_files: 1,
+        tail_return: None,
         kept: Vec::new(),
         warnings: Vec::new(),
     })
@@ -335,6 +336,7 @@ impl<'data> Builder<'_, 'data> {
             groups: self.layout.groups,
             maps,
             given_files: self.objects.len(),
+            tail_return: None,
             kept: Vec::new(),
             warnings: Vec::new(),
         })

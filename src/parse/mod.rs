@@ -121,11 +121,13 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let Chosen { mut objects, given } = archive::select(inputs, options)?;
+    let Chosen { mut objects, given, has_maps } = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects, given)?;
-    if options.runtime {
+    if has_maps {
         descriptors::add(&objects, &mut program)?;
+    }
+    if program.has_runtime() {
         program.keep_of_runtime(&options.roots);
     }
     let types = btf::add(&objects, options, &mut program)?;

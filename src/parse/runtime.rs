@@ -7,9 +7,11 @@
 //! |---|---|
 //! | an undefined symbol | its name |
 //! | a call of helper `n` that none of them defines (`bpf_<name>`, or its link name) | its link name, `bpf_helper_<name>` |
-//! | a map of type `t` | `bpf_map_ops_<t>` |
 //! | a legacy packet load | `bpf_load_packet` |
-//! | maps, or sections of kernel programs | what who embeds them calls (`crate::program::interface`) |
+//! | one of these that the runtime defines, and a map of type `t` | `bpf_map_ops_<t>` |
+//! | such a map, or sections of kernel programs | what embedders call (`crate::program::interface`), if that is asked for |
+//!
+//! Maps of a program that takes nothing else of the runtime are plain data: nothing of it can use them.
 //!
 //! The rule: a program that lacks nothing of it does not change by a byte, and nothing of the archive is read but its index.
 
@@ -60,16 +62,23 @@ impl Lacks {
         }
     }
 
-    /// The names that the runtime is looked at for, with those that embedders call if `interface` is set, where `is_defined` says what the objects define.
-    pub(super) fn names(&self, interface: bool, is_defined: impl Fn(&str) -> bool) -> Vec<String> {
+    /// The names of functions that the runtime is looked at for, where `is_defined` says what the objects define.
+    pub(super) fn functions(&self, is_defined: impl Fn(&str) -> bool) -> Vec<String> {
         let is_lacking = |number: &&u32| !helpers::c_name(**number).is_some_and(|name| is_defined(&name));
         let helpers = self.helpers.iter().filter(is_lacking).map(|&number| helpers::symbol(number));
-        let maps = self.map_types.iter().map(|&kind| maps::ops_symbol(kind));
-        let packet_loads = self.packet_loads.then(|| LOAD_PACKET.to_owned());
-        let of_maps = interface::MAPS.iter().filter(|_| interface && !self.map_types.is_empty());
-        let of_packets = interface::PACKETS.iter().filter(|_| interface && self.kernel_programs);
-        let interface = of_maps.chain(of_packets).filter(|name| !is_defined(name)).map(|&name| name.to_owned());
-        helpers.chain(maps).chain(packet_loads).chain(interface).collect()
+        let packets = self.packet_loads.then(|| LOAD_PACKET.to_owned());
+        helpers.chain(packets).collect()
+    }
+
+    /// What embedders call; of maps, if they are the runtime's.
+    pub(super) fn interface(&self, has_maps: bool) -> impl Iterator<Item = &'static str> {
+        let of_maps = interface::MAPS.iter().filter(move |_| has_maps && !self.map_types.is_empty());
+        of_maps.chain(interface::PACKETS.iter().filter(|_| self.kernel_programs)).copied()
+    }
+
+    /// The names of the operations of its maps.
+    pub(super) fn operations(&self) -> impl Iterator<Item = String> {
+        self.map_types.iter().map(|&kind| maps::ops_symbol(kind))
     }
 }
 

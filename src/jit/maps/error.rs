@@ -16,8 +16,8 @@ pub enum MapError {
     },
     /// The map's definition is not known, or the runtime's functions are not there.
     #[error(
-        "map `{name}` is plain data: the program was read without the runtime (`parse::Options::runtime`), or a function of \
-         yours has the name of one of the runtime's"
+        "map `{name}` is plain data: the program calls no helper of the runtime that could use it, or was read without the \
+         runtime and its interface (`parse::Options`), or a function of its own has the name of one of these"
     )]
     NoRuntime {
         /// The map.

@@ -16,6 +16,7 @@
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
 //! | `dynamic.rs` | functions whose type is known only when the embedder runs |
+//! | `packets.rs` | packets, and the contexts that programs are given them in |
 //! | `entries.rs`, `maps/` | maps and global variables of loaded programs |
 //! | `observers.rs` | registration of functions with: |
 //! | `frames.rs` | the unwinder, so that exceptions and backtraces pass through |
@@ -39,6 +40,7 @@ mod memory;
 mod module;
 mod native;
 mod observers;
+mod packets;
 #[cfg(target_os = "linux")]
 mod perf;
 mod process;
@@ -74,6 +76,7 @@ pub use maps::{
     ANY, EXIST, Global, GlobalError, Keys, Map, MapError, NOEXIST, PerCpuMap, PerfEvents, Pod, Queue, RawMap, RingBuffer, UserRingBuffer,
 };
 pub use module::{Module, OwnedFunction, TypedFunction};
+pub use packets::{PacketContext, PacketError, SkBuff, SkbContext, XdpAction, XdpContext, XdpMd};
 pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
 
 pub use crate::select::undefined::MissingSymbol;

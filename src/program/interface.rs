@@ -17,7 +17,8 @@ pub const MAPS: [&str; 9] = [
 ];
 
 /// For packets.
-pub const PACKETS: [&str; 4] = ["bpf2native_xdp", "bpf2native_skb", "bpf2native_packet", "bpf2native_free"];
+pub const PACKETS: [&str; 5] =
+    ["bpf2native_xdp", "bpf2native_skb", "bpf2native_begin", "bpf2native_packet", "bpf2native_free"];
 
 /// Whether a code section is one of kernel programs, by its name: compilers' own begin with `.`.
 pub fn is_of_kernel_programs(section: &str) -> bool {

@@ -48,13 +48,20 @@ pub struct ContextType<'a> {
     pub ty: TypeId,
 }
 
+/// The value of a field.
+struct Field {
+    /// What was written, for errors.
+    text: String,
+    place: Place,
+    bytes: Vec<u8>,
+}
+
 /// What the contexts of a run are made of.
 pub struct Contexts<'a> {
     pub kind: &'static Kind,
     /// The type, if the object says it.
     pub ty: Option<ContextType<'a>>,
-    /// Values of fields: where they are in the context, and their bytes.
-    fields: Vec<(Place, Vec<u8>)>,
+    fields: Vec<Field>,
     /// What a struct begins with.
     given: Vec<u8>,
     /// What fields and words point to.
@@ -125,7 +132,9 @@ impl<'a> Contexts<'a> {
         for field in fields {
             let (name, value) =
                 field.split_once('=').with_context(|| format!("--ctx takes FIELD=VALUE, and not `{field}`"))?;
-            values.push(of_field(kind.context, ty, name, value, &mut buffers).with_context(|| format!("--ctx {field}"))?);
+            let (place, bytes) =
+                of_field(kind.context, ty, name, value, &mut buffers).with_context(|| format!("--ctx {field}"))?;
+            values.push(Field { text: format!("--ctx {field}"), place, bytes });
         }
         let mut given = Vec::new();
         match kind.context {
@@ -214,7 +223,9 @@ impl<'a> Contexts<'a> {
     }
 
     fn set_fields(&self, context: &mut [u8]) -> anyhow::Result<()> {
-        self.fields.iter().try_for_each(|(place, bytes)| put(context, *place, bytes))
+        self.fields.iter().try_for_each(|Field { text, place, bytes }| {
+            put(context, *place, bytes).with_context(|| text.clone())
+        })
     }
 }
 
@@ -311,7 +322,7 @@ fn of_field(
 }
 
 /// The places and the bytes of registers with arguments.
-fn registers(ty: Option<ContextType<'_>>, words: &[u64]) -> anyhow::Result<Vec<(Place, Vec<u8>)>> {
+fn registers(ty: Option<ContextType<'_>>, words: &[u64]) -> anyhow::Result<Vec<Field>> {
     let ContextType { btf, ty } = ty.context(
         "the object does not say what `struct pt_regs` is, so there is no place for arguments: compile it with -g",
     )?;
@@ -320,7 +331,7 @@ fn registers(ty: Option<ContextType<'_>>, words: &[u64]) -> anyhow::Result<Vec<(
     anyhow::ensure!(words.len() <= names.len(), "{} arguments are given, and registers have {}", words.len(), names.len());
     let each = names.iter().zip(words).map(|(name, word)| {
         let place = layout::find(btf, ty, name)?;
-        Ok((place, word.to_ne_bytes().to_vec()))
+        Ok(Field { text: (*name).to_owned(), place, bytes: word.to_ne_bytes().to_vec() })
     });
     each.collect()
 }

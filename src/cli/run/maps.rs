@@ -39,7 +39,10 @@ struct Element {
 pub fn print_all(program: &Program, module: &Module, format: MapsFormat) -> anyhow::Result<()> {
     let mut text = String::new();
     let mut members = Vec::new();
-    for map in program.maps.iter().filter(|map| !program.is_of_runtime(program.data[map.section].file)) {
+    let mut maps: Vec<&Map> = program.maps.iter().collect();
+    // In the order in which they are defined.
+    maps.sort_by_key(|map| (map.section, map.offset));
+    for map in maps {
         let raw = module.raw_map(&map.name)?;
         let types = Types::of(program, map);
         let elements = elements(module, &raw, &types)?;

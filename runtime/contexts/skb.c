@@ -12,13 +12,11 @@ static be16 protocol_of(const u8 *frame, u32 length) {
     return is_raw ? to_be16(ETH_P_802_3) : to_be16(ETH_P_802_2);
 }
 
-/* The loopback device's address is zeros. */
+/* The loopback device's address is zeros, and so is its broadcast address: what is for all is for some to it. */
 static u32 type_of(const u8 *destination) {
-    u32 ones = 0xff, any = 0;
-    for (int i = 0; i < 6; i++) ones &= destination[i], any |= destination[i];
-    if (!any) return PACKET_HOST;
-    if (!(destination[0] & 1)) return PACKET_OTHERHOST;
-    return ones == 0xff ? PACKET_BROADCAST : PACKET_MULTICAST;
+    static const u8 zeros[6];
+    if (!memcmp(destination, zeros, 6)) return PACKET_HOST;
+    return destination[0] & 1 ? PACKET_MULTICAST : PACKET_OTHERHOST;
 }
 
 static void fill_socket(struct bpf_sock *sock, struct __sk_buff *skb, const u8 *ip, u32 length) {

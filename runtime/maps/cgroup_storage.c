@@ -9,7 +9,7 @@ static long create(struct map *map) {
     /* struct bpf_cgroup_storage_key, or the id of a cgroup alone. */
     if ((map->key_size != 16 && map->key_size != 8) || !map->value_size || map->flags & ~known || map->max_entries)
         return -EINVAL;
-    if (map->value_size > (values_of(map) == 1 ? (u32)PAGE : (u32)PERCPU_VALUE_MAX)) return -E2BIG;
+    if (map->value_size > (values_of(map) == 1 ? STORAGE_VALUE_MAX : PERCPU_VALUE_MAX)) return -E2BIG;
     map->state = calloc(values_of(map), round8(map->value_size));
     return map->state ? 0 : -ENOMEM;
 }

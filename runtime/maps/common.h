@@ -76,9 +76,9 @@ static inline u32 this_processor(void) {
     return processor < PROCESSORS ? processor : 0;
 }
 
-/* The largest value that the kernel has for each processor (PCPU_MIN_UNIT_SIZE), and the largest of its allocations
-   (KMALLOC_MAX_SIZE). */
-enum { PERCPU_VALUE_MAX = 32 << 10, ALLOCATION_MAX = 4 << 20 };
+/* The largest value that the kernel has for each processor (PCPU_MIN_UNIT_SIZE), the largest of storages
+   (BPF_LOCAL_STORAGE_MAX_VALUE_SIZE), and the largest of its allocations (KMALLOC_MAX_SIZE), of x86-64. */
+enum { PERCPU_VALUE_MAX = 32 << 10, STORAGE_VALUE_MAX = 65407, ALLOCATION_MAX = 4 << 20 };
 
 /* Values with fields (maps/fields.c). */
 

@@ -8,7 +8,7 @@ static long check(const struct map *map, u32 flags) {
     if (map->flags & BPF_F_NO_PREALLOC & ~flags) return -ENOTSUPP;
     if (map->flags & BPF_F_NUMA_NODE & ~flags) return -EINVAL;
     if (!map->max_entries || !map->key_size || !map->value_size) return -EINVAL;
-    if ((u64)map->key_size + map->value_size >= ALLOCATION_MAX - 64) return -E2BIG;
+    if ((u64)map->key_size + map->value_size >= ALLOCATION_MAX - 48) return -E2BIG;
     return map->max_entries > 1u << 31 ? -E2BIG : 0;
 }
 

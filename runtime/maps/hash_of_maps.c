@@ -17,7 +17,7 @@ static long fill(struct map *map) {
 static long create(struct map *map) {
     u32 known = BPF_F_NUMA_NODE | BPF_F_ACCESS_MASK | BPF_F_ZERO_SEED | BPF_F_NO_PREALLOC;
     if (map->value_size != DESCRIPTOR || !map->key_size || !map->max_entries || map->flags & ~known) return -EINVAL;
-    if (map->key_size >= ALLOCATION_MAX - 64 || map->max_entries > 1u << 31) return -E2BIG;
+    if (map->key_size >= ALLOCATION_MAX - 48 || map->max_entries > 1u << 31) return -E2BIG;
     map->state = bpf2native_rt_hash_create(map, map->key_size, 8, map->max_entries, 1);
     if (!map->state) return -ENOMEM;
     long error = fill(map);

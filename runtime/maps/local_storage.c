@@ -5,14 +5,14 @@
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 
 /* The kernel has no bound of its own, since the objects have one. */
-enum { OWNERS = 1 << 16, VALUE_MAX = 64 << 10 };
+enum { OWNERS = 1 << 16 };
 
 static long create(struct map *map) {
     u32 known = BPF_F_NO_PREALLOC | BPF_F_CLONE;
     if (map->flags & ~known || !(map->flags & BPF_F_NO_PREALLOC) || map->max_entries || map->key_size != 4 ||
         !map->value_size)
         return -EINVAL;
-    if (map->value_size > VALUE_MAX) return -E2BIG;
+    if (map->value_size > STORAGE_VALUE_MAX) return -E2BIG;
     map->state = bpf2native_rt_hash_create(map, sizeof(u64), map->value_size, OWNERS, 1);
     return map->state ? 0 : -ENOMEM;
 }

@@ -28,14 +28,14 @@ struct trie {
     u32 bytes;   /* the same */
 };
 
-enum { KEY_MIN = 5, KEY_MAX = 4 + 256 };
+enum { KEY_MIN = 5, KEY_MAX = 4 + 256, VALUE_MAX = ALLOCATION_MAX - 280 };
 
 static void *value_of(const struct trie *trie, struct node *node) { return node->data + round8(trie->bytes); }
 
 static long create(struct map *map) {
     u32 known = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ACCESS_MASK;
     if (!map->max_entries || !(map->flags & BPF_F_NO_PREALLOC) || map->flags & ~known || map->key_size < KEY_MIN ||
-        map->key_size > KEY_MAX || !map->value_size || map->value_size > ALLOCATION_MAX - KEY_MAX - 64)
+        map->key_size > KEY_MAX || !map->value_size || map->value_size > VALUE_MAX)
         return -EINVAL;
     struct trie *trie = calloc(1, sizeof *trie);
     if (!trie) return -ENOMEM;

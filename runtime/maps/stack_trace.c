@@ -68,14 +68,19 @@ static long user_lookup(struct map *map, const void *key, void *value, u64 flags
     return 0;
 }
 
-static long update(struct map *map, const void *key, const void *value, u64 flags) { return -EINVAL; }
-
 static long remove(struct map *map, const void *key) {
     struct stacks *stacks = map->state;
     u32 id = *(const u32 *)key;
     if (id >= stacks->count) return -E2BIG;
     return __sync_lock_test_and_set(&stacks->words[id], 0) ? 0 : -ENOENT;
 }
+
+static long user_take(struct map *map, const void *key, void *value, u64 flags) {
+    long error = user_lookup(map, key, value, flags);
+    return error ? error : remove(map, key);
+}
+
+static long update(struct map *map, const void *key, const void *value, u64 flags) { return -EINVAL; }
 
 static long next_key(struct map *map, const void *key, void *next) {
     struct stacks *stacks = map->state;
@@ -89,5 +94,5 @@ static long next_key(struct map *map, const void *key, void *next) {
 
 weak const struct map_ops bpf_map_ops_stack_trace = {
     .lookup = bpf2native_rt_map_no_lookup, .update = update, .remove = remove, .next_key = next_key,
-    .user_lookup = user_lookup, .create = create, .destroy = destroy,
+    .user_lookup = user_lookup, .user_take = user_take, .create = create, .destroy = destroy,
 };

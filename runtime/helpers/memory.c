@@ -68,20 +68,23 @@ weak long bpf2native_rt_write(void *to, u64 size, const void *from)
     return copied < 0 && not_to_be_had() ? piped(to, size, from) : -EFAULT;
 }
 
-/* In blocks that end where a power of two does, so that none reaches into a page that the string is not in. */
+/* In blocks that end where a power of two does, so that none reaches into a page that the string is not in. What is after
+   the string's end stays as it was. */
 weak long bpf2native_rt_read_string(void *to, u64 size, const void *from)
 {
-    char *out = to;
+    char *out = to, bytes[BLOCK];
     const char *in = from;
     for (u64 done = 0; done < size;) {
         u64 block = BLOCK - ((u64)in + done) % BLOCK;
         if (block > size - done)
             block = size - done;
-        if (bpf2native_rt_read(out + done, block, in + done))
+        if (bpf2native_rt_read(bytes, block, in + done))
             return -EFAULT;
-        for (u64 end = done + block; done < end; done++)
-            if (!out[done])
-                return done + 1;
+        for (u64 i = 0; i < block; i++) {
+            out[done++] = bytes[i];
+            if (!bytes[i])
+                return done;
+        }
     }
     if (size)
         out[size - 1] = 0;

@@ -78,7 +78,7 @@ KFUNC(s32, bpf_dynptr_copy, (struct dynptr *to, u32 to_offset, struct dynptr *fr
 
 KFUNC(s32, bpf_dynptr_memset, (struct dynptr *dynptr, u32 offset, u32 size, u8 value))
 {
-    if (!dynptr->data || dynptr->size & DYNPTR_READ_ONLY)
+    if (dynptr->size & DYNPTR_READ_ONLY)
         return -EINVAL;
     if (!dynptr_has(dynptr, offset, size))
         return -E2BIG;

@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../command/mod.rs"]
+#[allow(dead_code, reason = "each module uses its part of it")]
+mod command;
 #[path = "../native/mod.rs"]
 mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod embedding;
+mod entry;
 mod kernel;
 mod map;
 mod maps;

@@ -17,7 +17,7 @@ pub enum Runtime<'a> {
     None,
     /// What they lack.
     Linked,
-    /// That, what is called to look into maps and to make packets, and these functions.
+    /// That, and these functions.
     Loaded(&'a [&'a str]),
 }
 
@@ -42,7 +42,7 @@ pub fn parsed(inputs: &Inputs, runtime: Runtime<'_>) -> anyhow::Result<Program> 
         Runtime::None => Options::without_runtime(),
         Runtime::Linked | Runtime::Loaded(_) => Options::default(),
     };
-    options.interface = matches!(runtime, Runtime::Loaded(_));
+    options.interface = false;
     if let Runtime::Loaded(names) = runtime {
         options.roots.extend(names.iter().map(|&name| name.to_owned()));
     }

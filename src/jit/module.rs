@@ -26,6 +26,8 @@ use crate::warning::Warning;
 struct Entry {
     address: usize,
     prototype: Option<Arc<Prototype>>,
+    /// It came out of the runtime: it can be called, and is not listed.
+    is_of_runtime: bool,
 }
 
 /// A program in memory. Dropping it, and all functions that own a part in it ([`Module::func_owned`]), runs the program's
@@ -81,7 +83,8 @@ impl Module {
             let Some(callee) = &declarations.functions[id] else { continue };
             let address = address(callee.id);
             for name in visible_names(function) {
-                functions.insert(name, Entry { address, prototype: function.prototype.clone() });
+                let is_of_runtime = program.is_runtime_function(id);
+                functions.insert(name, Entry { address, prototype: function.prototype.clone(), is_of_runtime });
             }
         }
         let section_address =
@@ -136,9 +139,9 @@ impl Module {
         &self.loaded.warnings
     }
 
-    /// The names of the functions that can be called, sorted.
+    /// The names of the functions that can be called, sorted, without those of the runtime.
     pub fn function_names(&self) -> impl Iterator<Item = &str> {
-        self.loaded.functions.keys().map(String::as_str)
+        self.loaded.functions.iter().filter(|(_, entry)| !entry.is_of_runtime).map(|(name, _)| name.as_str())
     }
 
     /// Runs the program's constructors, unless they have run. If another thread runs them just now, waits until they
@@ -290,7 +293,7 @@ impl Module {
     }
 
     pub(super) fn missing(&self, name: &str) -> FunctionError {
-        FunctionError::of_absent(name, &self.loaded.statics, self.loaded.functions.keys().cloned())
+        FunctionError::of_absent(name, &self.loaded.statics, self.function_names().map(str::to_owned))
     }
 
     /// The address of a function, for native code that wants a pointer. It is good as long as the module lives. The
@@ -341,14 +344,19 @@ impl Loaded {
 /// Why a program has no function of this name that native code can find.
 pub(super) fn absent(program: &Program, name: &str) -> FunctionError {
     let functions: BTreeSet<String> =
-        program.functions.iter().flat_map(|(_, function)| visible_names(function)).collect();
+        own_functions(program).flat_map(visible_names).collect();
     FunctionError::of_absent(name, &static_names(program), functions)
 }
 
 /// The functions that only their own objects can name.
 fn static_names(program: &Program) -> BTreeSet<String> {
-    let functions = program.functions.iter().filter(|(_, function)| function.binding == Binding::Local);
-    functions.map(|(_, function)| function.name.clone()).collect()
+    let functions = own_functions(program).filter(|function| function.binding == Binding::Local);
+    functions.map(|function| function.name.clone()).collect()
+}
+
+/// The functions that are not the runtime's.
+fn own_functions(program: &Program) -> impl Iterator<Item = &Function> {
+    program.functions.iter().filter(|(id, _)| !program.is_runtime_function(*id)).map(|(_, function)| function)
 }
 
 /// The names under which a function can be asked for.

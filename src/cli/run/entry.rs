@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bpf2native::btf::{Btf, CType, Kind as BtfKind, Prototype};
+use bpf2native::program::Binding;
 use bpf2native::{Jit, Module, Program, Words};
 
 use super::arguments::{self, Parameter};
@@ -22,7 +23,7 @@ use super::context::{ContextType, Contexts, PacketFunctions, packet_functions};
 use super::kinds::{self, Context, Kind, Verdict};
 use super::layout;
 use super::literal::Buffers;
-use super::maps;
+use super::maps::{self, MAP_FUNCTIONS};
 use super::options::EntryOptions;
 use super::packets::{Packets, given, standard_input};
 use crate::cli::console::{print, warn_of};
@@ -214,15 +215,19 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The runtime's functions that a function needs to be called, and the program does not have.
-pub fn missing_functions(program: &Program, name: &str) -> &'static [&'static str] {
-    let Some(id) = program.function_named(name) else { return &[] };
-    let function = &program.functions[id];
-    let section = &program.code[function.section];
-    let own = program.types[section.file].as_deref();
-    let kind = kernel_kind(&section.name, function.prototype.as_deref(), own, name);
-    let needed = kind.map_or(&[][..], |(kind, _)| packet_functions(kind.context));
-    if needed.iter().all(|name| program.function_named(name).is_some()) { &[] } else { needed }
+/// The runtime's functions that a function needs to be called and the options ask for, and that the program does not have.
+pub fn missing_functions(program: &Program, options: &EntryOptions) -> Vec<&'static str> {
+    let id = options.entry.as_ref().and_then(|name| program.function_named(name));
+    let kind = id.and_then(|id| {
+        let function = &program.functions[id];
+        let section = &program.code[function.section];
+        let own = program.types[section.file].as_deref();
+        kernel_kind(&section.name, function.prototype.as_deref(), own, &function.name)
+    });
+    let of_packets = kind.map_or(&[][..], |(kind, _)| packet_functions(kind.context));
+    let of_maps = if options.maps.is_some() && !program.maps.is_empty() { MAP_FUNCTIONS } else { &[] };
+    let needed = of_packets.iter().chain(of_maps).copied();
+    needed.filter(|name| program.function_named(name).is_none()).collect()
 }
 
 /// How many words a function gets that has no known type.
@@ -254,8 +259,8 @@ fn refuse_packet(options: &EntryOptions, what: &str) -> anyhow::Result<()> {
 /// Why there is no such function.
 fn absent(program: &Program, name: &str) -> anyhow::Error {
     let mut known: Vec<&str> = Vec::new();
-    for (_, function) in program.functions.iter() {
-        if program.function_named(&function.name).is_some() {
+    for (_, function) in program.functions.iter().filter(|(id, _)| !program.is_runtime_function(*id)) {
+        if function.binding != Binding::Local {
             known.push(&function.name);
         } else if function.name == name {
             return anyhow::anyhow!("`{name}` is static: take the `static` away for `--entry` to find it");

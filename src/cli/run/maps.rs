@@ -22,6 +22,17 @@ use super::options::MapsFormat;
 use super::show::{Shown, quoted};
 use crate::cli::console::print;
 
+/// The runtime's functions that are called.
+pub const MAP_FUNCTIONS: &[&str] = &[
+    "bpf2native_map_lookup",
+    "bpf2native_map_update",
+    "bpf2native_map_next_key",
+    "bpf2native_map_take",
+    "bpf2native_processors",
+    "bpf2native_ring_next",
+    "bpf2native_perf_next",
+];
+
 /// The types of a map's keys and values.
 struct Types<'a> {
     btf: Option<&'a Btf>,

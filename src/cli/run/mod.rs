@@ -91,14 +91,14 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     run_program(&program, &entry_points, module, &name, &arguments.arguments)
 }
 
-/// The program. A function that `--entry` names may need the runtime's packets though nothing but its type says so.
+/// The program, with what the runtime has for `--entry`: which function that is, and so what it is given, the program says.
 fn read_program(arguments: &Run) -> anyhow::Result<Program> {
-    let runtime = if arguments.no_runtime { Runtime::None } else { Runtime::Loaded(&[]) };
+    let runtime = if arguments.no_runtime { Runtime::None } else { Runtime::Linked };
     let program = parsed(&arguments.inputs, runtime)?;
-    match arguments.entry.entry.as_deref().map_or(&[][..], |name| entry::missing_functions(&program, name)) {
+    match &entry::missing_functions(&program, &arguments.entry)[..] {
         [] => Ok(program),
-        missing if arguments.no_runtime => {
-            anyhow::bail!("packets are made by the runtime's `{}`: leave out --no-runtime, or define it", missing[0])
+        [first, ..] if arguments.no_runtime => {
+            anyhow::bail!("the runtime's `{first}` is needed for that: leave out --no-runtime, or define it")
         }
         missing => parsed(&arguments.inputs, Runtime::Loaded(missing)),
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, Value};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Module as _, default_libcall_names};
+use cranelift_module::{FuncId, Module as CodeModule, default_libcall_names};
 
 use super::error::{FunctionError, LoadError};
 use super::module::Module;

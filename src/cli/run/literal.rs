@@ -5,7 +5,7 @@
 //!
 //! | type | text |
 //! |---|---|
-//! | integer | decimal, `0x` or `0b`, with a sign; an `enum`'s names too |
+//! | integer | decimal, `0x` or `0b`, with a sign; an `enum`'s names too; of one byte also a character |
 //! | `_Bool` | `true`, `false`, `1`, `0` |
 //! | `float`, `double` | decimal, `inf`, `nan` |
 //! | pointer | `0`; an address `0x...`; `hex:00ff` or `@FILE`, a buffer with these bytes; to characters or `void`: a string |
@@ -80,6 +80,12 @@ pub fn parse(btf: &Btf, ty: TypeId, text: &str, buffers: &mut Buffers) -> anyhow
 
 /// The bytes of an integer of up to 16 bytes.
 pub fn integer(text: &str, size: usize, signed: bool) -> anyhow::Result<Vec<u8>> {
+    if let ([character], 1) = (text.as_bytes(), size)
+        && character.is_ascii()
+        && !character.is_ascii_digit()
+    {
+        return Ok(vec![*character]);
+    }
     let (negative, magnitude) =
         number(text).with_context(|| format!("`{text}` is no integer: write it as 12, -3 or 0x1f"))?;
     let bits = 8 * size as u32;
@@ -220,6 +226,8 @@ mod tests {
             ("0x", 2, true, None),
             ("", 2, true, None),
             ("1.5", 2, true, None),
+            ("o", 1, true, Some(111)),
+            ("o", 2, true, None),
         ] {
             let found = integer(text, size, signed).ok();
             let expected = expected.map(|value| value.to_ne_bytes());

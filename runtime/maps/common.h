@@ -39,7 +39,6 @@ void free(void *memory);
 void *memcpy(void *to, const void *from, u64 size);
 void *memset(void *to, int byte, u64 size);
 int memcmp(const void *a, const void *b, u64 size);
-int sched_yield(void);
 
 static inline u64 round8(u64 size) { return (size + 7) & ~7ul; }
 

@@ -4,6 +4,8 @@
 
 #include "runtime.h"
 
+int sched_yield(void);
+
 /* `ready` of struct map. */
 enum { MAP_NEW, MAP_BUSY, MAP_READY, MAP_FAILED };
 

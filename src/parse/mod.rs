@@ -54,8 +54,6 @@ mod stack_sizes;
 use std::path::Path;
 use std::sync::Arc;
 
-use archive::Chosen;
-
 pub use error::{BadRelocation, Duplicate, ParseError};
 
 use crate::btf::Btf;
@@ -121,7 +119,7 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let Chosen { mut objects, given, has_maps } = archive::select(inputs, options)?;
+    let archive::Chosen { mut objects, given, has_maps } = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects, given)?;
     if has_maps {

@@ -1,4 +1,5 @@
-//! The runtime: maps, helpers and contexts of programs that run without a kernel.
+//! The runtime: maps, helpers and contexts of programs that run without a kernel; what programs get of it, and what they
+//! get instead.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,13 +11,18 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contexts;
+mod definitions;
 mod embedding;
 mod entry;
+mod helpers;
 mod kernel;
 mod map;
 mod maps;
 mod maps_random;
-mod packets;
 mod maps_rings;
 mod maps_threads;
+mod packets;
 mod pair;
+mod programs;
+mod selection;

@@ -1,11 +1,13 @@
 //! Every program of `fixtures/runtime/{xdp,tc}_packets.c` on every frame (`packets/frames.rs`): in the kernel, by `BPF_PROG_TEST_RUN`, and
-//! here. The verdict, the packet, the context and what the program noted (`out`: each helper's result) are the same.
+//! here; and those of `xdp_maps.c`, one frame after the other. The verdict, the packet, the context and what the program noted (`out`: each helper's result) are the same, and at the end what is in the
+//! maps.
 
 use std::io::Write as _;
 
 use crate::kernel;
+use crate::map::OurMap;
 
-mod frames;
+pub mod frames;
 mod ours;
 
 /// 32 words that programs write to.
@@ -97,11 +99,19 @@ fn here(kind: Kind, loaded: &ours::Loaded, program: &str, packet: &[u8]) -> Outc
     Outcome { verdict, packet, context: kind.shown(&bytes), out: words(&out) }
 }
 
-fn check(kind: Kind, object: &str, programs: &[&str]) {
+/// Whether the kernel runs programs here; if not, says so, and fails where `CI` is set.
+fn has_kernel() -> bool {
     if let Some(reason) = kernel::unavailable() {
         // Past the test harness, which hides what passing tests print.
         let _ = writeln!(std::io::stderr(), "runtime packets: the kernel's side is left out: {reason}");
         assert!(std::env::var_os("CI").is_none(), "{reason}");
+        return false;
+    }
+    true
+}
+
+fn check(kind: Kind, object: &str, programs: &[&str]) {
+    if !has_kernel() {
         return;
     }
     let bytes = std::fs::read(format!("fixtures/runtime/{object}")).unwrap();
@@ -207,4 +217,53 @@ fn tc_programs_do_what_they_do_in_the_kernel() {
         "sockets",
     ];
     check(Kind::Tc, "tc_packets.o", &programs);
+}
+
+/// Programs with maps: `elements` are there before the first frame, and `maps` are compared after the last one.
+fn check_maps(program: &str, elements: &[(&str, &[u8], &[u8])], maps: &[&str]) {
+    if !has_kernel() {
+        return;
+    }
+    let bytes = std::fs::read("fixtures/runtime/xdp_maps.o").unwrap();
+    let calls = ["bpf2native_map_lookup", "bpf2native_map_update", "bpf2native_map_next_key"];
+    let (theirs, ours) = (kernel::Loaded::new(&bytes, program).unwrap(), ours::Loaded::new("xdp_maps.o", &bytes, &calls));
+    for &(map, key, value) in elements {
+        theirs.map(map).unwrap().update(key, value).unwrap();
+        OurMap::new(&ours.module, map).update(Some(key), value, 0).unwrap();
+    }
+    let mut failures = Vec::new();
+    for (name, packet) in frames::all() {
+        let (expected, found) = (in_kernel(Kind::Xdp, &theirs, &packet), here(Kind::Xdp, &ours, program, &packet));
+        failures.extend(difference(&format!("{program}, {name}"), &expected, &found));
+    }
+    assert!(failures.is_empty(), "{} differences\n{}", failures.len(), failures.join("\n"));
+    for map in maps {
+        let ours = OurMap::new(&ours.module, map);
+        let element = |key: Vec<u8>| ours.lookup(Some(&key), &[], 0).map(|value| (key, value)).unwrap();
+        let mut elements: Vec<_> = ours.keys().into_iter().map(element).collect();
+        elements.sort();
+        let expected = theirs.map(map).unwrap().elements();
+        assert_eq!(elements, expected, "{program}: {map}");
+        assert!(expected.iter().any(|(_, value)| value.iter().any(|&byte| byte != 0)), "{map} was not used");
+    }
+}
+
+#[test]
+fn a_firewall_drops_and_counts_as_in_the_kernel() {
+    let elements: [(&str, &[u8], &[u8]); 2] =
+        [("blocked", &[192, 0, 2, 1], &[0; 8]), ("blocked", &[192, 0, 2, 9], &7u64.to_ne_bytes())];
+    check_maps("firewall", &elements, &["blocked", "protocols"]);
+    check_maps("firewall", &elements[1..], &["blocked", "protocols"]);
+}
+
+#[test]
+fn flows_are_counted_as_in_the_kernel() {
+    check_maps("account", &[], &["flows"]);
+}
+
+#[test]
+fn redirections_by_maps_are_the_kernels() {
+    let loopback = 1u32.to_ne_bytes();
+    let elements: [(&str, &[u8], &[u8]); 2] = [("devices", &[0; 4], &loopback), ("devices", &2u32.to_ne_bytes(), &loopback)];
+    check_maps("steer", &elements, &["devices"]);
 }

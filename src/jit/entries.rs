@@ -43,7 +43,8 @@ pub(super) fn with_interface<'p>(program: &'p Program, linker: &Linker) -> Cow<'
     if !program.has_runtime() || !is_allowed() {
         return Cow::Borrowed(program);
     }
-    let added: Vec<FunctionId> = functions(program).map(|(_, id)| id).filter(|id| !program.kept.contains(id)).collect();
+    let added: Vec<FunctionId> =
+        functions(program).map(|(_, id)| id).filter(|id| !program.kept.contains(id)).collect();
     if added.is_empty() {
         return Cow::Borrowed(program);
     }

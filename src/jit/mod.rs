@@ -25,8 +25,8 @@
 
 mod dso_handle;
 mod dynamic;
-mod entries;
 mod edges;
+mod entries;
 mod error;
 mod frames;
 #[cfg(target_os = "linux")]
@@ -73,11 +73,12 @@ pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresol
 pub use host::NativeFunction;
 pub use linker::Linker;
 pub use maps::{
-    ANY, EXIST, Global, GlobalError, Keys, Map, MapError, NOEXIST, PerCpuMap, PerfEvents, Pod, Queue, RawMap, RingBuffer, UserRingBuffer,
+    ANY, EXIST, Global, GlobalError, Keys, Map, MapError, NOEXIST, PerCpuMap, PerfEvents, Pod, Queue, RawMap,
+    RingBuffer, UserRingBuffer,
 };
 pub use module::{Module, OwnedFunction, TypedFunction};
-pub use packets::{PacketContext, PacketError, SkBuff, SkbContext, XdpAction, XdpContext, XdpMd};
 pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
+pub use packets::{PacketContext, PacketError, SkBuff, SkbContext, XdpAction, XdpContext, XdpMd};
 
 pub use crate::select::undefined::MissingSymbol;
 

@@ -343,8 +343,7 @@ impl Loaded {
 
 /// Why a program has no function of this name that native code can find.
 pub(super) fn absent(program: &Program, name: &str) -> FunctionError {
-    let functions: BTreeSet<String> =
-        own_functions(program).flat_map(visible_names).collect();
+    let functions: BTreeSet<String> = own_functions(program).flat_map(visible_names).collect();
     FunctionError::of_absent(name, &static_names(program), functions)
 }
 

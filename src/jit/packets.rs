@@ -21,7 +21,9 @@ pub enum PacketError {
     )]
     NoRuntime(&'static str),
     /// There is no memory below 4 GiB, or the packet is too long.
-    #[error("there is no memory below 4 GiB for a packet of {0} bytes, or it is longer than the runtime takes (65536)")]
+    #[error(
+        "there is no memory below 4 GiB for a packet of {0} bytes, or it is longer than the runtime takes (65536)"
+    )]
     Memory(usize),
 }
 

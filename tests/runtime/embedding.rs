@@ -127,7 +127,10 @@ fn sizes_and_kinds_are_checked() {
     let errors = [
         (module.map::<u32, Seen>("flows").err(), "the keys of map `flows` have 8 bytes, and `u32` has 4"),
         (module.map::<Flow, u64>("flows").err(), "the values of map `flows` have 24 bytes, and `u64` has 8"),
-        (module.map::<u32, u32>("lengths").err(), "map `lengths` is of type `percpu_array`: use `Module::per_cpu_map`"),
+        (
+            module.map::<u32, u32>("lengths").err(),
+            "map `lengths` is of type `percpu_array`: use `Module::per_cpu_map`",
+        ),
         (module.queue::<u32>("events").err(), "map `events` is of type `ringbuf`: use `Module::ring_buffer`"),
         (module.ring_buffer("order").err(), "map `order` is of type `queue`: use `Module::queue`"),
         (module.map::<u32, u32>("nope").err(), "the program has no map `nope`; it has `events`, `flows`, `last`"),
@@ -186,9 +189,8 @@ fn variables_are_read_and_set() {
         limit.set(20).unwrap();
         module.global::<[u8; 8]>("names").unwrap().set(*b"z\0\0\0b\0\0\0").unwrap();
         // SAFETY: the fixture is trusted, and its types are checked.
-        let (limited, first) = unsafe {
-            (module.func::<(u64,), u64>("limited").unwrap(), module.func::<(), u32>("first").unwrap())
-        };
+        let (limited, first) =
+            unsafe { (module.func::<(u64,), u64>("limited").unwrap(), module.func::<(), u32>("first").unwrap()) };
         assert_eq!((limited.call((15,)), limited.call((25,))), (15, 20));
         assert_eq!(first.call(()), u32::from(b'z'), "a copy is not of what it was when it was translated");
         assert_eq!(module.global::<u64>("calls").unwrap().get(), 2);
@@ -196,7 +198,10 @@ fn variables_are_read_and_set() {
     let constant = load(&program(false, object));
     assert_eq!(constant.global::<u32>("limit").unwrap().get(), 10);
     let error = constant.global::<u32>("limit").unwrap().set(20).unwrap_err();
-    assert!(matches!(error, GlobalError::Constant { .. }) && error.to_string().contains("writable_constants"), "{error}");
+    assert!(
+        matches!(error, GlobalError::Constant { .. }) && error.to_string().contains("writable_constants"),
+        "{error}"
+    );
     assert!(matches!(constant.global::<u64>("limit"), Err(GlobalError::Size { has: 4, .. })));
     let error = constant.global::<u64>("nope").err().unwrap().to_string();
     assert!(error.ends_with("it has `calls`, `fixed`, `limit`, `names`"), "{error}");

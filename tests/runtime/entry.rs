@@ -16,7 +16,8 @@ fn object() -> String {
 fn run_with(input: &[u8], folder: &Path, words: &str) -> (i32, String, String) {
     use std::io::Write;
     let object = object();
-    let (options, arguments) = words.split_once(" -- ").map_or((words, None), |(options, rest)| (options, Some(rest)));
+    let (options, arguments) =
+        words.split_once(" -- ").map_or((words, None), |(options, rest)| (options, Some(rest)));
     let mut all = vec!["run", "--entry"];
     all.extend(options.split(' '));
     all.push(&object);
@@ -77,7 +78,9 @@ fn changed_packets_come_out_as_they_came_in() {
     let packet: String = (0..30).map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(printed(&format!("strip --packet {packet} --packet-out -")), format!("XDP_TX\n{}\n", &packet[28..]));
     assert_eq!(
-        printed("marked --packet 000102030405060708090a0b0c0d0800 --ctx mark=255 --ctx cb[1]=5 --ctx priority=7 --packet-out -"),
+        printed(
+            "marked --packet 000102030405060708090a0b0c0d0800 --ctx mark=255 --ctx cb[1]=5 --ctx priority=7 --packet-out -"
+        ),
         "TC_ACT_REDIRECT\nff0102030405060708090a0b0c0d0800\n"
     );
     let folder = tempfile::tempdir().unwrap();
@@ -106,7 +109,10 @@ fn each_packet_of_a_capture_is_a_run() {
     fs::write(folder.path().join("in.pcap"), capture(&packets)).unwrap();
     let (status, out, error) = run_with(b"", folder.path(), "filter --pcap in.pcap --maps");
     assert_eq!((status, error.as_str()), (0, "port 2\nport 1\nport 2\n"), "{out}");
-    assert!(out.starts_with("XDP_PASS\nXDP_DROP\nXDP_PASS\n") && out.contains("flows: hash, 2 of 16 elements\n"), "{out}");
+    assert!(
+        out.starts_with("XDP_PASS\nXDP_DROP\nXDP_PASS\n") && out.contains("flows: hash, 2 of 16 elements\n"),
+        "{out}"
+    );
     let (status, out, error) = run_with(&capture(&packets), folder.path(), "strip --pcap - --packet-out out.pcap");
     assert_eq!((status, out.as_str(), error.as_str()), (0, "XDP_TX\nXDP_TX\nXDP_TX\n", ""));
     let stripped: Vec<Vec<u8>> = packets.iter().map(|packet| packet[14..].to_vec()).collect();
@@ -123,7 +129,11 @@ fn each_packet_of_a_capture_is_a_run() {
 fn maps_are_shown_by_their_types() {
     let (_, out, _) = run("filter --packet 0228aabb --maps");
     let (verdict, maps) = out.split_once('\n').unwrap();
-    let event = if cfg!(target_endian = "big") { "0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x28" } else { "0x02, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00" };
+    let event = if cfg!(target_endian = "big") {
+        "0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x28"
+    } else {
+        "0x02, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00"
+    };
     assert_eq!(verdict, "XDP_PASS");
     let expected = format!(
         "order: queue, 1 of 4 elements\n  2\nlast: stack, 1 of 4 elements\n  2\n\
@@ -173,7 +183,10 @@ fn contexts_of_other_kinds_are_set_by_field() {
 #[test]
 fn what_does_not_fit_a_context_is_said() {
     for (words, reason) in [
-        ("where --packet 00 --ctx nope=3", "there is no `nope`; there are `data`, `data_end`, `data_meta`, `ingress_ifindex`"),
+        (
+            "where --packet 00 --ctx nope=3",
+            "there is no `nope`; there are `data`, `data_end`, `data_meta`, `ingress_ifindex`",
+        ),
         ("where --packet 00 --ctx data=3", "--packet"),
         ("where --packet 00 --ctx ifindex", "FIELD=VALUE"),
         ("where --packet 0", "hexadecimal"),

@@ -178,7 +178,8 @@ pub fn show(result: Option<&CType>, words: Words) -> String {
         Some(CType::Bool) => (words.first as u8 != 0).to_string(),
         Some(CType::Pointer(_)) => format!("{:#x}", words.first),
         Some(&CType::Int { bytes: 16, signed }) => {
-            let (low, high) = if cfg!(target_endian = "big") { (words.second, words.first) } else { (words.first, words.second) };
+            let (low, high) =
+                if cfg!(target_endian = "big") { (words.second, words.first) } else { (words.first, words.second) };
             let value = u128::from(high) << 64 | u128::from(low);
             if signed { value.cast_signed().to_string() } else { value.to_string() }
         }

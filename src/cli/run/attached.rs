@@ -6,14 +6,14 @@
 //! | section | parameters of |
 //! |---|---|
 //! | `fentry/F`, `fmod_ret/F`, `fexit/F`, `kprobe/F` | the function `F`; of `fexit`, its result comes after them |
-//! | `tp_btf/T`, `raw_tp/T` | `btf_trace_T`, without the first |
+//! | `tp_btf/T`, `raw_tp/T` | the function `__bpf_trace_T`, or the type `btf_trace_T`, without the first |
 //! | `lsm/H`, `lsm_cgroup/H` | `bpf_lsm_H` |
 //! | `struct_ops/M` | the member `M` of a struct, or that of the function's name |
 //!
 //! The object's own types have them where it names them; the kernel's BTF (`--btf /sys/kernel/btf/vmlinux`) has all.
 
 use anyhow::Context;
-use bpf2native::btf::{Btf, FunctionPrototype, Int, Kind, TypeId, TypedName};
+use bpf2native::btf::{Btf, FunctionPrototype, Int, Kind, Type, TypeId, TypedName};
 
 use super::arguments::extended;
 use super::layout::kind;
@@ -51,10 +51,10 @@ impl Parameters {
     pub fn words(&self, given: &[String], buffers: &mut Buffers) -> anyhow::Result<Vec<u64>> {
         let Some(known) = &self.known else {
             let any = Word::Integer { size: 8, signed: false };
-            let mut word = |(index, text): (usize, &String)| {
+            let word = |(index, text): (usize, &String)| {
                 any.read(text, buffers).with_context(|| format!("argument {}", index + 1))
             };
-            return given.iter().enumerate().map(|pair| word(pair)).collect();
+            return given.iter().enumerate().map(word).collect();
         };
         let mut words = vec![0; known.len()];
         for (index, text) in given.iter().enumerate() {
@@ -103,16 +103,25 @@ fn found(btf: &Btf, prefix: &str, target: &str, program: &str) -> Option<Vec<Kno
         "fentry" | "fmod_ret" | "kprobe" => (of_function(target)?, 0, false),
         "fexit" | "fsession" => (of_function(target)?, 0, true),
         "tp_btf" | "raw_tp" | "raw_tracepoint" => {
-            let name = format!("btf_trace_{target}");
-            let (id, _) = btf.types().find(|(_, ty)| matches!(ty.kind, Kind::Typedef(_)) && btf.name(ty.name) == name)?;
-            (prototype(btf, id)?, 1, false)
+            // The function has names, and not every tracepoint has one of its own.
+            let of_typedef = || {
+                let name = format!("btf_trace_{target}");
+                let is_it = |ty: &Type| matches!(ty.kind, Kind::Typedef(_)) && btf.name(ty.name) == name;
+                btf.types().find(|(_, ty)| is_it(ty)).and_then(|(id, _)| prototype(btf, id))
+            };
+            (of_function(&format!("__bpf_trace_{target}")).or_else(of_typedef)?, 1, false)
         }
         "lsm" | "lsm_cgroup" => (of_function(&format!("bpf_lsm_{target}"))?, 0, false),
         "struct_ops" => (member(btf, target).or_else(|| member(btf, program))?, 0, false),
         _ => return None,
     };
-    let mut known: Vec<Known> =
-        btf.parameters(prototype).iter().skip(skipped).enumerate().map(|(index, parameter)| known_as(btf, index, *parameter)).collect();
+    let mut known: Vec<Known> = btf
+        .parameters(prototype)
+        .iter()
+        .skip(skipped)
+        .enumerate()
+        .map(|(index, parameter)| known_as(btf, index, *parameter))
+        .collect();
     if with_result && prototype.result != TypeId::VOID {
         known.push(Known { name: "ret".to_owned(), word: word(btf, prototype.result) });
     }
@@ -149,7 +158,9 @@ fn known_as(btf: &Btf, index: usize, parameter: TypedName) -> Known {
 /// What a word is read as. A struct that is passed by value is words of no known type.
 fn word(btf: &Btf, ty: TypeId) -> Word {
     match kind(btf, ty) {
-        Some(Kind::Int(Int { bytes: bytes @ (1 | 2 | 4), signed, .. })) => Word::Integer { size: bytes as usize, signed },
+        Some(Kind::Int(Int { bytes: bytes @ (1 | 2 | 4), signed, .. })) => {
+            Word::Integer { size: bytes as usize, signed }
+        }
         Some(Kind::Enum(all)) => Word::Integer { size: all.bytes as usize, signed: all.signed },
         Some(Kind::Pointer(pointee)) => {
             let is_text = matches!(kind(btf, pointee), Some(Kind::Int(Int { bytes: 1, .. })));

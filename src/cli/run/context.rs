@@ -113,7 +113,11 @@ impl<'m> PacketFunctions<'m> {
         let &[make, read, free] = packet_functions(context) else { return Ok(None) };
         // SAFETY: they have the types that the runtime's header says.
         unsafe {
-            Ok(Some(PacketFunctions { make: module.func(make)?, read: module.func(read)?, free: module.func(free)? }))
+            Ok(Some(PacketFunctions {
+                make: module.func(make)?,
+                read: module.func(read)?,
+                free: module.func(free)?,
+            }))
         }
     }
 }
@@ -147,7 +151,10 @@ impl<'a> Contexts<'a> {
                 values.splice(..0, registers(ty, &words)?);
             }
             Context::Struct(_) if !std::io::stdin().is_terminal() => {
-                anyhow::ensure!(words.is_empty(), "the program's context is a struct: set its fields with --ctx FIELD=VALUE");
+                anyhow::ensure!(
+                    words.is_empty(),
+                    "the program's context is a struct: set its fields with --ctx FIELD=VALUE"
+                );
                 given = standard_input()?;
             }
             _ => anyhow::ensure!(
@@ -181,7 +188,9 @@ impl<'a> Contexts<'a> {
     fn own(&self, packet: &[u8]) -> anyhow::Result<Made> {
         let size = match (self.kind.context, self.ty) {
             (Context::Words, _) => WORDS * 8,
-            (_, Some(ContextType { btf, ty })) => btf.size_of(ty).ok().flatten().map_or(UNKNOWN_SIZE, |size| size as usize),
+            (_, Some(ContextType { btf, ty })) => {
+                btf.size_of(ty).ok().flatten().map_or(UNKNOWN_SIZE, |size| size as usize)
+            }
             (_, None) => UNKNOWN_SIZE,
         };
         anyhow::ensure!(
@@ -223,9 +232,9 @@ impl<'a> Contexts<'a> {
     }
 
     fn set_fields(&self, context: &mut [u8]) -> anyhow::Result<()> {
-        self.fields.iter().try_for_each(|Field { text, place, bytes }| {
-            put(context, *place, bytes).with_context(|| text.clone())
-        })
+        self.fields
+            .iter()
+            .try_for_each(|Field { text, place, bytes }| put(context, *place, bytes).with_context(|| text.clone()))
     }
 }
 
@@ -253,7 +262,8 @@ impl Made {
         }
         let Buffer { bytes, start, end } = self.memory.as_ref()?.buffer.as_ref()?;
         // SAFETY: the context is as large as its type, which has these members.
-        let pointer = |place: &Place| unsafe { self.address.byte_add(place.bit as usize / 8).cast::<u64>().read_unaligned() };
+        let pointer =
+            |place: &Place| unsafe { self.address.byte_add(place.bit as usize / 8).cast::<u64>().read_unaligned() };
         let offset = |pointer: u64| (pointer.saturating_sub(bytes.as_ptr() as u64) as usize).min(bytes.len());
         let (start, end) = (offset(pointer(start)), offset(pointer(end)));
         Some(bytes.get(start..end).unwrap_or_default().to_vec())
@@ -328,7 +338,12 @@ fn registers(ty: Option<ContextType<'_>>, words: &[u64]) -> anyhow::Result<Vec<F
     )?;
     let has = |names: &&&[&str]| names.iter().all(|name| layout::find(btf, ty, name).is_ok());
     let names = REGISTERS.iter().find(has).context("`struct pt_regs` is of no machine that is known here")?;
-    anyhow::ensure!(words.len() <= names.len(), "{} arguments are given, and registers have {}", words.len(), names.len());
+    anyhow::ensure!(
+        words.len() <= names.len(),
+        "{} arguments are given, and registers have {}",
+        words.len(),
+        names.len()
+    );
     let each = names.iter().zip(words).map(|(name, word)| {
         let place = layout::find(btf, ty, name)?;
         Ok(Field { text: (*name).to_owned(), place, bytes: word.to_ne_bytes().to_vec() })

@@ -149,7 +149,8 @@ impl<'a> Entry<'a> {
 
     fn run_kernel(&self, contexts: &Contexts<'_>, module: &Module) -> anyhow::Result<()> {
         let options = self.options;
-        let address = module.function_address(self.name).with_context(|| format!("`{}` is not loaded", self.name))?;
+        let address =
+            module.function_address(self.name).with_context(|| format!("`{}` is not loaded", self.name))?;
         // SAFETY: a kernel program takes the address of its context, and returns a number; the user asked for it to run.
         let program: extern "C-unwind" fn(*mut c_void) -> u64 = unsafe { std::mem::transmute(address) };
         // SAFETY: as above.
@@ -162,7 +163,9 @@ impl<'a> Entry<'a> {
             false => Packets::none(),
         };
         if let Some(link_type) = packets.other_link_type().filter(|_| contexts.kind.context == Context::Xdp) {
-            warn_of(&format!("the capture's link type is {link_type}, and XDP programs are given Ethernet frames (1)"));
+            warn_of(&format!(
+                "the capture's link type is {link_type}, and XDP programs are given Ethernet frames (1)"
+            ));
         }
         let mut changed = Vec::new();
         for packet in &packets.packets {
@@ -278,9 +281,8 @@ fn kernel_kind<'a>(
     btf: Option<&'a Btf>,
     name: &str,
 ) -> Option<(&'static Kind, Option<ContextType<'a>>)> {
-    let takes_context = |prototype: &Prototype| {
-        matches!(&prototype.parameters[..], [only] if matches!(only.ty, CType::Pointer(_)))
-    };
+    let takes_context =
+        |prototype: &Prototype| matches!(&prototype.parameters[..], [only] if matches!(only.ty, CType::Pointer(_)));
     if !prototype.is_none_or(takes_context) {
         return None;
     }

@@ -76,7 +76,8 @@ const TCX: Verdict = Verdict::Named(&[(-1, "TCX_NEXT"), (0, "TCX_PASS"), (2, "TC
 const NETKIT: Verdict =
     Verdict::Named(&[(-1, "NETKIT_NEXT"), (0, "NETKIT_PASS"), (2, "NETKIT_DROP"), (7, "NETKIT_REDIRECT")]);
 const SK: Verdict = Verdict::Named(&[(0, "SK_DROP"), (1, "SK_PASS")]);
-const LWT: Verdict = Verdict::Named(&[(0, "BPF_OK"), (2, "BPF_DROP"), (7, "BPF_REDIRECT"), (128, "BPF_LWT_REROUTE")]);
+const LWT: Verdict =
+    Verdict::Named(&[(0, "BPF_OK"), (2, "BPF_DROP"), (7, "BPF_REDIRECT"), (128, "BPF_LWT_REROUTE")]);
 const DISSECTOR: Verdict = Verdict::Named(&[(0, "BPF_OK"), (2, "BPF_DROP"), (129, "BPF_FLOW_DISSECTOR_CONTINUE")]);
 const NETFILTER: Verdict = Verdict::Named(&[(0, "NF_DROP"), (1, "NF_ACCEPT")]);
 

@@ -70,7 +70,11 @@ pub fn parse(btf: &Btf, ty: TypeId, text: &str, buffers: &mut Buffers) -> anyhow
                 None if of_characters => text.as_bytes().to_vec(),
                 None => anyhow::bail!("{} is set by `hex:` and its bytes, or member by member", described(btf, ty)),
             };
-            anyhow::ensure!(bytes.len() <= size, "`{text}` has {} bytes, and there is room for {size}", bytes.len());
+            anyhow::ensure!(
+                bytes.len() <= size,
+                "`{text}` has {} bytes, and there is room for {size}",
+                bytes.len()
+            );
             bytes.resize(size, 0);
             Ok(bytes)
         }

@@ -36,8 +36,8 @@ use bpf2native::{Jit, Linker, Module, Program};
 use super::args::{Libraries, Run};
 use super::console::warn;
 use super::program::{Runtime, parsed};
-use entry::Entry;
 use super::timing::Timing;
+use entry::Entry;
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();

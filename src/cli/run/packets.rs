@@ -53,7 +53,11 @@ pub fn hex(text: &str) -> anyhow::Result<Vec<u8>> {
     if let Some(wrong) = digits.iter().find(|digit| !digit.is_ascii_hexdigit()) {
         anyhow::bail!("`{wrong}` is no hexadecimal digit");
     }
-    anyhow::ensure!(digits.len().is_multiple_of(2), "there are {} hexadecimal digits, and a byte has two", digits.len());
+    anyhow::ensure!(
+        digits.len().is_multiple_of(2),
+        "there are {} hexadecimal digits, and a byte has two",
+        digits.len()
+    );
     let digit = |digit: char| digit.to_digit(16).unwrap_or_default() as u8;
     Ok(digits.chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect())
 }
@@ -68,7 +72,8 @@ impl Packets {
         let is_standard_input = path.as_os_str() == "-";
         let bytes = if is_standard_input { standard_input()? } else { outputs::read(path)? };
         let name = if is_standard_input { "standard input".into() } else { path.display().to_string() };
-        let (packets, capture) = pcap::read(&bytes).with_context(|| format!("cannot read `{name}` as a capture"))?;
+        let (packets, capture) =
+            pcap::read(&bytes).with_context(|| format!("cannot read `{name}` as a capture"))?;
         Ok(Packets { packets, capture: Some(capture) })
     }
 
@@ -86,7 +91,9 @@ impl Packets {
     /// Writes packets, one for each that was read, to a file, or to standard output in hexadecimal.
     pub fn write(&self, changed: &[Vec<u8>], output: &PathBuf) -> anyhow::Result<()> {
         let Some(path) = outputs::file(Some(output)) else {
-            let line = |packet: &Vec<u8>| packet.iter().map(|byte| format!("{byte:02x}")).chain(["\n".to_owned()]).collect();
+            let line = |packet: &Vec<u8>| {
+                packet.iter().map(|byte| format!("{byte:02x}")).chain(["\n".to_owned()]).collect()
+            };
             return print(&changed.iter().map(line).collect::<Vec<String>>().concat());
         };
         match &self.capture {

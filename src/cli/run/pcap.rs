@@ -42,7 +42,9 @@ pub fn read(bytes: &[u8]) -> anyhow::Result<(Vec<Vec<u8>>, Capture)> {
     // Everything fits, so what is incomplete is cut off.
     let capacity = bytes.len().saturating_add(1 << 10);
     let mut reader = create_reader(capacity, bytes).map_err(|_| {
-        anyhow::anyhow!("it begins like neither pcap nor pcapng: save it with `tcpdump -w`, or give a packet by --packet @FILE")
+        anyhow::anyhow!(
+            "it begins like neither pcap nor pcapng: save it with `tcpdump -w`, or give a packet by --packet @FILE"
+        )
     })?;
     let mut found = Found {
         packets: Vec::new(),
@@ -99,12 +101,14 @@ impl Found {
                 let interface = interface.ok_or("a packet is of an interface that is not described")?;
                 let time = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
                 let seconds = (time / interface.resolution).wrapping_add_signed(interface.offset);
-                let part = u128::from(time % interface.resolution) * 1_000_000_000 / u128::from(interface.resolution);
+                let part =
+                    u128::from(time % interface.resolution) * 1_000_000_000 / u128::from(interface.resolution);
                 self.of_interface(interface.link_type);
                 self.packet(packet.packet_data(), (seconds as u32, part as u32));
             }
             PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
-                let interface = self.interfaces.first().ok_or("a packet is of an interface that is not described")?;
+                let interface =
+                    self.interfaces.first().ok_or("a packet is of an interface that is not described")?;
                 let (link_type, snaplen) = (interface.link_type, interface.snaplen);
                 let data = packet.packet_data();
                 let kept = if snaplen == 0 { data.len() } else { data.len().min(snaplen as usize) };

@@ -76,7 +76,10 @@ pub enum MapError {
 #[non_exhaustive]
 pub enum GlobalError {
     /// There is no such variable.
-    #[error("the program has no variable `{name}` that others can see (a `static` one is not seen); {}", known(variables))]
+    #[error(
+        "the program has no variable `{name}` that others can see (a `static` one is not seen); {}",
+        known(variables)
+    )]
     Missing {
         /// The name.
         name: String,

@@ -71,7 +71,11 @@ pub struct RawMap<'m> {
 }
 
 impl<'m> RawMap<'m> {
-    pub(super) fn new(name: &'m str, entry: &'m MapEntry, interface: &'m Interface) -> Result<RawMap<'m>, MapError> {
+    pub(super) fn new(
+        name: &'m str,
+        entry: &'m MapEntry,
+        interface: &'m Interface,
+    ) -> Result<RawMap<'m>, MapError> {
         let missing = || MapError::NoRuntime { name: name.to_owned() };
         let definition = entry.definition.as_deref().ok_or_else(missing)?;
         Ok(RawMap { name, address: entry.address, definition, interface })
@@ -189,7 +193,12 @@ impl<'m> RawMap<'m> {
         self.read("bpf2native_map_take", "take from", key)
     }
 
-    fn read(&self, function: &'static str, operation: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, MapError> {
+    fn read(
+        &self,
+        function: &'static str,
+        operation: &'static str,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, MapError> {
         let mut value = vec![0; self.all_values_size()?];
         let key = self.key(key);
         // SAFETY: the runtime's functions have this type.

@@ -168,6 +168,9 @@ fn contexts_of_other_kinds_are_set_by_field() {
         ("probed -- 4 2 0 0 0 9", "429"),
         ("probed --ctx si=3 -- 4", "430"),
         ("begun -- 0 21", "42"),
+        ("left -- code=40", "42"),
+        ("returned -- 40 A 1 ret=7", "712"),
+        ("decided -- hook=-3", "-3"),
     ] {
         assert_eq!(printed(words), format!("{result}\n"), "{words}");
     }
@@ -201,6 +204,8 @@ fn what_does_not_fit_a_context_is_said() {
         ("raw --ctx args=5", "after `--`"),
         ("entered -- 1 2 3 4", "there are only `size`, `name`, `error`"),
         ("entered -- 1 2 x", "`error`"),
+        ("entered -- length=1", "`length` is none of `size`, `name`, `error`"),
+        ("left -- 1 2", "`2`: there are only `code`"),
         ("probed -- 1 2 3 4 5 6 7", "registers have 6"),
         ("two --ctx a=1 -- 1 2", "no kernel program"),
         ("filter --pcap /nonexistent", "/nonexistent"),

@@ -57,22 +57,20 @@ impl Parameters {
             return given.iter().enumerate().map(word).collect();
         };
         let mut words = vec![0; known.len()];
+        let names = || known.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join("`, `");
         for (index, text) in given.iter().enumerate() {
-            let named = text.split_once('=').and_then(|(name, value)| {
-                let index = known.iter().position(|known| known.name == name)?;
-                Some((index, value))
-            });
-            let (index, value) = named.unwrap_or((index, text));
-            let names = || known.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join("`, `");
+            let (index, value) = match text.split_once('=').filter(|(name, _)| is_identifier(name)) {
+                Some((name, value)) => {
+                    let index = known.iter().position(|known| known.name == name);
+                    (index.with_context(|| format!("`{name}` is none of `{}`", names()))?, value)
+                }
+                None => (index, text.as_str()),
+            };
             let parameter = known.get(index).with_context(|| match known.len() {
                 0 => format!("`{text}`: there are no arguments"),
                 _ => format!("`{text}`: there are only `{}`", names()),
             })?;
-            let word = parameter.word.read(value, buffers);
-            words[index] = word.with_context(|| match text.split_once('=') {
-                Some((name, _)) if named.is_none() => format!("`{name}` is none of `{}`", names()),
-                _ => format!("`{}`", parameter.name),
-            })?;
+            words[index] = parameter.word.read(value, buffers).with_context(|| format!("`{}`", parameter.name))?;
         }
         Ok(words)
     }
@@ -94,6 +92,11 @@ impl Word {
             Word::Pointer { is_text } => literal::pointer(text, is_text, buffers),
         }
     }
+}
+
+fn is_identifier(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    text.starts_with(is_letter) && text.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }
 
 /// The parameters that these types say.

@@ -16,8 +16,8 @@ use crate::btf::CType;
 pub enum PacketError {
     /// The runtime's functions are not there.
     #[error(
-        "the program does not have the runtime's `{0}`: it is there for programs in sections of their own (such as `xdp`) that are \
-         read with the runtime and its interface; else name it among `parse::Options::roots`"
+        "the program does not have the runtime's `{0}`: it is there for programs in sections such as `xdp` and `tc`, if they \
+         are read with the runtime and its interface (`parse::Options`); else name it among `parse::Options::roots`"
     )]
     NoRuntime(&'static str),
     /// There is no memory below 4 GiB, or the packet is too long.

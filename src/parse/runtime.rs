@@ -9,7 +9,7 @@
 //! | a call of helper `n` that none of them defines (`bpf_<name>`, or its link name) | its link name, `bpf_helper_<name>` |
 //! | a legacy packet load | `bpf_load_packet` |
 //! | one of these that the runtime defines, and a map of type `t` | `bpf_map_ops_<t>` |
-//! | such a map, or sections of kernel programs | what embedders call (`crate::program::interface`), if that is asked for |
+//! | such a map, or programs that are given packets | what embedders call (`crate::program::interface`), if that is asked for |
 //!
 //! Maps of a program that takes nothing else of the runtime are plain data: nothing of it can use them.
 //!
@@ -40,7 +40,7 @@ pub(super) struct Lacks {
     helpers: BTreeSet<u32>,
     map_types: BTreeSet<u32>,
     packet_loads: bool,
-    kernel_programs: bool,
+    packet_programs: bool,
 }
 
 impl Lacks {
@@ -54,7 +54,7 @@ impl Lacks {
                 }
             }
             self.packet_loads |= instruction::has_packet_loads(section.data, object.endianness());
-            self.kernel_programs |= interface::is_of_kernel_programs(section.name);
+            self.packet_programs |= interface::is_of_packet_programs(section.name);
         }
         let definitions = object.maps.iter().filter_map(|(_, definition)| definition.as_ref().ok());
         for definition in definitions.flat_map(|definition| definition.with_inner()) {
@@ -73,7 +73,7 @@ impl Lacks {
     /// What embedders call; of maps, if they are the runtime's.
     pub(super) fn interface(&self, has_maps: bool) -> impl Iterator<Item = &'static str> {
         let of_maps = interface::MAPS.iter().filter(move |_| has_maps && !self.map_types.is_empty());
-        of_maps.chain(interface::PACKETS.iter().filter(|_| self.kernel_programs)).copied()
+        of_maps.chain(interface::PACKETS.iter().filter(|_| self.packet_programs)).copied()
     }
 
     /// The names of the operations of its maps.

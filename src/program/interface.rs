@@ -1,7 +1,9 @@
 //! The runtime's functions for who embeds it (`include/bpf2native_runtime.h`): which of them a program in memory has.
 //!
-//! In: nothing. Out: names. The rule: a program has those for maps if it has maps, and those for packets if a section of its code
-//! has a name of its own, as those of kernel programs have; in objects there are only those that something refers to.
+//! In: nothing. Out: names. The rule: a program has those for maps if it has maps, and those for packets if it has programs that are
+//! given packets; in objects there are only those that something refers to.
+
+use super::kinds::{self, Context};
 
 /// For maps.
 pub const MAPS: [&str; 9] = [
@@ -20,7 +22,7 @@ pub const MAPS: [&str; 9] = [
 pub const PACKETS: [&str; 5] =
     ["bpf2native_xdp", "bpf2native_skb", "bpf2native_begin", "bpf2native_packet", "bpf2native_free"];
 
-/// Whether a code section is one of kernel programs, by its name: compilers' own begin with `.`.
-pub fn is_of_kernel_programs(section: &str) -> bool {
-    !section.starts_with('.')
+/// Whether a code section is one of programs that are given packets.
+pub fn is_of_packet_programs(section: &str) -> bool {
+    kinds::of_section(section).is_some_and(|kind| matches!(kind.context, Context::Xdp | Context::Skb))
 }

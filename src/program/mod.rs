@@ -19,6 +19,7 @@ mod array_call;
 pub(crate) mod endianness;
 mod id;
 pub(crate) mod interface;
+pub(crate) mod kinds;
 pub mod maps;
 pub mod names;
 pub mod prefix;

@@ -118,6 +118,9 @@ fn each_packet_of_a_capture_is_a_run() {
     let stripped: Vec<Vec<u8>> = packets.iter().map(|packet| packet[14..].to_vec()).collect();
     assert_eq!(fs::read(folder.path().join("out.pcap")).unwrap(), capture(&stripped));
 
+    let (status, _, error) = run_with(b"", folder.path(), "strip --pcap in.pcap --packet-out in.pcap");
+    assert!(status == 2 && error.contains("is an input"), "{error}");
+
     let whole = capture(&packets);
     fs::write(folder.path().join("short.pcap"), &whole[..whole.len() - 1]).unwrap();
     let (status, out, error) = run_with(b"", folder.path(), "filter --pcap short.pcap");
@@ -246,7 +249,7 @@ fn functions_take_arguments_by_their_types() {
         ("next -- PURPLE", "there are `RED`, `GREEN`, `BLUE`"),
         ("pointed -- text", "no pointer"),
         ("pointed -- @/nonexistent", "/nonexistent"),
-        ("nope -- 1", "there is no function `nope`; there are `begun`, `connect`"),
+        ("nope -- 1", "there is no function `nope`; there are `__bpf_trace_leave`, `begun`"),
         ("two --packet 00 -- 1 2", "--packet is for programs"),
     ] {
         let error = refused(words);

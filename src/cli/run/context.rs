@@ -18,9 +18,9 @@ use std::io::IsTerminal;
 use anyhow::Context as _;
 use bpf2native::Module;
 use bpf2native::btf::{Btf, TypeId};
+use bpf2native::internals::kinds::{BufferContext, Context, Kind};
 
 use super::attached;
-use super::kinds::{BufferContext, Context, Kind};
 use super::layout::{self, Place};
 use super::literal::{self, Buffers};
 use super::packets::standard_input;

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bpf2native::btf::{Btf, CType, Kind as BtfKind, Prototype};
+use bpf2native::internals::kinds::{self, Context, Kind, Verdict};
 use bpf2native::program::Binding;
 use bpf2native::{Jit, Module, Program, Words};
 
 use super::arguments::{self, Parameter};
 use super::attached;
 use super::context::{ContextType, Contexts, PacketFunctions, packet_functions};
-use super::kinds::{self, Context, Kind, Verdict};
 use super::layout;
 use super::literal::Buffers;
 use super::maps::{self, MAP_FUNCTIONS};

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `outermost.rs` | the call of `main` |
 //! | `options.rs`, `entry.rs` | `--entry`: its options, and how a function is called |
-//! | `kinds.rs`, `attached.rs` | what a section says of its programs, and of their arguments |
+//! | `attached.rs`, with the library's table of kinds | what a section says of its programs, and of their arguments |
 //! | `context.rs`, `packets.rs`, `pcap.rs` | what programs are given |
 //! | `arguments.rs`, `literal.rs`, `layout.rs` | arguments and fields by their types |
 //! | `show.rs`, `maps.rs` | values and maps as text and JSON |
@@ -13,7 +13,6 @@ mod arguments;
 mod attached;
 mod context;
 mod entry;
-mod kinds;
 mod layout;
 mod literal;
 mod maps;
@@ -25,6 +24,7 @@ mod show;
 
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -35,6 +35,7 @@ use bpf2native::{Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::console::warn;
+use super::outputs;
 use super::program::{Runtime, parsed};
 use super::timing::Timing;
 use entry::Entry;
@@ -60,6 +61,10 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         jit = jit.with_cache(cache);
     }
     let entry_points = EntryPoints::of(&program);
+    if let Some(output) = outputs::file(arguments.entry.packet_out.as_ref()) {
+        let inputs = arguments.inputs.objects.iter().chain(&arguments.entry.pcap).map(PathBuf::as_path);
+        outputs::check(&[output], inputs.chain(arguments.inputs.types.paths()))?;
+    }
     let types = match &arguments.entry.entry {
         Some(_) => arguments.inputs.types.read()?,
         None => None,

@@ -6,14 +6,14 @@ use super::error::MapError;
 use super::pod::{Pod, bytes_of, from_bytes};
 use super::raw::RawMap;
 
-/// A queue, a stack, or a bloom filter ([`Module::queue`]).
+/// A queue, a stack, or a bloom filter ([`Module::queue`](crate::Module::queue)).
 pub struct Queue<'m, V> {
     pub(super) raw: RawMap<'m>,
     pub(super) types: PhantomData<fn(V) -> V>,
 }
 
 impl<V: Pod> Queue<'_, V> {
-    /// Adds a value. `flags` is [`ANY`], or [`EXIST`] to push out the oldest if it is full.
+    /// Adds a value. `flags` is [`ANY`](super::ANY), or [`EXIST`](super::EXIST) to push out the oldest if it is full.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl<V: Pod> Queue<'_, V> {
     }
 }
 
-/// A ring buffer ([`Module::ring_buffer`]). One thread may read it at a time, also while programs write.
+/// A ring buffer ([`Module::ring_buffer`](crate::Module::ring_buffer)). One thread may read it at a time, also while programs write.
 pub struct RingBuffer<'m> {
     pub(super) raw: RawMap<'m>,
 }
@@ -68,7 +68,7 @@ impl RingBuffer<'_> {
     }
 }
 
-/// A perf event array ([`Module::perf_events`]). One thread may read it at a time, also while programs write.
+/// A perf event array ([`Module::perf_events`](crate::Module::perf_events)). One thread may read it at a time, also while programs write.
 pub struct PerfEvents<'m> {
     pub(super) raw: RawMap<'m>,
 }
@@ -86,7 +86,7 @@ impl PerfEvents<'_> {
     }
 }
 
-/// A user ring buffer ([`Module::user_ring_buffer`]).
+/// A user ring buffer ([`Module::user_ring_buffer`](crate::Module::user_ring_buffer)).
 pub struct UserRingBuffer<'m> {
     pub(super) raw: RawMap<'m>,
 }

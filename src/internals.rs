@@ -31,6 +31,11 @@ pub mod graph {
     pub use crate::graph::{Graph, Unverified};
 }
 
+/// Kinds of kernel programs.
+pub mod kinds {
+    pub use crate::program::kinds::*;
+}
+
 /// The tables of the passes.
 pub mod pipeline {
     pub use crate::pipeline::*;

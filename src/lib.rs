@@ -47,6 +47,12 @@
 //! There is no sandbox: memory is native memory, and a program can do what any native library can. What it may
 //! *call* can be limited with [`Linker::no_libc`].
 //!
+//! # Kernel programs
+//!
+//! Programs for the kernel run too: maps and helpers come out of a runtime, [`Module::xdp`] and [`Module::skb`] make packets, and
+//! [`Module::map`] and [`Module::global`] are a program's maps and variables, so that a `#[test]` can do what a program's user does.
+//! `examples/test_xdp.rs` is one.
+//!
 //! # To a file
 //!
 //! [`emit::object()`] makes a relocatable object for any supported target ([`config`]), and [`aot::link`] links it into an

@@ -6,6 +6,8 @@
 mod embed;
 #[path = "../examples/plugin_host.rs"]
 mod plugin_host;
+#[path = "../examples/test_xdp.rs"]
+mod test_xdp;
 
 /// What an example writes.
 fn output(run: impl Fn(&mut dyn std::io::Write) -> Result<(), Box<dyn std::error::Error>>) -> String {
@@ -32,4 +34,10 @@ fn plugin_host() {
                     rotate: whzcf bire gur ynml qbt\n\
                     plugin `rotate` failed with -1\n";
     assert_eq!(output(plugin_host::run), expected);
+}
+
+#[test]
+fn test_xdp() {
+    let expected = "allowed: 1 packets, 42 bytes\nblocked: 2 packets, 84 bytes\nnot UDP: 1 packets, 42 bytes\n";
+    assert_eq!(output(test_xdp::run), expected);
 }

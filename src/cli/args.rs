@@ -9,6 +9,7 @@ use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange,
 use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, ValueEnum};
 
+use super::run::options::EntryOptions;
 use super::types::Types;
 
 /// What to read.
@@ -187,9 +188,8 @@ pub struct Build {
 pub struct Run {
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Call this function with standard input as a buffer (r1 = buffer, r2 = length) and print what it returns
-    #[arg(long, value_name = "NAME")]
-    pub entry: Option<String>,
+    #[command(flatten)]
+    pub entry: EntryOptions,
     /// Leave out what the program lacks of maps, helpers and kfuncs: maps are plain data, helpers undefined symbols
     #[arg(long)]
     pub no_runtime: bool,
@@ -206,7 +206,7 @@ pub struct Run {
     /// Print how long each phase takes
     #[arg(long)]
     pub time: bool,
-    /// The program's arguments
+    /// The program's arguments, or those of the function that --entry names
     #[arg(last = true, value_name = "ARGS")]
     pub arguments: Vec<OsString>,
 }

@@ -18,7 +18,7 @@ use super::args::{Build, Emit, Inputs};
 use super::console::{print, warn, warn_of};
 use super::errors::{Usage, WrongOptions};
 use super::outputs;
-use super::program::read;
+use super::program::{Runtime, read};
 use super::timing::Timing;
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
@@ -35,7 +35,8 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let output = output(arguments, emit)?;
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !is_text && !arguments.no_runtime))?;
+    let runtime = if is_text || arguments.no_runtime { Runtime::None } else { Runtime::Linked };
+    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, runtime))?;
     let config = arguments.generation.config().times(timing.times()).clone();
     let only = arguments.function.as_deref();
     if let Some(only) = only

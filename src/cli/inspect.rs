@@ -8,10 +8,10 @@ use bpf2native::program::{Binding, Contents, DataKind, Function, Import, ImportK
 
 use super::args::Inspect;
 use super::console::print;
-use super::program::read;
+use super::program::{Runtime, read};
 
 pub fn inspect(arguments: &Inspect) -> anyhow::Result<()> {
-    let program = read(&arguments.inputs, false)?;
+    let program = read(&arguments.inputs, Runtime::None)?;
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = sections(&program, &mut text);
@@ -31,7 +31,7 @@ fn sections(program: &Program, text: &mut String) -> std::fmt::Result {
         let kind = match (data.kind, &data.contents) {
             (DataKind::Data, Contents::Zeros(_)) => "zeros",
             (DataKind::Data, _) => "data",
-            (DataKind::ReadOnly, _) => "read-only",
+            (DataKind::ReadOnly | DataKind::Settable, _) => "read-only",
             (DataKind::Constructors(_), _) => "constructors",
             (DataKind::Destructors(_), _) => "destructors",
             (DataKind::JumpTable(_), _) => "jump table",

@@ -10,8 +10,26 @@ use super::console::warn;
 use super::errors::Usage;
 use super::outputs;
 
-/// Reads objects as one program, with what they lack of the runtime or without, and prints its warnings.
-pub fn read(inputs: &Inputs, runtime: bool) -> anyhow::Result<Program> {
+/// What objects get of the runtime.
+#[derive(Clone, Copy)]
+pub enum Runtime<'a> {
+    /// Nothing: they are listed, or `--no-runtime` is given.
+    None,
+    /// What they lack.
+    Linked,
+    /// That, and these functions.
+    Loaded(&'a [&'a str]),
+}
+
+/// Reads objects as one program, and prints its warnings.
+pub fn read(inputs: &Inputs, runtime: Runtime<'_>) -> anyhow::Result<Program> {
+    let program = parsed(inputs, runtime)?;
+    warn(&program.warnings);
+    Ok(program)
+}
+
+/// Reads objects as one program.
+pub fn parsed(inputs: &Inputs, runtime: Runtime<'_>) -> anyhow::Result<Program> {
     if inputs.objects.is_empty() {
         return Err(Usage("no objects given; see `bpf2native --help`").into());
     }
@@ -20,10 +38,15 @@ pub fn read(inputs: &Inputs, runtime: bool) -> anyhow::Result<Program> {
         Ok(Input { name, bytes: outputs::read(path)? })
     };
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
-    let mut options = if runtime { Options::default() } else { Options::without_runtime() };
+    let mut options = match runtime {
+        Runtime::None => Options::without_runtime(),
+        Runtime::Linked | Runtime::Loaded(_) => Options::default(),
+    };
+    options.interface = false;
+    if let Runtime::Loaded(names) = runtime {
+        options.roots.extend(names.iter().map(|&name| name.to_owned()));
+    }
     options.prefixes.clone_from(&inputs.map_prefix);
     options.btf = inputs.types.read()?.map(|(btf, _)| btf);
-    let program = parse::parse(&objects, &options)?;
-    warn(&program.warnings);
-    Ok(program)
+    Ok(parse::parse(&objects, &options)?)
 }

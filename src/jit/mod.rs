@@ -15,13 +15,18 @@
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
+//! | `dynamic.rs` | functions whose type is known only when the embedder runs |
+//! | `packets.rs` | packets, and the contexts that programs are given them in |
+//! | `entries.rs`, `maps/` | maps and global variables of loaded programs |
 //! | `observers.rs` | registration of functions with: |
 //! | `frames.rs` | the unwinder, so that exceptions and backtraces pass through |
 //! | `image.rs`, `gdb.rs` | debuggers, by an ELF image in memory |
 //! | `perf.rs` | `perf`, by a map of names |
 
 mod dso_handle;
+mod dynamic;
 mod edges;
+mod entries;
 mod error;
 mod frames;
 #[cfg(target_os = "linux")]
@@ -30,10 +35,12 @@ mod host;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
+mod maps;
 mod memory;
 mod module;
 mod native;
 mod observers;
+mod packets;
 #[cfg(target_os = "linux")]
 mod perf;
 mod process;
@@ -61,11 +68,17 @@ use dso_handle::DsoHandle;
 use observers::{Observation, observe};
 use thunks::Thunks;
 
+pub use dynamic::DynamicFunction;
 pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
 pub use host::NativeFunction;
 pub use linker::Linker;
+pub use maps::{
+    ANY, EXIST, Global, GlobalError, Keys, Map, MapError, NOEXIST, PerCpuMap, PerfEvents, Pod, Queue, RawMap,
+    RingBuffer, UserRingBuffer,
+};
 pub use module::{Module, OwnedFunction, TypedFunction};
 pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
+pub use packets::{PacketContext, PacketError, SkBuff, SkbContext, XdpAction, XdpContext, XdpMd};
 
 pub use crate::select::undefined::MissingSymbol;
 
@@ -151,7 +164,8 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.generators.main.triple())?;
-        let program = replaced::by_registered(program, linker);
+        let program = entries::with_interface(program, linker);
+        let program = replaced::by_registered(&program, linker);
         let program = types::of(&program, linker);
         let program = &*edges::placed(&program);
         let mut warnings = program.warnings.clone();

@@ -10,6 +10,8 @@ use std::sync::{Arc, Once};
 use cranelift_jit::JITModule;
 
 use super::dso_handle::DsoHandle;
+use super::entries;
+use super::entries::{GlobalEntry, Interface, MapEntry};
 use super::error::FunctionError;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
@@ -24,6 +26,8 @@ use crate::warning::Warning;
 struct Entry {
     address: usize,
     prototype: Option<Arc<Prototype>>,
+    /// It came out of the runtime: it can be called, and is not listed.
+    is_of_runtime: bool,
 }
 
 /// A program in memory. Dropping it, and all functions that own a part in it ([`Module::func_owned`]), runs the program's
@@ -42,6 +46,9 @@ struct Loaded {
     functions: BTreeMap<String, Entry>,
     statics: BTreeSet<String>,
     data: BTreeMap<String, usize>,
+    globals: BTreeMap<String, GlobalEntry>,
+    maps: BTreeMap<String, MapEntry>,
+    interface: Interface,
     constructors: Vec<usize>,
     destructors: Vec<usize>,
     initialised: Once,
@@ -76,7 +83,8 @@ impl Module {
             let Some(callee) = &declarations.functions[id] else { continue };
             let address = address(callee.id);
             for name in visible_names(function) {
-                functions.insert(name, Entry { address, prototype: function.prototype.clone() });
+                let is_of_runtime = program.is_runtime_function(id);
+                functions.insert(name, Entry { address, prototype: function.prototype.clone(), is_of_runtime });
             }
         }
         let section_address =
@@ -86,6 +94,10 @@ impl Module {
             Some((symbol.name.clone(), start as usize + symbol.offset as usize))
         });
         let data = data.collect();
+        let section = |id| section_address(id).map(|(start, _)| start as usize);
+        let (globals, maps) = (entries::globals(program, section), entries::maps(program, section));
+        let function = |id| declarations.functions[id].as_ref().map(|callee| address(callee.id));
+        let interface = entries::interface(program, function);
         let pointers = |is_kind: fn(DataKind) -> Option<Option<u16>>| {
             let sections = program.data.iter().filter_map(|(id, data)| Some((is_kind(data.kind)?, id)));
             let mut sections: Vec<_> = sections.collect();
@@ -107,6 +119,9 @@ impl Module {
             functions,
             statics: static_names(program),
             data,
+            globals,
+            maps,
+            interface,
             constructors,
             destructors,
             initialised: Once::new(),
@@ -124,9 +139,9 @@ impl Module {
         &self.loaded.warnings
     }
 
-    /// The names of the functions that can be called, sorted.
+    /// The names of the functions that can be called, sorted, without those of the runtime.
     pub fn function_names(&self) -> impl Iterator<Item = &str> {
-        self.loaded.functions.keys().map(String::as_str)
+        self.loaded.functions.iter().filter(|(_, entry)| !entry.is_of_runtime).map(|(name, _)| name.as_str())
     }
 
     /// Runs the program's constructors, unless they have run. If another thread runs them just now, waits until they
@@ -272,14 +287,34 @@ impl Module {
         Ok(OwnedFunction { function, _loaded: self.loaded.clone() })
     }
 
-    fn missing(&self, name: &str) -> FunctionError {
-        FunctionError::of_absent(name, &self.loaded.statics, self.loaded.functions.keys().cloned())
+    /// The C type of a function, if the object says it.
+    pub fn prototype(&self, name: &str) -> Option<Arc<Prototype>> {
+        self.loaded.functions.get(name)?.prototype.clone()
+    }
+
+    pub(super) fn missing(&self, name: &str) -> FunctionError {
+        FunctionError::of_absent(name, &self.loaded.statics, self.function_names().map(str::to_owned))
     }
 
     /// The address of a function, for native code that wants a pointer. It is good as long as the module lives. The
     /// program's constructors may not have run yet ([`Self::initialise`]).
     pub fn function_address(&self, name: &str) -> Option<*const c_void> {
         self.loaded.functions.get(name).map(|entry| entry.address as *const c_void)
+    }
+
+    /// The maps, by name.
+    pub(super) fn maps(&self) -> &BTreeMap<String, MapEntry> {
+        &self.loaded.maps
+    }
+
+    /// The runtime's functions for who embeds it.
+    pub(super) fn interface(&self) -> &Interface {
+        &self.loaded.interface
+    }
+
+    /// The global variables, by name.
+    pub(super) fn globals(&self) -> &BTreeMap<String, GlobalEntry> {
+        &self.loaded.globals
     }
 
     /// The address of global data. It is good as long as the module lives.
@@ -308,15 +343,19 @@ impl Loaded {
 
 /// Why a program has no function of this name that native code can find.
 pub(super) fn absent(program: &Program, name: &str) -> FunctionError {
-    let functions: BTreeSet<String> =
-        program.functions.iter().flat_map(|(_, function)| visible_names(function)).collect();
+    let functions: BTreeSet<String> = own_functions(program).flat_map(visible_names).collect();
     FunctionError::of_absent(name, &static_names(program), functions)
 }
 
 /// The functions that only their own objects can name.
 fn static_names(program: &Program) -> BTreeSet<String> {
-    let functions = program.functions.iter().filter(|(_, function)| function.binding == Binding::Local);
-    functions.map(|(_, function)| function.name.clone()).collect()
+    let functions = own_functions(program).filter(|function| function.binding == Binding::Local);
+    functions.map(|function| function.name.clone()).collect()
+}
+
+/// The functions that are not the runtime's.
+fn own_functions(program: &Program) -> impl Iterator<Item = &Function> {
+    program.functions.iter().filter(|(id, _)| !program.is_runtime_function(*id)).map(|(_, function)| function)
 }
 
 /// The names under which a function can be asked for.

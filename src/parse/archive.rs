@@ -28,6 +28,8 @@ pub(super) struct Chosen<'data> {
     pub(super) objects: Vec<Object<'data>>,
     /// How many of them are given, or from given archives; the others are the runtime's.
     pub(super) given: usize,
+    /// Whether maps are the runtime's, and no plain data.
+    pub(super) has_maps: bool,
 }
 
 /// Reads the files and chooses the members.
@@ -61,9 +63,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         }
     }
     let given = selection.objects.len();
-    if options.runtime {
-        selection.search_runtime()?;
-    }
+    let has_maps = options.runtime && selection.search_runtime(options.interface)?;
     if selection.objects.is_empty() {
         return Err(match archives.is_empty() {
             true => ParseError::NoInput,
@@ -71,7 +71,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         });
     }
     check_byte_order(&selection.objects)?;
-    Ok(Chosen { objects: selection.objects, given })
+    Ok(Chosen { objects: selection.objects, given, has_maps })
 }
 
 /// The objects so far, and what they lack.
@@ -130,9 +130,9 @@ impl<'data> MemberSelection<'data> {
 }
 
 impl MemberSelection<'_> {
-    /// Takes what is wanted out of the runtime.
-    fn search_runtime(&mut self) -> Result<(), ParseError> {
-        let Some(first) = self.objects.first() else { return Ok(()) };
+    /// Takes what is wanted out of the runtime, with what embedders call or without. Whether maps are the runtime's then.
+    fn search_runtime(&mut self, interface: bool) -> Result<bool, ParseError> {
+        let Some(first) = self.objects.first() else { return Ok(false) };
         let archive = runtime::Archive::of(first.endian)?;
         let mut places: HashMap<&str, u64> = HashMap::new();
         for (name, place) in archive.names()? {
@@ -151,11 +151,15 @@ impl MemberSelection<'_> {
             self.want(name);
         }
         self.take(&archive, &places)?;
-        if self.objects.len() > given {
+        let has_maps = self.objects.len() > given;
+        if has_maps {
             lacks.operations().for_each(|name| self.want(name));
-            self.take(&archive, &places)?;
         }
-        Ok(())
+        if interface {
+            lacks.interface(has_maps).for_each(|name| self.want(name.to_owned()));
+        }
+        self.take(&archive, &places)?;
+        Ok(has_maps)
     }
 
     /// Takes the members that define what is wanted.

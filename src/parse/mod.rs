@@ -18,6 +18,7 @@
 //! | put together | `build` | the program |
 //! | describe maps | `descriptors` | what the runtime reads of them |
 //! | read types, add lines | `btf` | types of each object, source lines |
+//! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
 //!
 //! Architecture invariants:
@@ -28,6 +29,7 @@ mod addresses;
 mod archive;
 mod btf;
 mod build;
+mod constants;
 mod descriptors;
 mod dwarf;
 mod error;
@@ -50,6 +52,7 @@ mod sections;
 mod stack_sizes;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
 
@@ -76,16 +79,30 @@ pub struct Options {
     /// Types of the machine that the program will run on, for CO-RE relocations. Without, code keeps the values that
     /// were compiled in.
     pub btf: Option<Btf>,
+    /// Leave sections with `const volatile` variables writable, so that whoever has loaded the program can set these
+    /// before it runs, as libbpf's skeletons have it. A section of which no types tell what is in it counts as one.
+    pub writable_constants: bool,
     /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
     /// helpers are undefined symbols. On by default.
     pub runtime: bool,
+    /// Whether what a program gets out of the runtime includes what its embedder calls: to look into maps
+    /// ([`Module::map`](crate::Module::map)), and to run programs on packets ([`Module::xdp`](crate::Module::xdp)). Only programs in
+    /// memory have it; it makes no difference to objects. On by default.
+    pub interface: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None, runtime: true, prefixes: Vec::new() }
+        Self {
+            roots: vec!["main".to_owned()],
+            btf: None,
+            runtime: true,
+            interface: true,
+            writable_constants: false,
+            prefixes: Vec::new(),
+        }
     }
 }
 
@@ -102,15 +119,21 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let archive::Chosen { mut objects, given } = archive::select(inputs, options)?;
+    let archive::Chosen { mut objects, given, has_maps } = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects, given)?;
-    if program.has_runtime() {
+    if has_maps {
         descriptors::add(&objects, &mut program)?;
+    }
+    if program.has_runtime() {
         program.keep_of_runtime(&options.roots);
     }
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
+    if options.writable_constants {
+        constants::unprotect(&types, &mut program);
+    }
+    program.types = types.objects.into_iter().map(|types| Some(Arc::new(types?.btf))).collect();
     dwarf::add_struct_results(&objects, &mut program);
     type_aliases(&mut program);
     dwarf::align_frames(&objects, &mut program);

@@ -9,6 +9,7 @@
 //! | a call of helper `n` that none of them defines (`bpf_<name>`, or its link name) | its link name, `bpf_helper_<name>` |
 //! | a legacy packet load | `bpf_load_packet` |
 //! | one of these that the runtime defines, and a map of type `t` | `bpf_map_ops_<t>` |
+//! | such a map, or programs that are given packets | what embedders call (`crate::program::interface`), if that is asked for |
 //!
 //! Maps of a program that takes nothing else of the runtime are plain data: nothing of it can use them.
 //!
@@ -23,7 +24,7 @@ use super::error::ParseError;
 use super::instruction;
 use super::object::{self as elf_object, Object};
 use crate::abi::helpers::{self, LOAD_PACKET};
-use crate::program::maps;
+use crate::program::{interface, maps};
 
 /// The archive of little-endian objects.
 const LITTLE: &[u8] = include_bytes!("../../runtime/runtime.le.a");
@@ -38,7 +39,8 @@ const NAME: &str = "runtime";
 pub(super) struct Lacks {
     helpers: BTreeSet<u32>,
     map_types: BTreeSet<u32>,
-    packets: bool,
+    packet_loads: bool,
+    packet_programs: bool,
 }
 
 impl Lacks {
@@ -51,7 +53,8 @@ impl Lacks {
                     self.helpers.insert(number);
                 }
             }
-            self.packets |= instruction::has_packet_loads(section.data, object.endianness());
+            self.packet_loads |= instruction::has_packet_loads(section.data, object.endianness());
+            self.packet_programs |= interface::is_of_packet_programs(section.name);
         }
         let definitions = object.maps.iter().filter_map(|(_, definition)| definition.as_ref().ok());
         for definition in definitions.flat_map(|definition| definition.with_inner()) {
@@ -63,8 +66,14 @@ impl Lacks {
     pub(super) fn functions(&self, is_defined: impl Fn(&str) -> bool) -> Vec<String> {
         let is_lacking = |number: &&u32| !helpers::c_name(**number).is_some_and(|name| is_defined(&name));
         let helpers = self.helpers.iter().filter(is_lacking).map(|&number| helpers::symbol(number));
-        let packets = self.packets.then(|| LOAD_PACKET.to_owned());
+        let packets = self.packet_loads.then(|| LOAD_PACKET.to_owned());
         helpers.chain(packets).collect()
+    }
+
+    /// What embedders call; of maps, if they are the runtime's.
+    pub(super) fn interface(&self, has_maps: bool) -> impl Iterator<Item = &'static str> {
+        let of_maps = interface::MAPS.iter().filter(move |_| has_maps && !self.map_types.is_empty());
+        of_maps.chain(interface::PACKETS.iter().filter(|_| self.packet_programs)).copied()
     }
 
     /// The names of the operations of its maps.

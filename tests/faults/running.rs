@@ -97,7 +97,14 @@ fn an_entry_needs_only_what_it_reaches() {
 #[test]
 fn kernel_configuration_that_is_not_there_is_0() {
     for (name, expected) in
-        [("config", "0\n"), ("rate", "5\n"), ("text", "6\n"), ("is_there", "0\n"), ("any", "1\n")]
+        // They are XDP programs: 0 and 1 have names.
+        [
+            ("config", "XDP_ABORTED\n"),
+            ("rate", "5\n"),
+            ("text", "6\n"),
+            ("is_there", "XDP_ABORTED\n"),
+            ("any", "XDP_DROP\n"),
+        ]
     {
         assert_eq!(entry("kconfig.o", name, ""), (0, expected.to_owned(), String::new()), "{name}");
     }

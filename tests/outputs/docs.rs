@@ -61,17 +61,35 @@ fn the_example_of_comparing_code_generation_is_true() {
         let object = format!("{side}/shop.o");
         fs::copy(crate::native::fixture("compare").join(&object), folder.path().join(&object)).unwrap();
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/comparing-codegen.md");
+    check("docs/comparing-codegen.md", folder.path());
+}
+
+/// Checks a document, whose commands run in a folder.
+fn check(name: &str, folder: &Path) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let document = fs::read_to_string(&path).unwrap();
-    let (made, commands) = made(&document, folder.path());
+    let (made, commands) = made(&document, folder);
     assert!(commands > 10, "{commands} commands");
     if std::env::var_os("BPF2NATIVE_BLESS").is_some() {
         fs::write(&path, made).unwrap();
         return;
     }
     let diff = similar::TextDiff::from_lines(&document, &made);
-    let diff = diff.unified_diff().header("docs/comparing-codegen.md", "now").to_string();
+    let diff = diff.unified_diff().header(name, "now").to_string();
     assert!(diff.is_empty(), "{diff}\n`just bless` accepts it");
+}
+
+#[test]
+fn the_examples_of_running_kernel_programs_are_true() {
+    if !cfg!(target_endian = "little") {
+        crate::native::skip("the object is little-endian");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["firewall.o", "packets.pcap"] {
+        fs::copy(crate::native::fixture("runtime").join(file), folder.path().join(file)).unwrap();
+    }
+    check("docs/running-kernel-programs.md", folder.path());
 }
 
 /// The tables of `docs/passes.md`, one for each stage.

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../command/mod.rs"]
+#[allow(dead_code, reason = "each module uses its part of it")]
+mod command;
 #[path = "../native/mod.rs"]
 mod native;
 #[path = "../support/mod.rs"]
@@ -11,6 +14,8 @@ mod support;
 mod contexts;
 mod definitions;
 mod helper_results;
+mod embedding;
+mod entry;
 mod helpers;
 mod kernel;
 mod map;

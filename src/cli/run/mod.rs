@@ -1,10 +1,30 @@
-//! `run`: translate in memory and run, as if the program had been started by the system.
+//! `run`: translate in memory and run, as if the program had been started by the system; or one function of it (`--entry`).
+//!
+//! | file | what |
+//! |---|---|
+//! | `outermost.rs` | the call of `main` |
+//! | `options.rs`, `entry.rs` | `--entry`: its options, and how a function is called |
+//! | `attached.rs`, with the library's table of kinds | what a section says of its programs, and of their arguments |
+//! | `context.rs`, `packets.rs`, `pcap.rs` | what programs are given |
+//! | `arguments.rs`, `literal.rs`, `layout.rs` | arguments and fields by their types |
+//! | `show.rs`, `maps.rs` | values and maps as text and JSON |
 
+mod arguments;
+mod attached;
+mod context;
 mod entry;
+mod layout;
+mod literal;
+mod maps;
+pub mod options;
 mod outermost;
+mod packets;
+mod pcap;
+mod show;
 
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -15,8 +35,10 @@ use bpf2native::{Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::console::warn;
-use super::program::read;
+use super::outputs;
+use super::program::{Runtime, parsed};
 use super::timing::Timing;
+use entry::Entry;
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();
@@ -30,7 +52,8 @@ extern "C" fn run_destructors() {
 
 pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let timing = Timing::new(arguments.time);
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !arguments.no_runtime))?;
+    let program = timing.phase(Phase::Parse, || read_program(arguments))?;
+    warn(&program.warnings);
     let linker = linker(&arguments.libraries)?;
     let config = arguments.generation.config().perf_map(arguments.perf_map).times(timing.times()).clone();
     let mut jit = Jit::new(&config)?;
@@ -38,11 +61,21 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         jit = jit.with_cache(cache);
     }
     let entry_points = EntryPoints::of(&program);
-    let roots = match &arguments.entry {
-        Some(name) => {
-            entry::check(&program, name)?;
-            Some(vec![name.as_str()])
-        }
+    if let Some(output) = outputs::file(arguments.entry.packet_out.as_ref()) {
+        let inputs = arguments.inputs.objects.iter().chain(&arguments.entry.pcap).map(PathBuf::as_path);
+        outputs::check(&[output], inputs.chain(arguments.inputs.types.paths()))?;
+    }
+    let types = match &arguments.entry.entry {
+        Some(_) => arguments.inputs.types.read()?,
+        None => None,
+    };
+    let entry = arguments.entry.entry.as_deref().map(|name| {
+        let given = words(&arguments.arguments)?;
+        Entry::new(&program, name, &arguments.entry, &given, types.as_ref().map(|(btf, _)| btf))
+    });
+    let entry = entry.transpose()?;
+    let roots = match &entry {
+        Some(entry) => Some(entry.roots()),
         None if entry_points.is_empty() => {
             anyhow::bail!("there is no function `main`, `BEGIN` or `END`; name a function with `--entry`")
         }
@@ -52,15 +85,37 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         Some(roots) => jit.load_reachable(&program, &linker, roots),
         None => jit.load(&program, &linker),
     }?;
-    // A program whose `main` calls `pthread_exit` ends with its last thread: no thread of the translator may be left.
-    drop(jit);
     warn(&module.warnings()[program.warnings.len()..]);
     timing.print();
-    if let Some(entry) = &arguments.entry {
-        return entry::call(&program, &module, entry).map(|()| ExitCode::SUCCESS);
+    if let Some(entry) = &entry {
+        return entry.run(&jit, &module).map(|()| ExitCode::SUCCESS);
     }
+    // A program whose `main` calls `pthread_exit` ends with its last thread: no thread of the translator may be left.
+    drop(jit);
     let name = arguments.argv0.clone().unwrap_or_else(|| arguments.inputs.objects[0].clone().into_os_string());
     run_program(&program, &entry_points, module, &name, &arguments.arguments)
+}
+
+/// The program, with what the runtime has for `--entry`: which function that is, and so what it is given, the program says.
+fn read_program(arguments: &Run) -> anyhow::Result<Program> {
+    let runtime = if arguments.no_runtime { Runtime::None } else { Runtime::Linked };
+    let program = parsed(&arguments.inputs, runtime)?;
+    match &entry::missing_functions(&program, &arguments.entry)[..] {
+        [] => Ok(program),
+        [first, ..] if arguments.no_runtime => {
+            anyhow::bail!("the runtime's `{first}` is needed for that: leave out --no-runtime, or define it")
+        }
+        missing => parsed(&arguments.inputs, Runtime::Loaded(missing)),
+    }
+}
+
+/// Arguments as text.
+fn words(arguments: &[OsString]) -> anyhow::Result<Vec<String>> {
+    let word = |word: &OsString| word.to_str().map(str::to_owned);
+    let words = arguments.iter().map(|argument| {
+        word(argument).with_context(|| format!("the argument `{}` is not UTF-8", argument.display()))
+    });
+    words.collect()
 }
 
 fn linker(libraries: &Libraries) -> anyhow::Result<Linker> {

@@ -13,9 +13,9 @@ mod support;
 
 mod contexts;
 mod definitions;
-mod helper_results;
 mod embedding;
 mod entry;
+mod helper_results;
 mod helpers;
 mod kernel;
 mod map;

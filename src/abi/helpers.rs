@@ -226,6 +226,9 @@ const USER_SPACE: [&str; 3] = ["print", "map_get_next_key", "map_lookup_elem"];
 /// The number of the first user-space helper.
 const FIRST_USER_SPACE: u32 = 10_000;
 
+/// The number of `bpf_tail_call`.
+pub const TAIL_CALL: u32 = 12;
+
 /// The number of the origin's `print(format, size, ...)`.
 pub const PRINT: u32 = FIRST_USER_SPACE;
 

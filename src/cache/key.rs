@@ -54,8 +54,9 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         groups,
         maps,
         warnings: _,
+        counters,
     } = program;
-    (endianness, functions, symbols, maps, struct_results, groups).hash(hash);
+    (endianness, functions, symbols, maps, struct_results, groups, counters).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

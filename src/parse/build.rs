@@ -98,6 +98,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         groups: IdVec::new(),
         maps: Vec::new(),
         warnings: Vec::new(),
+        counters: None,
     })
 }
 
@@ -316,6 +317,7 @@ impl<'data> Builder<'_, 'data> {
             groups: self.layout.groups,
             maps,
             warnings: Vec::new(),
+            counters: None,
         })
     }
 

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::loops;
 use super::map::{Count, CoverageMap, MappedBranch, MappedFunction, MappedLine};
 use crate::abi::helpers::TAIL_CALL;
 use crate::decode::insn::{Callee, Insn};
@@ -68,7 +69,7 @@ fn has_lines(program: &Program, graph: &Graph) -> bool {
 }
 
 /// The edges out of a block that differ in what they count.
-fn outcomes(terminator: &Terminator) -> Vec<Edge> {
+pub(super) fn outcomes(terminator: &Terminator) -> Vec<Edge> {
     match terminator {
         Terminator::Goto(edge) => vec![*edge],
         Terminator::Branch { taken, fallthrough } => vec![*taken, *fallthrough],
@@ -141,6 +142,7 @@ impl<'a> FunctionInstrumenter<'a> {
         for (index, block) in graph.blocks.iter().enumerate() {
             self.branch(index, block);
         }
+        self.counters.loops = loops::find(graph);
         let first = graph.instructions.iter().find_map(|instruction| line_of(self.program, graph, instruction));
         if let Some((file, line)) = first {
             let name = self.program.functions[graph.function].name.clone();
@@ -225,6 +227,6 @@ impl<'a> FunctionInstrumenter<'a> {
 }
 
 /// Whether control may come to the first of these instructions and not to what follows the last.
-fn may_stop(instructions: &[Instruction]) -> bool {
+pub(super) fn may_stop(instructions: &[Instruction]) -> bool {
     instructions.iter().any(|instruction| matches!(instruction.insn, Insn::Call(_) | Insn::LoadPacket { .. }))
 }

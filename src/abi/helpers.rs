@@ -1,9 +1,14 @@
 //! Names of helpers by number: the list of `__BPF_FUNC_MAPPER` in the kernel's `include/uapi/linux/bpf.h`, which is
 //! closed (new functions are kfuncs, called by name), and the three user-space ones of the origin.
 //!
-//! A call of helper `n` is a call of the symbol `bpf_<name>`, resolved as any other symbol.
-
-use std::borrow::Cow;
+//! | helper | its name in C | its link name, the symbol that a call of it calls |
+//! |---|---|---|
+//! | 1 | `bpf_map_lookup_elem` | `bpf_helper_map_lookup_elem` |
+//! | 212, which the list does not have | none | `bpf_helper_212` |
+//! | 10000 | none | `bpf_script_print` |
+//!
+//! The rule: a helper call calls a symbol of its own, which no library has by chance (libbpf's `bpf_map_lookup_elem` takes a
+//! descriptor). The name in C counts only where somebody defines a helper: in a BPF object, or by registration.
 
 /// Helpers from number 1 on.
 const NAMES: [&str; 211] = [
@@ -221,47 +226,107 @@ const NAMES: [&str; 211] = [
 ];
 
 /// User-space helpers, from number 10000 on: of perf's BEGIN and END programs.
-const USER_SPACE: [&str; 3] = ["print", "map_get_next_key", "map_lookup_elem"];
+const USER_SPACE: [&str; 4] = ["print", "map_get_next_key", "map_lookup_elem", "set_timer"];
 
 /// The number of the first user-space helper.
 const FIRST_USER_SPACE: u32 = 10_000;
 
-/// The number of `bpf_tail_call`.
-pub const TAIL_CALL: u32 = 12;
-
 /// The number of the origin's `print(format, size, ...)`.
 pub const PRINT: u32 = FIRST_USER_SPACE;
 
-/// The name of a helper, without `bpf_`; none for a number that the kernel does not have.
+/// The number of `bpf_tail_call(context, map, index)`.
+pub const TAIL_CALL: u32 = 12;
+
+/// Its name in C.
+pub const TAIL_CALL_IN_C: &str = "bpf_tail_call";
+
+/// The symbol of the packet loads.
+pub const LOAD_PACKET: &str = "bpf_load_packet";
+
+/// What the kernel's helpers' link names begin with.
+const LINK_PREFIX: &str = "bpf_helper_";
+
+/// The name of a helper of the kernel's list, without `bpf_`.
 pub fn name(number: u32) -> Option<&'static str> {
-    let (names, first): (&[&str], u32) =
-        if number >= FIRST_USER_SPACE { (&USER_SPACE, FIRST_USER_SPACE) } else { (&NAMES, 1) };
-    names.get(number.checked_sub(first)? as usize).copied()
+    NAMES.get(number.checked_sub(1)? as usize).copied()
 }
 
-/// The symbol that a call of helper `number` calls: `bpf_<name>`, or `bpf_helper_<number>` for a number without one.
+/// The link name of a helper: the symbol that a call of it calls.
 pub fn symbol(number: u32) -> String {
-    let name = name(number).map_or_else(|| Cow::Owned(format!("helper_{number}")), Cow::Borrowed);
-    format!("bpf_{name}")
+    let user_space = number.checked_sub(FIRST_USER_SPACE).and_then(|index| USER_SPACE.get(index as usize));
+    match (user_space, name(number)) {
+        (Some(name), _) => format!("bpf_script_{name}"),
+        (None, Some(name)) => format!("{LINK_PREFIX}{name}"),
+        (None, None) => format!("{LINK_PREFIX}{number}"),
+    }
+}
+
+/// The name of a helper in C, by which a BPF object or a registration defines it; none for one that has only a link name.
+pub fn c_name(number: u32) -> Option<String> {
+    Some(format!("bpf_{}", name(number)?))
+}
+
+/// What a helper is called where it is shown: by its name in C, or else by a link name that is more than a number.
+pub fn shown_name(number: u32) -> Option<String> {
+    c_name(number).or_else(|| Some(symbol(number)).filter(|symbol| !symbol.starts_with(LINK_PREFIX)))
+}
+
+/// The helper that has this link name.
+pub fn of_symbol(symbol: &str) -> Option<u32> {
+    let number = |names: &[&str], first: u32, name: &str| {
+        names.iter().position(|&other| other == name).map(|index| first + index as u32)
+    };
+    match symbol.strip_prefix(LINK_PREFIX) {
+        Some(name) => number(&NAMES, 1, name).or_else(|| name.parse().ok().filter(|&n| symbol == self::symbol(n))),
+        None => number(&USER_SPACE, FIRST_USER_SPACE, symbol.strip_prefix("bpf_script_")?),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::symbol;
+    use super::{c_name, of_symbol, symbol};
 
     #[test]
     fn numbers_of_the_uapi_header() {
-        assert_eq!(symbol(1), "bpf_map_lookup_elem");
-        assert_eq!(symbol(5), "bpf_ktime_get_ns");
-        assert_eq!(symbol(6), "bpf_trace_printk");
-        assert_eq!(symbol(25), "bpf_perf_event_output");
-        assert_eq!(symbol(112), "bpf_probe_read_user");
-        assert_eq!(symbol(131), "bpf_ringbuf_reserve");
-        assert_eq!(symbol(181), "bpf_loop");
-        assert_eq!(symbol(211), "bpf_cgrp_storage_delete");
-        assert_eq!(symbol(212), "bpf_helper_212");
-        assert_eq!(symbol(0), "bpf_helper_0");
-        assert_eq!(symbol(10_000), "bpf_print");
-        assert_eq!(symbol(10_002), "bpf_map_lookup_elem");
+        let names = [
+            (1, "map_lookup_elem"),
+            (5, "ktime_get_ns"),
+            (6, "trace_printk"),
+            (12, "tail_call"),
+            (25, "perf_event_output"),
+            (112, "probe_read_user"),
+            (131, "ringbuf_reserve"),
+            (181, "loop"),
+            (211, "cgrp_storage_delete"),
+        ];
+        for (number, name) in names {
+            assert_eq!(symbol(number), format!("bpf_helper_{name}"));
+            assert_eq!(c_name(number), Some(format!("bpf_{name}")));
+        }
+    }
+
+    #[test]
+    fn numbers_without_a_name_in_c() {
+        for (number, name) in [
+            (0, "bpf_helper_0"),
+            (212, "bpf_helper_212"),
+            (10_000, "bpf_script_print"),
+            (10_003, "bpf_script_set_timer"),
+            (10_004, "bpf_helper_10004"),
+        ] {
+            assert_eq!((symbol(number).as_str(), c_name(number)), (name, None));
+        }
+    }
+
+    #[test]
+    fn a_link_name_is_of_one_helper() {
+        for number in (0..300).chain(9_990..10_010) {
+            assert_eq!(of_symbol(&symbol(number)), Some(number));
+        }
+        for other in
+            ["bpf_map_lookup_elem", "bpf_helper_", "bpf_helper_1", "bpf_helper_0212", "bpf_script_", "printf"]
+        {
+            assert_eq!(of_symbol(other), None, "{other}");
+        }
     }
 }

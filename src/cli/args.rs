@@ -147,6 +147,9 @@ pub struct Build {
     /// Write to this file; `-` is standard output
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Leave out what the program lacks of maps, helpers and kfuncs: maps are plain data, helpers undefined symbols
+    #[arg(long)]
+    pub no_runtime: bool,
     /// Write a relocatable object; undefined symbols are left to the linker
     #[arg(short = 'c', conflicts_with_all = ["shared", "emit"])]
     pub object: bool,
@@ -187,6 +190,9 @@ pub struct Run {
     /// Call this function with standard input as a buffer (r1 = buffer, r2 = length) and print what it returns
     #[arg(long, value_name = "NAME")]
     pub entry: Option<String>,
+    /// Leave out what the program lacks of maps, helpers and kfuncs: maps are plain data, helpers undefined symbols
+    #[arg(long)]
+    pub no_runtime: bool,
     /// The program's argv[0] [default: the first object]
     #[arg(long, value_name = "NAME")]
     pub argv0: Option<OsString>,

@@ -35,7 +35,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let output = output(arguments, emit)?;
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
+    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !is_text && !arguments.no_runtime))?;
     let config = arguments.generation.config().times(timing.times()).clone();
     let only = arguments.function.as_deref();
     if let Some(only) = only

@@ -11,7 +11,7 @@ use super::console::print;
 use super::program::read;
 
 pub fn inspect(arguments: &Inspect) -> anyhow::Result<()> {
-    let program = read(&arguments.inputs)?;
+    let program = read(&arguments.inputs, false)?;
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = sections(&program, &mut text);

@@ -10,8 +10,8 @@ use super::console::warn;
 use super::errors::Usage;
 use super::outputs;
 
-/// Reads objects as one program, and prints its warnings.
-pub fn read(inputs: &Inputs) -> anyhow::Result<Program> {
+/// Reads objects as one program, with what they lack of the runtime or without, and prints its warnings.
+pub fn read(inputs: &Inputs, runtime: bool) -> anyhow::Result<Program> {
     if inputs.objects.is_empty() {
         return Err(Usage("no objects given; see `bpf2native --help`").into());
     }
@@ -20,7 +20,7 @@ pub fn read(inputs: &Inputs) -> anyhow::Result<Program> {
         Ok(Input { name, bytes: outputs::read(path)? })
     };
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
-    let mut options = Options::default();
+    let mut options = if runtime { Options::default() } else { Options::without_runtime() };
     options.prefixes.clone_from(&inputs.map_prefix);
     options.btf = inputs.types.read()?.map(|(btf, _)| btf);
     let program = parse::parse(&objects, &options)?;

@@ -11,7 +11,7 @@
 //! | calls of a function | the counter of its first block; a counter of its own where jumps lead to that too |
 //!
 //! A difference is taken only where control cannot stop between the counters: not over calls, which may not come back. Functions
-//! without source lines get no counters.
+//! without source lines get no counters, and the runtime's get none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(crate) fn instrument(program: &Program) -> (Program, CoverageMap) {
     let labels = LabelIndex::new(program);
     let mut map = CoverageMap::default();
     let mut functions = BTreeMap::new();
-    for function in program.functions.ids() {
+    for function in program.functions.ids().filter(|&function| !program.is_runtime_function(function)) {
         // A function without a graph is an error, which the phase that needs it reports.
         let graph = Graph::build(program, &labels, function, Unverified::Trap);
         let Some(graph) = graph.ok().filter(|graph| !graph.blocks.is_empty() && has_lines(program, graph)) else {
@@ -180,7 +180,7 @@ impl<'a> FunctionInstrumenter<'a> {
                 self.lines.entry(line).or_default().insert(Count::Counter(counter));
             }
             let is_tail_call = instruction.insn == Insn::Call(Callee::Helper(TAIL_CALL));
-            if is_tail_call && instruction.target.is_none() && index + 1 < instructions.len() {
+            if is_tail_call && index + 1 < instructions.len() {
                 counter = self.counter();
                 self.counters.after.insert(instruction.offset, counter);
             }

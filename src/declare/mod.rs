@@ -378,8 +378,8 @@ impl Declarer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::abi::helpers::LOAD_PACKET;
     use crate::decode::insn::{Insn, Size};
-    use crate::lift::call::LOAD_PACKET;
     use crate::lift::call::runtime_symbols;
 
     #[test]

@@ -12,7 +12,7 @@
 //! | `debug.rs` | DWARF line tables |
 //! | `relocate.rs` | sections with relocations, as `unwind.rs` and `debug.rs` write them |
 //! | `adapters/` | what calls through registers call in place of functions with floats or structs |
-//! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_print` |
+//! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_script_print` |
 
 pub(crate) mod adapters;
 pub(crate) mod debug;

@@ -3,7 +3,7 @@
 //! | function | when | what it does |
 //! |---|---|---|
 //! | `main` | the program has BEGIN or END | calls BEGIN, `main`, END, in that order |
-//! | `bpf_print` (helper 10000) | called and not defined, in an executable or a shared library | `printf(format, a, b, c)`; weak |
+//! | `bpf_script_print` (helper 10000) | called and not defined, in an executable or a shared library | `printf(format, a, b, c)`; weak |
 //!
 //! In: a program and its entry points. Out: compiled functions, as those of the program.
 
@@ -72,7 +72,7 @@ fn call(
     callee.abi.result(builder, &results, &words, &native).first
 }
 
-/// The added `bpf_print`, if it is called and nothing defines it: `printf` without the size of the format, as the
+/// The added `bpf_script_print`, if it is called and nothing defines it: `printf` without the size of the format, as the
 /// origin's `print` had it.
 pub(super) fn print(
     declarations: &Declarations,

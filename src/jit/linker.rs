@@ -213,7 +213,7 @@ impl Linker {
 
     /// The C type that a name is registered with.
     pub(super) fn signature(&self, name: &str) -> Option<&NativeSignature> {
-        match self.registered.get(name)? {
+        match self.registered_for(name)? {
             Registered::Function(function) => Some(&function.signature),
             Registered::Address(_) => None,
         }
@@ -226,9 +226,20 @@ impl Linker {
         linker
     }
 
+    /// What is registered for a name: for a helper's link name, first what its name in C is registered with.
+    fn registered_for(&self, name: &str) -> Option<&Registered> {
+        let helper = || self.registered.get(&helpers::c_name(helpers::of_symbol(name)?)?);
+        helper().or_else(|| self.registered.get(name))
+    }
+
+    /// Whether something is registered that takes the place of the runtime's function of this name.
+    pub(super) fn replaces(&self, name: &str) -> bool {
+        self.registered_for(name).is_some()
+    }
+
     /// What a name refers to.
     pub(super) fn find(&self, name: &str) -> Option<Found<'_>> {
-        match self.registered.get(name) {
+        match self.registered_for(name) {
             Some(&Registered::Address(address)) => Some(Found::Address(address)),
             Some(Registered::Function(function)) => Some(Found::Function(function)),
             None => self.find_elsewhere(name).map(Found::Address),
@@ -262,7 +273,7 @@ impl Linker {
         };
         match address {
             Some(address) if process::is_of_c_library(name, address) => Definer::Libc,
-            _ if self.registered.contains_key(name) => Definer::Embedder,
+            _ if self.replaces(name) => Definer::Embedder,
             _ => Definer::Library,
         }
     }

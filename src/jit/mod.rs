@@ -10,6 +10,7 @@
 //! | `search.rs` | libraries, as `-l` names them |
 //! | `error.rs` | errors |
 //! | `resolve.rs` | all names of a program at once |
+//! | `replaced.rs` | the runtime's functions in whose place the embedder has its own |
 //! | `types.rs` | their types, where objects do not have them |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
@@ -36,6 +37,7 @@ mod observers;
 #[cfg(target_os = "linux")]
 mod perf;
 mod process;
+mod replaced;
 mod resolve;
 mod search;
 mod symbol;
@@ -153,7 +155,8 @@ impl Jit {
         roots: Option<&[FunctionId]>,
     ) -> Result<Module, LoadError> {
         emit::check_endianness(program, self.generators.main.triple())?;
-        let program = types::of(program, linker);
+        let program = replaced::by_registered(program, linker);
+        let program = types::of(&program, linker);
         let program = &*edges::placed(&program);
         let (counted, map) = self.coverage.then(|| coverage::instrument(program)).unzip();
         let program = counted.as_ref().unwrap_or(program);

@@ -111,7 +111,8 @@ pub(super) fn resolve(
     }
     for (name, _) in linker.registered() {
         let is_data = || program.symbols.iter().any(|(_, symbol)| symbol.name == name);
-        if program.function_named(name).is_some() || is_data() {
+        let own = program.function_named(name).filter(|&own| !program.is_runtime_function(own));
+        if own.is_some() || is_data() {
             let text = format!("`{name}` is registered, and the program has its own, which it uses");
             warnings.push(Warning::new(WarningKind::Registered, text));
         }

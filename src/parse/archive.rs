@@ -4,7 +4,8 @@
 //!
 //! Rule, as of ld: an archive is looked at when its turn comes. A member is taken if it defines a name that is undefined
 //! so far; what it needs is looked for in the same archive again. An archive that is given earlier is not looked at
-//! again. A weak reference takes nothing. If two members define a name, the first counts.
+//! again. A weak reference takes nothing. If two members define a name, the first counts. The runtime is an archive that is
+//! given last (`runtime.rs`).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -14,14 +15,22 @@ use super::error::ParseError;
 use super::input::{self, InputKind};
 use super::merge::is_shared;
 use super::object::{self as elf, Object, Symbol, SymbolHome};
+use super::runtime::{self, Lacks};
 use super::{Input, Options};
 use crate::program::Binding;
 
 /// Members' names may share their bytes; as parts of the objects' names they do not.
 const MAX_MEMBER_NAME: usize = 256;
 
+/// The objects of a program.
+pub(super) struct Chosen<'data> {
+    pub(super) objects: Vec<Object<'data>>,
+    /// How many of them are given, or from given archives; the others are the runtime's.
+    pub(super) given: usize,
+}
+
 /// Reads the files and chooses the members.
-pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result<Vec<Object<'data>>, ParseError> {
+pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result<Chosen<'data>, ParseError> {
     let mut selection = MemberSelection::default();
     let mut archives = Vec::new();
     // All objects before the first archive: `main` in an object, given after the archive, is not looked for in it.
@@ -50,6 +59,10 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
             }
         }
     }
+    let given = selection.objects.len();
+    if options.runtime {
+        selection.search_runtime()?;
+    }
     if selection.objects.is_empty() {
         return Err(match archives.is_empty() {
             true => ParseError::NoInput,
@@ -57,7 +70,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         });
     }
     check_byte_order(&selection.objects)?;
-    Ok(selection.objects)
+    Ok(Chosen { objects: selection.objects, given })
 }
 
 /// The objects so far, and what they lack.
@@ -111,6 +124,49 @@ impl<'data> MemberSelection<'data> {
             }
         }
         self.wanted = missing;
+    }
+}
+
+impl MemberSelection<'_> {
+    /// Takes what is wanted out of the runtime.
+    fn search_runtime(&mut self) -> Result<(), ParseError> {
+        let Some(first) = self.objects.first() else { return Ok(()) };
+        let archive = runtime::Archive::of(first.endian)?;
+        let mut places: HashMap<&str, u64> = HashMap::new();
+        for (name, place) in archive.names()? {
+            places.entry(name).or_insert(place);
+        }
+        let (mut lacks, given) = (Lacks::default(), self.objects.len());
+        self.objects.iter().for_each(|object| lacks.add(object));
+        for name in lacks.functions(|name| self.defined.contains(name)) {
+            self.want(name);
+        }
+        // As a kernel has them, whether or not the program insists.
+        let undefined =
+            |symbol: &&Symbol<'_>| symbol.home == SymbolHome::Undefined && places.contains_key(symbol.name);
+        let weak = self.objects.iter().flat_map(|object| object.symbols.iter().filter(undefined));
+        for name in weak.map(|symbol| symbol.name.to_owned()).collect::<Vec<_>>() {
+            self.want(name);
+        }
+        self.take(&archive, &places)?;
+        if self.objects.len() > given {
+            lacks.operations().for_each(|name| self.want(name));
+            self.take(&archive, &places)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the members that define what is wanted.
+    fn take(&mut self, archive: &runtime::Archive, places: &HashMap<&str, u64>) -> Result<(), ParseError> {
+        while let Some(name) = self.wanted.pop() {
+            if self.defined.contains(&name) {
+                continue;
+            }
+            if let Some(&place) = places.get(name.as_str()) {
+                self.add(archive.member(place)?);
+            }
+        }
+        Ok(())
     }
 }
 

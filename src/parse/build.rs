@@ -7,22 +7,25 @@ use object::elf;
 use super::addresses::{Address, Symbols};
 use super::error::ParseError;
 use super::functions::{self, Code, CodeSymbol, Found};
+use super::helpers;
 use super::instruction;
 use super::jump_tables::JumpTables;
 use super::merge::{Definition, Global, Globals, SymbolRef};
-use super::object::{Object, Section, SymbolHome};
+use super::object::{Object, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
 use super::sections::{self, Home, Layout};
 use super::stack_sizes;
 use crate::program::names;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
-    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation, Target,
-    Visibility, function_at,
+    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, MapValue, Program, PrototypeSource, Relocation,
+    Target, Visibility, function_at,
 };
 
 /// The program that `objects` make together.
-pub(super) fn program(objects: &[Object<'_>]) -> Result<Program, ParseError> {
+///
+/// The first `given` of them are those that were given, the others the runtime's.
+pub(super) fn program(objects: &[Object<'_>], given: usize) -> Result<Program, ParseError> {
     let globals = Globals::resolve(objects)?;
     let mut layout = Layout::new(objects, &globals)?;
     if layout.code.is_empty() && layout.data.is_empty() {
@@ -41,7 +44,10 @@ pub(super) fn program(objects: &[Object<'_>]) -> Result<Program, ParseError> {
         function.stack_size = stack_sizes.get(&(function.section, function.start)).copied();
     }
     let data_symbols = builder.data_symbols(&commons);
-    builder.finish(functions, data_symbols, &references)
+    let mut program = builder.finish(functions, data_symbols, &references)?;
+    program.given_files = given;
+    helpers::resolve(&mut program);
+    Ok(program)
 }
 
 /// The program of raw little-endian instructions.
@@ -97,6 +103,9 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         attached: Vec::new(),
         groups: IdVec::new(),
         maps: Vec::new(),
+        given_files: 1,
+        tail_return: None,
+        kept: Vec::new(),
         warnings: Vec::new(),
         counters: None,
     })
@@ -249,10 +258,16 @@ impl<'data> Builder<'_, 'data> {
             let Home::Data(section) = self.layout.home(at.object, section_index) else { return };
             let object = &self.objects[at.object];
             let symbol = &object.symbols[at.symbol];
-            if is_map_section(&object.sections[section_index]) && !symbol.name.is_empty() {
-                maps.push(Map { name: names::owned(symbol.name), section, offset: symbol.value });
+            let is_shared = self.globals.of(at).is_some();
+            let is_definition = !is_shared || self.globals.is_definition(at);
+            if let Ok(map) = object.maps.binary_search_by_key(&at.symbol, |(symbol, _)| *symbol)
+                && is_definition
+            {
+                let definition = object.maps[map].1.as_ref().ok().cloned();
+                let (name, offset, size) = (names::owned(symbol.name), symbol.value, symbol.size);
+                maps.push(Map { name, section, offset, size, definition, values: Vec::new() });
             }
-            let Some(global) = self.globals.of(at).filter(|_| self.globals.is_definition(at)) else { return };
+            let Some(global) = self.globals.of(at).filter(|_| is_definition) else { return };
             of_globals[global] = Some(symbols.push(DataSymbol {
                 name: names::owned(symbol.name),
                 section,
@@ -282,7 +297,7 @@ impl<'data> Builder<'_, 'data> {
     fn finish(
         mut self,
         mut functions: IdVec<FunctionId, Function>,
-        (symbols, maps): (IdVec<DataSymbolId, DataSymbol>, Vec<Map>),
+        (symbols, mut maps): (IdVec<DataSymbolId, DataSymbol>, Vec<Map>),
         references: &References,
     ) -> Result<Program, ParseError> {
         let mut imports = IdVec::new();
@@ -304,6 +319,9 @@ impl<'data> Builder<'_, 'data> {
                 sections::reverse(data).map_err(|what| ParseError::Section { file, section, what })?;
             }
         }
+        for map in &mut maps {
+            map.values = initial_values(map, &self.layout.data[map.section].relocations);
+        }
         Ok(Program {
             endianness: self.objects.first().map_or(Endianness::Little, Object::endianness),
             files: self.objects.iter().map(|object| object.name.clone()).collect(),
@@ -316,6 +334,9 @@ impl<'data> Builder<'_, 'data> {
             attached: sections::attached(self.objects, self.globals),
             groups: self.layout.groups,
             maps,
+            given_files: self.objects.len(),
+            tail_return: None,
+            kept: Vec::new(),
             warnings: Vec::new(),
             counters: None,
         })
@@ -389,7 +410,12 @@ impl<'data> Builder<'_, 'data> {
     }
 }
 
-/// `.maps` of libbpf, `maps` and `maps/NAME` of older loaders.
-fn is_map_section(section: &Section<'_>) -> bool {
-    section.name == ".maps" || section.name == "maps" || section.name.starts_with("maps/")
+/// The initial elements of a map, which are pointers in its definition.
+fn initial_values(map: &Map, relocations: &[Relocation]) -> Vec<MapValue> {
+    let Some(values_at) = map.definition.as_ref().and_then(|definition| definition.values_at) else {
+        return Vec::new();
+    };
+    let (start, end) = (map.offset.saturating_add(values_at), map.offset.saturating_add(map.size));
+    let within = relocations.iter().filter(|relocation| (start..end).contains(&relocation.offset));
+    within.map(|found| MapValue { index: (found.offset - start) / 8, target: found.target }).collect()
 }

@@ -96,6 +96,16 @@ pub enum ParseError {
         /// What is wrong with it, and the cure.
         what: String,
     },
+    /// The definition of a map cannot be read.
+    #[error("{file}: map `{map}`: {what}; `--no-runtime` takes maps as plain data")]
+    Map {
+        /// The file.
+        file: String,
+        /// The map.
+        map: String,
+        /// What is wrong with its definition.
+        what: String,
+    },
     /// A relocation cannot be resolved.
     #[error(transparent)]
     Relocation(Box<BadRelocation>),

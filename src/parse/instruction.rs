@@ -13,6 +13,8 @@ const GOTO_LONG: u8 = 0x06;
 const GOTO_REGISTER: u8 = 0x0d;
 /// `src_reg` of a call of a function of the same section.
 const LOCAL: u8 = 1;
+/// `src_reg` of a call of a helper by number.
+const HELPER: u8 = 0;
 /// `src_reg` of a `ld_imm64` of an address of the same section: `code_addr(imm)`.
 const CODE_ADDRESS: u8 = 4;
 
@@ -77,6 +79,16 @@ impl Slot {
         (self.is_call() && self.source() == LOCAL).then(|| i64::from(self.imm()))
     }
 
+    /// The number of the helper that it calls, if it calls one.
+    fn helper(self) -> Option<u32> {
+        (self.is_call() && self.source() == HELPER).then(|| self.imm().cast_unsigned())
+    }
+
+    /// `r0 = *(uN *)skb[...]`: class `LD`, mode `ABS` or `IND`.
+    fn is_packet_load(self) -> bool {
+        self.bytes[0] & 7 == 0 && matches!(self.bytes[0] & 0xe0, 0x20 | 0x40)
+    }
+
     /// The slots between the next one and the place whose address it loads, if that is in the same section.
     fn code_address(self) -> Option<i64> {
         (self.is_ld_imm64() && self.source() == CODE_ADDRESS).then(|| i64::from(self.imm()))
@@ -124,6 +136,16 @@ pub(super) fn slots(code: &[u8], endianness: Endianness) -> impl Iterator<Item =
         next += slot.slots();
         Some((index, slot))
     })
+}
+
+/// The byte offsets of calls of helpers by number, and the numbers.
+pub(super) fn helper_calls(code: &[u8], endianness: Endianness) -> impl Iterator<Item = (u64, u32)> {
+    slots(code, endianness).filter_map(|(index, slot)| Some(((index * SLOT) as u64, slot.helper()?)))
+}
+
+/// Whether there is a legacy packet load.
+pub(super) fn has_packet_loads(code: &[u8], endianness: Endianness) -> bool {
+    slots(code, endianness).any(|(_, slot)| slot.is_packet_load())
 }
 
 /// The byte offsets of `code_addr` loads and of the places in the section that they mean (RFC 9669 section 5.4).

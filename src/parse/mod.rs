@@ -6,14 +6,17 @@
 //! |---|---|---|
 //! | tell what a file is | `input` | object, archive, or an error |
 //! | read an object | `object` | tables with the ELF file's own indices |
-//! | choose members | `archive` | the objects of the program |
+//! | read an object's maps | `maps` | what they are |
+//! | choose members | `archive`, `runtime` | the objects of the program |
 //! | define what the kernel's configuration has not | `kconfig` | zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
 //! | find functions | `functions`, `instruction` | names and byte ranges |
+//! | find who defines helpers | `helpers` | targets of calls by number |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
+//! | describe maps | `descriptors` | what the runtime reads of them |
 //! | read types, add lines | `btf` | types of each object, source lines |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
 //!
@@ -25,24 +28,30 @@ mod addresses;
 mod archive;
 mod btf;
 mod build;
+mod descriptors;
 mod dwarf;
 mod error;
 mod functions;
+mod helpers;
 mod input;
 mod instruction;
 mod jump_tables;
 mod kconfig;
 mod mangled;
+mod maps;
 mod merge;
 mod object;
 mod once;
 mod prototypes;
 mod relocations;
+mod runtime;
 mod section_names;
 mod sections;
 mod stack_sizes;
 
 use std::path::Path;
+
+use archive::Chosen;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
 
@@ -69,13 +78,23 @@ pub struct Options {
     /// Types of the machine that the program will run on, for CO-RE relocations. Without, code keeps the values that
     /// were compiled in.
     pub btf: Option<Btf>,
+    /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
+    /// helpers are undefined symbols. On by default.
+    pub runtime: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None, prefixes: Vec::new() }
+        Self { roots: vec!["main".to_owned()], btf: None, runtime: true, prefixes: Vec::new() }
+    }
+}
+
+impl Options {
+    /// The defaults, without the runtime: for what is measured, compared or listed.
+    pub fn without_runtime() -> Self {
+        Self { runtime: false, ..Self::default() }
     }
 }
 
@@ -85,9 +104,13 @@ impl Default for Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let mut objects = archive::select(inputs, options)?;
+    let Chosen { mut objects, given } = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
-    let mut program = build::program(&objects)?;
+    let mut program = build::program(&objects, given)?;
+    if program.has_runtime() {
+        descriptors::add(&objects, &mut program)?;
+        program.keep_of_runtime(&options.roots);
+    }
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
     dwarf::add_struct_results(&objects, &mut program);

@@ -11,6 +11,7 @@ use object::read::elf::{FileHeader as _, Rel as _, Rela as _, SectionHeader as _
 use object::{Endianness, U32};
 
 use super::error::ParseError;
+use super::maps::{self, Definition};
 use super::section_names::{DWARF, STACK_SIZES};
 use crate::program::names;
 use crate::program::{self, ArrayCall, Attached, Binding, Visibility};
@@ -33,6 +34,8 @@ pub(super) struct Object<'data> {
     pub(super) groups: Vec<RawGroup<'data>>,
     /// Names of sections and symbols are in the same section, as LLVM has them.
     pub(super) one_string_table: bool,
+    /// Its maps ([`super::maps::read`]), by the indices of their symbols.
+    pub(super) maps: Vec<(usize, Definition)>,
 }
 
 impl Object<'_> {
@@ -137,6 +140,7 @@ pub(super) fn read<'data>(name: String, bytes: &'data [u8]) -> Result<Object<'da
     let read = Reader { bytes, left: bytes.len(), debug_left: bytes.len(), names }.read();
     let mut object = read.map_err(|what| ParseError::Damaged { file: name.clone(), what })?;
     object.name = names::owned(&name);
+    object.maps = maps::read(&object);
     Ok(object)
 }
 
@@ -192,7 +196,7 @@ impl<'data> Reader<'data> {
             section.relocations.sort_by_key(|relocation| relocation.offset);
         }
         let one_string_table = header.shstrndx(endian, self.bytes).is_ok_and(|index| index == symbol_strings);
-        Ok(Object { name: String::new(), endian, sections, symbols, groups, one_string_table })
+        Ok(Object { name: String::new(), endian, sections, symbols, groups, one_string_table, maps: Vec::new() })
     }
 
     /// Takes `count` bytes from what sections may hold.

@@ -8,3 +8,21 @@ pub enum Endianness {
     /// `ELFDATA2MSB`: the high nibble of an instruction's second byte is the destination register.
     Big,
 }
+
+impl Endianness {
+    /// The bytes of a word.
+    pub fn word(self, number: u32) -> [u8; 4] {
+        match self {
+            Endianness::Little => number.to_le_bytes(),
+            Endianness::Big => number.to_be_bytes(),
+        }
+    }
+
+    /// The bytes of a double word.
+    pub fn double_word(self, number: u64) -> [u8; 8] {
+        match self {
+            Endianness::Little => number.to_le_bytes(),
+            Endianness::Big => number.to_be_bytes(),
+        }
+    }
+}

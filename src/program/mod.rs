@@ -19,6 +19,7 @@ mod array_call;
 pub(crate) mod counters;
 pub(crate) mod endianness;
 mod id;
+pub mod maps;
 pub mod names;
 pub mod prefix;
 mod sections;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 pub use array_call::{ArrayCall, ArrayForm};
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
+pub use maps::{FieldKind, Map, MapDefinition, MapField, MapValue};
 pub use sections::{Attached, Edge, Group, edge};
 
 pub use endianness::Endianness;
@@ -59,8 +61,14 @@ pub struct Program {
     pub attached: Vec<Attached>,
     /// Groups that sections belong to.
     pub groups: IdVec<GroupId, Group>,
-    /// Maps (`.maps` and `maps` sections): plain data to the translator, listed for `inspect`.
+    /// Maps (`.maps` and `maps` sections).
     pub maps: Vec<Map>,
+    /// How many of the files were given: those behind them are the runtime's, of which only what is reached is translated.
+    pub given_files: usize,
+    /// The runtime's function that is called when a function has returned that was tail-called, if the program has it.
+    pub tail_return: Option<FunctionId>,
+    /// Functions of the runtime that are translated though nothing reaches them.
+    pub kept: Vec<FunctionId>,
     /// What was noticed and does not stop translation.
     pub warnings: Vec<Warning>,
     /// What counts how often its code runs, if something does.
@@ -333,17 +341,6 @@ pub enum ImportKind {
     Data,
 }
 
-/// A map definition, for `inspect`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Map {
-    /// The symbol's name.
-    pub name: String,
-    /// The section that holds the definition.
-    pub section: DataSectionId,
-    /// Byte offset in it.
-    pub offset: u64,
-}
-
 /// The source line of the instructions from `offset` up to the next line's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Line {
@@ -360,6 +357,27 @@ pub struct Line {
 }
 
 impl Program {
+    /// Whether a file is the runtime's.
+    pub fn is_of_runtime(&self, file: FileId) -> bool {
+        file.index() >= self.given_files
+    }
+
+    /// Whether it has anything of the runtime.
+    pub fn has_runtime(&self) -> bool {
+        self.files.len() > self.given_files
+    }
+
+    /// Whether a function is the runtime's.
+    pub fn is_runtime_function(&self, function: FunctionId) -> bool {
+        self.is_of_runtime(self.code[self.functions[function].section].file)
+    }
+
+    /// Keeps the runtime's functions of these names.
+    pub(crate) fn keep_of_runtime(&mut self, names: &[String]) {
+        let is_named = |id: &FunctionId| names.contains(&self.functions[*id].name) && self.is_runtime_function(*id);
+        self.kept = self.functions.ids().filter(is_named).collect();
+    }
+
     /// The function of this name that other objects can see.
     pub fn function_named(&self, name: &str) -> Option<FunctionId> {
         self.functions.iter().find_map(|(id, function)| {

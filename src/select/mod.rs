@@ -4,7 +4,8 @@
 //!
 //! Without roots everything is translated, as a compiler does. With roots, only the functions and data that they
 //! reach: so one XDP function can be tried, and the user-space half of a BPF script can run, without the helpers that
-//! the rest of the object calls. Constructors and destructors are always roots.
+//! the rest of the object calls. Constructors and destructors are always roots. Of the runtime, only what is reached is
+//! translated, in any case.
 
 pub mod entry;
 pub mod undefined;
@@ -60,10 +61,12 @@ pub fn select(
     roots: Option<&[FunctionId]>,
     resolution: Resolution,
 ) -> Result<Selection, GraphError> {
-    let Some(roots) = roots else {
-        return Ok(select_all(program, graphs.into_iter().collect::<Result<_, _>>()?, resolution));
+    let start = match roots {
+        Some(roots) => roots.iter().map(|&function| Node::Function(function)).collect(),
+        None if program.has_runtime() => given(program),
+        None => return Ok(select_all(program, graphs.into_iter().collect::<Result<_, _>>()?, resolution)),
     };
-    let (functions, data) = reachable(program, &graphs, roots, &resolution, formats::has_formats(program));
+    let (functions, data) = reachable(program, &graphs, start, &resolution, formats::has_formats(program));
     let selected = program.functions.ids().zip(graphs).filter(|(function, _)| functions[*function]);
     let graphs = selected.map(|(_, graph)| graph).collect::<Result<Vec<Graph>, GraphError>>()?;
     Ok(uses(program, graphs, data, resolution))
@@ -72,6 +75,13 @@ pub fn select(
 /// Selects all of a program.
 fn select_all(program: &Program, graphs: Vec<Graph>, resolution: Resolution) -> Selection {
     uses(program, graphs, program.data.ids().map(|_| true).collect(), resolution)
+}
+
+/// All of a program but the runtime.
+fn given(program: &Program) -> Vec<Node> {
+    let functions = program.functions.ids().filter(|&id| !program.is_runtime_function(id)).map(Node::Function);
+    let data = program.data.iter().filter(|(_, data)| !program.is_of_runtime(data.file));
+    functions.chain(data.map(|(id, _)| Node::Data(id))).collect()
 }
 
 /// Finds how the selected functions and data use the rest.
@@ -203,7 +213,7 @@ impl Beside {
 fn reachable(
     program: &Program,
     graphs: &[Result<Graph, GraphError>],
-    roots: &[FunctionId],
+    start: Vec<Node>,
     resolution: &Resolution,
     has_formats: bool,
 ) -> (IdVec<FunctionId, bool>, IdVec<DataSectionId, bool>) {
@@ -216,7 +226,8 @@ fn reachable(
     let by_name: BTreeMap<&str, FunctionId> = names.collect();
     let mut functions: IdVec<FunctionId, bool> = program.functions.ids().map(|_| false).collect();
     let mut data: IdVec<DataSectionId, bool> = program.data.ids().map(|_| false).collect();
-    let mut pending: Vec<Node> = roots.iter().map(|&function| Node::Function(function)).collect();
+    let mut pending = start;
+    pending.extend(program.kept.iter().map(|&function| Node::Function(function)));
     let runs_by_itself = |kind| matches!(kind, DataKind::Constructors(_) | DataKind::Destructors(_));
     let stays = |data: &DataSection| runs_by_itself(data.kind) || data.retained;
     pending.extend(program.data.iter().filter(|(_, data)| stays(data)).map(|(id, _)| Node::Data(id)));
@@ -234,6 +245,7 @@ fn reachable(
                     called.extend(symbols.into_iter().map(str::to_owned));
                 }
                 for instruction in &graph.instructions {
+                    pending.extend(call::tail_return(program, instruction).map(Node::Function));
                     match instruction.target {
                         Some(target) => pending.extend(beside.nodes(program, target)),
                         None => called.extend(call::runtime_symbols(instruction.insn)),

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::abi::helpers;
 use crate::graph::{Graph, Instruction};
 use crate::lift::call;
-use crate::program::{ImportId, Program, Target};
+use crate::program::{ImportId, Program, Target, maps};
 use crate::select::Selection;
 
 /// How many of those who refer to a symbol an error names.
@@ -31,7 +32,14 @@ pub struct MissingSymbol {
 impl fmt::Display for MissingSymbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MissingSymbol { name, users, kconfig, forbidden } = self;
+        if let Some(number) = helpers::of_symbol(name) {
+            return self.write_helper(f, number);
+        }
         write!(f, "`{name}`, which {} refers to", list(users))?;
+        if let Some(kind) = maps::of_ops_symbol(name) {
+            let name = maps::type_name(kind).unwrap_or("unknown");
+            write!(f, " (operations of maps of type `{name}`, {kind}, which the runtime does not have)")?;
+        }
         if *kconfig {
             write!(f, " (of `.kconfig`: a value of the kernel's configuration, to be defined as a variable)")?;
         }
@@ -39,6 +47,22 @@ impl fmt::Display for MissingSymbol {
             write!(f, " (this process has it, and the linker leaves the process out)")?;
         }
         Ok(())
+    }
+}
+
+impl MissingSymbol {
+    /// A helper: its name in C, its number, who calls it, and how to define it.
+    fn write_helper(&self, f: &mut fmt::Formatter<'_>, number: u32) -> fmt::Result {
+        let (MissingSymbol { name, users, .. }, in_c) = (self, helpers::c_name(number));
+        let users = list(users);
+        match in_c {
+            Some(in_c) => write!(
+                f,
+                "helper {number}, `{in_c}`, which {users} calls: define a function `{in_c}` in a BPF object, register \
+                 one, or define the symbol `{name}`"
+            ),
+            None => write!(f, "helper {number}, which {users} calls: define or register the symbol `{name}`"),
+        }
     }
 }
 

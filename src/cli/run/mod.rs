@@ -51,7 +51,7 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         arguments.inputs.objects.iter().map(PathBuf::as_path).chain(arguments.inputs.types.paths()),
     )?;
     let timing = Timing::new(arguments.time);
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs))?;
+    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !arguments.no_runtime))?;
     let linker = linker(&arguments.libraries)?;
     let mut config = arguments.generation.config();
     config.perf_map(arguments.perf_map).times(timing.times()).coverage(arguments.coverage.is_some());

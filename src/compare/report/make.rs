@@ -67,7 +67,7 @@ pub fn make(
     progress: Progress<'_>,
 ) -> Result<Report, ReportError> {
     let pool = codegen::thread_pool(config.threads)?;
-    let parsing = parse::Options { btf: btf.map(|(btf, _)| btf.clone()), ..parse::Options::default() };
+    let parsing = parse::Options { btf: btf.map(|(btf, _)| btf.clone()), ..parse::Options::without_runtime() };
     let one = |object: &Object| {
         let measured = of_object(object, config, &parsing, want);
         progress(object);

@@ -2,26 +2,23 @@
 //!
 //! | data section | map |
 //! |---|---|
-//! | `.maps` | as the variable's type says: `type`, `max_entries`, `key_size`, `value_size`, `map_flags` as the length of an array, `key` and `value` as the type that is pointed at |
-//! | `maps` | `struct bpf_map_def`: five words |
+//! | `.maps`, `maps` | as its definition says ([`MapDefinition`]); pinning, inner maps and the like make no difference, the kernel reports missing ones itself |
 //! | any other | an array of one element, which is the section |
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
 use super::bpf::{self, MapKind};
-use crate::btf::{Btf, Kind, TypeId};
+use crate::program::maps::{MapDefinition, PERF_EVENT_ARRAY};
 use crate::program::{Contents, DataSectionId, Program};
 
 const ARRAY: u32 = 2;
-const PERF_EVENT_ARRAY: u32 = 4;
 /// `BPF_F_RDONLY_PROG`: the verifier knows the values of what is never written.
 const READ_ONLY: u32 = 1 << 7;
 
 /// The maps of an object, which are created when they are first used.
 pub(crate) struct Maps<'a> {
     program: &'a Program,
-    btf: Option<&'a Btf>,
     /// By section, and by offset in it where the section has several.
     made: HashMap<(DataSectionId, u64), OwnedFd>,
 }
@@ -35,8 +32,8 @@ pub(crate) enum Address<'a> {
 }
 
 impl<'a> Maps<'a> {
-    pub fn new(program: &'a Program, btf: Option<&'a Btf>) -> Maps<'a> {
-        Maps { program, btf, made: HashMap::new() }
+    pub fn new(program: &'a Program) -> Maps<'a> {
+        Maps { program, made: HashMap::new() }
     }
 
     /// What an address in a data section is.
@@ -59,11 +56,7 @@ impl<'a> Maps<'a> {
     fn declared(&self, section: DataSectionId, offset: u64) -> Result<OwnedFd, String> {
         let declared = |map: &&crate::program::Map| map.section == section && map.offset == offset;
         let map = self.program.maps.iter().find(declared).ok_or("it uses the middle of a map")?;
-        let data = &self.program.data[section];
-        let kind = match &data.contents {
-            Contents::Bytes(bytes) if data.name == "maps" => old_kind(bytes, offset as usize),
-            _ => self.btf.and_then(|btf| kind(btf, &map.name)),
-        };
+        let kind = map.definition.as_ref().map(kernel_kind);
         let kind = kind.ok_or_else(|| format!("what map `{}` is cannot be read", map.name))?;
         bpf::create_map(&kind).map_err(|error| format!("the kernel does not make the map `{}`: {error}", map.name))
     }
@@ -82,51 +75,13 @@ impl<'a> Maps<'a> {
     }
 }
 
-/// A `struct bpf_map_def`.
-fn old_kind(bytes: &[u8], at: usize) -> Option<MapKind> {
-    let word = |index: usize| {
-        let at = at.checked_add(4 * index)?;
-        Some(u32::from_ne_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
-    };
-    let flags = word(4).unwrap_or(0);
-    Some(MapKind { kind: word(0)?, key_size: word(1)?, value_size: word(2)?, max_entries: word(3)?, flags })
-}
-
-/// What the type of a variable in `.maps` says.
-fn kind(btf: &Btf, name: &str) -> Option<MapKind> {
-    let (_, ty) = btf.resolve(btf.variable(name)?.ty).ok()?;
-    let mut map = MapKind::default();
-    for member in btf.members(ty.kind.composite()?) {
-        let pointed = || pointed(btf, member.ty);
-        let number = || match btf.resolve(pointed()?).ok()?.1.kind {
-            Kind::Array(array) => Some(array.count),
-            _ => None,
-        };
-        let size = || u32::try_from(btf.size_of(pointed()?).ok()??).ok();
-        match btf.name(member.name) {
-            "type" => map.kind = number()?,
-            "max_entries" => map.max_entries = number()?,
-            "map_flags" => map.flags = number()?,
-            "key_size" => map.key_size = number()?,
-            "value_size" => map.value_size = number()?,
-            "key" => map.key_size = size()?,
-            "value" => map.value_size = size()?,
-            // Pinning and the like make no difference; the kernel reports missing inner maps itself.
-            _ => {}
-        }
-    }
-    if map.kind == PERF_EVENT_ARRAY && map.max_entries == 0 {
+/// What the kernel is asked for.
+fn kernel_kind(definition: &MapDefinition) -> MapKind {
+    let MapDefinition { kind, key_size, value_size, mut max_entries, flags, .. } = *definition;
+    if kind == PERF_EVENT_ARRAY && max_entries == 0 {
         // SAFETY: it only asks for a number.
         let processors = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
-        map.max_entries = u32::try_from(processors).unwrap_or(1);
-        (map.key_size, map.value_size) = (4, 4);
+        max_entries = u32::try_from(processors).unwrap_or(1);
     }
-    Some(map)
-}
-
-fn pointed(btf: &Btf, ty: TypeId) -> Option<TypeId> {
-    match btf.resolve(ty).ok()?.1.kind {
-        Kind::Pointer(to) => Some(to),
-        _ => None,
-    }
+    MapKind { kind, key_size, value_size, max_entries, flags }
 }

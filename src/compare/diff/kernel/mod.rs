@@ -29,7 +29,6 @@ use libbpf::Libbpf;
 
 use super::error::CompareError;
 use super::{Diff, Setting, Side, sides};
-use crate::btf::Btf;
 use crate::codegen;
 use crate::compare::disasm::Disassembler;
 use crate::compare::measure::{self, Foreign, Want};
@@ -186,10 +185,10 @@ fn of_object(
     libbpf: Option<&Libbpf>,
 ) -> Result<Vec<Row>, CompareError> {
     let bytes = object.read()?;
-    // Without BTF, only maps of the old form can be created.
-    let btf = Btf::from_file_bytes(&bytes).ok();
-    let options =
-        parse::Options { btf: setting.btf.as_ref().map(|(btf, _)| btf.clone()), ..parse::Options::default() };
+    let options = parse::Options {
+        btf: setting.btf.as_ref().map(|(btf, _)| btf.clone()),
+        ..parse::Options::without_runtime()
+    };
     // Files that cannot be read are in the report of the other side.
     let Ok(program) = parse::parse(&[Input { name: object.name.clone(), bytes: bytes.clone() }], &options) else {
         return Ok(Vec::new());
@@ -202,7 +201,7 @@ fn of_object(
     let graphs: BTreeMap<FunctionId, Graph> = graphs.filter_map(|(id, graph)| Some((id, graph.ok()?))).collect();
     let disassembler = Disassembler::new(&setting.config.target);
     let disassembler = disassembler.map_err(|error| CompareError::Kernel(error.to_string()))?;
-    let mut maps = maps::Maps::new(&program, btf.as_ref());
+    let mut maps = maps::Maps::new(&program);
     let mut rows: BTreeMap<FunctionId, Row> = BTreeMap::new();
     let names = report::unique_names(&program);
     for entry in entries(&program, &graphs) {

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Builds the runtime: every C file in a folder here, for both byte orders of BPF, into two archives, which the translator
+# has in it (src/parse/runtime.rs). Members are named by folder and file: maps/hash.c is maps_hash.o.
+#
+#   runtime/build.sh                  builds runtime.le.a, runtime.be.a and COMPILER again
+#   runtime/build.sh --check          builds into a temporary folder and compares with those
+#   runtime/build.sh --output DIR     builds into a folder, to be given to the translator as an archive
+#
+# The same compiler must give the same bytes; another one (COMPILER says which made the committed archives) is named, and
+# that they differ is then only reported. A compiler that is missing is an error where CI is set, and is named elsewhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+compiler=clang-22 archiver=llvm-ar-22 strip=llvm-strip-22
+flags=(-O2 -g -mcpu=v4 -fno-builtin -fdata-sections -mllvm -bpf-stack-size=32768 -fno-crash-diagnostics
+    -fdebug-compilation-dir=. -Wall -Wextra -Werror -Wno-unused-parameter -Iruntime -Iinclude)
+archives=(runtime.le.a runtime.be.a)
+
+check=no output=runtime
+case ${1-} in
+    '') ;;
+    --check) check=yes ;;
+    --output) output=${2:?--output wants a folder}; mkdir -p "$output" ;;
+    *) echo "usage: build.sh [--check | --output DIR]" >&2; exit 2 ;;
+esac
+
+for tool in $compiler $archiver $strip; do
+    if ! command -v "$tool" >/dev/null; then
+        echo "runtime: $tool is not installed" >&2
+        [[ -z ${CI-} && $check == yes ]] && exit 0
+        exit 1
+    fi
+done
+
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+mkdir "$temp/le" "$temp/be"
+
+compile() { # SOURCE
+    local member=${1#runtime/} order target
+    member=${member//\//_}
+    for order in le be; do
+        target=bpfel
+        [[ $order == le ]] || target=bpfeb
+        $compiler -target $target "${flags[@]}" -c "$1" -o "$temp/$order/${member%.c}.o"
+        # DWARF goes; BTF, which says the types, stays.
+        $strip --strip-debug "$temp/$order/${member%.c}.o"
+    done
+}
+export -f compile
+export compiler strip temp
+export flags_text="${flags[*]}"
+
+mapfile -t sources < <(LC_ALL=C find runtime/*/ -name '*.c' | LC_ALL=C sort)
+printf '%s\0' "${sources[@]}" |
+    xargs -0 -n 1 -P "$(nproc)" bash -c 'set -e; flags=($flags_text); compile "$1"' compile
+
+for order in le be; do
+    (cd "$temp/$order" && LC_ALL=C $archiver rcsD "../runtime.$order.a" -- *.o)
+done
+$compiler --version | head -n 1 >"$temp/COMPILER"
+
+if [[ $check == no ]]; then
+    for file in "${archives[@]}" COMPILER; do
+        cmp -s "$temp/$file" "$output/$file" || cp "$temp/$file" "$output/$file"
+    done
+    echo "runtime: ${#sources[@]} files in $output/{runtime.le.a,runtime.be.a}"
+    exit 0
+fi
+different=()
+for file in "${archives[@]}"; do
+    cmp -s "$temp/$file" "runtime/$file" || different+=("$file")
+done
+if ((${#different[@]} == 0)); then
+    echo "runtime: the archives are what their ${#sources[@]} sources make"
+elif cmp -s "$temp/COMPILER" runtime/COMPILER; then
+    echo "error: ${different[*]} in runtime: not what the sources make; run runtime/build.sh" >&2
+    exit 1
+else
+    echo "note: ${different[*]} differ: made with '$(cat runtime/COMPILER)', and here is '$(cat "$temp/COMPILER")'"
+fi

@@ -150,6 +150,12 @@ pub struct Build {
     /// Leave out what the program lacks of maps, helpers and kfuncs: maps are plain data, helpers undefined symbols
     #[arg(long)]
     pub no_runtime: bool,
+    /// Write which functions, lines and branches ran to this file when the program ends, for lcov; %p in its name is the
+    /// process's number
+    ///
+    /// The environment variable BPF2NATIVE_COVERAGE names another file.
+    #[arg(long, value_name = "FILE")]
+    pub coverage: Option<PathBuf>,
     /// Write a relocatable object; undefined symbols are left to the linker
     #[arg(short = 'c', conflicts_with_all = ["shared", "emit"])]
     pub object: bool,

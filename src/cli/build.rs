@@ -12,13 +12,14 @@ use bpf2native::emit::EntryPoints;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::internals::codegen::Until;
 use bpf2native::internals::pipeline::{self, Stage};
+use bpf2native::parse::Options;
 use bpf2native::times::Phase;
 
 use super::args::{Build, Emit, Inputs};
 use super::console::{print, warn, warn_of};
 use super::errors::{Usage, WrongOptions};
 use super::outputs;
-use super::program::read;
+use super::program::read_with;
 use super::timing::Timing;
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
@@ -31,12 +32,19 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     if arguments.function.is_some() && !is_text {
         return Err(Usage("`--function` goes with `--emit asm`, `clif-opt`, `clif` or `bpf`").into());
     }
+    if arguments.coverage.is_some() && is_text {
+        return Err(Usage("`--coverage` goes with executables, shared libraries and objects").into());
+    }
     let until = until(arguments, emit)?;
     let output = output(arguments, emit)?;
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !is_text && !arguments.no_runtime))?;
-    let config = arguments.generation.config().times(timing.times()).clone();
+    let mut options = if is_text || arguments.no_runtime { Options::without_runtime() } else { Options::default() };
+    options.coverage = arguments.coverage.is_some();
+    let program = timing.phase(Phase::Parse, || read_with(&arguments.inputs, options))?;
+    let mut config = arguments.generation.config();
+    config.times(timing.times()).coverage(arguments.coverage.is_some());
+    config.coverage_file(arguments.coverage.clone().unwrap_or_default());
     let only = arguments.function.as_deref();
     if let Some(only) = only
         && !program.functions.iter().any(|(_, function)| function.name == only)

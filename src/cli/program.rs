@@ -12,6 +12,11 @@ use super::outputs;
 
 /// Reads objects as one program, with what they lack of the runtime or without, and prints its warnings.
 pub fn read(inputs: &Inputs, runtime: bool) -> anyhow::Result<Program> {
+    read_with(inputs, if runtime { Options::default() } else { Options::without_runtime() })
+}
+
+/// Reads objects as one program, with these options and those of the command line, and prints its warnings.
+pub fn read_with(inputs: &Inputs, mut options: Options) -> anyhow::Result<Program> {
     if inputs.objects.is_empty() {
         return Err(Usage("no objects given; see `bpf2native --help`").into());
     }
@@ -20,7 +25,6 @@ pub fn read(inputs: &Inputs, runtime: bool) -> anyhow::Result<Program> {
         Ok(Input { name, bytes: outputs::read(path)? })
     };
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
-    let mut options = if runtime { Options::default() } else { Options::without_runtime() };
     options.prefixes.clone_from(&inputs.map_prefix);
     options.btf = inputs.types.read()?.map(|(btf, _)| btf);
     let program = parse::parse(&objects, &options)?;

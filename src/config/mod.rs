@@ -12,6 +12,8 @@ pub(crate) mod passes;
 mod target;
 mod work;
 
+use std::path::PathBuf;
+
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
@@ -50,6 +52,7 @@ pub struct Config {
     pub(crate) threads: usize,
     pub(crate) debug: bool,
     pub(crate) coverage: bool,
+    pub(crate) coverage_file: PathBuf,
     pub(crate) perf_map: bool,
     pub(crate) times: Option<Times>,
 }
@@ -78,6 +81,7 @@ impl Config {
             threads: 0,
             debug: false,
             coverage: false,
+            coverage_file: PathBuf::new(),
             perf_map: false,
             times: None,
         }
@@ -131,6 +135,14 @@ impl Config {
     /// have source lines. Some optimisations are off then ([`Self::effective_passes`]), and code takes longer.
     pub fn coverage(&mut self, coverage: bool) -> &mut Config {
         self.coverage = coverage;
+        self
+    }
+
+    /// The file that an executable or a shared library writes its coverage to when it ends, as lcov: with [`Self::coverage`], of a
+    /// program that was read with [`Options::coverage`](crate::parse::Options::coverage). `%p` in it is the process's number. The
+    /// environment variable `BPF2NATIVE_COVERAGE` names another one; with none of both, nothing is written.
+    pub fn coverage_file(&mut self, path: impl Into<PathBuf>) -> &mut Config {
+        self.coverage_file = path.into();
         self
     }
 

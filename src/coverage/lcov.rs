@@ -52,6 +52,6 @@ fn write(text: &mut String, file: &FileCoverage) -> fmt::Result {
 }
 
 /// A name, without what would end its record.
-fn on_one_line(name: &str) -> String {
+pub(super) fn on_one_line(name: &str) -> String {
     name.replace(['\n', '\r'], " ")
 }

@@ -63,12 +63,13 @@ pub(crate) struct CoverageMap {
     pub(super) branches: Vec<MappedBranch>,
 }
 
-/// A source file that is being put together.
+/// What counters say of a source file: a number is the sum, over functions, of the largest count of each.
 #[derive(Default)]
-struct File {
-    functions: BTreeMap<(u32, String), u64>,
-    lines: BTreeMap<u32, u64>,
-    branches: BTreeMap<u32, Vec<Vec<u64>>>,
+pub(super) struct File {
+    pub(super) functions: BTreeMap<(u32, String), Vec<Vec<Count>>>,
+    pub(super) lines: BTreeMap<u32, Vec<Vec<Count>>>,
+    /// By line; a branch is known by its number.
+    pub(super) branches: BTreeMap<u32, Vec<Vec<Count>>>,
 }
 
 impl CoverageMap {
@@ -77,36 +78,43 @@ impl CoverageMap {
         self.counters
     }
 
-    /// The coverage that these values of the counters mean.
-    pub(crate) fn coverage(&self, counters: &[u64]) -> Coverage {
+    /// The source files, by name.
+    pub(super) fn files(&self) -> BTreeMap<&str, File> {
         let mut files: BTreeMap<&str, File> = BTreeMap::new();
         for MappedFunction { file, line, name, calls } in &self.functions {
-            let count = files.entry(file).or_default().functions.entry((*line, name.clone())).or_default();
-            *count = count.saturating_add(calls.value(counters));
+            let functions = &mut files.entry(file).or_default().functions;
+            functions.entry((*line, name.clone())).or_default().push(vec![*calls]);
         }
         for MappedLine { file, line, blocks } in &self.lines {
-            let count = files.entry(file).or_default().lines.entry(*line).or_default();
-            let most = blocks.iter().map(|block| block.value(counters)).max();
-            *count = count.saturating_add(most.unwrap_or(0));
+            files.entry(file).or_default().lines.entry(*line).or_default().push(blocks.clone());
         }
         for MappedBranch { file, line, outcomes } in &self.branches {
-            let branches = files.entry(file).or_default().branches.entry(*line).or_default();
-            branches.push(outcomes.iter().map(|outcome| outcome.value(counters)).collect());
+            files.entry(file).or_default().branches.entry(*line).or_default().push(outcomes.clone());
         }
-        let finished = files.into_iter().map(|(name, file)| finish(name, file));
+        files
+    }
+
+    /// The coverage that these values of the counters mean.
+    pub(crate) fn coverage(&self, counters: &[u64]) -> Coverage {
+        let finished = self.files().into_iter().map(|(name, file)| finish(name, file, counters));
         Coverage { files: finished.collect() }
     }
 }
 
-fn finish(name: &str, File { functions, lines, branches }: File) -> FileCoverage {
-    let function = |((line, name), count)| FunctionCount { line, name, count };
+fn finish(name: &str, File { functions, lines, branches }: File, counters: &[u64]) -> FileCoverage {
+    let most = |group: &Vec<Count>| group.iter().map(|count| count.value(counters)).max().unwrap_or(0);
+    let sum = |groups: Vec<Vec<Count>>| groups.iter().map(most).fold(0, u64::saturating_add);
+    let values = |outcomes: Vec<Count>| outcomes.into_iter().map(|count| count.value(counters)).collect();
     let branches = branches.into_iter().flat_map(|(line, of_line)| {
-        (0..).zip(of_line).map(move |(number, outcomes)| BranchCount { line, number, outcomes })
+        (0..).zip(of_line).map(move |(number, outcomes)| BranchCount { line, number, outcomes: values(outcomes) })
     });
     FileCoverage {
         name: name.to_owned(),
-        functions: functions.into_iter().map(function).collect(),
-        lines: lines.into_iter().map(|(line, count)| LineCount { line, count }).collect(),
+        functions: functions
+            .into_iter()
+            .map(|((line, name), groups)| FunctionCount { line, name, count: sum(groups) })
+            .collect(),
+        lines: lines.into_iter().map(|(line, groups)| LineCount { line, count: sum(groups) }).collect(),
         branches: branches.collect(),
     }
 }

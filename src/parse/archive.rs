@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use object::read::archive::ArchiveFile;
 
+use super::coverage;
 use super::error::ParseError;
 use super::input::{self, InputKind};
 use super::merge::is_shared;
@@ -58,6 +59,10 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
                 selection.search(members(file)?);
             }
         }
+    }
+    if let Some(first) = selection.objects.first().filter(|_| options.coverage) {
+        let writer = coverage::writer(first.endian)?;
+        selection.add(writer);
     }
     let given = selection.objects.len();
     if options.runtime {

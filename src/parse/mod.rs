@@ -7,7 +7,7 @@
 //! | tell what a file is | `input` | object, archive, or an error |
 //! | read an object | `object` | tables with the ELF file's own indices |
 //! | read an object's maps | `maps` | what they are |
-//! | choose members | `archive`, `runtime` | the objects of the program |
+//! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
 //! | define what the kernel's configuration has not | `kconfig` | zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
@@ -28,6 +28,7 @@ mod addresses;
 mod archive;
 mod btf;
 mod build;
+mod coverage;
 mod descriptors;
 mod dwarf;
 mod error;
@@ -81,13 +82,16 @@ pub struct Options {
     /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
     /// helpers are undefined symbols. On by default.
     pub runtime: bool,
+    /// Whether the program gets a destructor that writes its coverage ([`Config::coverage_file`](crate::Config::coverage_file)): for
+    /// executables and shared libraries.
+    pub coverage: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None, runtime: true, prefixes: Vec::new() }
+        Self { roots: vec!["main".to_owned()], btf: None, runtime: true, coverage: false, prefixes: Vec::new() }
     }
 }
 

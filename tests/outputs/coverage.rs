@@ -245,3 +245,80 @@ fn a_tracefile_that_cannot_be_written_is_an_error() {
     let output = native::bpf2native().args(["run", "--coverage"]).arg(&object).arg(&object).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// An executable for a target, which writes its coverage to `own.info`.
+fn build(folder: &std::path::Path, target: &str, object: &str, arguments: &[&str]) -> std::path::PathBuf {
+    let output = folder.join(format!("program-{target}"));
+    let mut command = native::bpf2native();
+    command.current_dir(folder).args(["--target", target, "--coverage", "own.info", "-o"]).arg(&output);
+    native::output(command.args(arguments).arg(native::fixture(object)));
+    output
+}
+
+#[test]
+fn executables_write_what_is_read_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = folder.path().join("expected.info");
+    let object = native::fixture("coverage/flow.o");
+    native::output(native::bpf2native().args(["run", "--coverage"]).arg(&expected).arg(object));
+    let expected = std::fs::read_to_string(expected).unwrap();
+    let host = Config::new().get_target().machine().to_owned();
+    let targets = [("x86_64", "flow.o"), ("aarch64", "flow.o"), ("riscv64", "flow.o"), ("s390x", "flow.be.o")];
+    let mut ran = 0;
+    for (target, object) in targets {
+        let mut command = if target == host {
+            std::process::Command::new(folder.path().join(format!("program-{target}")))
+        } else {
+            let emulator = format!("qemu-{target}");
+            let linker = format!("{target}-linux-gnu-gcc");
+            if !native::has_tool(&emulator) || !native::has_tool(&linker) {
+                continue;
+            }
+            let mut command = std::process::Command::new(emulator);
+            command.arg("-L").arg(format!("/usr/{target}-linux-gnu"));
+            command.arg(folder.path().join(format!("program-{target}")));
+            command
+        };
+        for level in ["-O0", "-O2"] {
+            build(folder.path(), target, &format!("coverage/{object}"), &[level]);
+            assert_eq!(native::output(command.current_dir(folder.path())), "28467\n");
+            let written = folder.path().join("own.info");
+            assert_eq!(std::fs::read_to_string(&written).unwrap(), expected, "{target} {level}");
+            std::fs::remove_file(written).unwrap();
+        }
+        ran += 1;
+    }
+    assert!(ran > 0);
+}
+
+#[test]
+fn executables_write_where_the_environment_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Config::new().get_target().machine().to_owned();
+    let program = build(folder.path(), &host, "coverage/flow.o", &[]);
+    let mut command = std::process::Command::new(program);
+    command.current_dir(folder.path()).env("BPF2NATIVE_COVERAGE", "other-%p-%p.info");
+    native::output(&mut command);
+    let names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".info"))
+        .collect();
+    let [name] = &names[..] else { panic!("{names:?}") };
+    let middle = name.strip_prefix("other-").and_then(|name| name.strip_suffix(".info")).unwrap();
+    let (one, other) = middle.split_once('-').unwrap();
+    assert!(one == other && one.parse::<u32>().is_ok(), "{name}");
+    check_marks("coverage/flow.c", &parse(&std::fs::read_to_string(folder.path().join(name)).unwrap())["./flow.c"]);
+    // A file that cannot be written is said, and the program's status stays its own.
+    let output = command.env("BPF2NATIVE_COVERAGE", "absent/x.info").output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("absent/x.info: "));
+}
+
+/// What has no coverage option has no part of it.
+#[test]
+fn text_has_no_coverage() {
+    let object = native::fixture("coverage/flow.o");
+    let output = native::bpf2native().args(["--emit", "asm", "--coverage", "x.info"]).arg(object).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -32,6 +32,7 @@ pub fn options(config: &Config, btf: Types<'_>) -> Options {
         perf_map: _,
         times: _,
         coverage: _,
+        coverage_file: _,
     } = config;
     let passes = config.effective_passes();
     let names = || Pass::ALL.iter().filter(|&&pass| passes.contains(pass)).map(|pass| pass.name().to_owned());

@@ -2,7 +2,7 @@
 
 /// Calls between BPF and native code.
 pub mod abi {
-    pub use crate::abi::{libc, libcalls};
+    pub use crate::abi::{helpers, libc, libcalls};
 }
 
 /// CLIF to bytes.

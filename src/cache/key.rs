@@ -57,6 +57,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         tail_return,
         kept,
         warnings: _,
+        core_relocations: _,
         counters,
     } = program;
     (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept, counters)
@@ -70,7 +71,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         (name, group, retained, kind, align, contents, relocations).hash(hash);
     }
     imports.len().hash(hash);
-    for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, files: _, alias_of }) in
+    for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, ksym: _, files: _, alias_of }) in
         imports.iter()
     {
         (name, weak, kind, prototype, prototype_from, alias_of).hash(hash);

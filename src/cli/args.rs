@@ -224,6 +224,9 @@ pub struct Run {
 pub struct Inspect {
     #[command(flatten)]
     pub inputs: Inputs,
+    /// As JSON, in the schema of docs/inspect.md
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

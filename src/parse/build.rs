@@ -107,6 +107,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         tail_return: None,
         kept: Vec::new(),
         warnings: Vec::new(),
+        core_relocations: Vec::new(),
         counters: None,
     })
 }
@@ -338,6 +339,7 @@ impl<'data> Builder<'_, 'data> {
             tail_return: None,
             kept: Vec::new(),
             warnings: Vec::new(),
+            core_relocations: Vec::new(),
             counters: None,
         })
     }
@@ -394,6 +396,7 @@ impl<'data> Builder<'_, 'data> {
                 kind: ImportKind::Data,
                 prototype: None,
                 kconfig: false,
+                ksym: false,
                 prototype_from: PrototypeSource::None,
                 files: Vec::new(),
                 alias_of: None,

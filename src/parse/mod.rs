@@ -82,6 +82,8 @@ pub struct Options {
     /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
     /// helpers are undefined symbols. On by default.
     pub runtime: bool,
+    /// Whether the program lists what its CO-RE relocations ask for ([`Program::core_relocations`]).
+    pub core_relocations: bool,
     /// Whether the program gets a destructor that writes its coverage ([`Config::coverage_file`](crate::Config::coverage_file)): for
     /// executables and shared libraries.
     pub coverage: bool,
@@ -91,7 +93,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None, runtime: true, coverage: false, prefixes: Vec::new() }
+        Self {
+            roots: vec!["main".to_owned()],
+            btf: None,
+            runtime: true,
+            core_relocations: false,
+            coverage: false,
+            prefixes: Vec::new(),
+        }
     }
 }
 

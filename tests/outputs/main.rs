@@ -13,6 +13,7 @@ mod coverage;
 mod debuggers;
 mod disasm;
 mod docs;
+mod inspect;
 mod kernel;
 mod listing;
 mod llvm23;

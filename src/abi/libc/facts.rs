@@ -181,6 +181,7 @@ mod tests {
             prototype_from,
             files: Vec::new(),
             kconfig: false,
+            ksym: false,
             alias_of: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Options: those that several commands share, and those of commands without a file of options of their own.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bpf2native::Cache;
 use bpf2native::compare::measure::TextKind;
@@ -9,6 +9,7 @@ use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange,
 use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, ValueEnum};
 
+use super::kconfig::KconfigOption;
 use super::types::Types;
 
 /// What to read.
@@ -19,9 +20,19 @@ pub struct Inputs {
     pub objects: Vec<PathBuf>,
     #[command(flatten)]
     pub types: Types,
+    #[command(flatten)]
+    pub kconfig: KconfigOption,
     /// Replace the prefix OLD of source paths by NEW, in line tables and listings
     #[arg(long, value_name = "OLD=NEW")]
     pub map_prefix: Vec<PrefixMap>,
+}
+
+impl Inputs {
+    /// All files that are read.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let objects = self.objects.iter().map(PathBuf::as_path);
+        objects.chain(self.types.paths()).chain(self.kconfig.file.as_deref())
+    }
 }
 
 /// How to translate.

@@ -145,8 +145,7 @@ fn check_outputs(arguments: &Build, output: &Output) -> anyhow::Result<()> {
         outputs.push(path);
     }
     let linked = arguments.link_arguments.iter().map(Path::new);
-    let inputs = arguments.inputs.objects.iter().map(PathBuf::as_path).chain(arguments.inputs.types.paths());
-    outputs::check(&outputs, inputs.chain(linked))
+    outputs::check(&outputs, arguments.inputs.paths().chain(linked))
 }
 
 /// The output that was asked for, or the default: text to standard output, `x.native.o` beside `x.o`, and, as
@@ -194,8 +193,7 @@ fn link_options(arguments: &Build) -> LinkOptions {
 fn write_depfile(depfile: &Path, output: &Path, inputs: &Inputs) -> anyhow::Result<()> {
     let escape =
         |path: &Path| path.display().to_string().replace('$', "$$").replace('#', "\\#").replace(' ', "\\ ");
-    let inputs = inputs.objects.iter().map(PathBuf::as_path).chain(inputs.types.paths());
-    let inputs: Vec<String> = inputs.map(escape).collect();
+    let inputs: Vec<String> = inputs.paths().map(escape).collect();
     let mut text = format!("{}: {}\n", escape(output), inputs.join(" "));
     for input in &inputs {
         text.push_str(&format!("\n{input}:\n"));

@@ -27,6 +27,7 @@ pub fn read_with(inputs: &Inputs, mut options: Options) -> anyhow::Result<Progra
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
     options.prefixes.clone_from(&inputs.map_prefix);
     options.btf = inputs.types.read()?.map(|(btf, _)| btf);
+    options.kconfig = inputs.kconfig.read()?;
     let program = parse::parse(&objects, &options)?;
     warn(&program.warnings);
     Ok(program)

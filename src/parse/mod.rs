@@ -8,7 +8,7 @@
 //! | read an object | `object` | tables with the ELF file's own indices |
 //! | read an object's maps | `maps` | what they are |
 //! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
-//! | define what the kernel's configuration has not | `kconfig` | zeros for weak variables |
+//! | define variables of the kernel's configuration | `kconfig` | its values; zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
@@ -55,6 +55,7 @@ use std::path::Path;
 use archive::Chosen;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
+pub use kconfig::Kconfig;
 
 use crate::btf::Btf;
 use crate::files;
@@ -79,6 +80,8 @@ pub struct Options {
     /// Types of the machine that the program will run on, for CO-RE relocations. Without, code keeps the values that
     /// were compiled in.
     pub btf: Option<Btf>,
+    /// The kernel's configuration, for variables of `.kconfig`. Without, weak ones are 0, and others are undefined.
+    pub kconfig: Option<Kconfig>,
     /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
     /// helpers are undefined symbols. On by default.
     pub runtime: bool,
@@ -96,6 +99,7 @@ impl Default for Options {
         Self {
             roots: vec!["main".to_owned()],
             btf: None,
+            kconfig: None,
             runtime: true,
             core_relocations: false,
             coverage: false,
@@ -118,8 +122,9 @@ impl Options {
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
     let Chosen { mut objects, given } = archive::select(inputs, options)?;
-    objects.iter_mut().for_each(kconfig::define_weak);
+    let values = kconfig::values(&mut objects, options.kconfig.as_ref())?;
     let mut program = build::program(&objects, given)?;
+    kconfig::define(&values, &mut program);
     if program.has_runtime() {
         descriptors::add(&objects, &mut program)?;
         program.keep_of_runtime(&options.roots);

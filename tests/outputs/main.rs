@@ -14,6 +14,7 @@ mod debuggers;
 mod disasm;
 mod docs;
 mod inspect;
+mod kconfig;
 mod kernel;
 mod listing;
 mod llvm23;

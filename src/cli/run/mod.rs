@@ -46,10 +46,7 @@ extern "C" fn run_destructors() {
 }
 
 pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
-    outputs::check(
-        &arguments.coverage.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
-        arguments.inputs.objects.iter().map(PathBuf::as_path).chain(arguments.inputs.types.paths()),
-    )?;
+    outputs::check(&arguments.coverage.iter().map(PathBuf::as_path).collect::<Vec<_>>(), arguments.inputs.paths())?;
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !arguments.no_runtime))?;
     let linker = linker(&arguments.libraries)?;

@@ -322,3 +322,20 @@ fn text_has_no_coverage() {
     let output = native::bpf2native().args(["--emit", "asm", "--coverage", "x.info"]).arg(object).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// A tail call that finds a program does not come back to what follows it.
+#[test]
+fn what_follows_a_tail_call_runs_when_it_comes_back() {
+    for level in LEVELS {
+        let coverage = covered("coverage/tail.o", Config::new().opt_level(level));
+        let files = parse(&coverage.to_lcov());
+        let record = &files["./tail.c"];
+        for (line, count) in marks("coverage/tail.c", "runs") {
+            assert_eq!(record.lines.get(&line), Some(&count), "{level:?}: line {line}");
+        }
+        let calls: Vec<(&str, u64)> =
+            record.functions.iter().map(|(name, (_, count))| (name.as_str(), *count)).collect();
+        assert_eq!(calls, [("jump", 5), ("main", 1), ("target", 3)], "{level:?}");
+        assert!(files.keys().all(|name| !name.contains("runtime")), "the runtime is not covered");
+    }
+}

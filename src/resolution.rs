@@ -21,13 +21,14 @@
 //!
 //! So an object (`-c`) is made as compilers do it for programs (`-fPIE`): the definitions that it has are the ones.
 //!
-//! An executable is an object here: a definition in an archive may take the place of a weak one of the program.
+//! An executable is an object here: a definition in an archive may take the place of a weak one of the program. But of an
+//! executable that no other objects are given for, the runtime's functions are final, as others are.
 
 use crate::abi::helpers;
 use crate::abi::libc::{Definer, Facts};
 use crate::config::Placement;
 use crate::program::{
-    Binding, DataSymbol, Function, FunctionId, IdVec, Import, ImportId, Program, Target, Visibility,
+    Binding, CodeSectionId, DataSymbol, Function, FunctionId, IdVec, Import, ImportId, Program, Target, Visibility,
 };
 
 /// Who defines the names of a program.
@@ -36,6 +37,8 @@ pub struct Resolution {
     placement: Placement,
     /// A program that is linked with it has the last word on where exported names are.
     exports: bool,
+    /// The code sections from here on are the runtime's, and no other object of the link has its names: they are final.
+    final_code: Option<CodeSectionId>,
     /// The embedder has a `bpf_tail_call` of its own, which returns as other helpers do.
     has_own_tail_call: bool,
     facts: IdVec<ImportId, Facts>,
@@ -45,6 +48,12 @@ impl Resolution {
     /// For an object, which others are linked with.
     pub fn of_object(program: &Program) -> Resolution {
         Resolution::new(program, Placement::Object, |_| Definer::Link)
+    }
+
+    /// For an object that is linked into an executable with no others: what the runtime adds, nothing replaces.
+    pub fn of_sole_object(program: &Program) -> Resolution {
+        let of_runtime = |id: &CodeSectionId| program.is_of_runtime(program.code[*id].file);
+        Resolution { final_code: program.code.ids().find(of_runtime), ..Resolution::of_object(program) }
     }
 
     /// For an object that becomes a shared library.
@@ -64,12 +73,13 @@ impl Resolution {
         };
         let facts = program.imports.iter().map(|(_, import)| facts(import)).collect();
         let has_own_tail_call = definer(helpers::TAIL_CALL_IN_C) == Definer::Embedder;
-        Resolution { placement, exports: false, has_own_tail_call, facts }
+        Resolution { placement, exports: false, final_code: None, has_own_tail_call, facts }
     }
 
     /// Whether another definition may take the place of a function, so that nothing may be concluded from its body.
     pub fn is_replaceable(&self, function: &Function) -> bool {
-        self.placement == Placement::Object && function.binding == Binding::Weak
+        let is_final = self.final_code.is_some_and(|first| function.section >= first);
+        self.placement == Placement::Object && function.binding == Binding::Weak && !is_final
     }
 
     /// Whether data is where the link or the loader puts what has its name, and not where the object has it.

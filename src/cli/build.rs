@@ -70,6 +70,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
         let name = arguments.inputs.objects[0].file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let purpose = match emit {
+            Emit::Exe if arguments.link_arguments.is_empty() => Purpose::SoleExecutable,
             Emit::Exe => Purpose::Executable,
             Emit::Shared => Purpose::SharedLibrary,
             _ => Purpose::Relocatable,

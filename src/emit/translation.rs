@@ -25,6 +25,9 @@ pub enum Purpose {
     Relocatable,
     /// To be linked into a program, which starts at its [`EntryPoints`].
     Executable,
+    /// As [`Self::Executable`], where the link has no other objects: nothing replaces the runtime's functions, and small ones
+    /// are inlined.
+    SoleExecutable,
     /// To be linked into a shared library.
     SharedLibrary,
 }
@@ -80,7 +83,7 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
     let mut module = ObjectModule::new(builder);
     let unverified = match purpose {
         Purpose::Relocatable => Unverified::Trap,
-        Purpose::Executable | Purpose::SharedLibrary => Unverified::Refuse,
+        Purpose::Executable | Purpose::SoleExecutable | Purpose::SharedLibrary => Unverified::Refuse,
     };
     let driver = Driver { program, generators: &generators, placement: Placement::Object, pool: Some(&pool) };
     let graphs = driver.graphs(unverified);
@@ -90,12 +93,15 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
         refused.map(|error| Warning::new(WarningKind::Refused, format!("{error}; it traps when it is reached"))),
     );
     let entry = match purpose {
-        Purpose::Executable => EntryPoints::of(program),
+        Purpose::Executable | Purpose::SoleExecutable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
     };
     let is_library = purpose == Purpose::SharedLibrary && config.target.triple().binary_format == BinaryFormat::Elf;
-    let resolution =
-        if is_library { Resolution::of_shared_library(program) } else { Resolution::of_object(program) };
+    let resolution = match purpose {
+        Purpose::SoleExecutable => Resolution::of_sole_object(program),
+        _ if is_library => Resolution::of_shared_library(program),
+        _ => Resolution::of_object(program),
+    };
     let selection = driver.select(graphs, entry.roots().as_deref(), resolution, &mut warnings)?;
     let declarations = driver.declare(&selection, &mut module, &mut warnings)?;
     Ok(Declared { generators, pool, selection, declarations, module, entry, warnings })

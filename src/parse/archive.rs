@@ -14,6 +14,7 @@ use object::read::archive::ArchiveFile;
 use super::coverage;
 use super::error::ParseError;
 use super::input::{self, InputKind};
+use super::maps;
 use super::merge::is_shared;
 use super::object::{self as elf, Object, Symbol, SymbolHome};
 use super::runtime::{self, Lacks};
@@ -95,7 +96,8 @@ impl<'data> MemberSelection<'data> {
         }
     }
 
-    fn add(&mut self, object: Object<'data>) {
+    fn add(&mut self, mut object: Object<'data>) {
+        object.maps = maps::read(&object);
         self.defined.extend(defined_names(&object).map(str::to_owned));
         for symbol in &object.symbols {
             if symbol.home == SymbolHome::Undefined && symbol.binding == Binding::Global {

@@ -10,6 +10,7 @@ use super::functions::{self, Code, CodeSymbol, Found};
 use super::helpers;
 use super::instruction;
 use super::jump_tables::JumpTables;
+use super::maps;
 use super::merge::{Definition, Global, Globals, SymbolRef};
 use super::object::{Object, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
@@ -18,7 +19,7 @@ use super::stack_sizes;
 use crate::program::names;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
-    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, MapValue, Program, PrototypeSource, Relocation,
+    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation,
     Target, Visibility, function_at,
 };
 
@@ -321,7 +322,7 @@ impl<'data> Builder<'_, 'data> {
             }
         }
         for map in &mut maps {
-            map.values = initial_values(map, &self.layout.data[map.section].relocations);
+            map.values = maps::initial_values(map, &self.layout.data[map.section].relocations);
         }
         Ok(Program {
             endianness: self.objects.first().map_or(Endianness::Little, Object::endianness),
@@ -411,14 +412,4 @@ impl<'data> Builder<'_, 'data> {
         }
         id
     }
-}
-
-/// The initial elements of a map, which are pointers in its definition.
-fn initial_values(map: &Map, relocations: &[Relocation]) -> Vec<MapValue> {
-    let Some(values_at) = map.definition.as_ref().and_then(|definition| definition.values_at) else {
-        return Vec::new();
-    };
-    let (start, end) = (map.offset.saturating_add(values_at), map.offset.saturating_add(map.size));
-    let within = relocations.iter().filter(|relocation| (start..end).contains(&relocation.offset));
-    within.map(|found| MapValue { index: (found.offset - start) / 8, target: found.target }).collect()
 }

@@ -86,7 +86,7 @@ impl Slot {
 
     /// `r0 = *(uN *)skb[...]`: class `LD`, mode `ABS` or `IND`.
     fn is_packet_load(self) -> bool {
-        self.bytes[0] & 7 == 0 && matches!(self.bytes[0] & 0xe0, 0x20 | 0x40)
+        matches!(self.bytes[0] & 0xe7, 0x20 | 0x40)
     }
 
     /// The slots between the next one and the place whose address it loads, if that is in the same section.

@@ -12,8 +12,8 @@
 
 use super::object::{Object, Section, SymbolHome};
 use crate::btf::{Btf, Kind, MAX_NESTING, Member, TypeId};
-use crate::program::Endianness;
 use crate::program::maps::{FieldKind, MapDefinition, MapField, PERF_EVENT_ARRAY, RINGBUF, USER_RINGBUF};
+use crate::program::{Endianness, Map, MapValue, Relocation};
 
 /// The section whose maps BTF describes.
 pub(super) const BTF_MAPS: &str = ".maps";
@@ -59,6 +59,16 @@ pub(super) fn read(object: &Object<'_>) -> Vec<(usize, Definition)> {
         maps.push((index, definition));
     }
     maps
+}
+
+/// The initial elements of a map, which are pointers in its definition.
+pub(super) fn initial_values(map: &Map, relocations: &[Relocation]) -> Vec<MapValue> {
+    let Some(values_at) = map.definition.as_ref().and_then(|definition| definition.values_at) else {
+        return Vec::new();
+    };
+    let (start, end) = (map.offset.saturating_add(values_at), map.offset.saturating_add(map.size));
+    let within = relocations.iter().filter(|relocation| (start..end).contains(&relocation.offset));
+    within.map(|found| MapValue { index: (found.offset - start) / 8, target: found.target }).collect()
 }
 
 fn read_types(object: &Object<'_>) -> Result<Btf, String> {

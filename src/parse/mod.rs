@@ -52,8 +52,6 @@ mod stack_sizes;
 
 use std::path::Path;
 
-use archive::Chosen;
-
 pub use error::{BadRelocation, Duplicate, ParseError};
 pub use kconfig::Kconfig;
 
@@ -121,7 +119,7 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let Chosen { mut objects, given } = archive::select(inputs, options)?;
+    let archive::Chosen { mut objects, given } = archive::select(inputs, options)?;
     let values = kconfig::values(&mut objects, options.kconfig.as_ref())?;
     let mut program = build::program(&objects, given)?;
     kconfig::define(&values, &mut program);

@@ -23,6 +23,7 @@ mod id;
 pub mod maps;
 pub mod names;
 pub mod prefix;
+mod runtime;
 mod sections;
 
 use std::fmt;
@@ -364,27 +365,6 @@ pub struct Line {
 }
 
 impl Program {
-    /// Whether a file is the runtime's.
-    pub fn is_of_runtime(&self, file: FileId) -> bool {
-        file.index() >= self.given_files
-    }
-
-    /// Whether it has anything of the runtime.
-    pub fn has_runtime(&self) -> bool {
-        self.files.len() > self.given_files
-    }
-
-    /// Whether a function is the runtime's.
-    pub fn is_runtime_function(&self, function: FunctionId) -> bool {
-        self.is_of_runtime(self.code[self.functions[function].section].file)
-    }
-
-    /// Keeps the runtime's functions of these names.
-    pub(crate) fn keep_of_runtime(&mut self, names: &[String]) {
-        let is_named = |id: &FunctionId| names.contains(&self.functions[*id].name) && self.is_runtime_function(*id);
-        self.kept = self.functions.ids().filter(is_named).collect();
-    }
-
     /// The function of this name that other objects can see.
     pub fn function_named(&self, name: &str) -> Option<FunctionId> {
         self.functions.iter().find_map(|(id, function)| {

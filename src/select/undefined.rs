@@ -9,7 +9,7 @@ use std::fmt;
 use crate::abi::helpers;
 use crate::graph::{Graph, Instruction};
 use crate::lift::call;
-use crate::program::{ImportId, Program, Target, maps};
+use crate::program::{DataSectionId, ImportId, Map, Program, Target, maps};
 use crate::select::Selection;
 
 /// How many of those who refer to a symbol an error names.
@@ -35,11 +35,14 @@ impl fmt::Display for MissingSymbol {
         if let Some(number) = helpers::of_symbol(name) {
             return self.write_helper(f, number);
         }
-        write!(f, "`{name}`, which {} refers to", list(users))?;
         if let Some(kind) = maps::of_ops_symbol(name) {
-            let name = maps::type_name(kind).unwrap_or("unknown");
-            write!(f, " (operations of maps of type `{name}`, {kind}, which the runtime does not have)")?;
+            let kind_name = maps::type_name(kind).map(|name| format!("`{name}` ({kind})"));
+            let kind = kind_name.unwrap_or_else(|| kind.to_string());
+            let are = if users.len() == 1 { "is" } else { "are" };
+            let users = list(users);
+            return write!(f, "{users} {are} of type {kind}, which the runtime does not have; define `{name}`");
         }
+        write!(f, "`{name}`, which {} refers to", list(users))?;
         if *kconfig {
             write!(f, " (of `.kconfig`)")?;
         }
@@ -120,10 +123,21 @@ pub(crate) fn users<'n>(
         if !selection.data[id] {
             continue;
         }
-        let referred: BTreeSet<&str> =
-            data.relocations.iter().filter_map(|relocation| import(relocation.target)).collect();
-        for name in referred {
-            let place = format!("{} (section `{}`)", program.files[data.file], data.name);
+        let referred: BTreeSet<(&str, Option<&str>)> = data
+            .relocations
+            .iter()
+            .filter_map(|relocation| {
+                let name = import(relocation.target)?;
+                let map = maps::of_ops_symbol(name).and_then(|_| map_at(program, id, relocation.offset));
+                Some((name, map))
+            })
+            .collect();
+        for (name, map) in referred {
+            let file = &program.files[data.file];
+            let place = match map {
+                Some(map) => format!("map `{map}` of {file}"),
+                None => format!("{file} (section `{}`)", data.name),
+            };
             users.entry(name).or_default().push(place);
         }
     }
@@ -132,6 +146,12 @@ pub(crate) fn users<'n>(
         places.retain(|place| seen.insert(place.clone()));
     }
     users
+}
+
+/// The map whose descriptor is there; that of a map of maps has another one for its elements.
+fn map_at(program: &Program, section: DataSectionId, offset: u64) -> Option<&str> {
+    let here = |map: &&Map| map.section == section && map.offset == offset;
+    program.maps.iter().find(here).map(|map| map.name.as_str())
 }
 
 /// What an import is called where it is linked: libc's functions of `long double` have another name there.

@@ -147,7 +147,7 @@ fn one_function_of_a_kernel_object_is_tried_on_a_buffer() {
     assert_eq!(text(&output.stdout), "180\n", "{output:?}");
     let folder = tempfile::tempdir().unwrap();
     let script = script.to_str().unwrap();
-    let (_, error) = check(folder.path(), &["run", "--entry", "count", script], 1);
+    let (_, error) = check(folder.path(), &["run", "--no-runtime", "--entry", "count", script], 1);
     assert!(error.contains("`bpf_map_update_elem`") && error.contains("function `count`"), "{error}");
     let (_, error) = check(folder.path(), &["run", "--entry", "nope", script], 1);
     assert!(error.contains("there is no function `nope`"), "{error}");

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bpf2native::emit::{self, Purpose};
+use bpf2native::parse::{self, Input, Options};
 use bpf2native::{Config, Program};
 use gimli::{BaseAddresses, EhFrame, RunTimeEndian, UnwindSection};
 use object::{BinaryFormat, Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind};
 
 /// Every fixture, with the names that it defines for others and those that it leaves undefined.
 const FIXTURES: [(&str, &[&str], &[&str]); 6] = [
-    ("xdp", &["blocked", "filter", "limit", "packets"], &["bpf_map_lookup_elem"]),
+    ("xdp", &["blocked", "filter", "limit", "packets"], &["bpf_helper_map_lookup_elem"]),
     (
         "tracepoint",
         &["enter", "events", "leave", "slowest", "started"],
         &[
-            "bpf_get_current_pid_tgid",
-            "bpf_ktime_get_ns",
-            "bpf_map_lookup_elem",
-            "bpf_map_update_elem",
-            "bpf_ringbuf_reserve",
-            "bpf_ringbuf_submit",
+            "bpf_helper_get_current_pid_tgid",
+            "bpf_helper_ktime_get_ns",
+            "bpf_helper_map_lookup_elem",
+            "bpf_helper_map_update_elem",
+            "bpf_helper_ringbuf_reserve",
+            "bpf_helper_ringbuf_submit",
         ],
     ),
     ("struct_ops", &["acknowledge", "linked", "slow", "start", "threshold"], &[]),
@@ -38,7 +39,7 @@ const FIXTURES: [(&str, &[&str], &[&str]); 6] = [
             "missing_variable",
         ],
     ),
-    ("core", &["name", "schedule", "total"], &["bpf_probe_read_kernel"]),
+    ("core", &["name", "schedule", "total"], &["bpf_helper_probe_read_kernel"]),
     ("arena", &["arena", "head", "push", "shared_sum", "sum"], &["bpf_arena_alloc_pages"]),
 ];
 
@@ -55,7 +56,8 @@ const TARGETS: [&str; 8] = [
 
 fn fixture(name: &str) -> Program {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kernel").join(name);
-    Program::from_files([path]).unwrap_or_else(|error| panic!("{error}"))
+    let input = Input { name: path.display().to_string(), bytes: std::fs::read(&path).unwrap() };
+    parse::parse(&[input], &Options::without_runtime()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn translate(name: &str, target: &str) -> Vec<u8> {

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::flow::{may_stop, outcomes};
 use super::loops;
 use super::map::{Count, CoverageMap, MappedBranch, MappedFunction, MappedLine};
 use crate::abi::helpers::TAIL_CALL;
@@ -66,16 +67,6 @@ fn line_of(program: &Program, graph: &Graph, instruction: &Instruction) -> Optio
 
 fn has_lines(program: &Program, graph: &Graph) -> bool {
     graph.instructions.iter().any(|instruction| line_of(program, graph, instruction).is_some())
-}
-
-/// The edges out of a block that differ in what they count.
-pub(super) fn outcomes(terminator: &Terminator) -> Vec<Edge> {
-    match terminator {
-        Terminator::Goto(edge) => vec![*edge],
-        Terminator::Branch { taken, fallthrough } => vec![*taken, *fallthrough],
-        Terminator::Register(jump) => jump.outcomes(),
-        Terminator::Return => Vec::new(),
-    }
 }
 
 struct FunctionInstrumenter<'a> {
@@ -224,9 +215,4 @@ impl<'a> FunctionInstrumenter<'a> {
         }
         self.map.branches.push(MappedBranch { file, line, outcomes: counts.into_iter().flatten().collect() });
     }
-}
-
-/// Whether control may come to the first of these instructions and not to what follows the last.
-pub(super) fn may_stop(instructions: &[Instruction]) -> bool {
-    instructions.iter().any(|instruction| matches!(instruction.insn, Insn::Call(_) | Insn::LoadPacket { .. }))
 }

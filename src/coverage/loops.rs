@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::instrument::{may_stop, outcomes};
+use super::flow::{may_stop, outcomes};
 use crate::graph::{BlockIndex, Edge, Graph};
 
 /// The most blocks of a loop whose counters are kept in registers.

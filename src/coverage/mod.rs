@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what ran: the structure that users see, merging | `model.rs` |
 //! | as an lcov tracefile | `lcov.rs` |
-//! | where counters are put | `instrument.rs` |
+//! | where counters are put | `instrument.rs`, over `flow.rs` |
 //! | which loops count in registers | `loops.rs` |
 //! | from the counters' values to what ran | `map.rs` |
 //! | in executables: the text to be filled in, what fills it in, how that finds it | `template.rs`, `writer.c`, `place.rs` |
@@ -19,6 +19,7 @@
 //! They are counted up by ordinary loads, additions and stores, before any pass over CLIF; threads that count at once may lose
 //! some. Plans that leave blocks out are off then.
 
+mod flow;
 mod instrument;
 mod lcov;
 mod loops;

@@ -9,46 +9,16 @@
 //!
 //! The accesses are plain, as the program's own are: no pass drops or doubles one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value};
-use cranelift_frontend::Variable;
 
+use super::counted::{CountedEdge, Weights};
 use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::graph::{BlockIndex, Edge, RegisterJump, Terminator};
 use crate::program::counters::COUNTER;
-
-/// A block on an edge.
-pub(super) struct CountedEdge {
-    block: Block,
-    counter: Option<u32>,
-    edge: Edge,
-}
-
-/// The variables of the loops that count in registers: zero outside of them.
-#[derive(Default)]
-pub(super) struct CountedLoops {
-    /// The loop of each block.
-    of_block: HashMap<BlockIndex, usize>,
-    /// For each loop, the variables of the counters.
-    variables: Vec<Vec<(u32, Variable)>>,
-    zero: Option<Value>,
-}
-
-/// What a branch that becomes selects counts, and its arms: the one that runs when the condition holds, the other one.
-pub(super) struct Weights {
-    pub(super) branch: Option<Value>,
-    pub(super) arms: [Option<Value>; 2],
-}
-
-impl CountedLoops {
-    fn variable(&self, block: BlockIndex, counter: u32) -> Option<Variable> {
-        let variables = &self.variables[*self.of_block.get(&block)?];
-        variables.iter().find(|(of, _)| *of == counter).map(|(_, variable)| *variable)
-    }
-}
 
 impl Lifter<'_, '_> {
     /// Counts a call of the function, and prepares the loops that count in registers.

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, InstBuilder, Signature,
 use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
-use super::counters::{CountedEdge, CountedLoops};
+use super::counted::{CountedEdge, CountedLoops};
 use crate::abi::{EntryValues, WORD};
 use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};

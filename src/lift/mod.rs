@@ -11,7 +11,7 @@
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
-//! | counters of coverage | `counters.rs` |
+//! | counters of coverage | `counters.rs`, over `counted.rs` |
 //! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
@@ -21,6 +21,7 @@ mod alu;
 mod array_call;
 pub(crate) mod call;
 mod control;
+mod counted;
 mod counters;
 mod error;
 pub mod formats;
@@ -46,7 +47,7 @@ use crate::graph::{self, Edge, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::times::{Phase, time};
 
-use counters::CountedLoops;
+use counted::CountedLoops;
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
 use lifter::TRAP_OUTSIDE;

@@ -19,8 +19,8 @@ use super::stack_sizes;
 use crate::program::names;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
-    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation,
-    Target, Visibility, function_at,
+    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation, Target,
+    Visibility, function_at,
 };
 
 /// The program that `objects` make together.

@@ -262,7 +262,7 @@ fn executables_write_what_is_read_in_memory() {
     let object = native::fixture("coverage/flow.o");
     native::output(native::bpf2native().args(["run", "--coverage"]).arg(&expected).arg(object));
     let expected = std::fs::read_to_string(expected).unwrap();
-    let host = Config::new().get_target().machine().to_owned();
+    let host = Config::new().get_target().machine();
     let targets = [("x86_64", "flow.o"), ("aarch64", "flow.o"), ("riscv64", "flow.o"), ("s390x", "flow.be.o")];
     let mut ran = 0;
     for (target, object) in targets {
@@ -294,7 +294,7 @@ fn executables_write_what_is_read_in_memory() {
 #[test]
 fn executables_write_where_the_environment_says() {
     let folder = tempfile::tempdir().unwrap();
-    let host = Config::new().get_target().machine().to_owned();
+    let host = Config::new().get_target().machine();
     let program = build(folder.path(), &host, "coverage/flow.o", &[]);
     let mut command = std::process::Command::new(program);
     command.current_dir(folder.path()).env("BPF2NATIVE_COVERAGE", "other-%p-%p.info");

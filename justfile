@@ -24,6 +24,7 @@ lint:
 # Builds the objects of the fixtures again, with all compilers that are installed
 fixtures:
     runtime/build.sh
+    src/coverage/build.sh
     fixtures/build.sh
     fixtures/build-small.sh
 

@@ -58,8 +58,11 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         tail_return,
         kept,
         warnings: _,
+        core_relocations: _,
+        counters,
     } = program;
-    (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept).hash(hash);
+    (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept, counters)
+        .hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);
@@ -69,7 +72,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         (name, group, retained, kind, align, contents, relocations).hash(hash);
     }
     imports.len().hash(hash);
-    for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, files: _, alias_of }) in
+    for (_, Import { name, weak, kind, prototype, prototype_from, kconfig: _, ksym: _, files: _, alias_of }) in
         imports.iter()
     {
         (name, weak, kind, prototype, prototype_from, alias_of).hash(hash);

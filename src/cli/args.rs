@@ -1,7 +1,7 @@
 //! Options: those that several commands share, and those of commands without a file of options of their own.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bpf2native::Cache;
 use bpf2native::compare::measure::TextKind;
@@ -9,6 +9,7 @@ use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange,
 use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, ValueEnum};
 
+use super::kconfig::KconfigOption;
 use super::run::options::EntryOptions;
 use super::types::Types;
 
@@ -20,9 +21,19 @@ pub struct Inputs {
     pub objects: Vec<PathBuf>,
     #[command(flatten)]
     pub types: Types,
+    #[command(flatten)]
+    pub kconfig: KconfigOption,
     /// Replace the prefix OLD of source paths by NEW, in line tables and listings
     #[arg(long, value_name = "OLD=NEW")]
     pub map_prefix: Vec<PrefixMap>,
+}
+
+impl Inputs {
+    /// All files that are read.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let objects = self.objects.iter().map(PathBuf::as_path);
+        objects.chain(self.types.paths()).chain(self.kconfig.file.as_deref())
+    }
 }
 
 /// How to translate.
@@ -151,6 +162,12 @@ pub struct Build {
     /// Leave out what the program lacks of maps, helpers and kfuncs: maps are plain data, helpers undefined symbols
     #[arg(long)]
     pub no_runtime: bool,
+    /// Write which functions, lines and branches ran to this file when the program ends, for lcov; %p in its name is the
+    /// process's number
+    ///
+    /// The environment variable BPF2NATIVE_COVERAGE names another file.
+    #[arg(long, value_name = "FILE")]
+    pub coverage: Option<PathBuf>,
     /// Write a relocatable object; undefined symbols are left to the linker
     #[arg(short = 'c', conflicts_with_all = ["shared", "emit"])]
     pub object: bool,
@@ -203,6 +220,9 @@ pub struct Run {
     /// Write the functions' names to /tmp/perf-PID.map, for perf
     #[arg(long)]
     pub perf_map: bool,
+    /// Write which functions, lines and branches ran to this file, for lcov; %p in its name is the process's number
+    #[arg(long, value_name = "FILE")]
+    pub coverage: Option<PathBuf>,
     /// Print how long each phase takes
     #[arg(long)]
     pub time: bool,
@@ -215,6 +235,9 @@ pub struct Run {
 pub struct Inspect {
     #[command(flatten)]
     pub inputs: Inputs,
+    /// As JSON, in the schema of docs/inspect.md
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -18,7 +18,7 @@ use super::args::{Build, Emit, Inputs};
 use super::console::{print, warn, warn_of};
 use super::errors::{Usage, WrongOptions};
 use super::outputs;
-use super::program::{Runtime, read};
+use super::program::{Runtime, read_with};
 use super::timing::Timing;
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
@@ -31,13 +31,20 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     if arguments.function.is_some() && !is_text {
         return Err(Usage("`--function` goes with `--emit asm`, `clif-opt`, `clif` or `bpf`").into());
     }
+    if arguments.coverage.is_some() && is_text {
+        return Err(Usage("`--coverage` goes with executables, shared libraries and objects").into());
+    }
     let until = until(arguments, emit)?;
     let output = output(arguments, emit)?;
     check_outputs(arguments, &output)?;
     let timing = Timing::new(arguments.time);
     let runtime = if is_text || arguments.no_runtime { Runtime::None } else { Runtime::Linked };
-    let program = timing.phase(Phase::Parse, || read(&arguments.inputs, runtime))?;
-    let config = arguments.generation.config().times(timing.times()).clone();
+    let mut options = runtime.options();
+    options.coverage = arguments.coverage.is_some();
+    let program = timing.phase(Phase::Parse, || read_with(&arguments.inputs, options))?;
+    let mut config = arguments.generation.config();
+    config.times(timing.times()).coverage(arguments.coverage.is_some());
+    config.coverage_file(arguments.coverage.clone().unwrap_or_default());
     let only = arguments.function.as_deref();
     if let Some(only) = only
         && !program.functions.iter().any(|(_, function)| function.name == only)
@@ -139,8 +146,7 @@ fn check_outputs(arguments: &Build, output: &Output) -> anyhow::Result<()> {
         outputs.push(path);
     }
     let linked = arguments.link_arguments.iter().map(Path::new);
-    let inputs = arguments.inputs.objects.iter().map(PathBuf::as_path).chain(arguments.inputs.types.paths());
-    outputs::check(&outputs, inputs.chain(linked))
+    outputs::check(&outputs, arguments.inputs.paths().chain(linked))
 }
 
 /// The output that was asked for, or the default: text to standard output, `x.native.o` beside `x.o`, and, as
@@ -188,8 +194,7 @@ fn link_options(arguments: &Build) -> LinkOptions {
 fn write_depfile(depfile: &Path, output: &Path, inputs: &Inputs) -> anyhow::Result<()> {
     let escape =
         |path: &Path| path.display().to_string().replace('$', "$$").replace('#', "\\#").replace(' ', "\\ ");
-    let inputs = inputs.objects.iter().map(PathBuf::as_path).chain(inputs.types.paths());
-    let inputs: Vec<String> = inputs.map(escape).collect();
+    let inputs: Vec<String> = inputs.paths().map(escape).collect();
     let mut text = format!("{}: {}\n", escape(output), inputs.join(" "));
     for input in &inputs {
         text.push_str(&format!("\n{input}:\n"));

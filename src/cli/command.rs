@@ -27,7 +27,7 @@ pub struct Cli {
 pub enum Command {
     /// Translate in memory and run; exits with the program's status
     Run(Box<Run>),
-    /// Show sections, functions, imports with their prototypes, and maps
+    /// Show sections, programs, functions, imports, maps, who calls which helpers and kfuncs, and CO-RE relocations
     Inspect(Inspect),
     /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o
     Cflags(Cflags),

@@ -3,7 +3,7 @@
 //! | what | file |
 //! |---|---|
 //! | the commands, as clap reads them | `command.rs` |
-//! | options that commands share: leaves, which no command is in | `args.rs`, `types.rs`, `rows.rs` |
+//! | options that commands share: leaves, which no command is in | `args.rs`, `types.rs`, `kconfig.rs`, `rows.rs` |
 //! | what each command does | `build.rs`, `run/`, `inspect.rs`, `cflags.rs`, `report.rs`, `diff.rs`, `golden.rs` |
 //! | inputs as a program; outputs; standard output and warnings; errors | `program.rs`, `outputs.rs`, `console.rs`, `errors.rs` |
 //! | `--time`; the progress bar; the header for `cflags` | `timing.rs`, `progress.rs`, `header.rs` |
@@ -18,6 +18,7 @@ mod errors;
 mod golden;
 mod header;
 mod inspect;
+mod kconfig;
 mod outputs;
 mod program;
 mod progress;

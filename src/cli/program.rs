@@ -21,15 +21,30 @@ pub enum Runtime<'a> {
     Loaded(&'a [&'a str]),
 }
 
-/// Reads objects as one program, and prints its warnings.
-pub fn read(inputs: &Inputs, runtime: Runtime<'_>) -> anyhow::Result<Program> {
-    let program = parsed(inputs, runtime)?;
+impl Runtime<'_> {
+    /// The options of a parser that gives them that.
+    pub fn options(self) -> Options {
+        let mut options = match self {
+            Runtime::None => Options::without_runtime(),
+            Runtime::Linked | Runtime::Loaded(_) => Options::default(),
+        };
+        options.interface = false;
+        if let Runtime::Loaded(names) = self {
+            options.roots.extend(names.iter().map(|&name| name.to_owned()));
+        }
+        options
+    }
+}
+
+/// Reads objects as one program, with these options and those of the command line, and prints its warnings.
+pub fn read_with(inputs: &Inputs, options: Options) -> anyhow::Result<Program> {
+    let program = parsed(inputs, options)?;
     warn(&program.warnings);
     Ok(program)
 }
 
-/// Reads objects as one program.
-pub fn parsed(inputs: &Inputs, runtime: Runtime<'_>) -> anyhow::Result<Program> {
+/// Reads objects as one program, with these options and those of the command line.
+pub fn parsed(inputs: &Inputs, mut options: Options) -> anyhow::Result<Program> {
     if inputs.objects.is_empty() {
         return Err(Usage("no objects given; see `bpf2native --help`").into());
     }
@@ -38,15 +53,8 @@ pub fn parsed(inputs: &Inputs, runtime: Runtime<'_>) -> anyhow::Result<Program> 
         Ok(Input { name, bytes: outputs::read(path)? })
     };
     let objects = inputs.objects.iter().map(read).collect::<anyhow::Result<Vec<Input>>>()?;
-    let mut options = match runtime {
-        Runtime::None => Options::without_runtime(),
-        Runtime::Linked | Runtime::Loaded(_) => Options::default(),
-    };
-    options.interface = false;
-    if let Runtime::Loaded(names) = runtime {
-        options.roots.extend(names.iter().map(|&name| name.to_owned()));
-    }
     options.prefixes.clone_from(&inputs.map_prefix);
     options.btf = inputs.types.read()?.map(|(btf, _)| btf);
+    options.kconfig = inputs.kconfig.read()?;
     Ok(parse::parse(&objects, &options)?)
 }

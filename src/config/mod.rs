@@ -12,6 +12,8 @@ pub(crate) mod passes;
 mod target;
 mod work;
 
+use std::path::PathBuf;
+
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
@@ -49,6 +51,8 @@ pub struct Config {
     pub(crate) passes: Option<Passes>,
     pub(crate) threads: usize,
     pub(crate) debug: bool,
+    pub(crate) coverage: bool,
+    pub(crate) coverage_file: PathBuf,
     pub(crate) perf_map: bool,
     pub(crate) times: Option<Times>,
 }
@@ -76,6 +80,8 @@ impl Config {
             passes: None,
             threads: 0,
             debug: false,
+            coverage: false,
+            coverage_file: PathBuf::new(),
             perf_map: false,
             times: None,
         }
@@ -125,6 +131,21 @@ impl Config {
         self
     }
 
+    /// Whether to count how often code runs, for [`Module::coverage`](crate::Module::coverage): of functions whose objects
+    /// have source lines. Some optimisations are off then ([`Self::effective_passes`]), and code takes longer.
+    pub fn coverage(&mut self, coverage: bool) -> &mut Config {
+        self.coverage = coverage;
+        self
+    }
+
+    /// The file that an executable or a shared library writes its coverage to when it ends, as lcov: with [`Self::coverage`], of a
+    /// program that was read with [`Options::coverage`](crate::parse::Options::coverage). `%p` in it is the process's number. The
+    /// environment variable `BPF2NATIVE_COVERAGE` names another one; with none of both, nothing is written.
+    pub fn coverage_file(&mut self, path: impl Into<PathBuf>) -> &mut Config {
+        self.coverage_file = path.into();
+        self
+    }
+
     /// Whether to write the functions of programs in memory to `/tmp/perf-<pid>.map`, where `perf` looks for their names.
     pub fn perf_map(&mut self, perf_map: bool) -> &mut Config {
         self.perf_map = perf_map;
@@ -144,7 +165,11 @@ impl Config {
 
     /// The optimisations that are on.
     pub fn effective_passes(&self) -> Passes {
-        self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level))
+        let passes = self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level));
+        // These leave blocks out, which would not be counted.
+        let merging = [Pass::JumpThreading, Pass::SwitchFormation];
+        let without = |passes: Passes, pass: &Pass| passes.without(*pass);
+        if self.coverage { merging.iter().fold(passes, without) } else { passes }
     }
 }
 

@@ -201,7 +201,7 @@ impl UnitBuilder {
 
 /// The warning for a program without lines, where they are wanted.
 pub(crate) fn missing_lines(program: &Program) -> Option<Warning> {
-    let has_none = program.code.iter().all(|(_, code)| code.lines.is_empty());
+    let has_none = program.code.iter().all(|(_, code)| code.lines.is_empty() || program.is_of_runtime(code.file));
     let text = "there are no source lines to keep: compile the objects with -g";
     has_none.then(|| Warning::new(WarningKind::Lines, text))
 }

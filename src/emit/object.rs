@@ -26,6 +26,7 @@ use super::{EmitError, debug, define, groups, profile, unwind};
 use crate::cache::Cache;
 use crate::codegen::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
+use crate::coverage;
 use crate::lift::{Declarations, Imported};
 use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
@@ -75,6 +76,9 @@ fn translated(
     name: &str,
     cache: Option<&Cache>,
 ) -> Result<Object, EmitError> {
+    let path = config.coverage_file.as_os_str().as_encoded_bytes();
+    let counted = config.coverage.then(|| coverage::instrument_object(program, path));
+    let program = counted.as_ref().unwrap_or(program);
     let translation = translate(program, config, purpose, name, Keep::Code, cache)?;
     time(config.times.as_ref(), Phase::Emit, || write(program, config, translation))
 }
@@ -92,8 +96,10 @@ fn write(program: &Program, config: &Config, translation: Translation) -> Result
     profile::write(program, &declarations, &mut product)?;
     groups::write(program, &declarations, &functions, &mut product);
     unwind::write(&functions, &*generators.main, &mut product)?;
-    if config.debug {
+    if config.debug || config.coverage {
         warnings.extend(debug::missing_lines(program));
+    }
+    if config.debug {
         debug::write(program, &functions, &*generators.main, &mut product)?;
     }
     let bytes = product.emit().map_err(|error| EmitError::Write(error.to_string()))?;

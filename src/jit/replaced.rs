@@ -58,6 +58,7 @@ fn import(program: &mut Program, function: FunctionId) -> ImportId {
         kind: ImportKind::Function,
         prototype: function.prototype.clone(),
         kconfig: false,
+        ksym: false,
         prototype_from: PrototypeSource::Btf,
         files: vec![file],
         alias_of: None,

@@ -9,11 +9,13 @@ use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, InstBuilder, Signature,
 use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
+use super::counted::{CountedEdge, CountedLoops};
 use crate::abi::{EntryValues, WORD};
 use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};
-use crate::graph::{Graph, Instruction};
+use crate::graph::{BlockIndex, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
+use crate::program::counters::FunctionCounters;
 use crate::program::{Endianness, Program};
 use crate::resolution::Resolution;
 
@@ -87,6 +89,16 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) stack_parameters: Vec<Value>,
     /// Stack arguments for the next call.
     pub(super) stack_arguments: Vec<Variable>,
+    /// What counts how often its parts run, if something does.
+    pub(super) counters: Option<&'a FunctionCounters>,
+    /// What is counted in the loops that count in registers.
+    pub(super) counted_loops: CountedLoops,
+    /// Blocks on counted edges that are not filled yet.
+    pub(super) counted_edges: Vec<CountedEdge>,
+    /// What counts instead of one: 0 or 1, in an arm of a select.
+    pub(super) weight: Option<Value>,
+    /// The block that is being lifted.
+    pub(super) block: BlockIndex,
     /// The instruction that is being lifted.
     pub(super) at: Instruction,
     /// The earlier instructions of its block.

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use object::read::archive::ArchiveFile;
 
+use super::coverage;
 use super::error::ParseError;
 use super::input::{self, InputKind};
 use super::maps;
@@ -61,6 +62,10 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
                 selection.search(members(file)?);
             }
         }
+    }
+    if let Some(first) = selection.objects.first().filter(|_| options.coverage) {
+        let writer = coverage::writer(first.endian)?;
+        selection.add(writer);
     }
     let given = selection.objects.len();
     let has_maps = options.runtime && selection.search_runtime(options.interface)?;

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use super::Options;
 use super::error::ParseError;
 use super::object::Object;
-use crate::btf::core::{CoreError, Relocator, add_sizes};
+use crate::btf::core::{CoreError, Description, Relocator, add_sizes};
 use crate::btf::{Btf, BtfError, BtfExt, TypeId};
 use crate::program::prefix::{PrefixMap, mapped};
-use crate::program::{CodeSectionId, Id, Line, Program};
+use crate::program::{self, CodeSectionId, Id, Line, Program, names};
 use crate::warning::{Warning, WarningKind};
 
 const BTF: &str = ".BTF";
@@ -25,6 +25,8 @@ const BTF_EXT: &str = ".BTF.ext";
 
 /// The kfuncs whose argument is the number of a type, and of which the runtime's wants its size too.
 const OBJECT_MAKERS: [&str; 2] = ["bpf_obj_new_impl", "bpf_percpu_obj_new_impl"];
+/// The most bytes of a text that are listed.
+const LONGEST_TEXT: usize = 256;
 
 /// The types of the objects.
 pub(super) struct Types {
@@ -64,6 +66,9 @@ pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Progr
         }
         let makes_objects =
             options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&symbol.name));
+        if options.core_relocations {
+            list(&of_object, &sections, &mut program.core_relocations);
+        }
         for (name, section) in &sections {
             let Some(section) = *section else { continue };
             if makes_objects {
@@ -80,7 +85,50 @@ pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Progr
         }
         types.push(Some(ObjectTypes { btf: of_object.btf, defined }));
     }
+    program.core_relocations.sort_by_key(|relocation| (relocation.section, relocation.offset));
     Ok(Types { objects: types, places })
+}
+
+/// Lists the CO-RE relocations of one object.
+fn list(
+    types: &Sections,
+    sections: &BTreeMap<String, Option<CodeSectionId>>,
+    relocations: &mut Vec<program::CoreRelocation>,
+) {
+    // Many records ask for the same.
+    let mut known: HashMap<(TypeId, u32, Arc<str>), Asked> = HashMap::new();
+    let text = |text: &str| Arc::from(names::owned(cut(text)));
+    for (name, section) in sections {
+        let Some(section) = *section else { continue };
+        for record in types.ext.core_relocations(name) {
+            let key = (record.ty, record.kind, Arc::clone(&record.access));
+            let asked = known.entry(key).or_insert_with(|| {
+                let Description { kind, ty, path } = Description::new(&types.btf, record);
+                Asked {
+                    kind: text(&kind),
+                    ty: text(&ty),
+                    path: path.as_deref().map(text),
+                    access: text(&record.access),
+                }
+            });
+            let Asked { kind, ty, path, access } = asked.clone();
+            relocations.push(program::CoreRelocation { section, offset: record.offset, kind, ty, path, access });
+        }
+    }
+}
+
+/// What a relocation asks for.
+#[derive(Clone)]
+struct Asked {
+    kind: Arc<str>,
+    ty: Arc<str>,
+    path: Option<Arc<str>>,
+    access: Arc<str>,
+}
+
+/// The start of a text; accesses that are longer make no sense.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_TEXT)]
 }
 
 /// Gives the paths of source files other prefixes.

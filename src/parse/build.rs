@@ -109,6 +109,8 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         tail_return: None,
         kept: Vec::new(),
         warnings: Vec::new(),
+        core_relocations: Vec::new(),
+        counters: None,
     })
 }
 
@@ -340,6 +342,8 @@ impl<'data> Builder<'_, 'data> {
             tail_return: None,
             kept: Vec::new(),
             warnings: Vec::new(),
+            core_relocations: Vec::new(),
+            counters: None,
         })
     }
 
@@ -395,6 +399,7 @@ impl<'data> Builder<'_, 'data> {
                 kind: ImportKind::Data,
                 prototype: None,
                 kconfig: false,
+                ksym: false,
                 prototype_from: PrototypeSource::None,
                 files: Vec::new(),
                 alias_of: None,

@@ -342,6 +342,7 @@ impl<'a> Maker<'a> {
                 kind: ImportKind::Data,
                 prototype: None,
                 kconfig: false,
+                ksym: false,
                 prototype_from: PrototypeSource::None,
                 files: vec![file],
                 alias_of: None,

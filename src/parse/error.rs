@@ -124,6 +124,16 @@ pub enum ParseError {
         /// The other one.
         second: String,
     },
+    /// A value of the kernel's configuration that its variable cannot have.
+    #[error("{file}: `{name}`, of the kernel's configuration, {what}")]
+    Kconfig {
+        /// The object that declares the variable.
+        file: String,
+        /// The variable.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
     /// No files were given.
     #[error("no files; give objects, compiled with `clang -target bpf -c`")]
     NoInput,

@@ -7,8 +7,8 @@
 //! | tell what a file is | `input` | object, archive, or an error |
 //! | read an object | `object` | tables with the ELF file's own indices |
 //! | read an object's maps | `maps` | what they are |
-//! | choose members | `archive`, `runtime` | the objects of the program |
-//! | define what the kernel's configuration has not | `kconfig` | zeros for weak variables |
+//! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
+//! | define variables of the kernel's configuration | `kconfig` | its values; zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
@@ -30,6 +30,7 @@ mod archive;
 mod btf;
 mod build;
 mod constants;
+mod coverage;
 mod descriptors;
 mod dwarf;
 mod error;
@@ -55,6 +56,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
+pub use kconfig::Kconfig;
 
 use crate::btf::Btf;
 use crate::files;
@@ -89,6 +91,13 @@ pub struct Options {
     /// ([`Module::map`](crate::Module::map)), and to run programs on packets ([`Module::xdp`](crate::Module::xdp)). Only programs in
     /// memory have it; it makes no difference to objects. On by default.
     pub interface: bool,
+    /// The kernel's configuration, for variables of `.kconfig`. Without, weak ones are 0, and others are undefined.
+    pub kconfig: Option<Kconfig>,
+    /// Whether the program lists what its CO-RE relocations ask for ([`Program::core_relocations`]).
+    pub core_relocations: bool,
+    /// Whether the program gets a destructor that writes its coverage ([`Config::coverage_file`](crate::Config::coverage_file)): for
+    /// executables and shared libraries.
+    pub coverage: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
@@ -98,9 +107,12 @@ impl Default for Options {
         Self {
             roots: vec!["main".to_owned()],
             btf: None,
+            kconfig: None,
             runtime: true,
             interface: true,
             writable_constants: false,
+            core_relocations: false,
+            coverage: false,
             prefixes: Vec::new(),
         }
     }
@@ -120,8 +132,9 @@ impl Options {
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
     let archive::Chosen { mut objects, given, has_maps } = archive::select(inputs, options)?;
-    objects.iter_mut().for_each(kconfig::define_weak);
+    let values = kconfig::values(&mut objects, options.kconfig.as_ref())?;
     let mut program = build::program(&objects, given)?;
+    kconfig::define(&values, &mut program);
     if has_maps {
         descriptors::add(&objects, &mut program)?;
     }

@@ -38,6 +38,9 @@ use crate::btf::{Btf, BtfError, CType, Kind, Linkage, Prototype, Prototypes, Sym
 use crate::program::{FileId, Function, FunctionId, Id, Import, ImportId, ImportKind, Program, PrototypeSource};
 use crate::warning::{Warning, WarningKind};
 
+/// The section of what the kernel is to define.
+const KSYMS: &str = ".ksyms";
+
 /// By object and name of a function, the symbol of `bpf2native.h` that calls it.
 type ArrayCalls<'a> = HashMap<(usize, &'a str), &'a str>;
 
@@ -83,6 +86,12 @@ impl Known<'_> {
                 && (symbol.linkage == Linkage::Extern || btf.section_of(symbol.id).is_none())
         };
         btf.symbols_named(name).find(is_declared).map(|symbol| symbol.id)
+    }
+
+    /// Whether the kernel is to define this name.
+    fn is_of_kernel(&self, name: &str) -> bool {
+        let btf = &self.types.btf;
+        btf.symbols_named(name).any(|symbol| btf.section_of(symbol.id) == Some(KSYMS))
     }
 }
 
@@ -209,6 +218,7 @@ fn imports(
             } else {
                 import.kind = ImportKind::Function;
             }
+            import.ksym |= known.is_of_kernel(&import.name);
             let all: Result<Vec<_>, _> = types.into_iter().map(|ty| known.prototypes.get(ty)).collect();
             match all.as_deref() {
                 Ok([first, others @ ..]) if others.iter().all(|other| other == first) => {

@@ -16,6 +16,8 @@
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
 mod array_call;
+mod core;
+pub(crate) mod counters;
 pub(crate) mod endianness;
 mod id;
 pub(crate) mod interface;
@@ -29,6 +31,7 @@ mod sections;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::core::CoreRelocation;
 pub use array_call::{ArrayCall, ArrayForm};
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
 pub use maps::{FieldKind, Map, MapDefinition, MapField, MapValue};
@@ -75,6 +78,11 @@ pub struct Program {
     pub kept: Vec<FunctionId>,
     /// What was noticed and does not stop translation.
     pub warnings: Vec<Warning>,
+    /// What the objects' CO-RE relocations ask for, sorted by place; only where
+    /// [`Options::core_relocations`](crate::parse::Options::core_relocations) wants them.
+    pub core_relocations: Vec<CoreRelocation>,
+    /// What counts how often its code runs, if something does.
+    pub(crate) counters: Option<Arc<counters::Counters>>,
 }
 
 /// How BPF code returns a struct or union of up to 16 bytes: compilers have changed that.
@@ -315,6 +323,8 @@ pub struct Import {
     pub prototype: Option<Arc<Prototype>>,
     /// It is a value of the kernel's configuration (`.kconfig`).
     pub kconfig: bool,
+    /// It is a symbol of the kernel (`.ksyms`): a kfunc, or a variable.
+    pub ksym: bool,
     /// Where the C type is from, if there is one.
     pub prototype_from: PrototypeSource,
     /// The objects that refer to it, in order, each once.

@@ -44,7 +44,7 @@ impl fmt::Display for MissingSymbol {
         }
         write!(f, "`{name}`, which {} refers to", list(users))?;
         if *kconfig {
-            write!(f, " (of `.kconfig`: a value of the kernel's configuration, to be defined as a variable)")?;
+            write!(f, " (of `.kconfig`)")?;
         }
         if *forbidden {
             write!(f, " (this process has it, and the linker leaves the process out)")?;
@@ -83,7 +83,14 @@ fn list(users: &[String]) -> String {
 pub(crate) fn write_all(f: &mut fmt::Formatter<'_>, missing: &[MissingSymbol]) -> fmt::Result {
     let plural = if missing.len() == 1 { "" } else { "s" };
     write!(f, "{} undefined symbol{plural}:", missing.len())?;
-    missing.iter().try_for_each(|symbol| write!(f, "\n  {symbol}"))
+    missing.iter().try_for_each(|symbol| write!(f, "\n  {symbol}"))?;
+    if missing.iter().any(|symbol| symbol.kconfig) {
+        write!(
+            f,
+            "\nthose of `.kconfig` are of the kernel's configuration: give it with `--kconfig FILE`, or define them"
+        )?;
+    }
+    Ok(())
 }
 
 /// Who refers to these names, of what is translated.

@@ -92,6 +92,23 @@ fn the_examples_of_running_kernel_programs_are_true() {
     check("docs/running-kernel-programs.md", folder.path());
 }
 
+#[test]
+fn the_example_of_inspect_is_true() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(crate::native::fixture("kernel/xdp.o"), folder.path().join("xdp.o")).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/inspect.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let (made, commands) = made(&document, folder.path());
+    assert!(commands > 0);
+    if std::env::var_os("BPF2NATIVE_BLESS").is_some() {
+        fs::write(&path, made).unwrap();
+        return;
+    }
+    let diff = similar::TextDiff::from_lines(&document, &made);
+    let diff = diff.unified_diff().header("docs/inspect.md", "now").to_string();
+    assert!(diff.is_empty(), "{diff}\n`just bless` accepts it");
+}
+
 /// The tables of `docs/passes.md`, one for each stage.
 fn tables_of_passes() -> String {
     let mut text = String::new();

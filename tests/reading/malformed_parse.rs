@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bpf2native::parse::{Input, Options, parse};
+use bpf2native::parse::{Input, Kconfig, Options, parse};
 use bpf2native::program::{Binding, Contents, DataKind, Program, Relocation, Target};
 use object::elf::{FileHeader64, SHT_GROUP, SHT_REL, SHT_RELA, SHT_SYMTAB};
 use object::read::elf::{FileHeader, SectionHeader};
@@ -40,7 +40,11 @@ fn exercise(name: &str, bytes: &[u8]) {
         inputs.insert(0, Input { name: "user.o".to_owned(), bytes: user });
     }
     let size: usize = inputs.iter().map(|input| input.bytes.len()).sum();
-    let (parsed, allocated) = allocated(|| parse(&inputs, &Options::default()));
+    let mut options = Options::default();
+    // All that is read on demand.
+    options.core_relocations = true;
+    options.kconfig = Some(Kconfig::parse("CONFIG_HZ=250\nCONFIG_BPF_SYSCALL=y\n"));
+    let (parsed, allocated) = allocated(|| parse(&inputs, &options));
     assert!(allocated <= 4096 + MOST_ALLOCATED * size as u64, "{name}: {allocated} bytes of memory for {size}");
     match parsed {
         Ok(program) => check(&program, size),

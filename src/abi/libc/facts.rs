@@ -178,6 +178,7 @@ mod tests {
             prototype_from,
             files: Vec::new(),
             kconfig: false,
+            ksym: false,
             alias_of: None,
         }
     }

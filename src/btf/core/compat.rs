@@ -2,24 +2,17 @@
 //!
 //! Sizes, signedness and members do not matter here: a relocation is what copes with their difference.
 
+use super::CoreCause;
 use super::candidates::essential_name;
+use super::describe::Description;
 use super::pair::{Budget, Pair};
-use super::spec::Spec;
-use super::{CoreCause, RelocationKind};
 use crate::btf::{CoreRelocation, Kind, MAX_NESTING, Name, TypeId};
 
 impl Pair<'_> {
     /// The relocation, for a message.
     pub(super) fn describe(&self, record: &CoreRelocation) -> String {
-        let kind =
-            RelocationKind::new(record.kind).map_or_else(|_| record.kind.to_string(), |kind| kind.to_string());
-        let mut text = format!("{kind} of {}", self.local.text(record.ty));
-        if let Ok(spec) = RelocationKind::new(record.kind)
-            .and_then(|kind| Spec::parse(self.local, kind, record.ty, &record.access))
-        {
-            text += &spec.path(self.local);
-        }
-        text
+        let Description { kind, ty, path } = Description::new(self.local, record);
+        format!("{kind} of {ty}{}", path.unwrap_or_default())
     }
 
     /// Whether the names are equal but for their flavors.

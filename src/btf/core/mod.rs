@@ -23,6 +23,7 @@
 
 mod candidates;
 mod compat;
+mod describe;
 mod error;
 mod kind;
 mod matches;
@@ -35,6 +36,7 @@ mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use describe::Description;
 pub use error::{CoreCause, CoreError, Warning, WarningReason};
 pub use kind::RelocationKind;
 pub use patch::POISON;

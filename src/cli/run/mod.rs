@@ -12,6 +12,7 @@
 mod arguments;
 mod attached;
 mod context;
+mod coverage;
 mod entry;
 mod layout;
 mod literal;
@@ -35,27 +36,44 @@ use bpf2native::{Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::console::warn;
+use super::errors::{FAILED, exit_status};
 use super::outputs;
 use super::program::{Runtime, parsed};
 use super::timing::Timing;
+use coverage::CoverageFile;
 use entry::Entry;
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();
 
+/// Where its coverage goes, if it is wanted.
+static COVERAGE: OnceLock<CoverageFile> = OnceLock::new();
+
 extern "C" fn run_destructors() {
-    if let Some(module) = MODULE.get() {
-        // SAFETY: the user asked for the program to run; its constructors have run, since it is in `MODULE`.
-        unsafe { module.finalise() }
+    let Some(module) = MODULE.get() else { return };
+    // SAFETY: the user asked for the program to run; its constructors have run, since it is in `MODULE`.
+    unsafe { module.finalise() };
+    if let Some(file) = COVERAGE.get()
+        && let Err(error) = file.write(module)
+    {
+        exit_status(Err(error), FAILED);
+        // SAFETY: the C library's output is written, and nothing is left to do but to say that this failed.
+        unsafe {
+            libc::fflush(std::ptr::null_mut());
+            libc::_exit(FAILED.into())
+        }
     }
 }
 
 pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
+    outputs::check(&arguments.coverage.iter().map(PathBuf::as_path).collect::<Vec<_>>(), arguments.inputs.paths())?;
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read_program(arguments))?;
     warn(&program.warnings);
     let linker = linker(&arguments.libraries)?;
-    let config = arguments.generation.config().perf_map(arguments.perf_map).times(timing.times()).clone();
+    let mut config = arguments.generation.config();
+    config.perf_map(arguments.perf_map).times(timing.times()).coverage(arguments.coverage.is_some());
+    let coverage = arguments.coverage.as_deref().map(CoverageFile::new);
     let mut jit = Jit::new(&config)?;
     if let Some(cache) = arguments.generation.cache() {
         jit = jit.with_cache(cache);
@@ -88,24 +106,29 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     warn(&module.warnings()[program.warnings.len()..]);
     timing.print();
     if let Some(entry) = &entry {
-        return entry.run(&jit, &module).map(|()| ExitCode::SUCCESS);
+        entry.run(&jit, &module)?;
+        coverage.map_or(Ok(()), |file| file.write(&module))?;
+        return Ok(ExitCode::SUCCESS);
     }
     // A program whose `main` calls `pthread_exit` ends with its last thread: no thread of the translator may be left.
     drop(jit);
     let name = arguments.argv0.clone().unwrap_or_else(|| arguments.inputs.objects[0].clone().into_os_string());
+    if let Some(file) = coverage {
+        COVERAGE.get_or_init(|| file);
+    }
     run_program(&program, &entry_points, module, &name, &arguments.arguments)
 }
 
 /// The program, with what the runtime has for `--entry`: which function that is, and so what it is given, the program says.
 fn read_program(arguments: &Run) -> anyhow::Result<Program> {
     let runtime = if arguments.no_runtime { Runtime::None } else { Runtime::Linked };
-    let program = parsed(&arguments.inputs, runtime)?;
+    let program = parsed(&arguments.inputs, runtime.options())?;
     match &entry::missing_functions(&program, &arguments.entry)[..] {
         [] => Ok(program),
         [first, ..] if arguments.no_runtime => {
             anyhow::bail!("the runtime's `{first}` is needed for that: leave out --no-runtime, or define it")
         }
-        missing => parsed(&arguments.inputs, Runtime::Loaded(missing)),
+        missing => parsed(&arguments.inputs, Runtime::Loaded(missing).options()),
     }
 }
 

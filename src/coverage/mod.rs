@@ -1,0 +1,34 @@
+//! Coverage: which functions, lines and branches of a program ran, and how often.
+//!
+//! In: a program whose objects have source lines. Out: the same program with counters, and once it has run, [`Coverage`], which
+//! can be merged with that of other runs and written as lcov.
+//!
+//! | what | file |
+//! |---|---|
+//! | what ran: the structure that users see, merging | `model.rs` |
+//! | as an lcov tracefile | `lcov.rs` |
+//! | where counters are put | `instrument.rs`, over `flow.rs` |
+//! | which loops count in registers | `loops.rs` |
+//! | from the counters' values to what ran | `map.rs` |
+//! | in executables: the text to be filled in, what fills it in, how that finds it | `template.rs`, `writer.c`, `place.rs` |
+//!
+//! [`Config::coverage`](crate::Config::coverage) turns counters on, and [`Module::coverage`](crate::Module::coverage) reads them. An
+//! executable or a shared library writes them when it ends, to [`Config::coverage_file`](crate::Config::coverage_file), if the program
+//! was read with [`Options::coverage`](crate::parse::Options::coverage).
+//!
+//! They are counted up by ordinary loads, additions and stores, before any pass over CLIF; threads that count at once may lose
+//! some. Plans that leave blocks out are off then.
+
+mod flow;
+mod instrument;
+mod lcov;
+mod loops;
+mod map;
+mod model;
+mod place;
+mod template;
+
+pub(crate) use instrument::instrument;
+pub(crate) use map::CoverageMap;
+pub use model::{BranchCount, Coverage, FileCoverage, FunctionCount, LineCount};
+pub(crate) use place::instrument_object;

@@ -1,0 +1,125 @@
+//! The lcov text of an executable, for `writer.c`, which runs in it and fills in the counts.
+//!
+//! In: what counters mean. Out: 32-bit words in the program's byte order:
+//!
+//! | words | written |
+//! |---|---|
+//! | `TEXT`, length, bytes, up to three zeros | the bytes |
+//! | `SUM`, groups; for each its length, and so many counts | the sum of the largest count of each group |
+//! | `BRANCH`, outcomes, line, number, a count for each | `BRDA` records |
+//! | `HITS` | how many of the counts since the last `HITS` were not zero |
+//! | `END` | |
+//!
+//! A count is two counters: one, and one that is subtracted, or [`NOTHING`]. The rule: what is written is what
+//! [`Coverage::to_lcov`](super::Coverage::to_lcov) makes of the same counters.
+
+use super::lcov::on_one_line;
+use super::map::{Count, CoverageMap, File};
+use crate::program::Endianness;
+
+const END: u32 = 0;
+const TEXT: u32 = 1;
+const SUM: u32 = 2;
+const BRANCH: u32 = 3;
+const HITS: u32 = 4;
+
+/// No counter is subtracted.
+const NOTHING: u32 = u32::MAX;
+
+/// The words, as bytes.
+pub(super) fn words(map: &CoverageMap, endianness: Endianness) -> Vec<u8> {
+    let mut template = Template { bytes: Vec::new(), text: String::new(), endianness };
+    for (name, file) in map.files() {
+        template.file(name, &file);
+    }
+    template.flush();
+    template.word(END);
+    template.bytes
+}
+
+struct Template {
+    bytes: Vec<u8>,
+    /// Text that is not written yet.
+    text: String,
+    endianness: Endianness,
+}
+
+impl Template {
+    fn word(&mut self, word: u32) {
+        self.bytes.extend(match self.endianness {
+            Endianness::Little => word.to_le_bytes(),
+            Endianness::Big => word.to_be_bytes(),
+        });
+    }
+
+    fn text(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    fn flush(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        if !text.is_empty() {
+            self.word(TEXT);
+            self.word(text.len() as u32);
+            self.bytes.extend(text.bytes());
+            self.bytes.resize(self.bytes.len().next_multiple_of(size_of::<u32>()), 0);
+        }
+    }
+
+    fn count(&mut self, count: Count) {
+        let (all, some) = match count {
+            Count::Counter(all) => (all, NOTHING),
+            Count::Difference(all, some) => (all, some),
+        };
+        self.word(all);
+        self.word(some);
+    }
+
+    fn sum(&mut self, groups: &[Vec<Count>]) {
+        self.flush();
+        self.word(SUM);
+        self.word(groups.len() as u32);
+        for group in groups {
+            self.word(group.len() as u32);
+            group.iter().for_each(|&count| self.count(count));
+        }
+    }
+
+    fn hits(&mut self) {
+        self.flush();
+        self.word(HITS);
+    }
+
+    fn file(&mut self, name: &str, File { functions, lines, branches }: &File) {
+        self.text(&format!("TN:\nSF:{}\n", on_one_line(name)));
+        for (line, name) in functions.keys() {
+            self.text(&format!("FN:{line},{}\n", on_one_line(name)));
+        }
+        for ((_, name), groups) in functions {
+            self.text("FNDA:");
+            self.sum(groups);
+            self.text(&format!(",{}\n", on_one_line(name)));
+        }
+        self.text(&format!("FNF:{}\nFNH:", functions.len()));
+        self.hits();
+        self.text("\n");
+        for (line, of_line) in branches {
+            for (number, outcomes) in (0..).zip(of_line) {
+                self.flush();
+                [BRANCH, outcomes.len() as u32, *line, number].into_iter().for_each(|word| self.word(word));
+                outcomes.iter().for_each(|&count| self.count(count));
+            }
+        }
+        self.text(&format!("BRF:{}\nBRH:", branches.values().flatten().map(Vec::len).sum::<usize>()));
+        self.hits();
+        self.text("\n");
+        for (line, groups) in lines {
+            self.text(&format!("DA:{line},"));
+            self.sum(groups);
+            self.text("\n");
+        }
+        self.text(&format!("LF:{}\nLH:", lines.len()));
+        self.hits();
+        self.text("\nend_of_record\n");
+    }
+}

@@ -44,6 +44,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
     let Program {
         endianness,
         files: _,
+        types: _,
         struct_results,
         code,
         functions,

@@ -31,7 +31,7 @@ fn sections(program: &Program, text: &mut String) -> std::fmt::Result {
         let kind = match (data.kind, &data.contents) {
             (DataKind::Data, Contents::Zeros(_)) => "zeros",
             (DataKind::Data, _) => "data",
-            (DataKind::ReadOnly, _) => "read-only",
+            (DataKind::ReadOnly | DataKind::Settable, _) => "read-only",
             (DataKind::Constructors(_), _) => "constructors",
             (DataKind::Destructors(_), _) => "destructors",
             (DataKind::JumpTable(_), _) => "jump table",

@@ -130,7 +130,7 @@ pub fn declare(
 /// Whether a data section is written after it is loaded.
 pub fn is_writable(kind: DataKind) -> bool {
     match kind {
-        DataKind::Data | DataKind::Constructors(_) | DataKind::Destructors(_) => true,
+        DataKind::Data | DataKind::Settable | DataKind::Constructors(_) | DataKind::Destructors(_) => true,
         DataKind::ReadOnly | DataKind::JumpTable(_) => false,
     }
 }

@@ -90,7 +90,7 @@ fn native_section(program: &Program, data: &DataSection, format: BinaryFormat) -
             (".fini_array", "__DATA,__mod_term_func,mod_term_funcs", ".CRT$XTU", priority)
         }
         DataKind::JumpTable(_) => return None,
-        DataKind::Data | DataKind::ReadOnly => {
+        DataKind::Data | DataKind::ReadOnly | DataKind::Settable => {
             let in_group = data.group.is_some_and(|group| program.groups[group].is_comdat);
             let is_small = !matches!(data.contents, Contents::Zeros(size) if size > MOST_ZEROS);
             let is_own = format == BinaryFormat::Elf && is_small && (in_group || data.keeps_name());

@@ -85,9 +85,11 @@ fn join(
             Contents::Zeros(size) => bytes.resize(bytes.len() + size as usize, 0),
         }
         align = align.max(section.align);
-        if section.kind == DataKind::Data {
-            kind = DataKind::Data;
-        }
+        kind = match (kind, section.kind) {
+            (_, DataKind::Data) => DataKind::Data,
+            (DataKind::ReadOnly, DataKind::Settable) => DataKind::Settable,
+            (kind, _) => kind,
+        };
         relocations.extend(std::mem::take(&mut section.relocations).into_iter().map(|mut relocation| {
             relocation.offset += delta;
             relocation

@@ -15,12 +15,14 @@
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
 //! | `module.rs` | loaded programs and their functions |
+//! | `dynamic.rs` | functions whose type is known only when the embedder runs |
 //! | `observers.rs` | registration of functions with: |
 //! | `frames.rs` | the unwinder, so that exceptions and backtraces pass through |
 //! | `image.rs`, `gdb.rs` | debuggers, by an ELF image in memory |
 //! | `perf.rs` | `perf`, by a map of names |
 
 mod dso_handle;
+mod dynamic;
 mod edges;
 mod error;
 mod frames;
@@ -61,6 +63,7 @@ use dso_handle::DsoHandle;
 use observers::{Observation, observe};
 use thunks::Thunks;
 
+pub use dynamic::DynamicFunction;
 pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
 pub use host::NativeFunction;
 pub use linker::Linker;

@@ -272,7 +272,12 @@ impl Module {
         Ok(OwnedFunction { function, _loaded: self.loaded.clone() })
     }
 
-    fn missing(&self, name: &str) -> FunctionError {
+    /// The C type of a function, if the object says it.
+    pub fn prototype(&self, name: &str) -> Option<Arc<Prototype>> {
+        self.loaded.functions.get(name)?.prototype.clone()
+    }
+
+    pub(super) fn missing(&self, name: &str) -> FunctionError {
         FunctionError::of_absent(name, &self.loaded.statics, self.loaded.functions.keys().cloned())
     }
 

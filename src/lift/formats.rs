@@ -127,7 +127,11 @@ fn change(
 fn constant(program: &Program, instruction: &Instruction, format: Format) -> Option<Vec<u8>> {
     let Some(Target::Data { section, offset }) = instruction.target else { return None };
     let data = &program.data[section];
-    let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (data.kind, &data.contents) else { return None };
+    let Contents::Bytes(bytes) = &data.contents else { return None };
+    // No format is a variable that is set.
+    if !matches!(data.kind, DataKind::ReadOnly | DataKind::Settable) {
+        return None;
+    }
     let rest = bytes.get(usize::try_from(offset).ok()?..)?;
     let text = characters(program, rest, format.unit());
     // A wide string with other characters is examined at run time.

@@ -60,7 +60,11 @@ pub(crate) fn needs(
 fn constant_string<'a>(program: &'a Program, instruction: &Instruction) -> Option<&'a [u8]> {
     let (section, offset) = program.data_place(instruction.target?)?;
     let data = &program.data[section];
-    let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (data.kind, &data.contents) else { return None };
+    let Contents::Bytes(bytes) = &data.contents else { return None };
+    // No format is a variable that is set.
+    if !matches!(data.kind, DataKind::ReadOnly | DataKind::Settable) {
+        return None;
+    }
     let rest = bytes.get(usize::try_from(offset).ok()?..)?;
     Some(&rest[..rest.iter().position(|&byte| byte == 0)?])
 }

@@ -94,6 +94,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
     Ok(Program {
         endianness: Endianness::Little,
         files: IdVec::from_iter([file.to_owned()]),
+        types: IdVec::from_iter([None]),
         struct_results: IdVec::from_iter([None]),
         code: IdVec::from_iter([text]),
         functions,
@@ -323,6 +324,7 @@ impl<'data> Builder<'_, 'data> {
         Ok(Program {
             endianness: self.objects.first().map_or(Endianness::Little, Object::endianness),
             files: self.objects.iter().map(|object| object.name.clone()).collect(),
+            types: self.objects.iter().map(|_| None).collect(),
             struct_results: self.objects.iter().map(|_| None).collect(),
             code: self.layout.code,
             functions,

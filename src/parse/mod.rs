@@ -18,6 +18,7 @@
 //! | put together | `build` | the program |
 //! | describe maps | `descriptors` | what the runtime reads of them |
 //! | read types, add lines | `btf` | types of each object, source lines |
+//! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
 //!
 //! Architecture invariants:
@@ -28,6 +29,7 @@ mod addresses;
 mod archive;
 mod btf;
 mod build;
+mod constants;
 mod descriptors;
 mod dwarf;
 mod error;
@@ -50,6 +52,7 @@ mod sections;
 mod stack_sizes;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use archive::Chosen;
 
@@ -81,13 +84,22 @@ pub struct Options {
     /// Whether a program gets what it lacks out of the runtime: helpers, kfuncs, maps. Without, maps are plain data, and
     /// helpers are undefined symbols. On by default.
     pub runtime: bool,
+    /// Leave sections with `const volatile` variables writable, so that whoever has loaded the program can set these
+    /// before it runs, as libbpf's skeletons have it. A section of which no types tell what is in it counts as one.
+    pub writable_constants: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: vec!["main".to_owned()], btf: None, runtime: true, prefixes: Vec::new() }
+        Self {
+            roots: vec!["main".to_owned()],
+            btf: None,
+            runtime: true,
+            writable_constants: false,
+            prefixes: Vec::new(),
+        }
     }
 }
 
@@ -113,6 +125,10 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     }
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
+    if options.writable_constants {
+        constants::unprotect(&types, &mut program);
+    }
+    program.types = types.objects.into_iter().map(|types| Some(Arc::new(types?.btf))).collect();
     dwarf::add_struct_results(&objects, &mut program);
     type_aliases(&mut program);
     dwarf::align_frames(&objects, &mut program);

@@ -33,7 +33,7 @@ pub use sections::{Attached, Edge, Group, edge};
 
 pub use endianness::Endianness;
 
-use crate::btf::Prototype;
+use crate::btf::{Btf, Prototype};
 use crate::warning::Warning;
 
 /// Everything that the given objects define, refer to and ask for.
@@ -44,6 +44,8 @@ pub struct Program {
     pub endianness: Endianness,
     /// Names of the objects, as given (`lib.a(member.o)` for a member of an archive): for errors and line tables.
     pub files: IdVec<FileId, String>,
+    /// The types of each object that has BTF: what its variables, maps and contexts are, for whoever shows or sets them.
+    pub types: IdVec<FileId, Option<Arc<Btf>>>,
     /// How each object returns structs of up to 16 bytes, where its compiler's version says it.
     pub struct_results: IdVec<FileId, Option<StructResult>>,
     /// Executable sections.
@@ -222,6 +224,9 @@ pub enum DataKind {
     Data,
     /// Never written. With relocations it is written once, by the loader, and then protected (relro).
     ReadOnly,
+    /// Never written by the program, and writable for who sets its `const volatile` variables before it runs
+    /// (`crate::parse::Options::writable_constants`): their values are not known when it is translated.
+    Settable,
     /// Pointers to functions that run before `main`, in order (`.init_array`, `.init_array.N`: the priority).
     Constructors(Option<u16>),
     /// Pointers to functions that run after `main`, in order (`.fini_array`).

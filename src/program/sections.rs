@@ -53,7 +53,7 @@ pub fn edge(symbol: &str) -> Option<(Edge, &str)> {
 impl DataSection {
     /// Whether its name is the program's own choice, and not that of compilers for data of some kind.
     pub fn keeps_name(&self) -> bool {
-        let is_data = matches!(self.kind, DataKind::Data | DataKind::ReadOnly);
+        let is_data = matches!(self.kind, DataKind::Data | DataKind::ReadOnly | DataKind::Settable);
         is_data && !self.name.is_empty() && !self.name.starts_with('.') && self.name != super::COMMON
     }
 }

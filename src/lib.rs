@@ -110,6 +110,7 @@ mod codegen;
 #[cfg(feature = "compare")]
 pub mod compare;
 pub mod config;
+pub mod coverage;
 mod declarations;
 mod declare;
 pub mod decode;

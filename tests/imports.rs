@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["parse"],
     &["resolution"],
     &["graph"],
+    &["coverage"],
     &["plan"],
     &["opt"],
     &["declarations"],

@@ -57,8 +57,9 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         given_files,
         kept,
         warnings: _,
+        counters,
     } = program;
-    (endianness, functions, symbols, maps, struct_results, groups, given_files, kept).hash(hash);
+    (endianness, functions, symbols, maps, struct_results, groups, given_files, kept, counters).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

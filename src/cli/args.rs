@@ -203,6 +203,9 @@ pub struct Run {
     /// Write the functions' names to /tmp/perf-PID.map, for perf
     #[arg(long)]
     pub perf_map: bool,
+    /// Write which functions, lines and branches ran to this file, for lcov; %p in its name is the process's number
+    #[arg(long, value_name = "FILE")]
+    pub coverage: Option<PathBuf>,
     /// Print how long each phase takes
     #[arg(long)]
     pub time: bool,

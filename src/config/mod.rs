@@ -49,6 +49,7 @@ pub struct Config {
     pub(crate) passes: Option<Passes>,
     pub(crate) threads: usize,
     pub(crate) debug: bool,
+    pub(crate) coverage: bool,
     pub(crate) perf_map: bool,
     pub(crate) times: Option<Times>,
 }
@@ -76,6 +77,7 @@ impl Config {
             passes: None,
             threads: 0,
             debug: false,
+            coverage: false,
             perf_map: false,
             times: None,
         }
@@ -125,6 +127,13 @@ impl Config {
         self
     }
 
+    /// Whether to count how often code runs, for [`Module::coverage`](crate::Module::coverage): of functions whose objects
+    /// have source lines. Some optimisations are off then ([`Self::effective_passes`]), and code takes longer.
+    pub fn coverage(&mut self, coverage: bool) -> &mut Config {
+        self.coverage = coverage;
+        self
+    }
+
     /// Whether to write the functions of programs in memory to `/tmp/perf-<pid>.map`, where `perf` looks for their names.
     pub fn perf_map(&mut self, perf_map: bool) -> &mut Config {
         self.perf_map = perf_map;
@@ -144,7 +153,11 @@ impl Config {
 
     /// The optimisations that are on.
     pub fn effective_passes(&self) -> Passes {
-        self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level))
+        let passes = self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level));
+        // These lift one block several times, or none: what it counts would be counted wrongly.
+        let merging = [Pass::IfConversion, Pass::JumpThreading, Pass::SwitchFormation];
+        let without = |passes: Passes, pass: &Pass| passes.without(*pass);
+        if self.coverage { merging.iter().fold(passes, without) } else { passes }
     }
 }
 

@@ -137,6 +137,16 @@ pub struct RegisterJump {
     pub is_shared: bool,
 }
 
+impl RegisterJump {
+    /// The edges that it can take, each once, in the order of the values.
+    pub fn outcomes(&self) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        let mut known = std::collections::HashSet::new();
+        edges.extend(self.targets.iter().map(|target| target.edge).filter(|edge| known.insert(*edge)));
+        edges
+    }
+}
+
 /// One value of the register and where it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JumpTarget {

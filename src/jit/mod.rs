@@ -53,6 +53,7 @@ use target_lexicon::Triple;
 use crate::cache::Cache;
 use crate::codegen::{self, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
+use crate::coverage;
 use crate::emit::driver::Driver;
 use crate::emit::{self, EmitError};
 use crate::graph::Unverified;
@@ -60,6 +61,7 @@ use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
+use module::Translated;
 use observers::{Observation, observe};
 use thunks::Thunks;
 
@@ -78,6 +80,8 @@ pub struct Jit {
     pool: rayon::ThreadPool,
     cache: Option<Cache>,
     observation: Observation,
+    /// Whether code is counted.
+    coverage: bool,
 }
 
 impl Jit {
@@ -94,7 +98,7 @@ impl Jit {
         }
         let generators = CodeGenerators::new(config, Placement::Memory)?;
         let pool = codegen::thread_pool(config.threads)?;
-        Ok(Jit { generators, pool, cache: None, observation: Observation::of(config) })
+        Ok(Jit { generators, pool, cache: None, observation: Observation::of(config), coverage: config.coverage })
     }
 
     /// As it is, but with a cache: a program that is in it is not compiled again, and one that is not is put there.
@@ -157,8 +161,10 @@ impl Jit {
         let program = replaced::by_registered(program, linker);
         let program = types::of(&program, linker);
         let program = &*edges::placed(&program);
+        let (counted, map) = self.coverage.then(|| coverage::instrument(program)).unzip();
+        let program = counted.as_ref().unwrap_or(program);
         let mut warnings = program.warnings.clone();
-        if self.observation.lines() {
+        if self.observation.lines() || self.coverage {
             warnings.extend(emit::debug::missing_lines(program));
         }
         let generators = &self.generators;
@@ -211,6 +217,7 @@ impl Jit {
             }
         };
         let kept = resolved.kept(linker);
-        Ok(Module::new(program, module, declarations, observed, warnings, kept, dso_handle))
+        let translated = Translated { program, declarations, coverage: map, warnings };
+        Ok(Module::new(translated, module, observed, kept, dso_handle))
     }
 }

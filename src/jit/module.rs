@@ -16,6 +16,7 @@ use super::observers::Observed;
 use super::process;
 use super::resolve::Kept;
 use crate::btf::Prototype;
+use crate::coverage::{Coverage, CoverageMap};
 use crate::lift::Declarations;
 use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
 use crate::warning::Warning;
@@ -33,6 +34,15 @@ struct Entry {
 /// It may be used and dropped in any thread.
 pub struct Module {
     loaded: Arc<Loaded>,
+}
+
+/// What is known of a program whose code is in memory.
+pub(super) struct Translated<'a> {
+    pub(super) program: &'a Program,
+    pub(super) declarations: Declarations,
+    /// What its counters mean, if it has some.
+    pub(super) coverage: Option<CoverageMap>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 /// What is in memory, shared by a module and the functions that own a part in it.
@@ -53,6 +63,8 @@ struct Loaded {
     /// Dropped after the memory: the destructors may use it.
     _kept: Kept,
     warnings: Vec<Warning>,
+    /// What its counters mean, if it has some, and where they are.
+    coverage: Option<(CoverageMap, usize)>,
 }
 
 // SAFETY: once finished, the code and the tables never change; the Cranelift module is not touched again until it is
@@ -62,11 +74,9 @@ unsafe impl Sync for Loaded {}
 
 impl Module {
     pub(super) fn new(
-        program: &Program,
+        Translated { program, declarations, coverage, warnings }: Translated<'_>,
         module: JITModule,
-        declarations: Declarations,
         observed: Observed,
-        warnings: Vec<Warning>,
         kept: Kept,
         dso_handle: DsoHandle,
     ) -> Module {
@@ -102,6 +112,8 @@ impl Module {
             _ => None,
         });
         destructors.reverse();
+        let counters = program.counters.as_ref().and_then(|counters| section_address(counters.section));
+        let counters = counters.map_or(0, |(start, _)| start as usize);
         let loaded = Loaded {
             module: Some(module),
             functions,
@@ -115,6 +127,7 @@ impl Module {
             dso_handle: Some(dso_handle),
             _kept: kept,
             warnings,
+            coverage: coverage.map(|map| (map, counters)),
         };
         Module { loaded: Arc::new(loaded) }
     }
@@ -275,6 +288,23 @@ impl Module {
     /// The C type of a function, if the object says it.
     pub fn prototype(&self, name: &str) -> Option<Arc<Prototype>> {
         self.loaded.functions.get(name)?.prototype.clone()
+    }
+
+    /// What ran of it so far, and how often; none if it was not translated to be counted ([`Config::coverage`]).
+    ///
+    /// Functions of it may run meanwhile: each count is one that was right at some time.
+    ///
+    /// [`Config::coverage`]: crate::Config::coverage
+    pub fn coverage(&self) -> Option<Coverage> {
+        let (map, start) = self.loaded.coverage.as_ref()?;
+        let counter = |index: usize| {
+            let counter = (*start as *const u64).wrapping_add(index);
+            // SAFETY: the section has so many counters, and lives as long as the module. The program's threads may count
+            // at the same time, each with a store of the whole counter.
+            unsafe { counter.read_volatile() }
+        };
+        let counters: Vec<u64> = (0..map.counters()).map(counter).collect();
+        Some(map.coverage(&counters))
     }
 
     pub(super) fn missing(&self, name: &str) -> FunctionError {

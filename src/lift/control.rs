@@ -9,6 +9,8 @@
 //! | `exit` | `return` of r0 |
 //! | out of the function | a cold block that traps |
 
+use std::collections::HashMap;
+
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockCall, Function, Inst, InstBuilder, JumpTableData, Value, types};
 use cranelift_frontend::{Switch, Variable};
@@ -59,7 +61,7 @@ impl Lifter<'_, '_> {
             }
             Terminator::Branch { taken, fallthrough } => {
                 let condition = self.condition();
-                let (taken, fallthrough) = (self.edge(*taken), self.edge(*fallthrough));
+                let (taken, fallthrough) = (self.outcome(0, *taken), self.outcome(1, *fallthrough));
                 self.builder.ins().brif(condition, taken, &[], fallthrough, &[]);
             }
             Terminator::Register(jump) => self.jump_register(jump),
@@ -126,12 +128,17 @@ impl Lifter<'_, '_> {
         }
         let no_label = self.builder.create_block();
         self.builder.set_cold_block(no_label);
+        let counted: HashMap<Edge, Block> = self.register_outcomes(jump).into_iter().collect();
+        let leads_to = |lifter: &mut Self, edge| counted.get(&edge).copied().unwrap_or_else(|| lifter.edge(edge));
         let number = |offset| self.declarations.labels.value(self.graph.section, offset) / SLOT as u64;
         let (addresses, numbered): (Vec<JumpTarget>, Vec<JumpTarget>) =
             jump.targets.iter().partition(|target| target.is_address);
         let numbers: Vec<u64> = numbered.iter().map(|target| number(target.value)).collect();
-        let mut targets: Vec<(u64, Block)> =
-            numbers.into_iter().zip(&numbered).map(|(number, target)| (number, self.edge(target.edge))).collect();
+        let mut targets: Vec<(u64, Block)> = numbers
+            .into_iter()
+            .zip(&numbered)
+            .map(|(number, target)| (number, leads_to(self, target.edge)))
+            .collect();
         let labels: Vec<Block> = targets.iter().map(|target| target.1).collect();
         let is_large = targets.len() >= LARGE_TABLE;
         if is_large {
@@ -164,7 +171,7 @@ impl Lifter<'_, '_> {
         for target in addresses {
             let address = self.function_address(self.declarations.function(self.graph.function));
             let is_address = self.builder.ins().icmp(IntCC::Equal, value, address);
-            let (edge, other) = (self.edge(target.edge), self.builder.create_block());
+            let (edge, other) = (leads_to(self, target.edge), self.builder.create_block());
             self.builder.ins().brif(is_address, edge, &[], other, &[]);
             self.builder.switch_to_block(other);
         }

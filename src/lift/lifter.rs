@@ -9,11 +9,13 @@ use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, InstBuilder, Signature,
 use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
+use super::counters::CountedEdge;
 use crate::abi::{EntryValues, WORD};
 use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};
-use crate::graph::{Graph, Instruction};
+use crate::graph::{BlockIndex, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
+use crate::program::counters::FunctionCounters;
 use crate::program::{Endianness, Program};
 use crate::resolution::Resolution;
 
@@ -87,6 +89,12 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) stack_parameters: Vec<Value>,
     /// Stack arguments for the next call.
     pub(super) stack_arguments: Vec<Variable>,
+    /// What counts how often its parts run, if something does.
+    pub(super) counters: Option<&'a FunctionCounters>,
+    /// Blocks on counted edges that are not filled yet.
+    pub(super) counted_edges: Vec<CountedEdge>,
+    /// The block that is being lifted.
+    pub(super) block: BlockIndex,
     /// The instruction that is being lifted.
     pub(super) at: Instruction,
     /// The earlier instructions of its block.

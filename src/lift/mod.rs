@@ -11,6 +11,7 @@
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
+//! | counters of coverage | `counters.rs` |
 //! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
@@ -20,6 +21,7 @@ mod alu;
 mod array_call;
 pub(crate) mod call;
 mod control;
+mod counters;
 mod error;
 pub mod formats;
 mod frame;
@@ -145,6 +147,9 @@ impl<'a, 'f> Lifter<'a, 'f> {
             jump_value: None,
             stack_parameters: Vec::new(),
             stack_arguments: Vec::new(),
+            counters: program.counters.as_ref().and_then(|counters| counters.functions.get(&graph.function)),
+            counted_edges: Vec::new(),
+            block: 0,
             at,
             before: &[],
         }
@@ -154,6 +159,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         let graph = self.graph;
         self.blocks = graph.blocks.iter().map(|_| self.builder.create_block()).collect();
         self.start();
+        self.count_entry();
         if self.blocks.is_empty() {
             self.trap(TRAP_OUTSIDE);
         } else {
@@ -164,6 +170,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             if !self.control_flow.is_lifted(index) {
                 continue;
             }
+            self.block = index;
             self.builder.switch_to_block(self.blocks[index]);
             if self.control_flow.is_cold(index) {
                 self.builder.set_cold_block(self.blocks[index]);
@@ -171,12 +178,14 @@ impl<'a, 'f> Lifter<'a, 'f> {
             if self.control_flow.is_loop_header(index) {
                 self.builder.ins().sequence_point();
             }
+            self.count_block();
             self.instructions(block)?;
             match (self.control_flow.select(index), self.control_flow.switch(index)) {
                 (Some(select), _) => self.select(select)?,
                 (None, Some(switch)) => self.switch(switch),
                 (None, None) => self.terminator(&block.terminator),
             }
+            self.count_outcomes();
         }
         if let Some(outside) = self.outside {
             self.builder.switch_to_block(outside);
@@ -204,6 +213,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.before = &instructions[..index];
             self.set_location();
             self.instruction()?;
+            self.count_return();
         }
         Ok(())
     }

@@ -107,6 +107,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         given_files: 1,
         kept: Vec::new(),
         warnings: Vec::new(),
+        counters: None,
     })
 }
 
@@ -337,6 +338,7 @@ impl<'data> Builder<'_, 'data> {
             given_files: self.objects.len(),
             kept: Vec::new(),
             warnings: Vec::new(),
+            counters: None,
         })
     }
 

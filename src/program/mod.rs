@@ -16,6 +16,7 @@
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
 mod array_call;
+pub(crate) mod counters;
 pub(crate) mod endianness;
 mod id;
 pub mod maps;
@@ -70,6 +71,8 @@ pub struct Program {
     pub kept: Vec<FunctionId>,
     /// What was noticed and does not stop translation.
     pub warnings: Vec<Warning>,
+    /// What counts how often its code runs, if something does.
+    pub(crate) counters: Option<Arc<counters::Counters>>,
 }
 
 /// How BPF code returns a struct or union of up to 16 bytes: compilers have changed that.

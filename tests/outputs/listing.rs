@@ -135,3 +135,19 @@ fn branches_go_to_labels() {
         }
     }
 }
+
+/// A call of a helper has its name and its number, as in the kernel's verifier log; a number without a name stays alone.
+#[test]
+fn helpers_have_names() {
+    for object in ["xdp.o", "xdp.be.o"] {
+        let listing = emit(&["--emit", "bpf", &format!("kernel/{object}")]);
+        assert!(listing.contains(":  call bpf_map_lookup_elem#1\n"), "{object}: {listing}");
+    }
+    // call 212; call 6; exit
+    let code = [[0x85, 0, 0, 0, 212, 0, 0, 0], [0x85, 0, 0, 0, 6, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
+    let program = bpf2native::Program::from_instructions("helpers", code.as_flattened()).unwrap();
+    let listing = bpf2native::compare::listing::bpf(&program, None).unwrap();
+    let calls: Vec<&str> =
+        listing.lines().filter_map(|line| line.split_once("call ")).map(|(_, callee)| callee).collect();
+    assert_eq!(calls, ["212", "bpf_trace_printk#6"], "{listing}");
+}

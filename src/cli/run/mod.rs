@@ -1,10 +1,12 @@
 //! `run`: translate in memory and run, as if the program had been started by the system.
 
+mod coverage;
 mod entry;
 mod outermost;
 
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -15,24 +17,45 @@ use bpf2native::{Jit, Linker, Module, Program};
 
 use super::args::{Libraries, Run};
 use super::console::warn;
+use super::errors::{FAILED, exit_status};
+use super::outputs;
 use super::program::read;
 use super::timing::Timing;
+use coverage::CoverageFile;
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();
 
+/// Where its coverage goes, if it is wanted.
+static COVERAGE: OnceLock<CoverageFile> = OnceLock::new();
+
 extern "C" fn run_destructors() {
-    if let Some(module) = MODULE.get() {
-        // SAFETY: the user asked for the program to run; its constructors have run, since it is in `MODULE`.
-        unsafe { module.finalise() }
+    let Some(module) = MODULE.get() else { return };
+    // SAFETY: the user asked for the program to run; its constructors have run, since it is in `MODULE`.
+    unsafe { module.finalise() };
+    if let Some(file) = COVERAGE.get()
+        && let Err(error) = file.write(module)
+    {
+        exit_status(Err(error), FAILED);
+        // SAFETY: the C library's output is written, and nothing is left to do but to say that this failed.
+        unsafe {
+            libc::fflush(std::ptr::null_mut());
+            libc::_exit(FAILED.into())
+        }
     }
 }
 
 pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
+    outputs::check(
+        &arguments.coverage.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
+        arguments.inputs.objects.iter().map(PathBuf::as_path).chain(arguments.inputs.types.paths()),
+    )?;
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read(&arguments.inputs, !arguments.no_runtime))?;
     let linker = linker(&arguments.libraries)?;
-    let config = arguments.generation.config().perf_map(arguments.perf_map).times(timing.times()).clone();
+    let mut config = arguments.generation.config();
+    config.perf_map(arguments.perf_map).times(timing.times()).coverage(arguments.coverage.is_some());
+    let coverage = arguments.coverage.as_deref().map(CoverageFile::new);
     let mut jit = Jit::new(&config)?;
     if let Some(cache) = arguments.generation.cache() {
         jit = jit.with_cache(cache);
@@ -57,9 +80,14 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     warn(&module.warnings()[program.warnings.len()..]);
     timing.print();
     if let Some(entry) = &arguments.entry {
-        return entry::call(&program, &module, entry).map(|()| ExitCode::SUCCESS);
+        entry::call(&program, &module, entry)?;
+        coverage.map_or(Ok(()), |file| file.write(&module))?;
+        return Ok(ExitCode::SUCCESS);
     }
     let name = arguments.argv0.clone().unwrap_or_else(|| arguments.inputs.objects[0].clone().into_os_string());
+    if let Some(file) = coverage {
+        COVERAGE.get_or_init(|| file);
+    }
     run_program(&program, &entry_points, module, &name, &arguments.arguments)
 }
 

@@ -3,7 +3,7 @@
 //!
 //! | text | a line is |
 //! |---|---|
-//! | BPF | an instruction, with the name of what it refers to |
+//! | BPF | an instruction, with the name of what it refers to; helpers by name and number: `call bpf_map_lookup_elem#1` |
 //! | CLIF | a line of CLIF |
 //! | assembly | an instruction as it is in the object; the label of a block; constants |
 
@@ -13,8 +13,10 @@ use cranelift_codegen::binemit::Reloc;
 use serde::{Deserialize, Serialize};
 
 use super::names::Names;
+use crate::abi::helpers;
 use crate::codegen::CompiledFunction;
 use crate::compare::disasm::Instruction;
+use crate::decode::insn::{Callee, Insn};
 use crate::graph::Graph;
 use crate::program::{Program, Target};
 
@@ -151,10 +153,21 @@ impl Origins {
     }
 }
 
+/// A call of a helper, as the kernel's verifier writes it; a number that the kernel gives to none stays alone.
+fn helper_call(number: u32) -> String {
+    match helpers::name(number) {
+        Some(name) => format!("call bpf_{name}#{number}"),
+        None => format!("call {number}"),
+    }
+}
+
 /// The BPF assembly.
 pub(crate) fn bpf(program: &Program, graph: &Graph, origins: &Origins) -> Vec<TextLine> {
     let lines = graph.instructions.iter().map(|instruction| {
-        let mut text = instruction.insn.to_string();
+        let mut text = match (instruction.insn, instruction.target) {
+            (Insn::Call(Callee::Helper(number)), None) => helper_call(number),
+            (insn, _) => insn.to_string(),
+        };
         if let Some(target) = instruction.target {
             text.push_str(&format!("  <{}>", target_name(program, target)));
         }

@@ -21,8 +21,18 @@ pub type Types<'a> = Option<(&'a Btf, &'a [u8])>;
 /// What of a configuration makes a difference to the code.
 pub fn options(config: &Config, btf: Types<'_>) -> Options {
     // A new setting has to be looked at here: does it change the code?
-    let Config { target, cpu, features, opt_level, passes: _, threads: _, debug: _, perf_map: _, times: _ } =
-        config;
+    let Config {
+        target,
+        cpu,
+        features,
+        opt_level,
+        passes: _,
+        threads: _,
+        debug: _,
+        perf_map: _,
+        times: _,
+        coverage: _,
+    } = config;
     let passes = config.effective_passes();
     let names = || Pass::ALL.iter().filter(|&&pass| passes.contains(pass)).map(|pass| pass.name().to_owned());
     let cpu = match cpu {

@@ -1,0 +1,24 @@
+//! Coverage: which functions, lines and branches of a program ran, and how often.
+//!
+//! In: a program whose objects have source lines. Out: the same program with counters, and once it has run, [`Coverage`], which
+//! can be merged with that of other runs and written as lcov.
+//!
+//! | what | file |
+//! |---|---|
+//! | what ran: the structure that users see, merging | `model.rs` |
+//! | as an lcov tracefile | `lcov.rs` |
+//! | where counters are put | `instrument.rs` |
+//! | from the counters' values to what ran | `map.rs` |
+//!
+//! [`Config::coverage`](crate::Config::coverage) turns counters on, and [`Module::coverage`](crate::Module::coverage) reads them.
+//! They are counted up by ordinary loads, additions and stores, before any pass over CLIF; threads that count at once may lose
+//! some. Plans that give several blocks one copy, or none, are off then.
+
+mod instrument;
+mod lcov;
+mod map;
+mod model;
+
+pub(crate) use instrument::instrument;
+pub(crate) use map::CoverageMap;
+pub use model::{BranchCount, Coverage, FileCoverage, FunctionCount, LineCount};

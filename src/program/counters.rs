@@ -1,0 +1,33 @@
+//! Counters in a program's code: which one is counted up where.
+//!
+//! In: nothing; `crate::coverage` makes them, and the lift phase puts them into code. The rule: counter `n` is the eight bytes at
+//! `8 * n` of one data section, in the byte order of the program.
+
+use std::collections::BTreeMap;
+
+use super::{DataSectionId, FunctionId};
+
+/// The counters of a program.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Counters {
+    /// The section that holds them.
+    pub(crate) section: DataSectionId,
+    /// Those of each function that has some.
+    pub(crate) functions: BTreeMap<FunctionId, FunctionCounters>,
+}
+
+/// The counters of a function; blocks are those of its graph, by index.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct FunctionCounters {
+    /// Counts calls, where the first block counts more than those.
+    pub(crate) entry: Option<u32>,
+    /// For each block, what counts how often control enters it; none where another block's counter says it.
+    pub(crate) blocks: Vec<Option<u32>>,
+    /// What counts how often a block ends with one of its outcomes: by block and outcome.
+    pub(crate) outcomes: BTreeMap<(usize, usize), u32>,
+    /// What counts how often control comes back from an instruction: by its byte offset in the code section.
+    pub(crate) after: BTreeMap<u64, u32>,
+}
+
+/// The size of a counter in bytes.
+pub(crate) const COUNTER: u64 = 8;

@@ -31,7 +31,7 @@ typedef long s64;
 
 /* Errors, negative: the kernel's numbers, which are the same on all machines that BPF is translated for. */
 enum { EPERM = 1, ENOENT = 2, ESRCH = 3, E2BIG = 7, EAGAIN = 11, ENOMEM = 12, EFAULT = 14, EBUSY = 16, EEXIST = 17,
-       ENODEV = 19, EINVAL = 22, ENOSPC = 28, ERANGE = 34, ENOTSUPP = 524, EOPNOTSUPP = 95, ENOBUFS = 105 };
+       ENODEV = 19, EINVAL = 22, ENOSPC = 28, ERANGE = 34, EOVERFLOW = 75, EOPNOTSUPP = 95, ENOBUFS = 105, ENOTSUPP = 524 };
 
 /* The function that a call of helper `name` calls (src/abi/helpers.rs has the numbers): HELPER(void *, map_lookup_elem,
    (struct map *map, const void *key)) { ... } */
@@ -67,10 +67,14 @@ struct map_ops {
     long (*for_each)(struct map *, void *callback, void *context, u64 flags);
     long (*user_lookup)(struct map *, const void *key, void *value, u64 flags);
     long (*user_update)(struct map *, const void *key, const void *value, u64 flags);
+    /* Look-up and removal in one (of queues it is `pop`). */
+    long (*user_take)(struct map *, const void *key, void *value, u64 flags);
     /* Makes `state`; called once, before anything else. 0, or a negative error, for which every operation fails. */
     long (*create)(struct map *);
     /* Frees `state`. */
     void (*destroy)(struct map *);
+    /* The value of another processor. */
+    void *(*lookup_percpu)(struct map *, const void *key, u32 processor);
 };
 
 /* Fields of a map's values that operations treat in their own way, as the kernel finds them in the value's type. */

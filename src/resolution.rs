@@ -23,6 +23,7 @@
 //!
 //! An executable is an object here: a definition in an archive may take the place of a weak one of the program.
 
+use crate::abi::helpers;
 use crate::abi::libc::{Definer, Facts};
 use crate::config::Placement;
 use crate::program::{
@@ -35,6 +36,8 @@ pub struct Resolution {
     placement: Placement,
     /// A program that is linked with it has the last word on where exported names are.
     exports: bool,
+    /// The embedder has a `bpf_tail_call` of its own, which returns as other helpers do.
+    has_own_tail_call: bool,
     facts: IdVec<ImportId, Facts>,
 }
 
@@ -60,7 +63,8 @@ impl Resolution {
             Some(_) => Facts::default(),
         };
         let facts = program.imports.iter().map(|(_, import)| facts(import)).collect();
-        Resolution { placement, exports: false, facts }
+        let has_own_tail_call = definer(helpers::TAIL_CALL_IN_C) == Definer::Embedder;
+        Resolution { placement, exports: false, has_own_tail_call, facts }
     }
 
     /// Whether another definition may take the place of a function, so that nothing may be concluded from its body.
@@ -86,6 +90,15 @@ impl Resolution {
     /// The function of the program that an import is for certain.
     pub fn alias(&self, import: &Import) -> Option<FunctionId> {
         import.alias_of.filter(|_| self.placement == Placement::Memory)
+    }
+
+    /// Whether a call of helper 12 finds a function, to be called in place of the caller's rest. What somebody has defined by its
+    /// name in C is a function as others: it returns.
+    pub fn finds_tail_call(&self, program: &Program, target: Option<Target>) -> bool {
+        match target {
+            Some(Target::Function(function)) => program.functions[function].name != helpers::TAIL_CALL_IN_C,
+            _ => !self.has_own_tail_call,
+        }
     }
 
     /// What may be believed of an undefined symbol.

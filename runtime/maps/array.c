@@ -1,50 +1,58 @@
 /* BPF_MAP_TYPE_ARRAY: elements side by side, each rounded up to 8 bytes. */
-#include "runtime.h"
+#include "maps/common.h"
 
-void *calloc(u64 count, u64 size);
-void free(void *memory);
-void *memcpy(void *to, const void *from, u64 size);
-
-enum { BPF_ANY, BPF_NOEXIST, BPF_EXIST };
-
-static u64 stride(const struct map *map) { return (map->value_size + 7ul) & ~7ul; }
+static u64 stride(const struct map *map) { return round8(map->value_size); }
 
 static long create(struct map *map) {
-    if (map->key_size != 4 || !map->value_size || !map->max_entries) return -EINVAL;
+    u32 known = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_ACCESS_MASK | BPF_F_INNER_MAP;
+    if (map->key_size != 4 || !map->value_size || !map->max_entries || map->flags & ~known) return -EINVAL;
+    if (map->value_size > 0x7fffffff) return -E2BIG;
     map->state = calloc(map->max_entries, stride(map));
     return map->state ? 0 : -ENOMEM;
 }
 
 static void destroy(struct map *map) {
+    for (u32 i = 0; map->field_count && i < map->max_entries; i++)
+        free_fields(map, (char *)map->state + i * stride(map));
     free(map->state);
     map->state = NULL;
 }
 
 static void *lookup(struct map *map, const void *key) {
     u32 index = *(const u32 *)key;
-    return index < map->max_entries ? (char *)map->state + index * stride(map) : NULL;
+    return likely(index < map->max_entries) ? (char *)map->state + index * stride(map) : NULL;
 }
 
 static long update(struct map *map, const void *key, const void *value, u64 flags) {
-    if (flags > BPF_EXIST) return -EINVAL;
+    if ((flags & ~(u64)BPF_F_LOCK) > BPF_EXIST) return -EINVAL;
     void *element = lookup(map, key);
     if (!element) return -E2BIG;
-    if (flags == BPF_NOEXIST) return -EEXIST;
-    memcpy(element, value, map->value_size);
+    if (flags & BPF_NOEXIST) return -EEXIST;
+    if (flags & BPF_F_LOCK && !has_lock(map)) return -EINVAL;
+    copy_value_by(map, element, value, element, flags);
+    free_fields(map, element);
     return 0;
 }
 
 static long remove(struct map *map, const void *key) { return -EINVAL; }
 
-static long next_key(struct map *map, const void *key, void *next) {
-    u32 index = key ? *(const u32 *)key : ~0u;
-    if (index >= map->max_entries) index = 0;
-    else if (index == map->max_entries - 1) return -ENOENT;
-    else index++;
-    *(u32 *)next = index;
-    return 0;
+static long for_each(struct map *map, void *callback, void *context, u64 flags) {
+    if (flags) return -EINVAL;
+    u32 done = 0;
+    while (done < map->max_entries) {
+        u32 key = done++;
+        if (((map_callback)callback)(map, &key, (char *)map->state + key * stride(map), context)) break;
+    }
+    return done;
 }
 
 weak const struct map_ops bpf_map_ops_array = {
-    .lookup = lookup, .update = update, .remove = remove, .next_key = next_key, .create = create, .destroy = destroy,
+    .lookup = lookup, .update = update, .remove = remove, .next_key = bpf2native_rt_map_next_index, .for_each = for_each,
+    .create = create, .destroy = destroy,
+};
+
+/* The value that a struct_ops map holds is a table of functions: an array of one. */
+weak const struct map_ops bpf_map_ops_struct_ops = {
+    .lookup = lookup, .update = update, .remove = remove, .next_key = bpf2native_rt_map_next_index,
+    .create = create, .destroy = destroy,
 };

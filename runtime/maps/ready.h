@@ -4,26 +4,15 @@
 
 #include "runtime.h"
 
-int sched_yield(void);
-
+/* `ready` of struct map. */
 enum { MAP_NEW, MAP_BUSY, MAP_READY, MAP_FAILED };
 
-/* Whether `map` may be used: 0, or the negative error of its `create`. */
+/* What is done when a map is not ready (maps/ready.c): 0, or the negative error of its `create`. */
+long bpf2native_rt_map_make(struct map *map);
+
+/* Whether `map` may be used: 0, or a negative error. Small, so that it is inlined where maps are used. */
 static inline __attribute__((always_inline)) long map_ready(struct map *map) {
-    u32 state = __atomic_load_n(&map->ready, __ATOMIC_ACQUIRE);
-    if (likely(state == MAP_READY)) return 0;
-    for (;;) {
-        if (state == MAP_READY) return 0;
-        if (state == MAP_FAILED) return map->error;
-        if (state == MAP_NEW && __sync_val_compare_and_swap(&map->ready, MAP_NEW, MAP_BUSY) == MAP_NEW) {
-            long error = map->ops->create ? map->ops->create(map) : 0;
-            map->error = error;
-            __atomic_store_n(&map->ready, error ? MAP_FAILED : MAP_READY, __ATOMIC_RELEASE);
-            return error;
-        }
-        sched_yield();
-        state = __atomic_load_n(&map->ready, __ATOMIC_ACQUIRE);
-    }
+    return likely(__atomic_load_n(&map->ready, __ATOMIC_ACQUIRE) == MAP_READY) ? 0 : bpf2native_rt_map_make(map);
 }
 
 #endif

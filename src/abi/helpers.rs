@@ -237,6 +237,9 @@ pub const PRINT: u32 = FIRST_USER_SPACE;
 /// The number of `bpf_tail_call(context, map, index)`.
 pub const TAIL_CALL: u32 = 12;
 
+/// Its name in C.
+pub const TAIL_CALL_IN_C: &str = "bpf_tail_call";
+
 /// The symbol of the packet loads.
 pub const LOAD_PACKET: &str = "bpf_load_packet";
 

@@ -55,11 +55,12 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         groups,
         maps,
         given_files,
+        tail_return,
         kept,
         warnings: _,
         counters,
     } = program;
-    (endianness, functions, symbols, maps, struct_results, groups, given_files, kept, counters).hash(hash);
+    (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept, counters).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

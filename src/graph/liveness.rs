@@ -7,6 +7,7 @@
 //! call whose prototype does not say how many it reads, or of a function of the program, counts as reading all five, or
 //! none, or what is known of the function: [`Calls`].
 
+use crate::abi::helpers;
 use crate::decode::insn::{Callee, Insn, Operand, Reg};
 use crate::program::{ArrayForm, FunctionId, IdVec, Program, Target};
 
@@ -89,7 +90,9 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSe
                 _ => None,
             };
             let passed = || RegSet::of(Reg::arguments().take(argument_count(program, instruction, calls)));
-            known.unwrap_or_else(passed).union(called)
+            // The function that a tail call goes on in gets the context, whatever finds that function reads.
+            let context = (callee == Callee::Helper(helpers::TAIL_CALL)).then_some(Reg::R1);
+            known.unwrap_or_else(passed).union(called).union(RegSet::of(context))
         }
         Insn::Exit => RegSet::EMPTY.with(Reg::R0),
         Insn::LoadImm { .. } | Insn::LoadStackArgument { .. } | Insn::Jump { .. } | Insn::MayGoto { .. } => {

@@ -15,7 +15,11 @@
 //!
 //! A call leaves its result in r0, the second word of one that has two in r2, and 0 in the others of r1 to r5.
 //!
-//! There are no tail calls: Cranelift's `return_call` is for functions of its own convention (`CallConv::Tail`) on both sides, and
+//! Helper 12 finds the function that goes on in place of the caller's rest: `f = bpf_helper_tail_call(r1, r2, r3)`, and if there
+//! is one, `return f(r1)`. In between, the runtime hears that `f` has returned (`bpf_tail_return`), which counts how many are inside
+//! each other. A function that somebody defines by the name `bpf_tail_call` is a helper as others: it returns.
+//!
+//! There are no other tail calls: Cranelift's `return_call` is for functions of its own convention (`CallConv::Tail`) on both sides, and
 //! functions here have C's, since native code calls them. clang turns tail recursion into a loop before it is BPF.
 //!
 //! A function that may return twice (setjmp) restores the machine's callee-saved registers when it does, but not
@@ -32,12 +36,15 @@ use crate::abi::helpers::{self, LOAD_PACKET};
 use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD};
 use crate::declarations::Imported;
 use crate::decode::insn::{self, Insn, Reg, Size};
-use crate::graph::Graph;
-use crate::program::Target;
+use crate::graph::{Graph, Instruction};
+use crate::program::{FunctionId, Program, Target};
 use crate::resolution::Resolution;
 
 /// The helper that a CO-RE relocation which cannot be satisfied turns its instruction into.
 const POISON: u32 = crate::btf::core::POISON as u32;
+
+/// r0 after a tail call that found nothing: the kernel leaves it undefined.
+const NO_PROGRAM: i64 = -1;
 
 /// The names of the symbols that an instruction calls without a relocation.
 pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {
@@ -57,6 +64,13 @@ pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
+/// What a tail call calls when the function that it found has returned, if it calls anything.
+pub(crate) fn tail_return(program: &Program, call: &Instruction) -> Option<FunctionId> {
+    let is_tail_call = call.insn == Insn::Call(insn::Callee::Helper(helpers::TAIL_CALL));
+    let of_runtime = matches!(call.target, Some(Target::Function(id)) if program.is_runtime_function(id));
+    program.tail_return.filter(|_| is_tail_call && of_runtime)
+}
+
 fn kfunc_symbol(id: u32) -> String {
     format!("bpf_kfunc_{id}")
 }
@@ -71,6 +85,12 @@ impl Lifter<'_, '_> {
     pub(super) fn call(&mut self, callee: insn::Callee) -> Result<(), LiftError> {
         let declarations = self.declarations;
         let result = match (callee, self.at.target) {
+            (insn::Callee::Helper(helpers::TAIL_CALL), target)
+                if self.resolution.finds_tail_call(self.program, target) =>
+            {
+                let found = target.and_then(|target| declarations.callee(target));
+                self.tail_call(found.unwrap_or_else(|| &declarations.runtime[&helpers::symbol(helpers::TAIL_CALL)]))
+            }
             (insn::Callee::Array(array), _) => return self.call_array(array),
             (insn::Callee::Register(reg), _) => {
                 let address = self.get(reg);
@@ -114,6 +134,26 @@ impl Lifter<'_, '_> {
         };
         self.clobber(result);
         Ok(())
+    }
+
+    /// Calls what the callee finds, with the same context, and returns its result; goes on if there is nothing.
+    fn tail_call(&mut self, callee: &super::Callee) -> ResultWords {
+        let declarations = self.declarations;
+        let zero = self.builder.ins().iconst(WORD, 0);
+        let address = self.call_with_registers(callee).first.unwrap_or(zero);
+        let (found, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.ins().brif(address, found, &[], next, &[]);
+        self.builder.switch_to_block(found);
+        let result = self.call_address(address);
+        if let Some(function) = tail_return(self.program, &self.at) {
+            self.call_function(declarations.function(function), &[]);
+        }
+        self.return_words(|lifter, reg| {
+            let word = if reg == Reg::R0 { result.first } else { result.second };
+            word.unwrap_or_else(|| lifter.builder.ins().iconst(WORD, 0))
+        });
+        self.builder.switch_to_block(next);
+        one(self.builder.ins().iconst(WORD, NO_PROGRAM))
     }
 
     /// The words that a call passes: r1 to r5, then the stack arguments.

@@ -13,6 +13,7 @@ use object::read::archive::ArchiveFile;
 
 use super::error::ParseError;
 use super::input::{self, InputKind};
+use super::maps;
 use super::merge::is_shared;
 use super::object::{self as elf, Object, Symbol, SymbolHome};
 use super::runtime::{self, Lacks};
@@ -90,7 +91,8 @@ impl<'data> MemberSelection<'data> {
         }
     }
 
-    fn add(&mut self, object: Object<'data>) {
+    fn add(&mut self, mut object: Object<'data>) {
+        object.maps = maps::read(&object);
         self.defined.extend(defined_names(&object).map(str::to_owned));
         for symbol in &object.symbols {
             if symbol.home == SymbolHome::Undefined && symbol.binding == Binding::Global {
@@ -132,15 +134,32 @@ impl MemberSelection<'_> {
     fn search_runtime(&mut self) -> Result<(), ParseError> {
         let Some(first) = self.objects.first() else { return Ok(()) };
         let archive = runtime::Archive::of(first.endian)?;
-        let mut lacks = Lacks::default();
-        self.objects.iter().for_each(|object| lacks.add(object));
-        for name in lacks.names(|name| self.defined.contains(name)) {
-            self.want(name);
-        }
         let mut places: HashMap<&str, u64> = HashMap::new();
         for (name, place) in archive.names()? {
             places.entry(name).or_insert(place);
         }
+        let (mut lacks, given) = (Lacks::default(), self.objects.len());
+        self.objects.iter().for_each(|object| lacks.add(object));
+        for name in lacks.functions(|name| self.defined.contains(name)) {
+            self.want(name);
+        }
+        // As a kernel has them, whether or not the program insists.
+        let undefined =
+            |symbol: &&Symbol<'_>| symbol.home == SymbolHome::Undefined && places.contains_key(symbol.name);
+        let weak = self.objects.iter().flat_map(|object| object.symbols.iter().filter(undefined));
+        for name in weak.map(|symbol| symbol.name.to_owned()).collect::<Vec<_>>() {
+            self.want(name);
+        }
+        self.take(&archive, &places)?;
+        if self.objects.len() > given {
+            lacks.operations().for_each(|name| self.want(name));
+            self.take(&archive, &places)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the members that define what is wanted.
+    fn take(&mut self, archive: &runtime::Archive, places: &HashMap<&str, u64>) -> Result<(), ParseError> {
         while let Some(name) = self.wanted.pop() {
             if self.defined.contains(&name) {
                 continue;

@@ -54,6 +54,9 @@ pub(super) fn add(objects: &[Object<'_>], program: &mut Program) -> Result<(), P
     }
     check(objects)?;
     let mut maps = std::mem::take(&mut program.maps);
+    // As the sources have them; another name of a map is no other map.
+    maps.sort_by_key(|map| (map.section, map.offset));
+    maps.dedup_by_key(|map| (map.section, map.offset));
     let moved = Moved::new(&mut maps);
     moved.apply(program)?;
     let mut maker = Maker::new(program, &maps);

@@ -14,6 +14,9 @@ use super::instruction;
 use crate::abi::helpers;
 use crate::program::{Binding, CodeSectionId, FunctionId, Program, Relocation, Target};
 
+/// The runtime's function that ends a tail call.
+const TAIL_RETURN: &str = "bpf_tail_return";
+
 /// Gives calls of helpers their targets.
 pub(super) fn resolve(program: &mut Program) {
     let mut calls = Vec::new();
@@ -41,6 +44,10 @@ pub(super) fn resolve(program: &mut Program) {
         targets
             .extend(function.map(|function| (section, Relocation { offset, target: Target::Function(function) })));
     }
+    let tail_call = known.get(&helpers::TAIL_CALL).copied().flatten();
+    let of_runtime = tail_call.is_some_and(|function| program.is_runtime_function(function));
+    let tail_return = of_name(TAIL_RETURN).filter(|_| of_runtime);
+    program.tail_return = tail_return;
     let changed: BTreeSet<CodeSectionId> = targets.iter().map(|&(section, _)| section).collect();
     for (section, relocation) in targets {
         program.code[section].relocations.push(relocation);

@@ -119,7 +119,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     let Chosen { mut objects, given } = archive::select(inputs, options)?;
     objects.iter_mut().for_each(kconfig::define_weak);
     let mut program = build::program(&objects, given)?;
-    if options.runtime {
+    if program.has_runtime() {
         descriptors::add(&objects, &mut program)?;
         program.keep_of_runtime(&options.roots);
     }

@@ -11,10 +11,9 @@ use object::read::elf::{FileHeader as _, Rel as _, Rela as _, SectionHeader as _
 use object::{Endianness, U32};
 
 use super::error::ParseError;
-use super::maps::{self, Definition};
 use super::section_names::{DWARF, STACK_SIZES};
 use crate::program::names;
-use crate::program::{self, ArrayCall, Attached, Binding, Visibility};
+use crate::program::{self, ArrayCall, MapDefinition, Attached, Binding, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
@@ -34,8 +33,8 @@ pub(super) struct Object<'data> {
     pub(super) groups: Vec<RawGroup<'data>>,
     /// Names of sections and symbols are in the same section, as LLVM has them.
     pub(super) one_string_table: bool,
-    /// Its maps ([`super::maps::read`]), by the indices of their symbols.
-    pub(super) maps: Vec<(usize, Definition)>,
+    /// Its maps, by the indices of their symbols, and why their definitions cannot be read; not read here.
+    pub(super) maps: Vec<(usize, Result<MapDefinition, String>)>,
 }
 
 impl Object<'_> {
@@ -140,7 +139,6 @@ pub(super) fn read<'data>(name: String, bytes: &'data [u8]) -> Result<Object<'da
     let read = Reader { bytes, left: bytes.len(), debug_left: bytes.len(), names }.read();
     let mut object = read.map_err(|what| ParseError::Damaged { file: name.clone(), what })?;
     object.name = names::owned(&name);
-    object.maps = maps::read(&object);
     Ok(object)
 }
 

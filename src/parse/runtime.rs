@@ -7,8 +7,10 @@
 //! |---|---|
 //! | an undefined symbol | its name |
 //! | a call of helper `n` that none of them defines (`bpf_<name>`, or its link name) | its link name, `bpf_helper_<name>` |
-//! | a map of type `t` | `bpf_map_ops_<t>` |
 //! | a legacy packet load | `bpf_load_packet` |
+//! | one of these that the runtime defines, and a map of type `t` | `bpf_map_ops_<t>` |
+//!
+//! Maps of a program that takes nothing else of the runtime are plain data: nothing of it can use them.
 //!
 //! The rule: a program that lacks nothing of it does not change by a byte, and nothing of the archive is read but its index.
 
@@ -57,13 +59,17 @@ impl Lacks {
         }
     }
 
-    /// The names that the runtime is looked at for, where `is_defined` says what the objects define.
-    pub(super) fn names(&self, is_defined: impl Fn(&str) -> bool) -> Vec<String> {
+    /// The names of functions that the runtime is looked at for, where `is_defined` says what the objects define.
+    pub(super) fn functions(&self, is_defined: impl Fn(&str) -> bool) -> Vec<String> {
         let is_lacking = |number: &&u32| !helpers::c_name(**number).is_some_and(|name| is_defined(&name));
         let helpers = self.helpers.iter().filter(is_lacking).map(|&number| helpers::symbol(number));
-        let maps = self.map_types.iter().map(|&kind| maps::ops_symbol(kind));
         let packets = self.packets.then(|| LOAD_PACKET.to_owned());
-        helpers.chain(maps).chain(packets).collect()
+        helpers.chain(packets).collect()
+    }
+
+    /// The names of the operations of its maps.
+    pub(super) fn operations(&self) -> impl Iterator<Item = String> {
+        self.map_types.iter().map(|&kind| maps::ops_symbol(kind))
     }
 }
 

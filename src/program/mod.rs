@@ -67,6 +67,8 @@ pub struct Program {
     pub maps: Vec<Map>,
     /// How many of the files were given: those behind them are the runtime's, of which only what is reached is translated.
     pub given_files: usize,
+    /// The runtime's function that is called when a function has returned that was tail-called, if the program has it.
+    pub tail_return: Option<FunctionId>,
     /// Functions of the runtime that are translated though nothing reaches them.
     pub kept: Vec<FunctionId>,
     /// What was noticed and does not stop translation.

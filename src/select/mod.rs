@@ -245,6 +245,7 @@ fn reachable(
                     called.extend(symbols.into_iter().map(str::to_owned));
                 }
                 for instruction in &graph.instructions {
+                    pending.extend(call::tail_return(program, instruction).map(Node::Function));
                     match instruction.target {
                         Some(target) => pending.extend(beside.nodes(program, target)),
                         None => called.extend(call::runtime_symbols(instruction.insn)),

@@ -16,11 +16,11 @@ const PROG_TYPE_SCHED_CLS: u32 = 3;
 
 /// `union bpf_attr`: more than any command reads; the kernel wants the rest to be zero.
 #[repr(C, align(8))]
-struct Attributes([u8; 120]);
+pub(super) struct Attributes([u8; 120]);
 
 impl Attributes {
     /// Puts 4-byte and 8-byte values at their offsets in the union.
-    fn new(words: &[(usize, u32)], pointers: &[(usize, *const u8)]) -> Attributes {
+    pub(super) fn new(words: &[(usize, u32)], pointers: &[(usize, *const u8)]) -> Attributes {
         let mut bytes = [0; 120];
         for &(at, word) in words {
             bytes[at..at + 4].copy_from_slice(&word.to_ne_bytes());
@@ -32,7 +32,7 @@ impl Attributes {
     }
 
     /// bpf(2).
-    fn call(&mut self, command: libc::c_int) -> std::io::Result<libc::c_int> {
+    pub(super) fn call(&mut self, command: libc::c_int) -> std::io::Result<libc::c_int> {
         // SAFETY: every pointer in the attributes is to a buffer that outlives the call and is as long as the
         // command was told.
         let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut self.0, self.0.len()) };
@@ -43,7 +43,7 @@ impl Attributes {
         u32::from_ne_bytes(self.0[at..at + 4].try_into().expect("4 bytes"))
     }
 
-    fn open(&mut self, command: libc::c_int) -> std::io::Result<OwnedFd> {
+    pub(super) fn open(&mut self, command: libc::c_int) -> std::io::Result<OwnedFd> {
         let fd = self.call(command)?;
         // SAFETY: the kernel has just given out this descriptor, and nobody else has it.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })

@@ -15,6 +15,8 @@ pub mod hex;
 pub mod interp;
 pub mod large;
 pub mod machines;
+#[cfg(target_os = "linux")]
+pub mod maps;
 pub mod parallel;
 pub mod pointers;
 pub mod random;

@@ -1,0 +1,12 @@
+/* What an arena keeps (maps/arena.c). */
+#ifndef BPF2NATIVE_RUNTIME_ARENA_H
+#define BPF2NATIVE_RUNTIME_ARENA_H
+
+#include "maps/common.h"
+
+struct arena {
+    char *pages; /* max_entries of them; zeros, and no memory until they are used */
+    u64 size;    /* in bytes */
+};
+
+#endif

@@ -58,6 +58,63 @@ fn check(program: &suite::Program, folder: &Path, jits: &[(OptLevel, Jit)]) -> R
     Ok(())
 }
 
+/// With coverage, all levels get the same result as without, and count the same.
+fn check_coverage(
+    program: &suite::Program,
+    folder: &Path,
+    plain: &Jit,
+    counting: &[(OptLevel, Jit)],
+) -> Result<(), String> {
+    let object = build::build(&program.source(), Flavour::Bpf("clang-19", "v4"), folder)?;
+    let translated = Translated::from_files([object]).map_err(|error| error.to_string())?;
+    let mut buffer = vec![0_u64; program.buffer.div_ceil(8)];
+    let mut run_one = |jit: &Jit| {
+        let module = jit.load(&translated, &Linker::new()).map_err(|error| error.to_string())?;
+        // SAFETY: as in `check`.
+        let found = unsafe {
+            let bench = module.func::<(u64, u64), u64>("bench").map_err(|error| error.to_string())?;
+            let bench = std::mem::transmute::<*const std::ffi::c_void, Bench>(bench.address());
+            run(bench, &mut buffer, program.buffer)
+        };
+        Ok::<_, String>((found, module.coverage()))
+    };
+    let (expected, none) = run_one(plain)?;
+    assert!(none.is_none());
+    let mut first = None;
+    for (level, jit) in counting {
+        let (found, coverage) = run_one(jit)?;
+        if found != expected {
+            return Err(format!("{}: {level:?}: counting changes what it does", program.name));
+        }
+        let coverage = coverage.ok_or("it does not count")?;
+        let lines = coverage.files.iter().flat_map(|file| &file.lines);
+        if lines.filter(|line| line.count > 0).count() < 3 {
+            return Err(format!("{}: {level:?}: few lines ran: {}", program.name, coverage.to_lcov()));
+        }
+        if *first.get_or_insert_with(|| coverage.clone()) != coverage {
+            return Err(format!("{}: {level:?} counts otherwise", program.name));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn programs_count_the_same_at_all_levels() {
+    if !native::has_tool("clang-19") {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-coverage");
+    std::fs::create_dir_all(&folder).unwrap();
+    let jit =
+        |opt_level| (opt_level, Jit::new(Config::new().opt_level(opt_level).coverage(true).threads(1)).unwrap());
+    let counting = [OptLevel::O0, OptLevel::O1, OptLevel::O2].map(jit);
+    let plain = Jit::new(Config::new().threads(1)).unwrap();
+    let programs = suite::programs();
+    let results = parallel::parallel(&programs, |program| check_coverage(program, &folder, &plain, &counting));
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn programs_do_the_same_as_natively() {
     if !native::has_tool("clang-19") {

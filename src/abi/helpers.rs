@@ -266,6 +266,11 @@ pub fn c_name(number: u32) -> Option<String> {
     Some(format!("bpf_{}", name(number)?))
 }
 
+/// What a helper is called where it is shown: by its name in C, or else by a link name that is more than a number.
+pub fn shown_name(number: u32) -> Option<String> {
+    c_name(number).or_else(|| Some(symbol(number)).filter(|symbol| !symbol.starts_with(LINK_PREFIX)))
+}
+
 /// The helper that has this link name.
 pub fn of_symbol(symbol: &str) -> Option<u32> {
     let number = |names: &[&str], first: u32, name: &str| {

@@ -60,7 +60,8 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         warnings: _,
         counters,
     } = program;
-    (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept, counters).hash(hash);
+    (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept, counters)
+        .hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

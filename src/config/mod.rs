@@ -154,8 +154,8 @@ impl Config {
     /// The optimisations that are on.
     pub fn effective_passes(&self) -> Passes {
         let passes = self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level));
-        // These lift one block several times, or none: what it counts would be counted wrongly.
-        let merging = [Pass::IfConversion, Pass::JumpThreading, Pass::SwitchFormation];
+        // These leave blocks out, which would not be counted.
+        let merging = [Pass::JumpThreading, Pass::SwitchFormation];
         let without = |passes: Passes, pass: &Pass| passes.without(*pass);
         if self.coverage { merging.iter().fold(passes, without) } else { passes }
     }

@@ -11,11 +11,12 @@
 //! | calls of a function | the counter of its first block; a counter of its own where jumps lead to that too |
 //!
 //! A difference is taken only where control cannot stop between the counters: not over calls, which may not come back. Functions
-//! without source lines get no counters.
+//! without source lines get no counters, and the runtime's get none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::loops;
 use super::map::{Count, CoverageMap, MappedBranch, MappedFunction, MappedLine};
 use crate::abi::helpers::TAIL_CALL;
 use crate::decode::insn::{Callee, Insn};
@@ -31,7 +32,7 @@ pub(crate) fn instrument(program: &Program) -> (Program, CoverageMap) {
     let labels = LabelIndex::new(program);
     let mut map = CoverageMap::default();
     let mut functions = BTreeMap::new();
-    for function in program.functions.ids() {
+    for function in program.functions.ids().filter(|&function| !program.is_runtime_function(function)) {
         // A function without a graph is an error, which the phase that needs it reports.
         let graph = Graph::build(program, &labels, function, Unverified::Trap);
         let Some(graph) = graph.ok().filter(|graph| !graph.blocks.is_empty() && has_lines(program, graph)) else {
@@ -68,7 +69,7 @@ fn has_lines(program: &Program, graph: &Graph) -> bool {
 }
 
 /// The edges out of a block that differ in what they count.
-fn outcomes(terminator: &Terminator) -> Vec<Edge> {
+pub(super) fn outcomes(terminator: &Terminator) -> Vec<Edge> {
     match terminator {
         Terminator::Goto(edge) => vec![*edge],
         Terminator::Branch { taken, fallthrough } => vec![*taken, *fallthrough],
@@ -141,6 +142,7 @@ impl<'a> FunctionInstrumenter<'a> {
         for (index, block) in graph.blocks.iter().enumerate() {
             self.branch(index, block);
         }
+        self.counters.loops = loops::find(graph);
         let first = graph.instructions.iter().find_map(|instruction| line_of(self.program, graph, instruction));
         if let Some((file, line)) = first {
             let name = self.program.functions[graph.function].name.clone();
@@ -178,7 +180,7 @@ impl<'a> FunctionInstrumenter<'a> {
                 self.lines.entry(line).or_default().insert(Count::Counter(counter));
             }
             let is_tail_call = instruction.insn == Insn::Call(Callee::Helper(TAIL_CALL));
-            if is_tail_call && instruction.target.is_none() && index + 1 < instructions.len() {
+            if is_tail_call && index + 1 < instructions.len() {
                 counter = self.counter();
                 self.counters.after.insert(instruction.offset, counter);
             }
@@ -225,6 +227,6 @@ impl<'a> FunctionInstrumenter<'a> {
 }
 
 /// Whether control may come to the first of these instructions and not to what follows the last.
-fn may_stop(instructions: &[Instruction]) -> bool {
+pub(super) fn may_stop(instructions: &[Instruction]) -> bool {
     instructions.iter().any(|instruction| matches!(instruction.insn, Insn::Call(_) | Insn::LoadPacket { .. }))
 }

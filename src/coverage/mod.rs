@@ -8,14 +8,16 @@
 //! | what ran: the structure that users see, merging | `model.rs` |
 //! | as an lcov tracefile | `lcov.rs` |
 //! | where counters are put | `instrument.rs` |
+//! | which loops count in registers | `loops.rs` |
 //! | from the counters' values to what ran | `map.rs` |
 //!
 //! [`Config::coverage`](crate::Config::coverage) turns counters on, and [`Module::coverage`](crate::Module::coverage) reads them.
 //! They are counted up by ordinary loads, additions and stores, before any pass over CLIF; threads that count at once may lose
-//! some. Plans that give several blocks one copy, or none, are off then.
+//! some. Plans that leave blocks out are off then.
 
 mod instrument;
 mod lcov;
+mod loops;
 mod map;
 mod model;
 

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, InstBuilder, Signature,
 use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
-use super::counters::CountedEdge;
+use super::counters::{CountedEdge, CountedLoops};
 use crate::abi::{EntryValues, WORD};
 use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};
@@ -91,8 +91,12 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) stack_arguments: Vec<Variable>,
     /// What counts how often its parts run, if something does.
     pub(super) counters: Option<&'a FunctionCounters>,
+    /// What is counted in the loops that count in registers.
+    pub(super) counted_loops: CountedLoops,
     /// Blocks on counted edges that are not filled yet.
     pub(super) counted_edges: Vec<CountedEdge>,
+    /// What counts instead of one: 0 or 1, in an arm of a select.
+    pub(super) weight: Option<Value>,
     /// The block that is being lifted.
     pub(super) block: BlockIndex,
     /// The instruction that is being lifted.

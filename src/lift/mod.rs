@@ -46,6 +46,7 @@ use crate::graph::{self, Edge, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::times::{Phase, time};
 
+use counters::CountedLoops;
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
 use lifter::TRAP_OUTSIDE;
@@ -148,7 +149,9 @@ impl<'a, 'f> Lifter<'a, 'f> {
             stack_parameters: Vec::new(),
             stack_arguments: Vec::new(),
             counters: program.counters.as_ref().and_then(|counters| counters.functions.get(&graph.function)),
+            counted_loops: CountedLoops::default(),
             counted_edges: Vec::new(),
+            weight: None,
             block: 0,
             at,
             before: &[],
@@ -159,7 +162,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         let graph = self.graph;
         self.blocks = graph.blocks.iter().map(|_| self.builder.create_block()).collect();
         self.start();
-        self.count_entry();
+        self.start_counting();
         if self.blocks.is_empty() {
             self.trap(TRAP_OUTSIDE);
         } else {

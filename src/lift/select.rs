@@ -29,12 +29,14 @@ impl Lifter<'_, '_> {
             .chain(select.slots.iter().map(|&slot| self.slot_values[slot]))
             .collect();
         let before = self.values(&variables);
-        let taken = self.arm(select.taken, &variables)?;
+        let (block, weights) = (self.block, self.count_arms(condition));
+        let [weight_of_taken, weight_of_fallthrough] = weights.arms;
+        let taken = self.arm(select.taken, weight_of_taken, &variables)?;
         for (&variable, value) in variables.iter().zip(before) {
             self.builder.def_var(variable, value);
         }
-        let fallthrough = self.arm(select.fallthrough, &variables)?;
-        self.at = branch;
+        let fallthrough = self.arm(select.fallthrough, weight_of_fallthrough, &variables)?;
+        (self.at, self.block, self.weight) = (branch, block, weights.branch);
         self.set_location();
         for ((variable, taken), fallthrough) in variables.into_iter().zip(taken).zip(fallthrough) {
             let value = self.builder.ins().select(condition, taken, fallthrough);
@@ -47,10 +49,17 @@ impl Lifter<'_, '_> {
         variables.iter().map(|&variable| self.builder.use_var(variable)).collect()
     }
 
-    /// Lifts an arm; the variables' values after it.
-    fn arm(&mut self, arm: Option<BlockIndex>, variables: &[Variable]) -> Result<Vec<Value>, LiftError> {
+    /// Lifts an arm that counts so much; the variables' values after it.
+    fn arm(
+        &mut self,
+        arm: Option<BlockIndex>,
+        weight: Option<Value>,
+        variables: &[Variable],
+    ) -> Result<Vec<Value>, LiftError> {
         if let Some(arm) = arm {
             let (graph, control_flow) = (self.graph, self.control_flow);
+            (self.block, self.weight) = (arm, weight);
+            self.count_block();
             self.instructions(&graph.blocks[arm])?;
             if let Some(inner) = control_flow.select(arm) {
                 self.lift_arms(inner)?;

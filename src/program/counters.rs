@@ -3,7 +3,7 @@
 //! In: nothing; `crate::coverage` makes them, and the lift phase puts them into code. The rule: counter `n` is the eight bytes at
 //! `8 * n` of one data section, in the byte order of the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DataSectionId, FunctionId};
 
@@ -27,6 +27,8 @@ pub(crate) struct FunctionCounters {
     pub(crate) outcomes: BTreeMap<(usize, usize), u32>,
     /// What counts how often control comes back from an instruction: by its byte offset in the code section.
     pub(crate) after: BTreeMap<u64, u32>,
+    /// The blocks of loops that do not overlap. What is counted in one may be added to its counter where control leaves the loop.
+    pub(crate) loops: Vec<BTreeSet<usize>>,
 }
 
 /// The size of a counter in bytes.

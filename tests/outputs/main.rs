@@ -9,6 +9,7 @@ mod border;
 mod cache;
 mod calling_convention;
 mod cli;
+mod coverage;
 mod debuggers;
 mod disasm;
 mod docs;

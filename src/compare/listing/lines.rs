@@ -155,8 +155,8 @@ impl Origins {
 
 /// A call of a helper, as the kernel's verifier writes it; a number that the kernel gives to none stays alone.
 fn helper_call(number: u32) -> String {
-    match helpers::name(number) {
-        Some(name) => format!("call bpf_{name}#{number}"),
+    match helpers::shown_name(number) {
+        Some(name) => format!("call {name}#{number}"),
         None => format!("call {number}"),
     }
 }
@@ -164,9 +164,9 @@ fn helper_call(number: u32) -> String {
 /// The BPF assembly.
 pub(crate) fn bpf(program: &Program, graph: &Graph, origins: &Origins) -> Vec<TextLine> {
     let lines = graph.instructions.iter().map(|instruction| {
-        let mut text = match (instruction.insn, instruction.target) {
-            (Insn::Call(Callee::Helper(number)), None) => helper_call(number),
-            (insn, _) => insn.to_string(),
+        let mut text = match instruction.insn {
+            Insn::Call(Callee::Helper(number)) => helper_call(number),
+            insn => insn.to_string(),
         };
         if let Some(target) = instruction.target {
             text.push_str(&format!("  <{}>", target_name(program, target)));

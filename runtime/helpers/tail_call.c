@@ -7,6 +7,7 @@
 
 enum { MOST_TAIL_CALLS = 33 };
 
+int sched_yield(void);
 int pthread_key_create(u32 *key, void (*destructor)(void *));
 void *pthread_getspecific(u32 key);
 int pthread_setspecific(u32 key, const void *value);

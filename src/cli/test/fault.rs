@@ -1,0 +1,190 @@
+//! Faults of a test: what happened, and a backtrace in source lines.
+//!
+//! In: signals of the kinds that code causes, on a stack of their own, since that of the test may be used up. Out: text on standard
+//! error, an event for the command, and the end of the process by the same signal. The handler does what handlers may not do
+//! (it allocates memory and reads files); the process is lost in any case, and if the fault was within the allocator, an alarm ends it.
+
+use std::ffi::{c_int, c_void};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+
+use backtrace::{BacktraceFrame, BacktraceSymbol, Frame};
+
+use super::record::{self, Event, signal_name};
+
+/// The signals that code causes.
+const SIGNALS: [c_int; 6] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP];
+/// Bytes of the handler's stack: reading line tables takes some.
+const STACK: usize = 1 << 20;
+/// Different frames that are shown at most, one after the other.
+const MOST_FRAMES: usize = 64;
+/// How far from the end of the stack an access is taken for one that needed more of it.
+const NEAR: usize = 1 << 20;
+/// Seconds that a backtrace may take.
+const PATIENCE: u32 = 10;
+
+/// What the handler has to know.
+pub struct Watched {
+    /// The test's name: the outermost frame that is shown.
+    pub test: String,
+    /// The file for events.
+    pub record: PathBuf,
+    /// What has to be done before the process ends.
+    pub at_end: extern "C" fn(),
+}
+
+static WATCHED: OnceLock<Watched> = OnceLock::new();
+/// The lowest address that the stack may have.
+static STACK_END: AtomicUsize = AtomicUsize::new(0);
+/// The signal that is being handled.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// Installs the handlers.
+pub fn install(watched: Watched) {
+    WATCHED.get_or_init(|| watched);
+    let on_stack = 0_u8;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the system fills it in.
+    if unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) } == 0 {
+        let end = (&raw const on_stack as usize).saturating_sub(limit.rlim_cur as usize);
+        STACK_END.store(end, Ordering::SeqCst);
+    }
+    let stack = Box::leak(vec![0_u8; STACK].into_boxed_slice());
+    // SAFETY: the stack is never freed; the handlers are functions of the type that SA_SIGINFO wants.
+    unsafe {
+        let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
+        libc::sigaltstack(&raw const stack, std::ptr::null_mut());
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handle as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        for signal in SIGNALS {
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+        }
+        // As in a process that the system started.
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
+extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+    if SIGNAL.swap(signal, Ordering::SeqCst) != 0 {
+        // A fault of the handler itself.
+        end(signal);
+    }
+    // SAFETY: the alarm's handler only ends the process. The system gives a valid `info`.
+    let address = unsafe {
+        libc::signal(libc::SIGALRM, give_up as *const () as usize);
+        libc::alarm(PATIENCE);
+        // What the test has printed comes first.
+        libc::fflush(std::ptr::null_mut());
+        (*info).si_addr() as usize
+    };
+    eprintln!("{}", what(signal, address));
+    if let Some(watched) = WATCHED.get() {
+        record::add(&watched.record, &Event::Fault);
+        eprint!("{}", frames(&watched.test));
+        (watched.at_end)();
+    }
+    end(signal);
+}
+
+/// Ends the process as the signal would have done.
+fn end(signal: c_int) -> ! {
+    // SAFETY: the default action of all these signals is the end of the process.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::raise(signal);
+        libc::_exit(128 + signal)
+    }
+}
+
+extern "C" fn give_up(_signal: c_int) {
+    const TEXT: &[u8] = b"there is no backtrace: the fault was within the memory allocator\n";
+    // SAFETY: a constant.
+    unsafe { libc::write(libc::STDERR_FILENO, TEXT.as_ptr().cast(), TEXT.len()) };
+    end(SIGNAL.load(Ordering::SeqCst));
+}
+
+/// What a signal says.
+fn what(signal: c_int, address: usize) -> String {
+    let name = signal_name(signal);
+    let end = STACK_END.load(Ordering::SeqCst);
+    match signal {
+        libc::SIGSEGV if end > 0 && address.abs_diff(end) < NEAR => {
+            format!("{name}: an access of {address:#x}, behind the end of the stack: calls are too deep, or frames too large")
+        }
+        libc::SIGSEGV if address < 4096 => format!("{name}: an access of {address:#x}, a null pointer or near one"),
+        libc::SIGSEGV => format!("{name}: an access of {address:#x}, where there is no memory or none that may be used so"),
+        libc::SIGBUS => format!("{name}: an access of {address:#x}, behind the end of a file or not aligned"),
+        libc::SIGFPE => format!("{name}: a division by zero or an overflow"),
+        libc::SIGILL => format!("{name}: an instruction that traps: control has left a function's code, or could not go on"),
+        libc::SIGABRT => format!("{name}: `abort` was called"),
+        _ => format!("{name}: a trap"),
+    }
+}
+
+/// A frame, and how many more of the same place follow it.
+struct Shown {
+    frame: BacktraceFrame,
+    again: usize,
+}
+
+/// The frames from the fault to the test.
+fn frames(test: &str) -> String {
+    let mut found: Vec<Shown> = Vec::new();
+    let (mut handler_passed, mut trampoline_passed) = (false, false);
+    let mut more = false;
+    backtrace::trace(|frame: &Frame| {
+        // The handler's own frames, then the system's, which calls it.
+        if !handler_passed {
+            handler_passed = frame.symbol_address() as usize == handle as *const () as usize;
+            return true;
+        }
+        if !trampoline_passed {
+            trampoline_passed = true;
+            return true;
+        }
+        // A recursion that has used up the stack has a great many of them.
+        if let Some(last) = found.last_mut().filter(|last| last.frame.ip() == frame.ip()) {
+            last.again += 1;
+            return true;
+        }
+        if found.len() == MOST_FRAMES {
+            more = true;
+            return false;
+        }
+        let mut frame = BacktraceFrame::from(frame.clone());
+        frame.resolve();
+        let is_test = frame.symbols().iter().any(|symbol| name(symbol).as_deref() == Some(test));
+        found.push(Shown { frame, again: 0 });
+        !is_test
+    });
+    let mut text = String::new();
+    let mut number = 0;
+    for Shown { frame, again } in &found {
+        let symbol = frame.symbols().last();
+        let function = symbol.and_then(name).unwrap_or_else(|| "(unknown)".to_owned());
+        text += &format!("{number:4}: {function}\n");
+        if let Some((file, line)) = symbol.and_then(|symbol| Some((symbol.filename()?, symbol.lineno()?))) {
+            text += &format!("             at {}:{line}\n", file.display());
+        }
+        if *again > 0 {
+            text += &format!("      ... and {again} more of the same\n");
+        }
+        number += 1 + again;
+    }
+    if more {
+        text += "      ... and more\n";
+    }
+    text
+}
+
+fn name(symbol: &BacktraceSymbol) -> Option<String> {
+    Some(symbol.name()?.to_string())
+}

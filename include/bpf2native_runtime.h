@@ -1,6 +1,10 @@
-/* What a test or an embedder asks of bpf2native's runtime: look into maps, read what programs put out, make contexts, let time
-   pass. For C, compiled to BPF or to native code, that is linked with the program; the functions are part of a program only
-   if something refers to them.
+/* What a test or an embedder asks of bpf2native's runtime, which stands for the kernel: look into maps, read what programs put
+   out, make contexts, let time pass. For C, compiled for BPF (with <linux/bpf.h> or vmlinux.h) or for the machine, that is linked
+   with the program; the functions are part of a program only if something refers to them.
+
+       struct xdp_md *ctx = bpf2native_xdp(packet, sizeof packet);
+       assert(my_filter(ctx) == XDP_DROP);
+       bpf2native_free(ctx);
 
    A map is named by its address (`&counts`). Errors are negative, -ENOENT and so on, with the kernel's numbers. */
 #ifndef BPF2NATIVE_RUNTIME_H
@@ -165,6 +169,71 @@ long bpf2native_sock_references(const struct bpf_sock *sock);
 struct bpf_sock *bpf2native_assigned(const void *context);
 /* An option that bpf_setsockopt set with this context: copies at most `length` bytes and returns its length, or -ENOENT. */
 int bpf2native_sockopt(const void *context, int level, int name, void *value, unsigned length);
+
+/* ---- Time ----
+
+   One clock for all of the kernel's, which begins at 1 s and which each reading (bpf_ktime_get_ns and so on) moves by 1 us. */
+
+/* Sets the clock, in nanoseconds. Timers do not run. */
+void bpf2native_set_time(unsigned long ns);
+/* Lets time pass: work queues' callbacks run first, then those of timers that are due by then, in order, each with the clock at
+   its time. 0 runs what is due already. */
+void bpf2native_advance(unsigned long ns);
+
+/* ---- Randomness, processors, the current task ---- */
+
+/* The seed of bpf_get_prandom_u32; a fixed one at first. */
+void bpf2native_set_random(unsigned long seed);
+/* The processor that programs run on, at first 0. -EINVAL from bpf2native_processors() on. */
+long bpf2native_set_processor(unsigned processor);
+
+struct bpf2native_task {
+    unsigned pid;              /* the thread's, as the kernel calls it; at first 1 */
+    unsigned tgid;             /* the process's; at first 1 */
+    unsigned uid;              /* at first 0 */
+    unsigned gid;              /* at first 0 */
+    char comm[16];             /* ends with 0; at first "bpf2native" */
+    unsigned cgroup_level;     /* of its cgroup: 0, at first, is the root; below 8 */
+    unsigned unused;
+    unsigned long cgroups[8];  /* ids of its cgroups, from the root (at first 1) to its own, which is at cgroup_level */
+};
+/* The current task of all threads. 0, or -EINVAL for a level that is too deep. */
+long bpf2native_set_task(const struct bpf2native_task *task);
+/* What bpf_get_current_task returns: `*size` bytes (`size` may be NULL), zeros at first. A test writes the fields of struct
+   task_struct that its program reads there. */
+void *bpf2native_task_struct(unsigned long *size);
+/* How many signals programs have sent (bpf_send_signal) since the last call, and which one was the last (`last` may be NULL). */
+unsigned bpf2native_signals(unsigned *last);
+
+/* ---- Where a tracing program is attached ---- */
+
+struct bpf2native_probe {
+    unsigned long ip;           /* bpf_get_func_ip */
+    unsigned long cookie;       /* bpf_get_attach_cookie */
+    const unsigned long *stack; /* bpf_get_stack: return addresses, innermost first; it stays the caller's */
+    unsigned stack_depth;       /* how many there are */
+    unsigned arguments;         /* how many the function has: bpf_get_func_arg reads them from the context, 8 bytes each, and
+                                   bpf_get_func_ret what is after them */
+    long retval;                /* bpf_get_retval, and what bpf_set_retval set: bpf2native_retval */
+};
+/* Zeros at first. */
+void bpf2native_set_probe(const struct bpf2native_probe *probe);
+long bpf2native_retval(void);
+/* How often programs have called bpf_override_return since the last call, and with what result the last time (`result` may
+   be NULL). */
+unsigned bpf2native_overridden(unsigned long *result);
+
+/* ---- What programs print ---- */
+
+/* Takes each line of bpf_printk, with its end and its length in bytes, in place of standard error; NULL: standard error again. */
+void bpf2native_set_trace(void (*callback)(const char *line, unsigned long length));
+
+/* A struct seq_file for iterator programs, of so many bytes of text; NULL if there is no memory. */
+struct seq_file;
+struct seq_file *bpf2native_seq_new(unsigned long size);
+/* What was written to it, `*length` bytes. */
+const char *bpf2native_seq_text(const struct seq_file *file, unsigned long *length);
+void bpf2native_seq_free(struct seq_file *file);
 
 #ifdef __cplusplus
 }

@@ -31,7 +31,8 @@ typedef long s64;
 
 /* Errors, negative: the kernel's numbers, which are the same on all machines that BPF is translated for. */
 enum { EPERM = 1, ENOENT = 2, ESRCH = 3, E2BIG = 7, EAGAIN = 11, ENOMEM = 12, EFAULT = 14, EBUSY = 16, EEXIST = 17,
-       ENODEV = 19, EINVAL = 22, ENOSPC = 28, ERANGE = 34, EOVERFLOW = 75, EOPNOTSUPP = 95, ENOBUFS = 105, ENOTSUPP = 524 };
+       ENODEV = 19, EINVAL = 22, ENOSPC = 28, ERANGE = 34, ENOSYS = 38, EOVERFLOW = 75, EOPNOTSUPP = 95, ENOBUFS = 105,
+       ENOTSUPP = 524 };
 
 /* The function that a call of helper `name` calls (src/abi/helpers.rs has the numbers): HELPER(void *, map_lookup_elem,
    (struct map *map, const void *key)) { ... } */

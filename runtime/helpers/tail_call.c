@@ -3,7 +3,7 @@
 
    How many tail calls a thread is in, it keeps under a key of its own: 33 are the most, as in the kernel. */
 #include "runtime.h"
-#include "maps/ready.h"
+#include "maps/common.h"
 
 enum { MOST_TAIL_CALLS = 33 };
 

@@ -55,6 +55,7 @@ static long create(struct map *map) {
 static void destroy(struct map *map) {
     struct arena *arena = map->state;
     munmap(arena->pages, arena->size);
+    free(arena->taken);
     free(arena);
     map->state = NULL;
 }

@@ -7,6 +7,8 @@
 struct arena {
     char *pages; /* max_entries of them; zeros, and no memory until they are used */
     u64 size;    /* in bytes */
+    u64 *taken;  /* a bit for each page that kfuncs/arena.c gave out; NULL at first */
+    u32 lock_word;
 };
 
 #endif

@@ -2,9 +2,10 @@
    leaves them alone, and a value that dies ends them, as the kernel's bpf_obj_free_fields does. */
 #include "maps/common.h"
 
-/* What ends a field of a kind, if the program has that part of the runtime (helpers/timer.h). */
+/* What ends a field of a kind, if the program has that part of the runtime (helpers/timer.h, kfuncs/object.h). */
 extern void bpf2native_rt_free_timer(void *timer) weak;
 extern void bpf2native_rt_free_work(void *wq) weak;
+extern void bpf2native_rt_free_kptr(void *object) weak;
 
 weak void bpf2native_rt_map_copy_around_fields(struct map *map, void *to, const void *from) {
     u32 done = 0;
@@ -25,7 +26,7 @@ weak void bpf2native_rt_map_copy_locked(struct map *map, void *to, const void *f
     unlock(word);
 }
 
-/* The object that a kptr points to stays: of what kind it is, and so who frees it, is not known here. */
+/* Objects in lists and trees stay: where in them their nodes are is not known here. */
 static void free_field(const struct map_field *field, void *at) {
     switch (field->kind) {
     case FIELD_TIMER:
@@ -34,7 +35,11 @@ static void free_field(const struct map_field *field, void *at) {
     case FIELD_WORK_QUEUE:
         if (bpf2native_rt_free_work) bpf2native_rt_free_work(at);
         break;
-    case FIELD_KPTR:
+    case FIELD_KPTR: {
+        void *object = (void *)__sync_lock_test_and_set((u64 *)at, 0);
+        if (object && bpf2native_rt_free_kptr) bpf2native_rt_free_kptr(object);
+        break;
+    }
     case FIELD_LIST_HEAD:
     case FIELD_RB_ROOT:
         break;

@@ -129,6 +129,7 @@ static inline __attribute__((always_inline)) struct hash_element *hash_find(cons
                                                                             const void *key) {
     if (table->key_size == 4) return hash_find_sized(table, key, 4);
     if (table->key_size == 8) return hash_find_sized(table, key, 8);
+    if (table->key_size == 16) return hash_find_sized(table, key, 16);
     return hash_find_sized(table, key, table->key_size);
 }
 

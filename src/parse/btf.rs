@@ -3,7 +3,8 @@
 //!
 //! In: the sections `.BTF` and `.BTF.ext` of each object, the target's types if there are any, and the program without
 //! types. Out: [`Types`]; `lines` of code sections; and `bytes` of code sections with CO-RE relocations applied. Without
-//! a target, code keeps the values that were compiled in.
+//! a target, code keeps the values that were compiled in. Where an object calls `bpf_obj_new`, its numbers of types get the
+//! types' sizes (`btf::core::add_sizes`), for the runtime.
 //!
 //! `.BTF.ext` tells sections apart by name: nothing is taken from it for a name that two sections of an object have.
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use super::Options;
 use super::error::ParseError;
 use super::object::Object;
-use crate::btf::core::{CoreError, Relocator};
+use crate::btf::core::{CoreError, Relocator, add_sizes};
 use crate::btf::{Btf, BtfError, BtfExt, TypeId};
 use crate::program::prefix::{PrefixMap, mapped};
 use crate::program::{CodeSectionId, Id, Line, Program};
@@ -21,6 +22,9 @@ use crate::warning::{Warning, WarningKind};
 
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
+
+/// The kfuncs whose argument is the number of a type, and of which the runtime's wants its size too.
+const OBJECT_MAKERS: [&str; 2] = ["bpf_obj_new_impl", "bpf_percpu_obj_new_impl"];
 
 /// The types of the objects.
 pub(super) struct Types {
@@ -58,8 +62,12 @@ pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Progr
             let unfit = |source| ParseError::Core { file: object.name.clone(), source };
             relocate(&of_object, target, &object.name, &sections, program).map_err(unfit)?;
         }
+        let makes_objects = options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&&*symbol.name));
         for (name, section) in &sections {
             let Some(section) = *section else { continue };
+            if makes_objects {
+                add_sizes(&of_object.btf, of_object.ext.core_relocations(name), &mut program.code[section].bytes);
+            }
             places.extend(of_object.ext.functions(name).iter().map(|info| ((section, info.offset), info.ty)));
         }
         let defined = of_object.ext.defined().collect();

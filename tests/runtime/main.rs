@@ -9,6 +9,9 @@ mod support;
 
 mod kernel;
 mod map;
+mod maps;
 mod maps_random;
 mod packets;
+mod maps_rings;
+mod maps_threads;
 mod pair;

@@ -5,6 +5,7 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
+use std::sync::OnceLock;
 
 use bpf2native::{Linker, Module};
 
@@ -16,6 +17,48 @@ pub const PERCPU: [u32; 4] = [5, 6, 10, 21];
 
 pub fn module() -> Module {
     load(&program("runtime/maps.o"), &Linker::new())
+}
+
+/// One module for tests that do not come into each other's way.
+pub fn shared() -> &'static Module {
+    static MODULE: OnceLock<Module> = OnceLock::new();
+    MODULE.get_or_init(module)
+}
+
+/// `struct seen` of the fixture.
+#[repr(C)]
+pub struct Seen {
+    pub count: u64,
+    pub limit: u64,
+    pub sum: u64,
+    pub map: u64,
+    pub keys: [u32; 64],
+}
+
+impl Seen {
+    pub fn new(limit: u64, map: u64) -> Seen {
+        Seen { count: 0, limit, sum: 0, map, keys: [0; 64] }
+    }
+
+    pub fn address(&mut self) -> u64 {
+        (&raw mut *self) as u64
+    }
+
+    pub fn keys(&self) -> Vec<u32> {
+        let mut keys = self.keys[..self.count as usize].to_vec();
+        keys.sort_unstable();
+        keys
+    }
+}
+
+pub fn address<T: ?Sized>(of: &T) -> u64 {
+    std::ptr::from_ref(of).cast::<u8>() as u64
+}
+
+/// Reads what a program's pointer points to.
+pub fn read<T: Copy>(at: *mut u8) -> T {
+    // SAFETY: tests give pointers to values of this type, in maps that live as long as their module.
+    unsafe { at.cast::<T>().read() }
 }
 
 /// A map of a module.
@@ -86,6 +129,14 @@ impl<'m> OurMap<'m> {
         }
     }
 
+    /// Makes it as it was at first.
+    pub fn reset(&self) {
+        // SAFETY: the function takes a map, which no thread uses.
+        unsafe { self.module.func::<(*mut c_void,), ()>("bpf2native_map_reset") }
+            .unwrap()
+            .call((self.address.cast(),));
+    }
+
     /// Bytes of a value as [`OurMap::lookup`] gives it.
     pub fn value_length(&self) -> usize {
         let size = self.kind().value_size as usize;
@@ -152,6 +203,17 @@ impl<'m> OurMap<'m> {
             function(map, key, value, flags)
         };
         if code == 0 { Ok(()) } else { Err(code) }
+    }
+
+    /// A function of the fixture or of the runtime, which takes the map first.
+    pub fn call(&self, function: &str, arguments: [u64; 4]) -> i64 {
+        let address = self.module.function_address(function).unwrap_or_else(|| panic!("there is no {function}"));
+        let [a, b, c, d] = arguments;
+        // SAFETY: the functions that tests name take at most these parameters, words by the platform's C convention.
+        unsafe {
+            let function: extern "C" fn(u64, u64, u64, u64, u64) -> i64 = std::mem::transmute(address);
+            function(self.address as u64, a, b, c, d)
+        }
     }
 
     /// What a program's look-up of a key gives, if it gives something.

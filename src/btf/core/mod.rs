@@ -28,6 +28,7 @@ mod kind;
 mod matches;
 mod pair;
 mod patch;
+mod sizes;
 mod spec;
 mod value;
 
@@ -37,6 +38,7 @@ use std::sync::Arc;
 pub use error::{CoreCause, CoreError, Warning, WarningReason};
 pub use kind::RelocationKind;
 pub use patch::POISON;
+pub use sizes::add_sizes;
 
 use super::{Btf, CoreRelocation, TypeId};
 use candidates::Candidates;

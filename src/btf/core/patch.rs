@@ -51,6 +51,11 @@ pub(super) fn apply(
     Ok(poison)
 }
 
+/// Whether the instruction at `offset` is an `LD_IMM64`.
+pub(super) fn is_wide(code: &[u8], offset: u64) -> bool {
+    usize::try_from(offset).ok().and_then(|offset| code.get(offset)) == Some(&LD_IMM64)
+}
+
 /// One slot of 8 bytes: opcode, registers, `off` (16 bits), `imm` (32 bits).
 struct PatchSlot<'c> {
     bytes: &'c mut [u8; 8],

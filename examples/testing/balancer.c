@@ -41,8 +41,9 @@ const volatile __u32 backend_count = 0;
 
 static __u32 hash(const struct flow *flow) {
     __u32 sum = flow->source ^ (__u32)flow->source_port << 16 ^ flow->service.address ^ flow->service.port;
-    sum *= 0x9e3779b1;
-    return sum ^ sum >> 15;
+    sum = (sum ^ sum >> 16) * 0x85ebca6b;
+    sum = (sum ^ sum >> 13) * 0xc2b2ae35;
+    return sum ^ sum >> 16;
 }
 
 /* The backend of a flow; `backend_count` if there is none. */

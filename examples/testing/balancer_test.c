@@ -49,7 +49,8 @@ static int send(unsigned port, unsigned *backend) {
     udp_packet(&packet, "02:00:00:00:00:01", "02:00:00:00:00:02", SERVICE, port);
     struct xdp_md *ctx = bpf2native_xdp(packet.data, packet.length);
     int verdict = balance(ctx);
-    *backend = ((const __u8 *)bpf2native_packet(ctx, 0))[5];
+    unsigned length;
+    *backend = ((const __u8 *)bpf2native_packet(ctx, &length))[5];
     bpf2native_free(ctx);
     return verdict;
 }

@@ -12,10 +12,10 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module as _, default_libcall_names};
 
+use super::Jit;
 use super::error::{FunctionError, LoadError};
 use super::module::Module;
 use super::native::Words;
-use super::Jit;
 use crate::abi::{Abi, WORD};
 use crate::btf::Prototype;
 use crate::codegen;
@@ -84,13 +84,14 @@ impl Jit {
         let (address, prototype) = module.entry(name).map_err(LoadError::Root)?;
         let platform = self.generators.platform();
         let abi = match &prototype {
-            Some(prototype) => Abi::new(platform, prototype, StructResult::Registers).map_err(|error| {
-                EmitError::Define { name: name.to_owned(), reason: error.to_string() }
-            })?,
+            Some(prototype) => Abi::new(platform, prototype, StructResult::Registers)
+                .map_err(|error| EmitError::Define { name: name.to_owned(), reason: error.to_string() })?,
             None => Abi::raw(platform, UNTYPED_WORDS),
         };
-        let failed =
-            |error: cranelift_module::ModuleError| EmitError::Define { name: name.to_owned(), reason: error.to_string() };
+        let failed = |error: cranelift_module::ModuleError| EmitError::Define {
+            name: name.to_owned(),
+            reason: error.to_string(),
+        };
         let mut code = JITModule::new(JITBuilder::with_isa(self.generators.main.clone(), default_libcall_names()));
         let defined = define(&abi, &self.generators, &mut code, name);
         let finished = defined.and_then(|id| code.finalize_definitions().map(|()| id).map_err(failed));
@@ -163,14 +164,11 @@ impl Module {
 }
 
 /// Compiles the caller of functions that are called so, and defines it.
-fn define(
-    abi: &Abi,
-    generators: &CodeGenerators,
-    code: &mut JITModule,
-    name: &str,
-) -> Result<FuncId, EmitError> {
-    let failed =
-        |error: cranelift_module::ModuleError| EmitError::Define { name: name.to_owned(), reason: error.to_string() };
+fn define(abi: &Abi, generators: &CodeGenerators, code: &mut JITModule, name: &str) -> Result<FuncId, EmitError> {
+    let failed = |error: cranelift_module::ModuleError| EmitError::Define {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    };
     let mut signature = Signature::new(generators.platform().call_conv);
     signature.params.extend([AbiParam::new(WORD); 3]);
     let id = code.declare_anonymous_function(&signature).map_err(failed)?;

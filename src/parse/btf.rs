@@ -62,7 +62,8 @@ pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Progr
             let unfit = |source| ParseError::Core { file: object.name.clone(), source };
             relocate(&of_object, target, &object.name, &sections, program).map_err(unfit)?;
         }
-        let makes_objects = options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&&*symbol.name));
+        let makes_objects =
+            options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&&*symbol.name));
         for (name, section) in &sections {
             let Some(section) = *section else { continue };
             if makes_objects {

@@ -13,7 +13,7 @@ use object::{Endianness, U32};
 use super::error::ParseError;
 use super::section_names::{DWARF, STACK_SIZES};
 use crate::program::names;
-use crate::program::{self, ArrayCall, MapDefinition, Attached, Binding, Visibility};
+use crate::program::{self, ArrayCall, Attached, Binding, MapDefinition, Visibility};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;

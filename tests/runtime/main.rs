@@ -11,7 +11,7 @@ mod kernel;
 mod map;
 mod maps;
 mod maps_random;
-mod packets;
 mod maps_rings;
 mod maps_threads;
+mod packets;
 mod pair;

@@ -108,7 +108,10 @@ impl Build<'_> {
 }
 
 /// What the linker gets beside the object: a library behind what needs it, and where it will be found.
-fn link_arguments(natives: impl Iterator<Item = PathBuf>, arguments: &TestArguments) -> anyhow::Result<Vec<OsString>> {
+fn link_arguments(
+    natives: impl Iterator<Item = PathBuf>,
+    arguments: &TestArguments,
+) -> anyhow::Result<Vec<OsString>> {
     let mut words: Vec<OsString> = vec!["-Wl,-Bsymbolic".into(), "-Wl,-z,defs".into()];
     words.extend(natives.map(|path| with_folder(&path).into_os_string()));
     for folder in &arguments.libraries.paths {

@@ -50,7 +50,8 @@ pub fn run(arguments: &ChildArguments) -> anyhow::Result<ExitCode> {
         }
         if let (Some(path), true) = (&arguments.counts, arguments.counters > 0) {
             let symbol = CString::new(Counted::SYMBOL)?;
-            let counters = library.get::<*mut c_void>(symbol.as_bytes_with_nul()).context("the tests do not count")?;
+            let counters =
+                library.get::<*mut c_void>(symbol.as_bytes_with_nul()).context("the tests do not count")?;
             let start = counters.into_raw() as usize;
             COUNTS.get_or_init(|| Counts { start, count: arguments.counters, path: path.clone() });
         }

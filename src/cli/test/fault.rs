@@ -9,13 +9,10 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
-use backtrace::{BacktraceFrame, BacktraceSymbol, Frame};
-
 use super::record::{self, Event, signal_name};
 
 /// The signals that code causes.
-const SIGNALS: [c_int; 6] =
-    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP];
+const SIGNALS: [c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP];
 /// Bytes of the handler's stack: reading line tables takes some.
 const STACK: usize = 1 << 20;
 /// Different frames that are shown at most, one after the other.
@@ -117,13 +114,19 @@ fn what(signal: c_int, address: usize) -> String {
     let end = STACK_END.load(Ordering::SeqCst);
     match signal {
         libc::SIGSEGV if end > 0 && address.abs_diff(end) < NEAR => {
-            format!("{name}: an access of {address:#x}, behind the end of the stack: calls are too deep, or frames too large")
+            format!(
+                "{name}: an access of {address:#x}, behind the end of the stack: calls are too deep, or frames too large"
+            )
         }
         libc::SIGSEGV if address < 4096 => format!("{name}: an access of {address:#x}, a null pointer or near one"),
-        libc::SIGSEGV => format!("{name}: an access of {address:#x}, where there is no memory or none that may be used so"),
+        libc::SIGSEGV => {
+            format!("{name}: an access of {address:#x}, where there is no memory or none that may be used so")
+        }
         libc::SIGBUS => format!("{name}: an access of {address:#x}, behind the end of a file or not aligned"),
         libc::SIGFPE => format!("{name}: a division by zero or an overflow"),
-        libc::SIGILL => format!("{name}: an instruction that traps: control has left a function's code, or could not go on"),
+        libc::SIGILL => {
+            format!("{name}: an instruction that traps: control has left a function's code, or could not go on")
+        }
         libc::SIGABRT => format!("{name}: `abort` was called"),
         _ => format!("{name}: a trap"),
     }
@@ -131,8 +134,29 @@ fn what(signal: c_int, address: usize) -> String {
 
 /// A frame, and how many more of the same place follow it.
 struct Shown {
-    frame: BacktraceFrame,
+    address: usize,
+    function: String,
+    place: Option<String>,
     again: usize,
+}
+
+impl Shown {
+    /// What is at an address. Of a call, it is where the call returns to; the fault's is the instruction's own.
+    fn new(address: usize, is_call: bool) -> Shown {
+        let mut shown = Shown { address, function: "(unknown)".to_owned(), place: None, again: 0 };
+        // What is looked up is the byte before.
+        let looked_up = if is_call { address } else { address.wrapping_add(1) };
+        // The last one is the function itself, after those that are inlined into it.
+        backtrace::resolve(looked_up as *mut c_void, |symbol| {
+            if let Some(name) = symbol.name() {
+                shown.function = name.to_string();
+            }
+            if let (Some(file), Some(line)) = (symbol.filename(), symbol.lineno()) {
+                shown.place = Some(format!("{}:{line}", file.display()));
+            }
+        });
+        shown
+    }
 }
 
 /// The frames from the fault to the test.
@@ -140,7 +164,7 @@ fn frames(test: &str) -> String {
     let mut found: Vec<Shown> = Vec::new();
     let (mut handler_passed, mut trampoline_passed) = (false, false);
     let mut more = false;
-    backtrace::trace(|frame: &Frame| {
+    backtrace::trace(|frame| {
         // The handler's own frames, then the system's, which calls it.
         if !handler_passed {
             handler_passed = frame.symbol_address() as usize == handle as *const () as usize;
@@ -150,8 +174,9 @@ fn frames(test: &str) -> String {
             trampoline_passed = true;
             return true;
         }
+        let address = frame.ip() as usize;
         // A recursion that has used up the stack has a great many of them.
-        if let Some(last) = found.last_mut().filter(|last| last.frame.ip() == frame.ip()) {
+        if let Some(last) = found.last_mut().filter(|last| last.address == address) {
             last.again += 1;
             return true;
         }
@@ -159,20 +184,17 @@ fn frames(test: &str) -> String {
             more = true;
             return false;
         }
-        let mut frame = BacktraceFrame::from(frame.clone());
-        frame.resolve();
-        let is_test = frame.symbols().iter().any(|symbol| name(symbol).as_deref() == Some(test));
-        found.push(Shown { frame, again: 0 });
+        let shown = Shown::new(address, !found.is_empty());
+        let is_test = shown.function == test;
+        found.push(shown);
         !is_test
     });
     let mut text = String::new();
     let mut number = 0;
-    for Shown { frame, again } in &found {
-        let symbol = frame.symbols().last();
-        let function = symbol.and_then(name).unwrap_or_else(|| "(unknown)".to_owned());
+    for Shown { function, place, again, .. } in &found {
         text += &format!("{number:4}: {function}\n");
-        if let Some((file, line)) = symbol.and_then(|symbol| Some((symbol.filename()?, symbol.lineno()?))) {
-            text += &format!("             at {}:{line}\n", file.display());
+        if let Some(place) = place {
+            text += &format!("             at {place}\n");
         }
         if *again > 0 {
             text += &format!("      ... and {again} more of the same\n");
@@ -183,8 +205,4 @@ fn frames(test: &str) -> String {
         text += "      ... and more\n";
     }
     text
-}
-
-fn name(symbol: &BacktraceSymbol) -> Option<String> {
-    Some(symbol.name()?.to_string())
 }

@@ -66,7 +66,10 @@ pub fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     let is_chosen = |test: &Test| find::is_chosen(test, &arguments.filter, arguments.exact);
     let chosen: Vec<Test> = all.into_iter().filter(is_chosen).collect();
     if chosen.is_empty() {
-        bail!("no test of {count} fits `--filter {}`; `--list` prints their names", arguments.filter.join("`, `--filter "));
+        bail!(
+            "no test of {count} fits `--filter {}`; `--list` prints their names",
+            arguments.filter.join("`, `--filter ")
+        );
     }
     if arguments.list {
         let lines = chosen.iter().map(|test| format!("{}\n", names::shown(&test.name)));

@@ -26,7 +26,7 @@ use cranelift_codegen::Context;
 use cranelift_codegen::ir::Function;
 use rayon::prelude::*;
 
-use crate::config::{CodeGenerators, Pass, Work};
+use crate::config::{CodeGenerators, Pass, Passes, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
 use crate::lift::{self, Declarations, LiftContext, LiftInput, Lifted};
@@ -165,6 +165,9 @@ fn lifted(
     let mut lifted = lift::lift(input, graph, lifting)?;
     verify(&lifted.function, isa, "lifting");
     if until == Some(Until::Lifted) {
+        return Ok(lifted);
+    }
+    if generators.passes() == Passes::NONE {
         return Ok(lifted);
     }
     let work = Work::of(&lifted.function, context);

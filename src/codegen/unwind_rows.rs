@@ -17,9 +17,13 @@
 //! of its last, so that bytes that only look like one do no harm: no instruction begins inside of them.
 
 use cranelift_codegen::isa::TargetIsa;
+use memchr::memmem;
 use target_lexicon::Architecture;
 
 use super::unwind::{FrameRow, FrameRows, Unwind};
+
+/// `mov %rbp, %rsp; pop %rbp; ret`.
+const X86_EPILOGUE: [u8; 5] = [0x48, 0x89, 0xec, 0x5d, 0xc3];
 
 /// Rows, by the offset from which they hold.
 type Rows = Vec<(u32, FrameRow)>;
@@ -90,18 +94,22 @@ fn complete_rows(rows: FrameRows, code: &[u8], architecture: Architecture) -> Fr
         _ => None,
     });
     let frame = Frame { machine: &machine, code, saved: saved.collect(), size: size.unwrap_or(machine.bias) };
+    let places: Box<dyn Iterator<Item = usize>> = match architecture {
+        // An epilogue is always the same bytes here.
+        Architecture::X86_64 => Box::new(memmem::find_iter(code, &X86_EPILOGUE)),
+        _ => Box::new((0..code.len()).step_by(machine.unit)),
+    };
     let mut end = 0;
-    for at in (0..code.len()).step_by(machine.unit) {
+    for at in places {
+        if at < end {
+            continue;
+        }
         let mut added = Rows::new();
-        let found = if at < end {
-            None
-        } else {
-            match architecture {
-                Architecture::X86_64 => frame.x86(at, &mut added),
-                Architecture::Aarch64(_) => frame.aarch64(at, &mut added),
-                Architecture::Riscv64(_) => frame.riscv(at, &mut added),
-                _ => frame.s390x(at, &mut added),
-            }
+        let found = match architecture {
+            Architecture::X86_64 => frame.x86(at, &mut added),
+            Architecture::Aarch64(_) => frame.aarch64(at, &mut added),
+            Architecture::Riscv64(_) => frame.riscv(at, &mut added),
+            _ => frame.s390x(at, &mut added),
         };
         let (Some(found), Some(&(first, _))) = (found, added.first()) else { continue };
         end = found;
@@ -164,12 +172,11 @@ impl Frame<'_> {
         rows.push((at as u32, FrameRow::Cfa(self.machine.stack, self.machine.bias)));
     }
 
-    /// `mov %rbp, %rsp; pop %rbp; ret` at an offset. This and the following return the end of the epilogue.
+    /// [`X86_EPILOGUE`] at an offset. This and the following return the end of the epilogue.
     fn x86(&self, at: usize, rows: &mut Rows) -> Option<usize> {
-        self.has(at, &[0x48, 0x89, 0xec, 0x5d, 0xc3]).then_some(())?;
         self.leave(at + 4, rows);
         self.restore(at + 4, self.machine.frame, rows);
-        Some(at + 5)
+        Some(at + X86_EPILOGUE.len())
     }
 
     /// `ldp x29, x30, [sp], #16; ret`, with the loads of other registers that come before.

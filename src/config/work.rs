@@ -14,7 +14,7 @@
 
 use cranelift_codegen::Context;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Function};
+use cranelift_codegen::ir::{Block, BlockCall, Function};
 use cranelift_codegen::loop_analysis::Loop;
 
 /// Functions of more edges than this are not optimised: Cranelift's pass takes time and memory that grow with the square
@@ -62,7 +62,7 @@ pub struct Work {
     pub edges: usize,
     /// The sum of the squares of instructions' depths in loops; an upper bound, where that is small.
     pub nesting: u64,
-    /// The sum of the squares of values' uses.
+    /// The sum of the squares of values' uses; an upper bound, where that is small.
     pub uses: u64,
     /// The same, where values that are passed to each other as block arguments count as one.
     pub shared_uses: u64,
@@ -73,43 +73,29 @@ impl Work {
     pub fn of(function: &Function, context: &mut Context) -> Work {
         let mut work = Work::default();
         let mut order: SecondaryMap<Block, u32> = SecondaryMap::with_capacity(function.dfg.num_blocks());
-        let mut uses: Vec<u32> = vec![0; function.dfg.num_values()];
-        let mut sets = ValueSets::new(function.dfg.num_values());
         let mut headers: SecondaryMap<Block, bool> = SecondaryMap::with_capacity(function.dfg.num_blocks());
+        let mut operands = 0;
         for (index, block) in (1..).zip(function.layout.blocks()) {
             order[block] = index;
             work.blocks += 1;
             for inst in function.layout.block_insts(block) {
                 work.instructions += 1;
-                for value in function.dfg.inst_values(inst) {
-                    uses[function.dfg.resolve_aliases(value).as_u32() as usize] += 1;
-                }
+                operands += function.dfg.inst_args(inst).len() as u64;
             }
-            let Some(last) = function.layout.last_inst(block) else { continue };
-            let tables = &function.stencil.dfg.jump_tables;
-            let exceptions = &function.stencil.dfg.exception_tables;
-            for call in function.dfg.insts[last].branch_destination(tables, exceptions) {
-                let to = call.block(&function.dfg.value_lists);
+            for call in branches(function, block) {
                 work.edges += 1;
-                for (&parameter, argument) in
-                    function.dfg.block_params(to).iter().zip(call.args(&function.dfg.value_lists))
-                {
-                    if let Some(value) = argument.as_value() {
-                        let value = function.dfg.resolve_aliases(value);
-                        sets.join(parameter.as_u32(), value.as_u32());
-                    }
-                }
+                operands += call.len(&function.dfg.value_lists) as u64;
                 // Blocks that come later have no number yet.
+                let to = call.block(&function.dfg.value_lists);
                 headers[to] |= order[to] != 0;
             }
         }
-        work.uses = uses.iter().map(|&uses| u64::from(uses).pow(2)).sum();
-        let mut shared = vec![0u32; uses.len()];
-        for (value, &uses) in (0..).zip(&uses) {
-            let all = &mut shared[sets.of(value) as usize];
-            *all = all.saturating_add(uses);
+        // No sum is larger than if one value had all uses.
+        work.uses = operands.saturating_mul(operands);
+        work.shared_uses = work.uses;
+        if work.uses > MOST_USES.min(MOST_SHARED_USES) {
+            (work.uses, work.shared_uses) = uses(function);
         }
-        work.shared_uses = shared.iter().map(|&uses| u64::from(uses).pow(2)).sum();
         let headers = headers.values().filter(|is_header| **is_header).count() as u64;
         work.nesting = (work.instructions as u64).saturating_mul(headers.saturating_mul(headers));
         if work.is_nested_deep() && work.edges <= MOST_EDGES {
@@ -136,6 +122,40 @@ impl Work {
             Effort::Full
         }
     }
+}
+
+/// The branches from a block to others.
+fn branches(function: &Function, block: Block) -> &[BlockCall] {
+    let Some(last) = function.layout.last_inst(block) else { return &[] };
+    let tables = &function.stencil.dfg.jump_tables;
+    function.dfg.insts[last].branch_destination(tables, &function.stencil.dfg.exception_tables)
+}
+
+/// The sums of the squares of values' uses, and of those where values that are passed to each other count as one.
+fn uses(function: &Function) -> (u64, u64) {
+    let dfg = &function.dfg;
+    let mut uses: Vec<u32> = vec![0; dfg.num_values()];
+    let mut sets = ValueSets::new(dfg.num_values());
+    for block in function.layout.blocks() {
+        for value in function.layout.block_insts(block).flat_map(|inst| dfg.inst_values(inst)) {
+            uses[dfg.resolve_aliases(value).as_u32() as usize] += 1;
+        }
+        for call in branches(function, block) {
+            let parameters = dfg.block_params(call.block(&dfg.value_lists));
+            for (&parameter, argument) in parameters.iter().zip(call.args(&dfg.value_lists)) {
+                if let Some(value) = argument.as_value() {
+                    sets.join(parameter.as_u32(), dfg.resolve_aliases(value).as_u32());
+                }
+            }
+        }
+    }
+    let mut shared = vec![0u32; uses.len()];
+    for (value, &uses) in (0..).zip(&uses) {
+        let all = &mut shared[sets.of(value) as usize];
+        *all = all.saturating_add(uses);
+    }
+    let sum_of_squares = |uses: &[u32]| uses.iter().map(|&uses| u64::from(uses).pow(2)).sum();
+    (sum_of_squares(&uses), sum_of_squares(&shared))
 }
 
 /// Sets of values that are passed to each other: a union-find forest.

@@ -12,6 +12,7 @@ use crate::decode::insn::{Callee, Insn, Operand, Reg};
 use crate::program::{ArrayForm, FunctionId, IdVec, Program, Target};
 
 use super::model::{Block, Graph, Instruction};
+use super::predecessors::Predecessors;
 use super::registers::RegSet;
 
 /// The registers that `insn` writes; a call leaves r1 to r5 without a value.
@@ -178,12 +179,7 @@ fn live(code: Code<'_>, calls: Calls<'_>) -> Vec<(RegSet, RegSet)> {
             (reads, writes)
         })
         .collect();
-    let mut predecessors = vec![Vec::new(); blocks.len()];
-    for (index, block) in blocks.iter().enumerate() {
-        for successor in block.terminator.successors() {
-            predecessors[successor].push(index);
-        }
-    }
+    let predecessors = Predecessors::of(blocks);
     let mut live_in = vec![RegSet::EMPTY; blocks.len()];
     // Kept up to date by the successors, so that a jump to thousands of labels is not asked for them again and again.
     let mut live_out = vec![RegSet::EMPTY; blocks.len()];
@@ -198,7 +194,7 @@ fn live(code: Code<'_>, calls: Calls<'_>) -> Vec<(RegSet, RegSet)> {
             continue;
         }
         live_in[block] = live;
-        for &predecessor in &predecessors[block] {
+        for &predecessor in predecessors.get(block) {
             let out = live_out[predecessor].union(live);
             if out != live_out[predecessor] {
                 live_out[predecessor] = out;

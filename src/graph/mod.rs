@@ -7,7 +7,7 @@
 //! |---|---|
 //! | the graph, its blocks and edges | `model.rs`, `registers.rs`; why there is none: `error.rs` |
 //! | instructions with what they refer to | `resolve.rs` |
-//! | basic blocks, edges, reachability | `blocks.rs` |
+//! | basic blocks, edges, reachability | `blocks.rs`; predecessors: `predecessors.rs` |
 //! | registers live at entry | `liveness.rs`; seen through calls: `parameters.rs` |
 //! | which of r0 and r2 a function returns, and where calls read r2 | `results.rs`, `second.rs` |
 //! | which functions call which | `calls.rs` |
@@ -33,6 +33,7 @@ mod liveness;
 mod model;
 mod offsets;
 mod parameters;
+mod predecessors;
 mod registers;
 mod resolve;
 mod results;
@@ -55,6 +56,7 @@ pub use model::{
     Block, BlockIndex, Edge, Frame, Graph, Instruction, JumpTarget, RegisterJump, Terminator, Unverified,
 };
 pub use parameters::{find as find_parameters, find_surely_read};
+pub(crate) use predecessors::Predecessors;
 pub use registers::RegSet;
 pub use results::find as find_results;
 

@@ -118,12 +118,8 @@ impl Lifter<'_, '_> {
         let (fixed, variable) = words.split_at(fixed.min(words.len()));
         let mut passed = fixed.to_vec();
         passed.push(self.va_list(variable));
-        let copy = match self.at.target {
-            Some(Target::Import { import, .. }) => {
-                self.change_format_of_words(&self.program.imports[import].name, &mut passed)
-            }
-            _ => None,
-        };
+        let format = self.resolution.facts_of(self.at.target).format;
+        let copy = format.and_then(|format| self.change_format_of_words(format, &mut passed));
         let callee = self.at.target.and_then(|target| declarations.callee(target));
         let result = callee.map(|callee| self.call_function(callee, &passed)).unwrap_or_default();
         self.free_format(copy);

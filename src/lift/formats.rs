@@ -18,20 +18,11 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotK
 
 use super::lifter::Lifter;
 use crate::abi::WORD;
-use crate::abi::libc::{NLDBL, v_form};
+use crate::abi::libc::{Format, format_of};
 use crate::decode::insn::{Callee, Insn, Reg};
 use crate::graph::{Graph, Instruction, written};
 use crate::program::{Contents, DataKind, Endianness, Program, Target};
 use crate::resolution::Resolution;
-
-/// The parameter of a function that is a format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Format {
-    /// Counted from 0.
-    parameter: usize,
-    /// Of `wchar_t`.
-    is_wide: bool,
-}
 
 /// What is done about the format of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +33,6 @@ enum Change {
     AtRunTime,
 }
 
-/// Functions that scan, with the place of their format.
-const SCANNING: [(&str, usize); 6] =
-    [("scanf", 0), ("fscanf", 1), ("sscanf", 1), ("wscanf", 0), ("fwscanf", 1), ("swscanf", 1)];
-
 /// What may come between `%` and the conversion specifier, including scanf's `m`.
 const BEFORE_CONVERSION: &[u8] = b"0123456789.*$+-# 'hlqjztLIm";
 
@@ -54,35 +41,6 @@ const CONVERSIONS: &[u8] = b"aAeEfFgG";
 
 /// What frees a copy.
 const FREE: &str = "free";
-
-/// The format of a function of this name.
-fn format_of(name: &str) -> Option<Format> {
-    let is_wide = name.contains("wprintf") || name.contains("wscanf");
-    if name.starts_with(NLDBL) {
-        return None;
-    }
-    // Printing ones, and their forms with a `va_list`.
-    let of_form = || v_form(&name.replacen('v', "", 1)).filter(|form| form.name == name);
-    if let Some(form) = v_form(name).or_else(of_form) {
-        return Some(Format { parameter: form.fixed.checked_sub(1)?, is_wide });
-    }
-    let plain = name.strip_prefix("__isoc99_").or_else(|| name.strip_prefix("__isoc23_")).unwrap_or(name);
-    let found = |plain: &str| SCANNING.iter().find(|(name, _)| *name == plain);
-    let (_, parameter) = found(plain).or_else(|| found(plain.strip_prefix('v')?))?;
-    Some(Format { parameter: *parameter, is_wide })
-}
-
-impl Format {
-    /// Bytes of a character.
-    fn unit(self) -> usize {
-        if self.is_wide { 4 } else { 1 }
-    }
-
-    /// What makes a copy.
-    fn copier(self) -> &'static str {
-        if self.is_wide { "wcsdup" } else { "strdup" }
-    }
-}
 
 /// The names that a function's code calls for its formats, in a program that [`has_formats`].
 pub fn runtime_symbols(program: &Program, resolution: &Resolution, graph: &Graph) -> Vec<&'static str> {
@@ -108,10 +66,7 @@ fn change(
     let (Insn::Call(callee), Some(Target::Import { import, addend: 0 })) = (call.insn, call.target) else {
         return None;
     };
-    if !resolution.facts(import).is_libc {
-        return None;
-    }
-    let format = format_of(&program.imports[import].name)?;
+    let format = resolution.facts(import).format?;
     if matches!(callee, Callee::Array(_)) {
         return Some((format, Change::AtRunTime));
     }
@@ -208,8 +163,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The same for arguments that are not in registers.
-    pub(super) fn change_format_of_words(&mut self, name: &str, words: &mut [Value]) -> Option<Value> {
-        let format = format_of(name)?;
+    pub(super) fn change_format_of_words(&mut self, format: Format, words: &mut [Value]) -> Option<Value> {
         let word = words.get_mut(format.parameter)?;
         let (address, copy) = self.changed_copy(*word, format)?;
         *word = address;
@@ -332,7 +286,7 @@ impl Lifter<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, change_text, format_of};
+    use super::change_text;
 
     #[test]
     fn formats() {
@@ -348,24 +302,6 @@ mod tests {
         }
         for text in ["", "%", "%L", "%Ld", "%%Lf", "L", "%f", "%d L%f", "%5", "%sLf"] {
             assert!(!change_text(&mut text.as_bytes().to_vec()), "{text}");
-        }
-    }
-
-    #[test]
-    fn functions() {
-        let format = |parameter, is_wide| Some(Format { parameter, is_wide });
-        for (name, expected) in [
-            ("printf", format(0, false)),
-            ("__snprintf_chk", format(4, false)),
-            ("vsnprintf", format(2, false)),
-            ("swprintf", format(2, true)),
-            ("__isoc99_sscanf", format(1, false)),
-            ("__isoc23_vfscanf", format(1, false)),
-            ("wscanf", format(0, true)),
-            ("__nldbl_printf", None),
-            ("puts", None),
-        ] {
-            assert_eq!(format_of(name), expected, "{name}");
         }
     }
 }

@@ -15,7 +15,7 @@ use super::stack_promotion::PromotedSlots;
 use super::switch_formation::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
-use crate::graph::{BlockIndex, Edge, Graph, Terminator};
+use crate::graph::{BlockIndex, Edge, Graph, Predecessors, Terminator};
 use crate::resolution::Resolution;
 
 /// How a function's blocks are lifted.
@@ -171,14 +171,11 @@ fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
         calls.any(|call| resolution.facts_of(call.target).no_return)
     };
     let mut cold = vec![false; graph.blocks.len()];
-    let mut predecessors = vec![Vec::new(); graph.blocks.len()];
+    let predecessors = Predecessors::of(&graph.blocks);
     let mut open_successors = vec![0usize; graph.blocks.len()];
     let mut pending = Vec::new();
     for (index, block) in graph.blocks.iter().enumerate() {
-        for successor in block.terminator.successors() {
-            predecessors[successor].push(index);
-            open_successors[index] += 1;
-        }
+        open_successors[index] = block.terminator.successors().count();
         let is_outside = matches!(block.terminator, Terminator::Goto(Edge::Outside));
         if is_outside || no_return(block) {
             pending.push(index);
@@ -188,7 +185,7 @@ fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
         if std::mem::replace(&mut cold[block], true) {
             continue;
         }
-        for &predecessor in &predecessors[block] {
+        for &predecessor in predecessors.get(block) {
             open_successors[predecessor] -= 1;
             if open_successors[predecessor] == 0 {
                 pending.push(predecessor);

@@ -196,13 +196,16 @@ impl<'a> EscapeAnalysis<'a> {
         entry[root.index()] = Range::address(0);
         *at_start.first_mut()? = Some(entry);
         let mut pending = BTreeSet::from([0]);
+        // What is done with the address counts when all states are known.
+        let mut unused = Effects::default();
         for _ in 0..MAX_SLOT_PASSES {
             while let Some(index) = pending.pop_first() {
                 let Some(mut state) = at_start[index] else { continue };
                 visits[index] = visits[index].saturating_add(1);
                 let block = &graph.blocks[index];
                 for instruction in block.start..block.end {
-                    self.step(instruction, &mut state, &mut Effects::default());
+                    self.step(instruction, &mut state, &mut unused);
+                    unused.accesses.clear();
                 }
                 for successor in block.terminator.successors() {
                     if merge(&mut at_start[successor], &state, visits[successor] >= VISITS_BEFORE_WIDENING) {

@@ -2,7 +2,7 @@
 //!
 //! In: the last column of the table, a declaration, who defines the name. Out: [`Facts`]. This is the only place that
 //! concludes something from the name of an undefined symbol, apart from the compilers' runtime
-//! ([`crate::lift::libcalls`]).
+//! ([`crate::abi::libcalls`]).
 //!
 //! | fact | in the table | what it is for |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | it reaches nothing below its pointers, and keeps none | `upwards` | frame slots below such a pointer are values |
 //! | it has a form with a `va_list` | `v=NAME` | calls with doubles that BPF passes as words |
 //! | it has a form for `double` ([`long_double`]) | | calls with a `long double` of BPF |
+//! | it prints or scans by a format (`formats.rs`) | | an `L` before a floating-point conversion in it |
 //! | a few bytes are done in place | `copy`, `fill`, `compare` | loads and stores in place of the call |
 //!
 //! With C11 7.1.3 a program cannot define functions of these names itself. Programs for hosts of their own do, and so:
@@ -27,6 +28,7 @@
 
 use super::super::table::find;
 use super::agree::{has_same_parameters, is_same_type};
+use super::formats::{self, Format, VForm};
 use super::{TABLE, columns, is_same_call, prototype};
 use crate::abi::long_double;
 use crate::btf::Prototype;
@@ -57,6 +59,8 @@ pub struct Facts {
     pub upwards: bool,
     /// Its form with a `va_list`.
     pub v_form: Option<VForm>,
+    /// Its format, if it prints or scans.
+    pub format: Option<Format>,
     /// It is libc's, by all that is known.
     pub is_libc: bool,
     /// Who loads the program has registered it.
@@ -65,15 +69,6 @@ pub struct Facts {
     pub double_form: Option<&'static str>,
     /// It may be done in place.
     pub memory: Option<MemoryCall>,
-}
-
-/// The form of a variadic function that takes a `va_list`. The format is the last declared parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VForm {
-    /// Its name.
-    pub name: &'static str,
-    /// How many parameters it has before the `va_list`.
-    pub fixed: usize,
 }
 
 /// A C function that may be done in place.
@@ -106,6 +101,7 @@ impl Facts {
         let is_libc = matches!(defined_by, Definer::Libc | Definer::Link)
             && declared.is_none_or(|declared| is_same_call(declared, &libc));
         let double_form = long_double::form(&import.name).filter(|_| is_libc);
+        let format = if is_libc { format_of(&import.name) } else { None };
         let is_registered = defined_by == Definer::Embedder;
         let same_result = |declared: &Prototype| is_same_type(&declared.result, &libc.result);
         let found = match (defined_by, declared) {
@@ -129,13 +125,13 @@ impl Facts {
         };
         // One that may be missing is called, and traps.
         let memory = found.memory.filter(|_| !import.weak);
-        Facts { is_libc, is_registered, double_form, memory, ..found }
+        Facts { format, is_libc, is_registered, double_form, memory, ..found }
     }
 }
 
-/// The form with a `va_list` of libc's function of this name.
-pub(crate) fn v_form(name: &str) -> Option<VForm> {
-    table(name)?.v_form
+/// The format of libc's function of this name.
+pub(crate) fn format_of(name: &str) -> Option<Format> {
+    formats::of(name, |name| table(name)?.v_form)
 }
 
 /// The facts of the line of `name`.
@@ -165,7 +161,8 @@ pub(super) fn read(text: &'static str, fixed: usize) -> Option<Facts> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Definer, Facts, MemoryCall, VForm};
+    use super::{Definer, Facts, MemoryCall, VForm, format_of};
+    use crate::abi::libc::Format;
     use crate::abi::libc::{self, read};
     use crate::program::{Import, ImportKind, PrototypeSource};
 
@@ -240,5 +237,23 @@ mod tests {
     fn what_may_be_missing_is_called() {
         let weak = Import { weak: true, ..import("memcpy", None) };
         assert_eq!(ALL.map(|definer| Facts::of(&weak, |_| definer).memory), [None; 4]);
+    }
+
+    #[test]
+    fn formats() {
+        let format = |parameter, is_wide| Some(Format { parameter, is_wide });
+        for (name, expected) in [
+            ("printf", format(0, false)),
+            ("__snprintf_chk", format(4, false)),
+            ("vsnprintf", format(2, false)),
+            ("swprintf", format(2, true)),
+            ("__isoc99_sscanf", format(1, false)),
+            ("__isoc23_vfscanf", format(1, false)),
+            ("wscanf", format(0, true)),
+            ("__nldbl_printf", None),
+            ("puts", None),
+        ] {
+            assert_eq!(format_of(name), expected, "{name}");
+        }
     }
 }

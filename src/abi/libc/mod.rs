@@ -21,6 +21,7 @@
 
 mod agree;
 mod facts;
+mod formats;
 
 use std::sync::Arc;
 
@@ -28,8 +29,9 @@ use super::long_double;
 use super::table::find;
 use crate::btf::{Aggregate, CType, Parameter, Prototype};
 
-pub(crate) use facts::v_form;
-pub use facts::{Definer, Facts, MemoryCall, VForm};
+pub(crate) use facts::format_of;
+pub use facts::{Definer, Facts, MemoryCall};
+pub use formats::{Format, VForm};
 
 const TABLE: &str = include_str!("libc.txt");
 

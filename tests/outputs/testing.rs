@@ -175,8 +175,19 @@ fn a_test_that_hangs_fails_in_its_time() {
     let start = Instant::now();
     let out = tested(&["--timeout", "1", "hang_test.o"], 1);
     assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
-    assert!(out.contains("test test_hangs ... FAILED\ntest test_ends ... ok\n"), "{out}");
-    assert!(out.contains("---- test_hangs (hang_test.o) ----\nthe test did not end within 1 s\n"), "{out}");
+    let lines = "test test_hangs ... FAILED\ntest test_ends ... ok\ntest test_leaves ... FAILED\n";
+    assert!(out.contains(lines), "{out}");
+    let hang = "---- test_hangs (hang_test.o) ----
+when its time was over, the test was here:
+   0: test_hangs
+             at ./hang_test.c:11
+the test did not end within 1 s
+";
+    assert!(out.contains(hang), "{out}");
+    let left = "---- test_leaves (hang_test.o) ----
+the process ended with exit status 3 before the test returned
+";
+    assert!(out.contains(left), "{out}");
 }
 
 #[test]
@@ -237,10 +248,14 @@ fn junit_is_xml_in_a_file() {
     assert!(out.ends_with("test result: FAILED. 6 passed; 7 failed; 1 skipped; 0 filtered out\n\n"), "{out}");
     let xml = fs::read_to_string(path).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    let skipped = |suite: &quick_junit::TestSuite| {
+        let is_skipped = |status| matches!(status, &quick_junit::TestCaseStatus::Skipped { .. });
+        suite.test_cases.iter().filter(|case| is_skipped(&case.status)).count()
+    };
     let suites: Vec<(&str, usize, usize, usize)> = report
         .test_suites
         .iter()
-        .map(|suite| (suite.name.as_str(), suite.tests, suite.failures, suite.disabled))
+        .map(|suite| (suite.name.as_str(), suite.tests, suite.failures, skipped(suite)))
         .collect();
     assert_eq!(suites, [("outcomes_test.o", 9, 7, 1), ("program_test.o", 5, 0, 0)]);
     let faults = &report.test_suites[0].test_cases[5];
@@ -338,10 +353,10 @@ fn coverage_is_that_of_all_tests_together() {
     // A test that faults has run, too.
     let fault = covered(&["--filter", "faults", "outcomes_test.o", "--", "program.o"], 1);
     assert!(fault.contains("FNDA:1,first_of\n"), "{fault}");
-    // One that is killed cannot tell.
+    // One that hangs can still tell, and one that leaves by `_exit` cannot.
     let arguments =
         ["test", "--timeout", "1", "--coverage", path.to_str().unwrap(), "hang_test.o", "--", "program.o"];
     let (status, _, error) = run(&mut command(&objects(), &arguments));
     assert_eq!(status, 1);
-    assert!(error.contains("1 of 2 tests ended without telling what ran: they are not in the coverage"), "{error}");
+    assert!(error.contains("1 of 3 tests ended without telling what ran: they are not in the coverage"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Faults of a test: what happened, and a backtrace in source lines.
 //!
-//! In: signals of the kinds that code causes, on a stack of their own, since that of the test may be used up. Out: text on standard
+//! In: signals of the kinds that code causes, and the command's when the test's time is over, on a stack of their own, since that of the test may be used up. Out: text on standard
 //! error, an event for the command, and the end of the process by the same signal. The handler does what handlers may not do
 //! (it allocates memory and reads files); the process is lost in any case, and if the fault was within the allocator, an alarm ends it.
 
@@ -11,8 +11,11 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use super::record::{self, Event, signal_name};
 
-/// The signals that code causes.
-const SIGNALS: [c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP];
+/// The signal for a test whose time is over.
+pub const TIME_IS_OVER: c_int = libc::SIGXCPU;
+/// The signals that code causes, and that one.
+const SIGNALS: [c_int; 7] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP, TIME_IS_OVER];
 /// Bytes of the handler's stack: reading line tables takes some.
 const STACK: usize = 1 << 20;
 /// Different frames that are shown at most, one after the other.
@@ -128,6 +131,7 @@ fn what(signal: c_int, address: usize) -> String {
             format!("{name}: an instruction that traps: control has left a function's code, or could not go on")
         }
         libc::SIGABRT => format!("{name}: `abort` was called"),
+        TIME_IS_OVER => "when its time was over, the test was here:".to_owned(),
         _ => format!("{name}: a trap"),
     }
 }
@@ -203,6 +207,8 @@ fn frames(test: &str) -> String {
     }
     if more {
         text += "      ... and more\n";
+    } else if found.last().is_none_or(|last| last.function != test) {
+        text += "      (from here on the stack cannot be followed, or it is another thread's)\n";
     }
     text
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::fault;
 use super::find::Test;
 use super::outcome::{Finished, Outcome};
 use super::record;
@@ -23,6 +24,8 @@ const MOST_OUTPUT: usize = 1 << 20;
 const TICK: Duration = Duration::from_millis(2);
 /// How long output is waited for that is held open by what a process left behind.
 const GRACE: Duration = Duration::from_millis(100);
+/// How long a test has to say where it is when its time is over.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The hidden command that runs one test.
 pub const CHILD: &str = "test-child";
 
@@ -68,6 +71,12 @@ impl Runner {
         let mut output = Output::new(reader);
         let is_late = !wait(&child, &mut output, start + self.timeout);
         let time = start.elapsed();
+        if is_late {
+            // It can say where it is.
+            // SAFETY: a system call; the child is not waited for yet.
+            unsafe { libc::kill(child.id() as libc::pid_t, fault::TIME_IS_OVER) };
+            wait(&child, &mut output, Instant::now() + LAST_WORDS);
+        }
         kill_group(&child);
         let status = child.wait().context("cannot wait for a test")?;
         output.read_rest();

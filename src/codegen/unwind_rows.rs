@@ -106,7 +106,7 @@ fn complete_rows(rows: FrameRows, code: &[u8], architecture: Architecture) -> Fr
         }
         let mut added = Rows::new();
         let found = match architecture {
-            Architecture::X86_64 => frame.x86(at, &mut added),
+            Architecture::X86_64 => Some(frame.x86(at, &mut added)),
             Architecture::Aarch64(_) => frame.aarch64(at, &mut added),
             Architecture::Riscv64(_) => frame.riscv(at, &mut added),
             _ => frame.s390x(at, &mut added),
@@ -173,10 +173,10 @@ impl Frame<'_> {
     }
 
     /// [`X86_EPILOGUE`] at an offset. This and the following return the end of the epilogue.
-    fn x86(&self, at: usize, rows: &mut Rows) -> Option<usize> {
+    fn x86(&self, at: usize, rows: &mut Rows) -> usize {
         self.leave(at + 4, rows);
         self.restore(at + 4, self.machine.frame, rows);
-        Some(at + X86_EPILOGUE.len())
+        at + X86_EPILOGUE.len()
     }
 
     /// `ldp x29, x30, [sp], #16; ret`, with the loads of other registers that come before.

@@ -175,7 +175,8 @@ fn a_test_that_hangs_fails_in_its_time() {
     let start = Instant::now();
     let out = tested(&["--timeout", "1", "hang_test.o"], 1);
     assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
-    let lines = "test test_hangs ... FAILED\ntest test_ends ... ok\ntest test_leaves ... FAILED\n";
+    let lines = "test test_hangs ... FAILED\ntest test_ends ... ok\ntest test_leaves ... FAILED\n\
+                 test test_calls_nothing ... FAILED\n";
     assert!(out.contains(lines), "{out}");
     let hang = "---- test_hangs (hang_test.o) ----
 when its time was over, the test was here:
@@ -188,6 +189,15 @@ the test did not end within 1 s
 the process ended with exit status 3 before the test returned
 ";
     assert!(out.contains(left), "{out}");
+    if cfg!(target_arch = "x86_64") {
+        let nothing = "---- test_calls_nothing (hang_test.o) ----
+SIGSEGV: an access of 0x0, a null pointer or near one
+   0: (unknown)
+   1: test_calls_nothing
+             at ./hang_test.c:21
+";
+        assert!(out.contains(nothing), "{out}");
+    }
 }
 
 #[test]
@@ -358,5 +368,5 @@ fn coverage_is_that_of_all_tests_together() {
         ["test", "--timeout", "1", "--coverage", path.to_str().unwrap(), "hang_test.o", "--", "program.o"];
     let (status, _, error) = run(&mut command(&objects(), &arguments));
     assert_eq!(status, 1);
-    assert!(error.contains("1 of 3 tests ended without telling what ran: they are not in the coverage"), "{error}");
+    assert!(error.contains("1 of 4 tests ended without telling what ran: they are not in the coverage"), "{error}");
 }

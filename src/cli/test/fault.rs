@@ -68,7 +68,7 @@ pub fn install(watched: Watched) {
     }
 }
 
-extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     if SIGNAL.swap(signal, Ordering::SeqCst) != 0 {
         // A fault of the handler itself.
         end(signal);
@@ -84,10 +84,33 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c
     eprintln!("{}", what(signal, address));
     if let Some(watched) = WATCHED.get() {
         record::add(&watched.record, &Event::Fault);
-        eprint!("{}", frames(&watched.test));
+        // SAFETY: the context is what the system gives to a handler.
+        let caller = unsafe { caller_of_no_code(context, address) };
+        eprint!("{}", frames(&watched.test, caller));
         (watched.at_end)();
     }
     end(signal);
+}
+
+/// Where control came from, if it is where no code is: a call of a null pointer. The unwinder knows nothing of that place.
+///
+/// # Safety
+///
+/// The context is that of a signal.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+unsafe fn caller_of_no_code(context: *mut c_void, address: usize) -> Option<usize> {
+    // SAFETY: as the caller says. The call has put the return address where the stack pointer is.
+    unsafe {
+        let registers = &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
+        let (at, stack) = (registers[libc::REG_RIP as usize], registers[libc::REG_RSP as usize]);
+        (at as usize == address).then(|| *(stack as *const usize))
+    }
+}
+
+/// Not known for this machine.
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+unsafe fn caller_of_no_code(_context: *mut c_void, _address: usize) -> Option<usize> {
+    None
 }
 
 /// Ends the process as the signal would have done.
@@ -163,15 +186,15 @@ impl Shown {
     }
 }
 
-/// The frames from the fault to the test.
-fn frames(test: &str) -> String {
+/// The frames from the fault to the test; `caller` is where control came from, if the unwinder cannot know it.
+fn frames(test: &str, caller: Option<usize>) -> String {
     let mut found: Vec<Shown> = Vec::new();
     let (mut handler_passed, mut trampoline_passed) = (false, false);
     let mut more = false;
     backtrace::trace(|frame| {
         // The handler's own frames, then the system's, which calls it.
         if !handler_passed {
-            handler_passed = frame.symbol_address() as usize == handle as *const () as usize;
+            handler_passed = std::ptr::eq(frame.symbol_address(), handle as *const c_void);
             return true;
         }
         if !trampoline_passed {
@@ -193,6 +216,9 @@ fn frames(test: &str) -> String {
         found.push(shown);
         !is_test
     });
+    if found.len() == 1 {
+        found.extend(caller.map(|caller| Shown::new(caller, true)));
+    }
     let mut text = String::new();
     let mut number = 0;
     for Shown { function, place, again, .. } in &found {

@@ -49,11 +49,6 @@ static inline void packet_put16(unsigned char *at, unsigned value) {
 
 static inline unsigned packet_get16(const unsigned char *at) { return (unsigned)at[0] << 8 | at[1]; }
 
-static inline void packet_put32(unsigned char *at, unsigned value) {
-    packet_put16(at, value >> 16);
-    packet_put16(at + 2, value & 0xffff);
-}
-
 /* Not memset and memcpy, which clang makes of such loops and then refuses for BPF. */
 static inline void packet_zero(unsigned char *to, unsigned length) {
     for (unsigned i = 0; i < length; i++) {

@@ -11,6 +11,12 @@ pub mod codegen {
     pub use crate::codegen::{GivenUp, Keep, StepOutcome, Until, functions, graphs, thread_pool};
 }
 
+/// Coverage of programs that run elsewhere.
+#[cfg(feature = "cli")]
+pub mod coverage {
+    pub use crate::coverage::counted::Counted;
+}
+
 /// Machine code of a program, before it is an object.
 pub mod emit {
     /// Adapters.

@@ -6,6 +6,7 @@ use super::args::{Build, Cflags, Inspect, Run};
 use super::diff::DiffArguments;
 use super::golden::GoldenArguments;
 use super::report::ReportArguments;
+use super::test::options::{ChildArguments, TestArguments};
 
 /// Translates BPF objects into native code.
 ///
@@ -27,6 +28,9 @@ pub struct Cli {
 pub enum Command {
     /// Translate in memory and run; exits with the program's status
     Run(Box<Run>),
+    /// Run tests that are linked with the program, each in a process of its own
+    #[command(after_help = "Exit status: 0 all passed, 1 a test failed, 2 the tests could not be run.")]
+    Test(Box<TestArguments>),
     /// Show sections, programs, functions, imports, maps, who calls which helpers and kfuncs, and CO-RE relocations
     Inspect(Inspect),
     /// Print the flags that compile C for this: clang $(bpf2native cflags) -c x.c -o x.o
@@ -37,4 +41,7 @@ pub enum Command {
     Diff(Box<DiffArguments>),
     /// Keep golden texts of functions' code beside the sources, and check the code against them
     Golden(Box<GoldenArguments>),
+    /// Run one test in this process: what `test` starts
+    #[command(hide = true)]
+    TestChild(ChildArguments),
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the commands, as clap reads them | `command.rs` |
 //! | options that commands share: leaves, which no command is in | `args.rs`, `types.rs`, `kconfig.rs`, `rows.rs` |
-//! | what each command does | `build.rs`, `run/`, `inspect.rs`, `cflags.rs`, `report.rs`, `diff.rs`, `golden.rs` |
+//! | what each command does | `build.rs`, `run/`, `test/`, `inspect/`, `cflags.rs`, `report.rs`, `diff.rs`, `golden.rs` |
 //! | inputs as a program; outputs; standard output and warnings; errors | `program.rs`, `outputs.rs`, `console.rs`, `errors.rs` |
 //! | `--time`; the progress bar; the header for `cflags` | `timing.rs`, `progress.rs`, `header.rs` |
 
@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod rows;
 mod run;
+mod test;
 mod timing;
 mod types;
 
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
     let generation = match &cli.command {
         None => Some(&cli.build.generation),
         Some(Command::Run(arguments)) => Some(&arguments.generation),
+        Some(Command::Test(arguments)) => Some(&arguments.generation),
         Some(Command::Report(arguments)) => Some(&arguments.generation),
         Some(Command::Diff(arguments)) => Some(&arguments.generation),
         Some(Command::Golden(arguments)) => Some(&arguments.generation),
@@ -56,6 +58,14 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         None => build::build(&cli.build).map(|()| ExitCode::SUCCESS),
         Some(Command::Run(arguments)) => run::run(&arguments),
+        Some(Command::Test(arguments)) => {
+            failure = TROUBLE;
+            test::test(&arguments)
+        }
+        Some(Command::TestChild(arguments)) => {
+            failure = TROUBLE;
+            test::child::run(&arguments)
+        }
         Some(Command::Inspect(arguments)) => inspect::inspect(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Cflags(arguments)) => cflags::cflags(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Report(arguments)) => {

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | what ran: the structure that users see, merging | `model.rs` |
 //! | as an lcov tracefile | `lcov.rs` |
+//! | of programs that run elsewhere | `counted.rs` |
 //! | where counters are put | `instrument.rs`, over `flow.rs` |
 //! | which loops count in registers | `loops.rs` |
 //! | from the counters' values to what ran | `map.rs` |
@@ -19,6 +20,8 @@
 //! They are counted up by ordinary loads, additions and stores, before any pass over CLIF; threads that count at once may lose
 //! some. Plans that leave blocks out are off then.
 
+#[cfg(feature = "cli")]
+pub(crate) mod counted;
 mod flow;
 mod instrument;
 mod lcov;

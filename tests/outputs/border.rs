@@ -158,8 +158,11 @@ fn an_installed_header_is_used_if_it_is_this_one() {
     if fs::hard_link(BPF2NATIVE, &command).is_err() {
         fs::copy(BPF2NATIVE, &command).expect("a copy of the command");
     }
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/bpf2native.h");
-    fs::copy(ours, folder.join("bpf2native.h")).expect("a copy of the header");
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    for header in fs::read_dir(ours).expect("our headers") {
+        let header = header.expect("a header");
+        fs::copy(header.path(), folder.join(header.file_name())).expect("a copy of the header");
+    }
     assert_eq!(cflags(&command, Some(&home), &[]).0.as_ref(), Some(&folder));
     assert!(!home.exists(), "it was not needed");
     fs::write(folder.join("bpf2native.h"), "/* of another version */\n").expect("it can be written");

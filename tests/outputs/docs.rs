@@ -13,12 +13,14 @@ fn run(command: &str, folder: &Path) -> String {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools");
     let bin = Path::new(env!("CARGO_BIN_EXE_bpf2native")).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{}:{path}", bin.display(), tools.display());
+    let path = format!("{}:{}:{}:{path}", folder.join("bin").display(), bin.display(), tools.display());
     let output = Command::new("bash")
         .args(["-c", command])
         .current_dir(folder)
         .env("PATH", path)
         .env("LC_ALL", "C")
+        // Where `cflags` puts the headers.
+        .env("XDG_CACHE_HOME", folder.join("cache"))
         .env_remove("CI")
         .env_remove("BPF2NATIVE")
         .env_remove("GITHUB_STEP_SUMMARY")
@@ -61,21 +63,21 @@ fn the_example_of_comparing_code_generation_is_true() {
         let object = format!("{side}/shop.o");
         fs::copy(crate::native::fixture("compare").join(&object), folder.path().join(&object)).unwrap();
     }
-    check("docs/comparing-codegen.md", folder.path());
+    check("docs/comparing-codegen.md", folder.path(), 10);
 }
 
-/// Checks a document, whose commands run in a folder.
-fn check(name: &str, folder: &Path) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+/// Checks that a page is what its commands make of it, or writes it; it has more than so many of them.
+fn check(page: &str, folder: &Path, least: usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let document = fs::read_to_string(&path).unwrap();
     let (made, commands) = made(&document, folder);
-    assert!(commands > 10, "{commands} commands");
+    assert!(commands > least, "{commands} commands");
     if std::env::var_os("BPF2NATIVE_BLESS").is_some() {
         fs::write(&path, made).unwrap();
         return;
     }
     let diff = similar::TextDiff::from_lines(&document, &made);
-    let diff = diff.unified_diff().header(name, "now").to_string();
+    let diff = diff.unified_diff().header(page, "now").to_string();
     assert!(diff.is_empty(), "{diff}\n`just bless` accepts it");
 }
 
@@ -89,24 +91,38 @@ fn the_examples_of_running_kernel_programs_are_true() {
     for file in ["firewall.o", "packets.pcap"] {
         fs::copy(crate::native::fixture("runtime").join(file), folder.path().join(file)).unwrap();
     }
-    check("docs/running-kernel-programs.md", folder.path());
+    check("docs/running-kernel-programs.md", folder.path(), 10);
 }
 
 #[test]
 fn the_example_of_inspect_is_true() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(crate::native::fixture("kernel/xdp.o"), folder.path().join("xdp.o")).unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/inspect.md");
-    let document = fs::read_to_string(&path).unwrap();
-    let (made, commands) = made(&document, folder.path());
-    assert!(commands > 0);
-    if std::env::var_os("BPF2NATIVE_BLESS").is_some() {
-        fs::write(&path, made).unwrap();
+    check("docs/inspect.md", folder.path(), 0);
+}
+    assert!(diff.is_empty(), "{diff}\n`just bless` accepts it");
+}
+
+#[test]
+fn the_example_of_testing_is_true() {
+    if !cfg!(target_arch = "x86_64") {
+        crate::native::skip("the example is of x86-64");
         return;
     }
-    let diff = similar::TextDiff::from_lines(&document, &made);
-    let diff = diff.unified_diff().header("docs/inspect.md", "now").to_string();
-    assert!(diff.is_empty(), "{diff}\n`just bless` accepts it");
+    if !crate::native::has_tool("clang-22") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/testing");
+    for file in fs::read_dir(example).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    // The page calls the compiler by its plain name.
+    let clang = String::from_utf8(Command::new("which").arg("clang-22").output().unwrap().stdout).unwrap();
+    fs::create_dir(folder.path().join("bin")).unwrap();
+    std::os::unix::fs::symlink(clang.trim(), folder.path().join("bin/clang")).unwrap();
+    check("docs/testing-bpf.md", folder.path(), 6);
 }
 
 /// The tables of `docs/passes.md`, one for each stage.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../command/mod.rs"]
+mod command;
 #[path = "../native/mod.rs"]
 mod native;
 
@@ -20,4 +22,5 @@ mod listing;
 mod llvm23;
 mod prologues;
 mod prototypes;
+mod testing;
 mod unwind;

@@ -167,12 +167,12 @@ fn lifted(
     if until == Some(Until::Lifted) {
         return Ok(lifted);
     }
-    if generators.passes() == Passes::NONE {
-        return Ok(lifted);
-    }
-    let work = Work::of(&lifted.function, context);
-    let passes = generators.clif_passes_for(&work, lifted.returns_twice);
     time(generators.times(), Phase::Opt, || {
+        if generators.passes() == Passes::NONE {
+            return Ok(lifted);
+        }
+        let work = Work::of(&lifted.function, context);
+        let passes = generators.clif_passes_for(&work, lifted.returns_twice);
         // No pass is off for this function.
         if passes == generators.passes() {
             let inline = || bodies.inline(input, graph, &mut lifted.function, context);

@@ -77,7 +77,9 @@ fn translated(
     cache: Option<&Cache>,
 ) -> Result<Object, EmitError> {
     let path = config.coverage_file.as_os_str().as_encoded_bytes();
-    let counted = config.coverage.then(|| coverage::instrument_object(program, path));
+    // A program that has counters already is somebody else's to read (`coverage/counted.rs`).
+    let is_counted = program.counters.is_some();
+    let counted = (config.coverage && !is_counted).then(|| coverage::instrument_object(program, path));
     let program = counted.as_ref().unwrap_or(program);
     let translation = translate(program, config, purpose, name, Keep::Code, cache)?;
     time(config.times.as_ref(), Phase::Emit, || write(program, config, translation))

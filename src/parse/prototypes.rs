@@ -35,7 +35,9 @@ use super::mangled;
 use super::object::Object;
 use crate::abi::libc;
 use crate::btf::{Btf, BtfError, CType, Kind, Linkage, Prototype, Prototypes, Symbol, SymbolKind, TypeId};
-use crate::program::{FileId, Function, FunctionId, Id, Import, ImportId, ImportKind, Program, PrototypeSource};
+use crate::program::{
+    FileId, Function, FunctionId, Id, Import, ImportId, ImportKind, Program, PrototypeSource, kinds,
+};
 use crate::warning::{Warning, WarningKind};
 
 /// The section of what the kernel is to define.
@@ -172,6 +174,10 @@ fn functions(
         let by_place = types.places.get(&(function.section, function.start)).copied();
         let Some(ty) = by_place.or_else(|| known.defined(&function.name)) else { continue };
         let failed = match known.prototypes.get(ty) {
+            // A context and a number in registers: what is known is what they all have.
+            Ok(prototype) if kinds::is_untyped_program(&program.code[function.section].name, &prototype) => {
+                continue;
+            }
             Ok(prototype) => {
                 let is_certain = !is_doubtful(&prototype);
                 function.prototype = Some(prototype);

@@ -6,6 +6,8 @@
 //! A prefix fits a name that is it, or that goes on with something other than a letter: `xdp`, `xdp/devmap`, `xdp.frags`, and
 //! the `xdp_filter` of old loaders.
 
+use crate::btf::{CType, Prototype};
+
 /// What a program of some kind is given, and what its result means.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
@@ -175,6 +177,12 @@ pub fn of_section(section: &str) -> Option<&'static Kind> {
     };
     let prefixes = KINDS.iter().flat_map(|kind| kind.prefixes.iter().map(move |prefix| (prefix, kind)));
     prefixes.filter(|(prefix, _)| fits(prefix)).max_by_key(|(prefix, _)| prefix.len()).map(|(_, kind)| kind)
+}
+
+/// Whether a function is a kernel program though its type says nothing of that: in a section of theirs, one that by its type
+/// takes and returns nothing. Such are written in assembly (`__naked`), with their context in r1 and a result in r0.
+pub fn is_untyped_program(section: &str, prototype: &Prototype) -> bool {
+    prototype.parameters.is_empty() && prototype.result == CType::Void && of_section(section).is_some()
 }
 
 /// The kind of the programs that are given a struct of this name.

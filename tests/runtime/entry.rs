@@ -62,6 +62,7 @@ fn packets_are_given_and_verdicts_are_named() {
         ("where --packet 00", "100\n", ""),
         ("where --packet 00 --ctx ifindex=3 --ctx rx_queue_index=0x7", "307\n", ""),
         ("length_of --packet 000102030405060708090a0b0c0d0800", "16\n", ""),
+        ("in_assembly --packet 000102030405060708090a0b0c0d080000", "17\n", ""),
     ] {
         assert_eq!(run(words), (0, verdict.to_owned(), said.to_owned()), "{words}");
     }

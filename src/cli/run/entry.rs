@@ -274,15 +274,17 @@ fn absent(program: &Program, name: &str) -> anyhow::Error {
 }
 
 /// What kind of kernel program a function is, and the type of its context, if it is one: its section says so, or its
-/// context's type, and it takes nothing but a context.
+/// context's type, and it takes nothing but a context, if that.
 fn kernel_kind<'a>(
     section: &str,
     prototype: Option<&Prototype>,
     btf: Option<&'a Btf>,
     name: &str,
 ) -> Option<(&'static Kind, Option<ContextType<'a>>)> {
-    let takes_context =
-        |prototype: &Prototype| matches!(&prototype.parameters[..], [only] if matches!(only.ty, CType::Pointer(_)));
+    let takes_context = |prototype: &Prototype| {
+        prototype.parameters.len() < 2
+            && prototype.parameters.iter().all(|only| matches!(only.ty, CType::Pointer(_)))
+    };
     if !prototype.is_none_or(takes_context) {
         return None;
     }

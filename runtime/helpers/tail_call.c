@@ -1,7 +1,10 @@
 /* Helper 12. The translator calls what is returned, calls bpf_tail_return when that has returned, and returns its result from
    the caller's function; for NULL, the caller goes on.
 
-   How many tail calls a thread is in, it keeps under a key of its own: 33 are the most, as in the kernel. */
+   As in the kernel, 33 are the most in a run, those of callees that have returned among them: a program that calls two
+   functions with tail calls in each of which that is done again would not end otherwise. A run here is what happens until
+   no tail call is open: each thread keeps under a key of its own how many are (the low half), and how many were made since
+   there were none (the high half). */
 #include "runtime.h"
 #include "maps/common.h"
 
@@ -17,7 +20,11 @@ weak u64 bpf_tail_call_key;
 
 enum { NO_KEY, KEY_IN_WORK, FIRST_KEY };
 
-static u64 depth_key(void) {
+/* In what a thread keeps: a call that is open, and one that was made. */
+#define OPEN 1ul
+#define MADE (1ul << 32)
+
+static u64 calls_key(void) {
     for (;;) {
         u64 known = __atomic_load_n(&bpf_tail_call_key, __ATOMIC_ACQUIRE);
         if (likely(known >= FIRST_KEY)) return known;
@@ -37,16 +44,17 @@ HELPER(void *, tail_call, (void *context, struct map *programs, u64 index)) {
     if (map_ready(programs) || !programs->ops->lookup) return NULL;
     void **function = programs->ops->lookup(programs, &wanted);
     if (!function || !*function) return NULL;
-    u64 key = depth_key();
+    u64 key = calls_key();
     if (key == NO_KEY) return NULL;
-    u64 depth = (u64)pthread_getspecific(key - FIRST_KEY);
-    if (depth >= MOST_TAIL_CALLS || pthread_setspecific(key - FIRST_KEY, (void *)(depth + 1))) return NULL;
-    return *function;
+    u64 calls = (u64)pthread_getspecific(key - FIRST_KEY);
+    if (!(u32)calls) calls = 0;
+    if (calls >= MOST_TAIL_CALLS * MADE) return NULL;
+    return pthread_setspecific(key - FIRST_KEY, (void *)(calls + MADE + OPEN)) ? NULL : *function;
 }
 
 /* A function that was tail-called has returned. */
 API(void, bpf_tail_return, (void)) {
-    u64 key = depth_key();
-    u64 depth = key == NO_KEY ? 0 : (u64)pthread_getspecific(key - FIRST_KEY);
-    if (depth) pthread_setspecific(key - FIRST_KEY, (void *)(depth - 1));
+    u64 key = calls_key();
+    u64 calls = key == NO_KEY ? 0 : (u64)pthread_getspecific(key - FIRST_KEY);
+    if ((u32)calls) pthread_setspecific(key - FIRST_KEY, (void *)(calls - OPEN));
 }

@@ -13,7 +13,7 @@ const PROGRAMS: [(&[&str], &str); 4] = [
     (
         &["tail"],
         "0: 5, value 105, depth 0\n1: 210, value 105, depth 1\n2: 5, value 105, depth 2\n\
-         3: 5, value 105, depth 3\n4: 37, value 105, depth 37\n5: 5, value 105, depth 5\n\
+         3: 5, value 105, depth 3\n4: 37, value 105, depth 37\n5: 38, value 105, depth 38\n\
          6: 0, value 105, depth 6\n7: 5, value 105, depth 7\n8: 5, value 105, depth 8\n\
          50000000000\n6\n34\n34\n",
     ),

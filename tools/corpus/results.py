@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
 """Runs the kernel's selftests that say their result, without a kernel, and compares.
 
-    tools/corpus/results.py [--least-right PERCENT] [-j N] BPF2NATIVE FOLDER...
+    tools/corpus/results.py [--least-right PERCENT] [--least-complete PERCENT] [-j N] BPF2NATIVE FOLDER...
 
 A selftest says by `__retval(N)` what it returns when BPF_PROG_TEST_RUN runs it on 64 zero bytes: a tag of its function in
 BTF. Each such program is run by `bpf2native run --entry` on the same packet. Printed are: programs whose result is right, wrong
-ones, and those that do not run, by reason. Exit status 1 if fewer are right than asked for.
+ones, and those that do not run, by reason; and how many objects are complete: the runtime has all helpers, kfuncs and types of
+maps that any of their programs needs. Exit status 1 if fewer are right, or complete, than asked for.
 """
 
 import argparse
 import collections
 import concurrent.futures
+import ctypes
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 # What test_loader.c of the selftests gives to a program.
 PACKET = bytes(64)
@@ -106,9 +109,38 @@ def check(tool, path):
     return path, results
 
 
+def undefined(tool, path):
+    """The names that a translated object leaves undefined, but for those of the C library."""
+    process = ctypes.CDLL(None)
+    with tempfile.TemporaryDirectory() as folder:
+        native = pathlib.Path(folder) / "native.o"
+        subprocess.run([tool, "-c", str(path), "-o", str(native)], capture_output=True, timeout=SECONDS * 6, check=False)
+        if not native.exists():
+            return ["(not translated)"]
+        listed = subprocess.run(["nm", "-u", str(native)], capture_output=True, check=True).stdout.decode()
+    # Weak ones may stay undefined.
+    names = [line.split()[1] for line in listed.splitlines() if line.split()[0] == "U"]
+    return [name for name in names if not hasattr(process, name)]
+
+
+def complete(tool, objects, pool):
+    """The share of objects that leave nothing undefined, which is printed, with the names that most others lack."""
+    lacking = collections.Counter()
+    count = 0
+    for names in pool.map(lambda path: undefined(tool, path), objects):
+        count += not names
+        lacking.update(names)
+    for name, objects_of in lacking.most_common(40):
+        print(f"{objects_of:6} lack {name}")
+    share = 100 * count / len(objects) if objects else 0
+    print(f"{len(objects)} objects, {count} of them complete ({share:.1f} %)")
+    return share
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--least-right", type=float, default=0, metavar="PERCENT")
+    parser.add_argument("--least-complete", type=float, default=0, metavar="PERCENT")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count())
     parser.add_argument("tool")
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
@@ -124,12 +156,16 @@ def main():
     for outcome, count in outcomes.most_common():
         print(f"{count:6} {outcome}")
         if outcome != "right":
-            print("".join(f"           {place}\n" for place in where[outcome][:5]), end="")
+            print("".join(f"           {place}\n" for place in where[outcome][:40]), end="")
     total = sum(outcomes.values())
     right = 100 * outcomes["right"] / total if total else 0
     print(f"{total} programs say their result, {outcomes['right']} return it ({right:.1f} %)")
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        share = complete(arguments.tool, objects, pool)
     if right < arguments.least_right:
-        sys.exit(f"fewer than {arguments.least_right} %")
+        sys.exit(f"fewer than {arguments.least_right} % are right")
+    if share < arguments.least_complete:
+        sys.exit(f"fewer than {arguments.least_complete} % are complete")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 //! Objects in the running kernel: loaded by libbpf, run by `BPF_PROG_TEST_RUN`.
 //!
 //! In: an object's bytes and a program's name. Out: what the program returned, its packet and its context after it, and maps.
-//! Only that program is loaded. Hand-written programs only.
+//! Only that program is loaded, unless maps have others. Hand-written programs only.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
@@ -66,6 +66,15 @@ fn call(command: c_int, attributes: &mut [u64; 16]) -> io::Result<c_int> {
 impl Loaded {
     /// Loads one program of an object.
     pub fn new(object: &[u8], program: &str) -> Result<Loaded, String> {
+        Loaded::load(object, program, false)
+    }
+
+    /// Loads all programs of an object, one of which is run: its maps may have the others.
+    pub fn whole(object: &[u8], program: &str) -> Result<Loaded, String> {
+        Loaded::load(object, program, true)
+    }
+
+    fn load(object: &[u8], program: &str, all: bool) -> Result<Loaded, String> {
         // SAFETY: as in `unavailable`.
         let library = unsafe { Library::new("libbpf.so.1") }.map_err(|error| error.to_string())?;
         let name = CString::new(program).unwrap();
@@ -94,7 +103,7 @@ impl Loaded {
                     break;
                 }
                 let is_it = CStr::from_ptr(name_of(at)) == name.as_c_str();
-                autoload(at, is_it);
+                autoload(at, all || is_it);
                 if is_it {
                     found = at;
                 }

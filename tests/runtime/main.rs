@@ -27,5 +27,6 @@ mod maps_rings;
 mod maps_threads;
 mod packets;
 mod pair;
+mod probes;
 mod programs;
 mod selection;

@@ -10,7 +10,7 @@ use crate::support::random::Seed;
 use crate::support::seeds;
 
 pub mod frames;
-mod ours;
+pub mod ours;
 
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
@@ -113,7 +113,7 @@ fn here(kind: Kind, loaded: &ours::Loaded, program: &str, packet: &[u8]) -> Outc
 }
 
 /// Whether the kernel runs programs here; if not, says so, and fails where `CI` is set.
-fn has_kernel() -> bool {
+pub fn has_kernel() -> bool {
     if let Some(reason) = kernel::unavailable() {
         // Past the test harness, which hides what passing tests print.
         let _ = writeln!(std::io::stderr(), "runtime packets: the kernel's side is left out: {reason}");

@@ -41,6 +41,13 @@ bench-programs *ARGUMENTS:
 corpus *ARGUMENTS:
     tools/corpus.sh {{ARGUMENTS}}
 
+# Runs the corpus' selftests that say their result without a kernel: so many percent have to be right, and so many objects complete
+selftests right="93" complete="0":
+    BPF2NATIVE_CORPUS_BUILDS=clang-22:v3:bpf tools/corpus/build.sh
+    cargo build --release
+    tools/corpus/results.py --least-right {{ right }} --least-complete {{ complete }} \
+        target/release/bpf2native "${BPF2NATIVE_CORPUS:-$HOME/.cache/bpf2native-corpus}/objects/clang-22-v3-bpf"
+
 # Fuzzes one of `object`, `instructions`, `differential`: `just fuzz object -max_total_time=600` (see fuzz/README.md)
 fuzz target *ARGUMENTS:
     fuzz/run.sh {{ target }} {{ ARGUMENTS }}

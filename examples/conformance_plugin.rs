@@ -19,6 +19,7 @@ use anyhow::{Context, bail};
 use bpf2native::aot::{self, Artifact, LinkOptions};
 use bpf2native::compare::listing;
 use bpf2native::emit::{self, Purpose};
+use bpf2native::parse::{Input, Options as ParseOptions, parse};
 use bpf2native::{Config, Jit, Linker, Program};
 
 fn main() -> ExitCode {
@@ -88,7 +89,8 @@ fn run(options: Options) -> anyhow::Result<u64> {
         }
     };
     let program = match options.elf {
-        true => Program::from_bytes("the program", &code)?,
+        // The suite has helpers of its own.
+        true => parse(&[Input { name: "the program".to_owned(), bytes: code }], &ParseOptions::without_runtime())?,
         false => Program::from_instructions("the program", &code)?,
     };
     if options.debug {
@@ -129,11 +131,11 @@ fn run_in_process(program: &Program, mut memory: Vec<u8>) -> anyhow::Result<u64>
     Ok(main.call(arguments))
 }
 
-/// The same functions, for the library; `packet` and `length` are set before `main` runs.
+/// The same functions, for the library, by their link names; `packet` and `length` are set before `main` runs.
 const HELPERS: &str = "
 const unsigned char *packet;
 unsigned long length;
-unsigned long bpf_ktime_get_ns(unsigned long value) { return value; }
+unsigned long bpf_helper_ktime_get_ns(unsigned long value) { return value; }
 long bpf_load_packet(void *context, long offset, unsigned long size)
 {
 	long value = 0;

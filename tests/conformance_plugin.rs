@@ -148,7 +148,7 @@ fn helpers_without_a_meaning_are_named() {
         let output = run(&[], options, &code);
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{message}");
-        assert!(message.contains("bpf_map_lookup_elem"), "{message}");
+        assert!(message.contains("map_lookup_elem"), "{message}");
     }
 }
 

@@ -139,10 +139,6 @@ impl MemberSelection<'_> {
     fn search_runtime(&mut self, interface: bool) -> Result<bool, ParseError> {
         let Some(first) = self.objects.first() else { return Ok(false) };
         let archive = runtime::Archive::of(first.endian)?;
-        let mut places: HashMap<&str, u64> = HashMap::new();
-        for (name, place) in archive.names()? {
-            places.entry(name).or_insert(place);
-        }
         let (mut lacks, given) = (Lacks::default(), self.objects.len());
         self.objects.iter().for_each(|object| lacks.add(object));
         for name in lacks.functions(|name| self.defined.contains(name)) {
@@ -150,12 +146,12 @@ impl MemberSelection<'_> {
         }
         // As a kernel has them, whether or not the program insists.
         let undefined =
-            |symbol: &&Symbol<'_>| symbol.home == SymbolHome::Undefined && places.contains_key(symbol.name);
+            |symbol: &&Symbol<'_>| symbol.home == SymbolHome::Undefined && archive.place(symbol.name).is_some();
         let weak = self.objects.iter().flat_map(|object| object.symbols.iter().filter(undefined));
         for name in weak.map(|symbol| symbol.name.to_owned()).collect::<Vec<_>>() {
             self.want(name);
         }
-        self.take(&archive, &places)?;
+        self.take(&archive)?;
         let has_maps = self.objects.len() > given;
         if has_maps {
             lacks.operations().for_each(|name| self.want(name));
@@ -163,17 +159,17 @@ impl MemberSelection<'_> {
         if interface {
             lacks.interface(has_maps).for_each(|name| self.want(name.to_owned()));
         }
-        self.take(&archive, &places)?;
+        self.take(&archive)?;
         Ok(has_maps)
     }
 
     /// Takes the members that define what is wanted.
-    fn take(&mut self, archive: &runtime::Archive, places: &HashMap<&str, u64>) -> Result<(), ParseError> {
+    fn take(&mut self, archive: &runtime::Archive) -> Result<(), ParseError> {
         while let Some(name) = self.wanted.pop() {
             if self.defined.contains(&name) {
                 continue;
             }
-            if let Some(&place) = places.get(name.as_str()) {
+            if let Some(place) = archive.place(&name) {
                 self.add(archive.member(place)?);
             }
         }

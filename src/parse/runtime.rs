@@ -15,7 +15,8 @@
 //!
 //! The rule: a program that lacks nothing of it does not change by a byte, and nothing of the archive is read but its index.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use object::read::archive::ArchiveFile;
 use object::{Endianness, elf};
@@ -30,6 +31,11 @@ use crate::program::{interface, maps};
 const LITTLE: &[u8] = include_bytes!("../../runtime/runtime.le.a");
 /// The archive of big-endian objects.
 const BIG: &[u8] = include_bytes!("../../runtime/runtime.be.a");
+
+/// The members' places by the names that they define: constants, that are made when they are first asked for.
+type Index = BTreeMap<&'static str, u64>;
+static LITTLE_INDEX: OnceLock<Index> = OnceLock::new();
+static BIG_INDEX: OnceLock<Index> = OnceLock::new();
 
 /// What the runtime's files are called in errors and line tables.
 const NAME: &str = "runtime";
@@ -86,28 +92,30 @@ impl Lacks {
 pub(super) struct Archive {
     archive: ArchiveFile<'static>,
     bytes: &'static [u8],
+    index: &'static Index,
 }
 
 impl Archive {
     /// The archive for objects of this byte order.
     pub(super) fn of(endianness: Endianness) -> Result<Archive, ParseError> {
-        let bytes = match endianness {
-            Endianness::Little => LITTLE,
-            Endianness::Big => BIG,
+        let (bytes, index) = match endianness {
+            Endianness::Little => (LITTLE, &LITTLE_INDEX),
+            Endianness::Big => (BIG, &BIG_INDEX),
         };
-        Ok(Archive { archive: ArchiveFile::parse(bytes).map_err(damaged)?, bytes })
+        let archive = ArchiveFile::parse(bytes).map_err(damaged)?;
+        let index = match index.get() {
+            Some(index) => index,
+            None => {
+                let names = names(&archive)?;
+                index.get_or_init(|| names)
+            }
+        };
+        Ok(Archive { archive, bytes, index })
     }
 
-    /// Each name that it defines, with the place of the member that does.
-    pub(super) fn names(&self) -> Result<Vec<(&'static str, u64)>, ParseError> {
-        let mut names = Vec::new();
-        for symbol in self.archive.symbols().map_err(damaged)?.into_iter().flatten() {
-            let symbol = symbol.map_err(damaged)?;
-            if let Ok(name) = std::str::from_utf8(symbol.name()) {
-                names.push((name, symbol.offset().0));
-            }
-        }
-        Ok(names)
+    /// The place of the member that defines a name.
+    pub(super) fn place(&self, name: &str) -> Option<u64> {
+        self.index.get(name).copied()
     }
 
     /// The member at a place.
@@ -116,6 +124,18 @@ impl Archive {
         let bytes = member.data(self.bytes).map_err(damaged)?;
         elf_object::read(format!("{NAME}({})", String::from_utf8_lossy(member.name())), bytes)
     }
+}
+
+/// Each name that an archive defines, with the place of the first member that does.
+fn names(archive: &ArchiveFile<'static>) -> Result<Index, ParseError> {
+    let mut names = Index::new();
+    for symbol in archive.symbols().map_err(damaged)?.into_iter().flatten() {
+        let symbol = symbol.map_err(damaged)?;
+        if let Ok(name) = std::str::from_utf8(symbol.name()) {
+            names.entry(name).or_insert(symbol.offset().0);
+        }
+    }
+    Ok(names)
 }
 
 fn damaged(error: object::read::Error) -> ParseError {

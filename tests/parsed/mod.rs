@@ -17,12 +17,12 @@ pub fn input(name: &str) -> Input {
 
 pub fn program(names: &[&str]) -> Program {
     let inputs: Vec<Input> = names.iter().map(|name| input(name)).collect();
-    parse(&inputs, &Options::default()).unwrap_or_else(|error| panic!("{names:?}: {error}"))
+    parse(&inputs, &Options::without_runtime()).unwrap_or_else(|error| panic!("{names:?}: {error}"))
 }
 
 pub fn error(names: &[&str]) -> String {
     let inputs: Vec<Input> = names.iter().map(|name| input(name)).collect();
-    parse(&inputs, &Options::default()).map(|_| ()).unwrap_err().to_string()
+    parse(&inputs, &Options::without_runtime()).map(|_| ()).unwrap_err().to_string()
 }
 
 /// `actual` has the lines of `expected`, in order, blanks at their starts aside.

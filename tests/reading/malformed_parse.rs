@@ -32,8 +32,16 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
     names.into_iter().map(|name| (name.clone(), fs::read(folder.join(&name)).unwrap())).collect()
 }
 
+/// What the runtime takes at most: its index, and all of its members.
+const RUNTIME: u64 = 32 << 20;
+
 /// Parses, and checks the program if there is one. A loop that does not end shows itself; memory is counted.
 fn exercise(name: &str, bytes: &[u8]) {
+    exercise_with(name, bytes, false);
+}
+
+/// The same, with what the program lacks out of the runtime.
+fn exercise_with(name: &str, bytes: &[u8], runtime: bool) {
     let mut inputs = vec![Input { name: name.to_owned(), bytes: bytes.to_vec() }];
     if name == "library.a" {
         let user = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/parse/archive_user.o")).unwrap();
@@ -41,12 +49,16 @@ fn exercise(name: &str, bytes: &[u8]) {
     }
     let size: usize = inputs.iter().map(|input| input.bytes.len()).sum();
     let mut options = Options::default();
+    options.runtime = runtime;
     // All that is read on demand.
     options.core_relocations = true;
     options.kconfig = Some(Kconfig::parse("CONFIG_HZ=250\nCONFIG_BPF_SYSCALL=y\n"));
     let (parsed, allocated) = allocated(|| parse(&inputs, &options));
-    assert!(allocated <= 4096 + MOST_ALLOCATED * size as u64, "{name}: {allocated} bytes of memory for {size}");
+    let besides = if runtime { RUNTIME } else { 4096 };
+    assert!(allocated <= besides + MOST_ALLOCATED * size as u64, "{name}: {allocated} bytes of memory for {size}");
     match parsed {
+        // The runtime is not in proportion, and not damaged.
+        Ok(_) if runtime => {}
         Ok(program) => check(&program, size),
         Err(error) => {
             let text = error.to_string();
@@ -123,6 +135,20 @@ fn check_relocations(program: &Program, relocations: &[Relocation], size: u64, f
 #[test]
 fn whole_fixtures() {
     fixtures().iter().for_each(|(name, bytes)| exercise(name, bytes));
+}
+
+#[test]
+fn damaged_objects_get_of_the_runtime_what_they_lack() {
+    for (name, bytes) in fixtures().into_iter().filter(|(name, _)| name.starts_with("kernel")) {
+        for length in (0..=bytes.len()).step_by(64) {
+            exercise_with(&name, &bytes[..length], true);
+        }
+        for at in (0..bytes.len()).step_by(16) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at / 16 % 8);
+            exercise_with(&name, &changed, true);
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The translator into a shared library as an engine: one object has all cases, a function in a section of its own each.
 
+use bpf2native::Config;
 use bpf2native::aot::{Artifact, LinkOptions, link};
 use bpf2native::emit::{Purpose, object};
-use bpf2native::{Config, Program};
+use bpf2native::parse::{Input, Options, parse};
 
 use super::{Engine, Outcome, Problem};
 use crate::support::cases::Case;
@@ -51,7 +52,9 @@ impl Engine for SharedLibrary {
 /// Translates a BPF object into a shared library.
 fn build(bytes: &[u8], path: &std::path::Path) -> Result<(), String> {
     let config = Config::default();
-    let program = Program::from_bytes("cases.o", bytes).map_err(|error| error.to_string())?;
+    let input = Input { name: "cases.o".to_owned(), bytes: bytes.to_vec() };
+    // Helpers are the cases' own.
+    let program = parse(&[input], &Options::without_runtime()).map_err(|error| error.to_string())?;
     let native = object(&program, &config, Purpose::SharedLibrary, "cases.o");
     let native = native.map_err(|error| error.to_string())?;
     let options = LinkOptions {

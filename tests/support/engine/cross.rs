@@ -10,9 +10,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use bpf2native::Config;
 use bpf2native::config::{Feature, OptLevel, Passes, Target};
 use bpf2native::emit::{Purpose, object};
-use bpf2native::{Config, Program};
+use bpf2native::parse::{Input, Options, parse};
 
 use super::{Engine, Outcome, Problem};
 use crate::support::cases::Case;
@@ -204,7 +205,9 @@ impl Machine {
         let codes = group.iter().map(|&index| functions[index].code);
         let functions: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(codes).collect();
         let bytes = elf::object_in(self.order, &functions);
-        let program = Program::from_bytes("functions.o", &bytes).map_err(|error| error.to_string())?;
+        let input = Input { name: "functions.o".to_owned(), bytes: bytes };
+        // Helpers are the cases' own.
+        let program = parse(&[input], &Options::without_runtime()).map_err(|error| error.to_string())?;
         let native = object(&program, &setting.config, Purpose::Relocatable, "functions.o");
         native.map(|native| Some(native.bytes)).map_err(|error| error.to_string())
     }

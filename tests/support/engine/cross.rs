@@ -205,7 +205,7 @@ impl Machine {
         let codes = group.iter().map(|&index| functions[index].code);
         let functions: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(codes).collect();
         let bytes = elf::object_in(self.order, &functions);
-        let input = Input { name: "functions.o".to_owned(), bytes: bytes };
+        let input = Input { name: "functions.o".to_owned(), bytes };
         // Helpers are the cases' own.
         let program = parse(&[input], &Options::without_runtime()).map_err(|error| error.to_string())?;
         let native = object(&program, &setting.config, Purpose::Relocatable, "functions.o");

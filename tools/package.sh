@@ -12,6 +12,6 @@ version=$(sed -n '/^version = "\(.*\)"$/ { s//\1/p; q }' Cargo.toml)
 tar -xzf "$CARGO_TARGET_DIR/package/bpf2native-$version.crate" -C "$folder"
 cd "$folder/bpf2native-$version"
 cargo test --locked --doc
-for example in embed plugin_host; do
+for example in embed plugin_host test_xdp; do
     cargo run --locked --quiet --example "$example"
 done

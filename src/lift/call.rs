@@ -16,8 +16,8 @@
 //! A call leaves its result in r0, the second word of one that has two in r2, and 0 in the others of r1 to r5.
 //!
 //! Helper 12 finds the function that goes on in place of the caller's rest: `f = bpf_helper_tail_call(r1, r2, r3)`, and if there
-//! is one, `return f(r1)`. In between, the runtime hears that `f` has returned (`bpf_tail_return`), which counts how many are inside
-//! each other. A function that somebody defines by the name `bpf_tail_call` is a helper as others: it returns.
+//! is one, `return f(r1)`. In between, the runtime hears that `f` has returned (`bpf_tail_return`), since a run of them ends when none
+//! is open. A function that somebody defines by the name `bpf_tail_call` is a helper as others: it returns.
 //!
 //! There are no other tail calls: Cranelift's `return_call` is for functions of its own convention (`CallConv::Tail`) on both sides, and
 //! functions here have C's, since native code calls them. clang turns tail recursion into a loop before it is BPF.

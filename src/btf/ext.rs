@@ -13,7 +13,6 @@
 //! Instructions are given as byte offsets in their section. Code sections are told apart by name only: two sections
 //! of one name (as COMDAT groups may have) share one list.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::reader::{Header, Reader};
@@ -71,7 +70,7 @@ impl BtfExt {
         if header.reader.endianness != btf.endianness {
             return Err(BtfError::ByteOrder);
         }
-        let mut texts = Texts { btf, known: HashMap::new() };
+        let mut texts = Texts::new(btf);
         let functions = part(&header, 8, "func_info", &mut texts, |_, [offset, ty]| {
             let ty = TypeId(ty);
             btf.get(ty)?;
@@ -125,16 +124,24 @@ impl BtfExt {
 /// Strings of the table, each made once.
 struct Texts<'a> {
     btf: &'a Btf,
-    known: HashMap<u32, Arc<str>>,
+    /// For each offset, one more than the index of the string that begins there; 0 if it was not asked for yet.
+    indices: Vec<u32>,
+    made: Vec<Arc<str>>,
 }
 
-impl Texts<'_> {
+impl<'a> Texts<'a> {
+    fn new(btf: &'a Btf) -> Self {
+        Texts { btf, indices: vec![0; btf.strings.size()], made: Vec::new() }
+    }
+
     fn get(&mut self, offset: u32) -> Result<Arc<str>, BtfError> {
-        if let Some(known) = self.known.get(&offset) {
-            return Ok(Arc::clone(known));
+        let index = self.indices.get_mut(offset as usize).ok_or(BtfError::String { offset })?;
+        if let Some(known) = (*index as usize).checked_sub(1) {
+            return Ok(Arc::clone(&self.made[known]));
         }
         let text: Arc<str> = self.btf.strings.get(offset)?.into();
-        self.known.insert(offset, Arc::clone(&text));
+        self.made.push(Arc::clone(&text));
+        *index = self.made.len() as u32;
         Ok(text)
     }
 }
@@ -163,7 +170,9 @@ fn part<T, const N: usize>(
         let [name, count] = reader.words(offset, what)?;
         offset += 8;
         let section = texts.get(name)?;
-        let mut records = Vec::new();
+        // No more than there are bytes for.
+        let most = (end - offset) / size as usize;
+        let mut records = Vec::with_capacity(most.min(count as usize));
         for _ in 0..count {
             records.push(make(texts, reader.words(offset, what)?)?);
             offset = offset.saturating_add(size as usize);

@@ -46,20 +46,22 @@ impl Strings {
         let Strings { text, ends } = self;
         let start = text.len();
         text.reserve(bytes.len());
-        for chunk in bytes.utf8_chunks() {
-            let mut valid = chunk.valid();
-            while let Some(at) = valid.find(|c| is_unprintable(c) && c != '\0' && c != '\t') {
-                let length = valid[at..].chars().next().map_or(1, char::len_utf8);
-                text.push_str(&valid[..at]);
-                text.extend(std::iter::repeat_n('?', length));
-                valid = &valid[at + length..];
-            }
-            text.push_str(valid);
-            text.extend(chunk.invalid().iter().map(|_| '?'));
+        // Most tables have nothing that takes a closer look.
+        let is_plain = |byte: u8| matches!(byte, 0 | b'\t' | b' '..=b'~');
+        let plain = bytes.iter().fold(true, |all, &byte| all & is_plain(byte)).then(|| str::from_utf8(bytes).ok());
+        if let Some(plain) = plain.flatten() {
+            text.push_str(plain);
+        } else {
+            append_printable(text, bytes);
         }
-        let zeros = (start..).zip(text[start..].bytes()).filter(|&(_, byte)| byte == 0);
-        ends.extend(zeros.map(|(offset, _)| offset as u32));
+        let zeros = memchr::memchr_iter(0, &text.as_bytes()[start..]);
+        ends.extend(zeros.map(|offset| (start + offset) as u32));
         Ok(())
+    }
+
+    /// Bytes of the table.
+    pub(super) fn size(&self) -> usize {
+        self.text.len()
     }
 
     /// The string that begins at `offset`.
@@ -68,5 +70,20 @@ impl Strings {
         let begins = offset == 0 || index > 0 && self.ends[index - 1] + 1 == offset;
         let end = self.ends.get(index).filter(|_| begins).ok_or(BtfError::String { offset })?;
         self.text.get(offset as usize..*end as usize).ok_or(BtfError::String { offset })
+    }
+}
+
+/// Appends text with what is not printable replaced.
+fn append_printable(text: &mut String, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        let mut valid = chunk.valid();
+        while let Some(at) = valid.find(|c| is_unprintable(c) && c != '\0' && c != '\t') {
+            let length = valid[at..].chars().next().map_or(1, char::len_utf8);
+            text.push_str(&valid[..at]);
+            text.extend(std::iter::repeat_n('?', length));
+            valid = &valid[at + length..];
+        }
+        text.push_str(valid);
+        text.extend(chunk.invalid().iter().map(|_| '?'));
     }
 }

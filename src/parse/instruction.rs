@@ -80,12 +80,12 @@ impl Slot {
     }
 
     /// The number of the helper that it calls, if it calls one.
-    fn helper(self) -> Option<u32> {
+    pub(super) fn helper(self) -> Option<u32> {
         (self.is_call() && self.source() == HELPER).then(|| self.imm().cast_unsigned())
     }
 
     /// `r0 = *(uN *)skb[...]`: class `LD`, mode `ABS` or `IND`.
-    fn is_packet_load(self) -> bool {
+    pub(super) fn is_packet_load(self) -> bool {
         matches!(self.bytes[0] & 0xe7, 0x20 | 0x40)
     }
 
@@ -129,10 +129,11 @@ pub(super) fn ld_imm64_addend(code: &[u8], offset: u64, endianness: Endianness) 
 
 /// The instructions of a section, with their slot numbers.
 pub(super) fn slots(code: &[u8], endianness: Endianness) -> impl Iterator<Item = (usize, Slot)> {
+    let (all, _) = code.as_chunks();
     let mut next = 0;
     std::iter::from_fn(move || {
         let index = next;
-        let slot = Slot::at(code, (index * SLOT) as u64, endianness)?;
+        let slot = Slot::new(*all.get(index)?, endianness);
         next += slot.slots();
         Some((index, slot))
     })
@@ -141,11 +142,6 @@ pub(super) fn slots(code: &[u8], endianness: Endianness) -> impl Iterator<Item =
 /// The byte offsets of calls of helpers by number, and the numbers.
 pub(super) fn helper_calls(code: &[u8], endianness: Endianness) -> impl Iterator<Item = (u64, u32)> {
     slots(code, endianness).filter_map(|(index, slot)| Some(((index * SLOT) as u64, slot.helper()?)))
-}
-
-/// Whether there is a legacy packet load.
-pub(super) fn has_packet_loads(code: &[u8], endianness: Endianness) -> bool {
-    slots(code, endianness).any(|(_, slot)| slot.is_packet_load())
 }
 
 /// The byte offsets of `code_addr` loads and of the places in the section that they mean (RFC 9669 section 5.4).

@@ -53,13 +53,15 @@ impl Lacks {
     /// Adds what an object lacks.
     pub(super) fn add(&mut self, object: &Object<'_>) {
         for section in object.sections.iter().filter(|section| section.has(elf::SHF_EXECINSTR)) {
-            for (offset, number) in instruction::helper_calls(section.data, object.endianness()) {
+            for (index, slot) in instruction::slots(section.data, object.endianness()) {
+                self.packet_loads |= slot.is_packet_load();
+                let Some(number) = slot.helper() else { continue };
+                let offset = (index * instruction::SLOT) as u64;
                 let relocations = &section.relocations;
                 if relocations.binary_search_by_key(&offset, |relocation| relocation.offset).is_err() {
                     self.helpers.insert(number);
                 }
             }
-            self.packet_loads |= instruction::has_packet_loads(section.data, object.endianness());
             self.packet_programs |= interface::is_of_packet_programs(section.name);
         }
         let definitions = object.maps.iter().filter_map(|(_, definition)| definition.as_ref().ok());

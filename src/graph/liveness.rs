@@ -127,6 +127,7 @@ pub(super) struct Code<'a> {
     pub program: &'a Program,
     pub instructions: &'a [Instruction],
     pub blocks: &'a [Block],
+    pub predecessors: &'a Predecessors,
     /// What `exit` reads, since somebody looks at it then: of r0 and r2.
     pub returned: RegSet,
     /// Whether nothing else reads anything: what is live then reaches an `exit`.
@@ -136,8 +137,8 @@ pub(super) struct Code<'a> {
 impl<'a> Code<'a> {
     /// That of a graph.
     pub(super) fn of(graph: &'a Graph, program: &'a Program) -> Code<'a> {
-        let Graph { instructions, blocks, returned, .. } = graph;
-        Code { program, instructions, blocks, returned: *returned, ends_only: false }
+        let Graph { instructions, blocks, predecessors, returned, .. } = graph;
+        Code { program, instructions, blocks, predecessors, returned: *returned, ends_only: false }
     }
 
     fn read(self, instruction: &Instruction, calls: Calls<'_>) -> RegSet {
@@ -151,13 +152,19 @@ impl<'a> Code<'a> {
 
 /// The registers live at the entry of the first block.
 pub(super) fn at_entry(code: Code<'_>, calls: Calls<'_>) -> RegSet {
-    live(code, calls).first().map(|(live_in, _)| *live_in).unwrap_or_default()
+    let [live] = at_entry_by(code, [calls]);
+    live
+}
+
+/// The registers live at the entry of the first block, for each way to see calls.
+pub(super) fn at_entry_by<const N: usize>(code: Code<'_>, calls: [Calls<'_>; N]) -> [RegSet; N] {
+    live(code, calls).map(|sets| sets.live_in.first().copied().unwrap_or_default())
 }
 
 /// Calls `visit` with each instruction, last ones of a block first, and the registers live after it.
 pub(super) fn each(code: Code<'_>, calls: Calls<'_>, mut visit: impl FnMut(&Instruction, RegSet)) {
-    for (block, (_, live_out)) in code.blocks.iter().zip(live(code, calls)) {
-        let mut live = live_out;
+    let [sets] = live(code, [calls]);
+    for (block, mut live) in code.blocks.iter().zip(sets.live_out) {
         for instruction in code.instructions[block.start..block.end].iter().rev() {
             visit(instruction, live);
             live = live.minus(written(instruction.insn)).union(code.read(instruction, calls));
@@ -166,26 +173,48 @@ pub(super) fn each(code: Code<'_>, calls: Calls<'_>, mut visit: impl FnMut(&Inst
 }
 
 /// The registers live at the start and at the end of each block.
-fn live(code: Code<'_>, calls: Calls<'_>) -> Vec<(RegSet, RegSet)> {
-    let blocks = code.blocks;
-    let local: Vec<(RegSet, RegSet)> = blocks
-        .iter()
-        .map(|block| {
-            let (mut reads, mut writes) = (RegSet::EMPTY, RegSet::EMPTY);
-            for instruction in &code.instructions[block.start..block.end] {
-                reads = reads.union(code.read(instruction, calls).minus(writes));
-                writes = writes.union(written(instruction.insn));
+struct LiveSets {
+    live_in: Vec<RegSet>,
+    live_out: Vec<RegSet>,
+}
+
+/// What a block reads before it writes it, for each way to see calls, and what it writes.
+struct LocalSets<const N: usize> {
+    reads: [RegSet; N],
+    writes: RegSet,
+}
+
+/// The live registers, for each way to see calls.
+fn live<const N: usize>(code: Code<'_>, calls: [Calls<'_>; N]) -> [LiveSets; N] {
+    let of_block = |block: &Block| {
+        let mut local = LocalSets { reads: [RegSet::EMPTY; N], writes: RegSet::EMPTY };
+        for instruction in &code.instructions[block.start..block.end] {
+            // Only calls read different registers.
+            let read = match instruction.insn {
+                Insn::Call(_) => calls.map(|calls| code.read(instruction, calls)),
+                _ => [code.read(instruction, Calls::ReadAll); N],
+            };
+            for (reads, read) in local.reads.iter_mut().zip(read) {
+                *reads = reads.union(read.minus(local.writes));
             }
-            (reads, writes)
-        })
-        .collect();
-    let predecessors = Predecessors::of(blocks);
-    let mut live_in = vec![RegSet::EMPTY; blocks.len()];
+            local.writes = local.writes.union(written(instruction.insn));
+        }
+        local
+    };
+    let local: Vec<LocalSets<N>> = code.blocks.iter().map(of_block).collect();
+    std::array::from_fn(|way| {
+        propagate(local.iter().map(|local| (local.reads[way], local.writes)).collect(), code.predecessors)
+    })
+}
+
+/// Propagates what blocks read to those before them.
+fn propagate(local: Vec<(RegSet, RegSet)>, predecessors: &Predecessors) -> LiveSets {
+    let mut live_in = vec![RegSet::EMPTY; local.len()];
     // Kept up to date by the successors, so that a jump to thousands of labels is not asked for them again and again.
-    let mut live_out = vec![RegSet::EMPTY; blocks.len()];
-    let mut is_pending = vec![true; blocks.len()];
+    let mut live_out = vec![RegSet::EMPTY; local.len()];
+    let mut is_pending = vec![true; local.len()];
     // Last blocks on top: most facts flow backwards.
-    let mut pending: Vec<usize> = (0..blocks.len()).collect();
+    let mut pending: Vec<usize> = (0..local.len()).collect();
     while let Some(block) = pending.pop() {
         is_pending[block] = false;
         let (reads, writes) = local[block];
@@ -204,5 +233,5 @@ fn live(code: Code<'_>, calls: Calls<'_>) -> Vec<(RegSet, RegSet)> {
             }
         }
     }
-    live_in.into_iter().zip(live_out).collect()
+    LiveSets { live_in, live_out }
 }

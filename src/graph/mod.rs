@@ -55,8 +55,8 @@ use liveness::{Calls, Code};
 pub use model::{
     Block, BlockIndex, Edge, Frame, Graph, Instruction, JumpTarget, RegisterJump, Terminator, Unverified,
 };
-pub use parameters::{find as find_parameters, find_surely_read};
-pub(crate) use predecessors::Predecessors;
+pub use parameters::{Callers, find as find_parameters, find_surely_read};
+use predecessors::Predecessors;
 pub use registers::RegSet;
 pub use results::find as find_results;
 
@@ -77,9 +77,16 @@ impl Graph {
         let mut instructions = resolve::instructions(program, function, unverified, &mut refused)?;
         let (mut blocks, adds_to_labels) = blocks::find(program, labels, function, &instructions)?;
         let returned = RegSet::EMPTY.with(Reg::R0);
-        let code = Code { program, instructions: &instructions, blocks: &blocks, returned, ends_only: false };
-        let live_in = |calls| liveness::at_entry(code, calls);
-        let (mut live_in, mut surely_read) = (live_in(Calls::ReadAll), live_in(Calls::ReadNamed));
+        let mut predecessors = Predecessors::of(blocks.iter().map(|block| block.terminator.successors()));
+        let code = Code {
+            program,
+            instructions: &instructions,
+            blocks: &blocks,
+            predecessors: &predecessors,
+            returned,
+            ends_only: false,
+        };
+        let [mut live_in, mut surely_read] = liveness::at_entry_by(code, [Calls::ReadAll, Calls::ReadNamed]);
         let of = &program.functions[function];
         let known = frame::Known { size: of.stack_size, alignment: of.stack_alignment };
         let mut frame = frame::measure(&instructions, &blocks, known);
@@ -105,7 +112,7 @@ impl Graph {
             }
             // A function without blocks traps.
             refused.push(error);
-            (instructions, blocks, live_in, surely_read, frame) = Default::default();
+            (instructions, blocks, predecessors, live_in, surely_read, frame) = Default::default();
         }
         let stack_parameters = instructions.iter().filter_map(stack_parameter).max().unwrap_or(0);
         Ok(Graph {
@@ -113,6 +120,7 @@ impl Graph {
             section,
             instructions,
             blocks,
+            predecessors,
             live_in,
             surely_read,
             returned,
@@ -136,6 +144,7 @@ impl Graph {
             section: program.functions[function].section,
             instructions: Vec::new(),
             blocks: Vec::new(),
+            predecessors: Predecessors::default(),
             live_in: parameters,
             surely_read: RegSet::default(),
             returned: RegSet::EMPTY.with(Reg::R0),

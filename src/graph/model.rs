@@ -3,6 +3,7 @@
 //! The rule: nothing here looks for anything; the other files of the folder do.
 
 use super::error::GraphError;
+use super::predecessors::Predecessors;
 use super::registers::RegSet;
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{CodeSectionId, DataSectionId, FunctionId, StructResult, Target};
@@ -22,6 +23,8 @@ pub struct Graph {
     pub instructions: Vec<Instruction>,
     /// The blocks that control can reach, in code order; the first is the entry.
     pub blocks: Vec<Block>,
+    /// Which of them lead to each.
+    pub(crate) predecessors: Predecessors,
     /// Registers that the function may read before it writes them: r1 to r5 are its parameters. A call of another
     /// function counts as reading all, until `find_parameters` has looked at that.
     pub live_in: RegSet,

@@ -17,8 +17,26 @@ use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, IdVec, Program, Target};
 use crate::resolution::Resolution;
 
+/// For each function, the calls of it in the code of others: where their graphs are, and which of r1 to r5 may still be what
+/// they were at entry there.
+pub struct Callers(IdVec<FunctionId, Vec<(usize, RegSet)>>);
+
+impl Callers {
+    /// Finds the calls.
+    pub fn of(program: &Program, graphs: &[Graph]) -> Callers {
+        let mut callers: IdVec<FunctionId, Vec<(usize, RegSet)>> =
+            program.functions.ids().map(|_| Vec::new()).collect();
+        for (index, graph) in graphs.iter().enumerate() {
+            for (callee, kept) in kept_at_calls(graph) {
+                callers[callee].push((index, kept));
+            }
+        }
+        Callers(callers)
+    }
+}
+
 /// Finds out what each function may read: its parameters.
-pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
+pub fn find(program: &Program, resolution: &Resolution, callers: &Callers, graphs: &mut [Graph]) {
     // Those that are replaced, or are in no graph, read all.
     let mut is_known: IdVec<FunctionId, bool> = program.functions.ids().map(|_| false).collect();
     for graph in graphs.iter() {
@@ -29,32 +47,28 @@ pub fn find(program: &Program, resolution: &Resolution, graphs: &mut [Graph]) {
     for graph in graphs.iter_mut().filter(|graph| !graph.blocks.is_empty()) {
         graph.live_in = liveness::at_entry(Code::of(graph, program), Calls::Known(&by_calls));
     }
-    pass_up(program, graphs, |function| is_known[function], |graph| &mut graph.live_in);
+    pass_up(callers, graphs, |function| is_known[function], |graph| &mut graph.live_in);
 }
 
 /// Finds out what each function reads for certain.
-pub fn find_surely_read(program: &Program, graphs: &mut [Graph]) {
-    pass_up(program, graphs, |_| true, |graph| &mut graph.surely_read);
+pub fn find_surely_read(callers: &Callers, graphs: &mut [Graph]) {
+    pass_up(callers, graphs, |_| true, |graph| &mut graph.surely_read);
 }
 
 /// Adds to what each function reads what the known functions that it calls do.
 fn pass_up(
-    program: &Program,
+    callers: &Callers,
     graphs: &mut [Graph],
     is_known: impl Fn(FunctionId) -> bool,
     read: impl Fn(&mut Graph) -> &mut RegSet,
 ) {
-    let mut callers: IdVec<FunctionId, Vec<(usize, RegSet)>> =
-        program.functions.ids().map(|_| Vec::new()).collect();
-    for (index, graph) in graphs.iter().enumerate() {
-        for (callee, kept) in kept_at_calls(graph).into_iter().filter(|&(callee, _)| is_known(callee)) {
-            callers[callee].push((index, kept));
-        }
-    }
     let mut pending: Vec<usize> = (0..graphs.len()).collect();
     while let Some(index) = pending.pop() {
         let (function, by_callee) = (graphs[index].function, *read(&mut graphs[index]));
-        for &(caller, kept) in &callers[function] {
+        if !is_known(function) {
+            continue;
+        }
+        for &(caller, kept) in &callers.0[function] {
             let known = read(&mut graphs[caller]);
             let more = known.union(kept.intersection(by_callee));
             if more != *known {

@@ -208,7 +208,7 @@ impl<'a> Facts<'a> {
 mod tests {
     use super::find;
     use crate::decode::insn::Reg;
-    use crate::graph::{Graph, LabelIndex, Unverified, find_surely_read};
+    use crate::graph::{Callers, Graph, LabelIndex, Unverified, find_surely_read};
     use crate::program::Program;
     use crate::resolution::Resolution;
 
@@ -221,7 +221,7 @@ mod tests {
         let labels = LabelIndex::new(&program);
         let graph = |id| Graph::build(&program, &labels, id, Unverified::Refuse).expect("it is right");
         let mut graphs: Vec<Graph> = program.functions.ids().map(graph).collect();
-        find_surely_read(&program, &mut graphs);
+        find_surely_read(&Callers::of(&program, &graphs), &mut graphs);
         find(&program, &Resolution::of_object(&program), &mut graphs);
         let words =
             |graph: &Graph| [Reg::R0, Reg::R2].into_iter().filter(|&reg| graph.returned.contains(reg)).collect();

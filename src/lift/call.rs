@@ -46,6 +46,11 @@ const POISON: u32 = crate::btf::core::POISON as u32;
 /// r0 after a tail call that found nothing: the kernel leaves it undefined.
 const NO_PROGRAM: i64 = -1;
 
+/// Whether an instruction may have [`runtime_symbols`]; most have none.
+pub(crate) fn may_need_runtime(insn: Insn) -> bool {
+    matches!(insn, Insn::Call(_) | Insn::LoadPacket { .. } | Insn::LoadImm { .. })
+}
+
 /// The names of the symbols that an instruction calls without a relocation.
 pub(crate) fn runtime_symbols(insn: Insn) -> Vec<String> {
     use insn::WideImm::{MapByFd, MapByIndex, MapValueByFd, MapValueByIndex, Variable};

@@ -15,7 +15,7 @@ use super::stack_promotion::PromotedSlots;
 use super::switch_formation::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
-use crate::graph::{BlockIndex, Edge, Graph, Predecessors, Terminator};
+use crate::graph::{BlockIndex, Edge, Graph, Terminator};
 use crate::resolution::Resolution;
 
 /// How a function's blocks are lifted.
@@ -171,7 +171,6 @@ fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
         calls.any(|call| resolution.facts_of(call.target).no_return)
     };
     let mut cold = vec![false; graph.blocks.len()];
-    let predecessors = Predecessors::of(&graph.blocks);
     let mut open_successors = vec![0usize; graph.blocks.len()];
     let mut pending = Vec::new();
     for (index, block) in graph.blocks.iter().enumerate() {
@@ -185,7 +184,7 @@ fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
         if std::mem::replace(&mut cold[block], true) {
             continue;
         }
-        for &predecessor in predecessors.get(block) {
+        for &predecessor in graph.predecessors.get(block) {
             open_successors[predecessor] -= 1;
             if open_successors[predecessor] == 0 {
                 pending.push(predecessor);

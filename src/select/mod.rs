@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use crate::abi::REGISTER_WORDS;
 use crate::abi::libc::VForm;
 use crate::decode::insn::Insn;
-use crate::graph::{Graph, GraphError, Instruction, find_parameters, find_results, find_surely_read};
+use crate::graph::{Callers, Graph, GraphError, Instruction, find_parameters, find_results, find_surely_read};
 use crate::lift::call;
 use crate::lift::formats;
 use crate::lift::variadic;
@@ -91,9 +91,10 @@ fn uses(
     data: IdVec<DataSectionId, bool>,
     resolution: Resolution,
 ) -> Selection {
-    find_surely_read(program, &mut graphs);
+    let callers = Callers::of(program, &graphs);
+    find_surely_read(&callers, &mut graphs);
     find_results(program, &resolution, &mut graphs);
-    find_parameters(program, &resolution, &mut graphs);
+    find_parameters(program, &resolution, &callers, &mut graphs);
     let mut imports: IdVec<ImportId, Usage> = program.imports.ids().map(|_| Usage::default()).collect();
     let mut runtime = BTreeMap::new();
     for function in graphs.iter().flat_map(|graph| v_forms(program, &resolution, graph)) {
@@ -109,11 +110,12 @@ fn uses(
             (Insn::Call(_), Some(Target::Import { import, .. })) => imports[import].called = true,
             (_, Some(Target::Import { import, .. })) => imports[import].addressed = true,
             (_, Some(_)) => {}
-            (insn, None) => {
+            (insn, None) if call::may_need_runtime(insn) => {
                 for name in call::runtime_symbols(insn) {
                     runtime.insert(name, runtime_words(instruction));
                 }
             }
+            (_, None) => {}
         }
     }
     for (_, section) in program.data.iter().filter(|(id, _)| data[*id]) {
@@ -248,7 +250,10 @@ fn reachable(
                     pending.extend(call::tail_return(program, instruction).map(Node::Function));
                     match instruction.target {
                         Some(target) => pending.extend(beside.nodes(program, target)),
-                        None => called.extend(call::runtime_symbols(instruction.insn)),
+                        None if call::may_need_runtime(instruction.insn) => {
+                            called.extend(call::runtime_symbols(instruction.insn));
+                        }
+                        None => {}
                     }
                 }
                 let own = called.iter().filter_map(|name| by_name.get(name.as_str()));

@@ -252,7 +252,8 @@ fn merge(into: &mut Option<State>, from: &State, widen: bool) -> bool {
         return true;
     };
     let mut changed = false;
-    for (into, from) in into.iter_mut().zip(from) {
+    // Most registers are as they were.
+    for (into, from) in into.iter_mut().zip(from).filter(|(into, from)| into != from) {
         let merged = if widen { into.widened(*from) } else { into.union(*from) };
         changed |= merged != *into;
         *into = merged;

@@ -19,7 +19,7 @@
 //! Cost: a value that is live through many blocks costs a parameter in each, so the number of values times that of edges is
 //! bounded by the number of instructions. The slots with most accesses are promoted first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::escape::{Effects, EscapeAnalysis, ExactAccess, MAX_ANALYSED_EDGES, PointerEffects, TrustedSlots};
 use crate::decode::insn::Size;
@@ -57,8 +57,8 @@ pub struct PromotedSlots {
     pub frame_size: u64,
     /// The slots.
     pub slots: Vec<PromotedSlot>,
-    /// By byte offset of the load or store in the code section.
-    accesses: HashMap<u64, SlotAccess>,
+    /// Each with the byte offset of the load or store in the code section, in that order.
+    accesses: Vec<(u64, SlotAccess)>,
 }
 
 impl PromotedSlots {
@@ -94,7 +94,8 @@ impl PromotedSlots {
 
     /// What the instruction at this offset accesses.
     pub fn access(&self, offset: u64) -> Option<SlotAccess> {
-        self.accesses.get(&offset).copied()
+        let index = self.accesses.binary_search_by_key(&offset, |&(offset, _)| offset).ok()?;
+        Some(self.accesses[index].1)
     }
 }
 
@@ -169,8 +170,9 @@ fn promote(graph: &Graph, effects: &Effects, groups: Vec<OverlapGroup>, below: i
         for access in &group.accesses {
             // Less than 8.
             let at = (access.at - group.start) as u8;
-            slots.accesses.insert(graph.instructions[access.instruction].offset, SlotAccess { slot, at });
+            slots.accesses.push((graph.instructions[access.instruction].offset, SlotAccess { slot, at }));
         }
     }
+    slots.accesses.sort_unstable_by_key(|&(offset, _)| offset);
     slots
 }

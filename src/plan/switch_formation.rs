@@ -126,6 +126,12 @@ impl TreeFinder<'_> {
     fn tree(&mut self, root: BlockIndex) -> Option<Tree> {
         let first = self.comparison(root)?;
         let (register, width) = (first.register, first.width);
+        let leads_to_node = |edge| self.node(edge, register, width).is_some();
+        if !leads_to_node(first.taken) && !leads_to_node(first.fallthrough) {
+            // Most comparisons are alone.
+            self.budget = self.budget.checked_sub(1)?;
+            return None;
+        }
         let mut tree = Tree { register, width, nodes: vec![root], leaves: Vec::new() };
         let mut pending = vec![(first, vec![(0, max_value(width))])];
         while let Some((at, values)) = pending.pop() {

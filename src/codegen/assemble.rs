@@ -57,7 +57,14 @@ pub(super) fn assemble(
     let compiled = context.take_compiled_code().ok_or_else(|| "no code".to_owned())?;
     let unwind = compiled.create_unwind_info(isa).map_err(|error| describe(&error))?;
     let buffer = &compiled.buffer;
-    let locations = buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
+    let ranges = buffer.get_srclocs_sorted();
+    let mut locations = Vec::with_capacity(ranges.len());
+    let known = ranges.iter().filter(|range| !range.loc.is_default());
+    locations.extend(known.map(|range| CodeRange {
+        start: range.start,
+        end: range.end,
+        offset: u64::from(range.loc.bits()),
+    }));
     let relocation = |relocation| not_a_call_of_data(ModuleReloc::from_mach_reloc(relocation, &context.func, id));
     let Extent { entries, end } = Extent::new(&compiled, isa.triple().architecture);
     let mut made = CompiledFunction {
@@ -68,9 +75,7 @@ pub(super) fn assemble(
         relocations: buffer.relocs().iter().map(relocation).collect(),
         unwind: unwind.map(Unwind::Cranelift),
         frame: native_frame(&compiled, marker),
-        locations: locations
-            .map(|range| CodeRange { start: range.start, end: range.end, offset: u64::from(range.loc.bits()) })
-            .collect(),
+        locations,
         entries,
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
         steps: StepOutcome::default(),

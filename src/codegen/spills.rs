@@ -6,6 +6,7 @@
 //! not too much work. The rule: what is compiled twice depends on the function and the level alone.
 
 use cranelift_codegen::Context;
+use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::FuncId;
 
@@ -29,14 +30,17 @@ pub(super) fn compile(
     context: &mut Context,
 ) -> Result<CompiledFunction, String> {
     let work = Work::of(&lifted.function, context);
-    let mut assemble = |isa: &dyn TargetIsa, function| {
+    let assemble = |isa: &dyn TargetIsa, function, context: &mut Context| {
         assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), context)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);
-    let again = again.map(|isa| (isa, lifted.function.clone()));
-    let compiled = assemble(generators.for_function(&work, lifted.returns_twice), lifted.function)?;
+    let compiled = assemble(generators.for_function(&work, lifted.returns_twice), lifted.function, context)?;
     match again {
-        Some((isa, function)) if compiled.frame.spills.len() > MOST_SPILLS => assemble(isa, function),
+        Some(isa) if compiled.frame.spills.len() > MOST_SPILLS => {
+            // What Cranelift does before it allocates registers, it has done: doing it again changes nothing.
+            let function = std::mem::replace(&mut context.func, Function::new());
+            assemble(isa, function, context)
+        }
         _ => Ok(compiled),
     }
 }

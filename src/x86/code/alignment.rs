@@ -43,6 +43,17 @@ impl AlignedLoop {
         let crossings = |by: u32| -> u32 {
             pieces.iter().map(|&(start, end, unit)| (at + by + end - 1) / unit - (at + by + start) / unit).sum()
         };
-        (0..CACHE_LINE).min_by_key(|&by| crossings(by) * self.weight + by).unwrap_or(0)
+        let (mut best, mut least) = (0, u32::MAX);
+        for by in 0..CACHE_LINE {
+            // More bytes cost more by themselves.
+            if by >= least {
+                break;
+            }
+            let cost = crossings(by) * self.weight + by;
+            if cost < least {
+                (best, least) = (by, cost);
+            }
+        }
+        best
     }
 }

@@ -192,20 +192,10 @@ fn flags(instruction: &Instruction) -> Flags {
 
 /// Whether writing it replaces all 64 bits of the register.
 fn is_whole(register: Register) -> bool {
-    (Register::EAX..=Register::R15D).contains(&register) || (Register::RAX..=Register::R15).contains(&register)
+    register.is_gpr32() || register.is_gpr64()
 }
 
 /// The processor's number of a general register, of any size.
 pub(crate) fn number(register: Register) -> Option<u8> {
-    // iced numbers them by size; `%ah` and its like come between `%bl` and `%spl`.
-    const SETS: [(Register, Register, u8); 6] = [
-        (Register::AL, Register::BL, 0),
-        (Register::AH, Register::BH, 0),
-        (Register::SPL, Register::R15L, RSP),
-        (Register::AX, Register::R15W, 0),
-        (Register::EAX, Register::R15D, 0),
-        (Register::RAX, Register::R15, 0),
-    ];
-    let (first, _, number) = *SETS.iter().find(|(first, last, _)| (*first..=*last).contains(&register))?;
-    Some(number + (register as u8 - first as u8))
+    register.is_gpr().then(|| register.full_register() as u8 - Register::RAX as u8)
 }

@@ -170,8 +170,8 @@ impl Fragments {
 
     /// The fragment that stands for a byte of Cranelift's code.
     pub(crate) fn containing(&self, offset: u32) -> Option<usize> {
-        let index = self.labels.index(offset).filter(|_| offset < self.size())?;
-        (self.list[index].label <= offset).then_some(index)
+        let index = self.labels.around(offset).filter(|_| offset < self.size())?;
+        (self.list[index].label..self.list[index].end()).contains(&offset).then_some(index)
     }
 
     /// A label that no fragment has, nor any that is greater.

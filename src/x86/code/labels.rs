@@ -2,16 +2,20 @@
 //!
 //! In: the range of Cranelift's code that each fragment stands for, in the fragments' order. Out: the index of the fragment
 //! that a label or a byte belongs to, in constant time. The rule: labels below the size of the code are offsets in it;
-//! those from there on belong to fragments that were added, and are dense.
+//! those from there on belong to fragments that were added, and are dense. Of an instruction only the first byte is noted,
+//! of data, which may be longer than any instruction, all bytes.
 
 use std::ops::Range;
 
 /// The index of no fragment.
 const NONE: u32 = u32::MAX;
 
+/// The longest instruction.
+const LONGEST: u32 = 15;
+
 #[derive(Clone, Default)]
 pub(crate) struct Labels {
-    /// For each byte of the code, the index of the fragment that stands for it, or of the first one behind it.
+    /// For each byte of the code, the index of the fragment that stands for it, if it is noted.
     by_offset: Vec<u32>,
     /// For each label from the end of the code on, the index of its fragment.
     added: Vec<u32>,
@@ -20,11 +24,14 @@ pub(crate) struct Labels {
 impl Labels {
     /// Of code of `size` bytes.
     pub(crate) fn new(ranges: impl Iterator<Item = Range<u32>>, size: u32) -> Labels {
-        let mut labels = Labels { by_offset: Vec::with_capacity(size as usize), added: Vec::new() };
-        let mut own: Vec<(Range<u32>, u32)> = Vec::with_capacity(ranges.size_hint().0);
+        let mut labels = Labels { by_offset: vec![NONE; size as usize], added: Vec::new() };
         for (range, index) in ranges.zip(0..) {
             let Some(added) = range.start.checked_sub(size) else {
-                own.push((range, index));
+                if range.end - range.start > LONGEST {
+                    labels.by_offset[range.start as usize..range.end as usize].fill(index);
+                } else {
+                    labels.by_offset[range.start as usize] = index;
+                }
                 continue;
             };
             let added = added as usize;
@@ -33,22 +40,21 @@ impl Labels {
             }
             labels.added[added] = index;
         }
-        // Usually they are in order already: only block placement moves them.
-        own.sort_unstable_by_key(|(range, _)| range.start);
-        for (range, index) in own {
-            labels.by_offset.resize(range.end as usize, index);
-        }
-        labels.by_offset.resize(size as usize, NONE);
         labels
     }
 
-    /// The index of the fragment that a label or a byte belongs to, or of the first one behind such a byte.
+    /// The index of the fragment with a label; also of data, of any byte of it.
     pub(crate) fn index(&self, label: u32) -> Option<usize> {
         let index = match label.checked_sub(self.size()) {
             None => self.by_offset.get(label as usize),
             Some(added) => self.added.get(added as usize),
         };
         index.filter(|&&index| index != NONE).map(|&index| index as usize)
+    }
+
+    /// The index of the last fragment that starts at a byte of the code or before it, if it may reach as far.
+    pub(crate) fn around(&self, offset: u32) -> Option<usize> {
+        (offset.saturating_sub(LONGEST - 1)..=offset).rev().find_map(|offset| self.index(offset))
     }
 
     /// The first label that no fragment has, nor any that is greater.

@@ -59,6 +59,8 @@ struct Reader<'a> {
     end: u32,
     /// Where relocations are, in order.
     relocated: Vec<u32>,
+    /// How many of them lie before what is read.
+    passed: usize,
     decoder: Decoder<'a>,
     instruction: Instruction,
     factory: InstructionInfoFactory,
@@ -79,6 +81,7 @@ impl<'a> Reader<'a> {
             code,
             end,
             relocated,
+            passed: 0,
             decoder: Decoder::with_ip(64, instructions, 0, DecoderOptions::NONE),
             instruction: Instruction::default(),
             factory: InstructionInfoFactory::new(),
@@ -132,17 +135,14 @@ impl<'a> Reader<'a> {
         let size = u32::try_from(instruction.len()).map_err(|_| GivenUp::Instruction)?;
         let end = at.checked_add(size).filter(|&end| end <= next && size > 0).ok_or(GivenUp::Instruction)?;
         let bytes = self.code.get(at as usize..end as usize).ok_or(GivenUp::Instruction)?;
-        let first = self.relocated.get(self.relocated.partition_point(|&place| place < at));
-        let is_relocated = first.is_some_and(|&place| place < end);
+        while self.relocated.get(self.passed).is_some_and(|&place| place < at) {
+            self.passed += 1;
+        }
+        let is_relocated = self.relocated.get(self.passed).is_some_and(|&place| place < end);
         if instruction.is_invalid() {
             return Err(GivenUp::Instruction);
         }
-        let kind = if is_relocated {
-            FragmentKind::Instruction
-        } else {
-            let displacement = self.decoder.get_constant_offsets(instruction).displacement_offset();
-            kind(instruction, bytes, displacement)?
-        };
+        let kind = if is_relocated { FragmentKind::Instruction } else { kind(instruction, bytes, &self.decoder)? };
         if let FragmentKind::PcRelative { to, .. } = kind
             && to >= self.end
         {
@@ -193,11 +193,9 @@ fn refers_to_fragments(fragments: &Fragments, code: &[u8], end: u32) -> bool {
 }
 
 /// What an instruction without a relocation becomes.
-fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<FragmentKind, GivenUp> {
-    let is_near = (0..instruction.op_count()).any(|operand| {
-        matches!(instruction.op_kind(operand), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
-    });
-    if is_near {
+fn kind(instruction: &Instruction, bytes: &[u8], decoder: &Decoder<'_>) -> Result<FragmentKind, GivenUp> {
+    // A branch's target is its only operand.
+    if matches!(instruction.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
         let to = u32::try_from(instruction.near_branch_target()).map_err(|_| GivenUp::Reference)?;
         let condition = match bytes {
             [0x0f, second, ..] if second & 0xf0 == 0x80 => Some(second & 0xf),
@@ -209,6 +207,7 @@ fn kind(instruction: &Instruction, bytes: &[u8], displacement: usize) -> Result<
     }
     if instruction.is_ip_rel_memory_operand() {
         let to = u32::try_from(instruction.ip_rel_memory_address()).map_err(|_| GivenUp::Reference)?;
+        let displacement = decoder.get_constant_offsets(instruction).displacement_offset();
         let at = u8::try_from(displacement).map_err(|_| GivenUp::Instruction)?;
         return Ok(FragmentKind::PcRelative { to, at });
     }

@@ -148,20 +148,32 @@ impl Layout {
                 || !matches!(fragment.kind, FragmentKind::Branch { .. })
                     && !matches!(fragment.effects.transfer, Transfer::Next | Transfer::Call)
         };
-        let there: Vec<usize> = (0..fragments.len()).filter(|&index| self.sizes[index] > 0).collect();
-        let apart = there.windows(2).filter(|pair| is_left(&fragments[pair[0]]) && !fragments[pair[1]].is_data());
-        targets.chain(apart.map(|pair| pair[1])).map(|index| self.starts[index]).collect()
+        let mut new: Vec<u32> = targets.map(|index| self.starts[index]).collect();
+        let mut is_apart = false;
+        for (index, fragment) in fragments.iter().enumerate().filter(|&(index, _)| self.sizes[index] > 0) {
+            if is_apart && !fragment.is_data() {
+                new.push(self.starts[index]);
+            }
+            is_apart = is_left(fragment);
+        }
+        new
     }
 
     /// The source locations, moved with their instructions.
     pub(crate) fn locations(&self, fragments: &Fragments, old: &[CodeRange]) -> Vec<CodeRange> {
         let mut locations: Vec<CodeRange> = Vec::with_capacity(old.len());
+        let holds =
+            |at: usize, label: u32| old.get(at).is_some_and(|range| (range.start..range.end).contains(&label));
+        // Where the last location was found: most instructions have the same one, or the next.
+        let mut at = 0;
         for (index, fragment) in fragments.iter().enumerate().filter(|(index, _)| self.sizes[*index] > 0) {
-            let behind = old.partition_point(|range| range.start <= fragment.label);
-            let Some(range) = behind.checked_sub(1).map(|at| &old[at]).filter(|range| fragment.label < range.end)
-            else {
-                continue;
-            };
+            if !holds(at, fragment.label) {
+                at = match holds(at + 1, fragment.label) {
+                    true => at + 1,
+                    false => old.partition_point(|range| range.start <= fragment.label).saturating_sub(1),
+                };
+            }
+            let Some(range) = old.get(at).filter(|_| holds(at, fragment.label)) else { continue };
             let (start, end) = (self.starts[index], self.starts[index] + self.sizes[index]);
             match locations.last_mut() {
                 Some(last) if last.end == start && last.offset == range.offset => last.end = end,

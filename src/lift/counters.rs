@@ -122,7 +122,8 @@ impl Lifter<'_, '_> {
 
     /// Counts the block that is being lifted.
     pub(super) fn count_block(&mut self) {
-        let counter = self.counters.and_then(|counters| *counters.blocks.get(self.block)?);
+        let Some(counters) = self.counters else { return };
+        let counter = counters.blocks.get(self.block).copied().flatten();
         if let (Some(_), Some(first)) = (counter, self.graph.instructions.get(self.graph.blocks[self.block].start))
         {
             self.at = *first;
@@ -133,7 +134,8 @@ impl Lifter<'_, '_> {
 
     /// Counts that control came back from the instruction that was lifted.
     pub(super) fn count_return(&mut self) {
-        self.count(self.counters.and_then(|counters| counters.after.get(&self.at.offset).copied()));
+        let Some(counters) = self.counters else { return };
+        self.count(counters.after.get(&self.at.offset).copied());
     }
 
     /// The loop that an outcome of the block leaves, of those that count in registers.

@@ -58,6 +58,9 @@ pub use crate::declarations::{
     AddressTable, Callee, DATA, DataReference, Declarations, FUNCTIONS, Imported, Outside,
 };
 
+/// About how many instructions of CLIF there are for each one of BPF.
+const CLIF_FOR_EACH: usize = 2;
+
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
 
@@ -111,6 +114,8 @@ fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContex
     function.clear();
     // All but these are cleared by that.
     function.dfg.exception_tables.clear();
+    // Room for the locations of all instructions: growing one by one takes several times as long.
+    function.srclocs.resize(CLIF_FOR_EACH * graph.instructions.len());
     function.name = UserFuncName::user(0, callee.id.as_u32());
     function.signature = callee.abi.signature(callee.abi.words(0));
     function

@@ -44,7 +44,8 @@ pub(crate) fn uses(function: &Function, dominators: &DominatorTree) -> Secondary
                 match uses.first.expand() {
                     None => uses.first = block.into(),
                     Some(first) => {
-                        uses.on_separate_paths |= first != block && !dominators.block_dominates(first, block);
+                        uses.on_separate_paths =
+                            uses.on_separate_paths || first != block && !dominators.block_dominates(first, block);
                     }
                 }
             });

@@ -106,58 +106,76 @@ impl Provenance {
         self.indices[value] = self.bytes.len() as u32;
     }
 
+    /// The bytes of a value that is no alias; none if it is its own origin.
+    pub(crate) fn known(&self, value: Value) -> Option<&Bytes> {
+        self.bytes.get((self.indices[value] as usize).checked_sub(1)?)
+    }
+
     /// The bytes of a value.
     pub(crate) fn of(&self, dfg: &DataFlowGraph, value: Value) -> Bytes {
         let value = dfg.resolve_aliases(value);
-        let index = (self.indices[value] as usize).checked_sub(1);
-        match index.and_then(|index| self.bytes.get(index)) {
+        match self.known(value) {
             Some(&bytes) => bytes,
             None => own(value, size_of(dfg.value_type(value)).map_or(8, usize::from)),
         }
+    }
+
+    /// Whether the lowest byte of a value is 0.
+    fn ends_in_zero(&self, dfg: &DataFlowGraph, value: Value) -> bool {
+        self.known(dfg.resolve_aliases(value)).is_some_and(|bytes| bytes[0] == Byte::ZERO)
     }
 
     /// The bytes of a result; none if it is its own origin.
     fn result(&self, dfg: &DataFlowGraph, inst: Inst, result: Value) -> Option<Bytes> {
         let size = usize::from(size_of(dfg.value_type(result))?);
         let is_integer = |value: Value| size_of(dfg.value_type(value)).is_some();
-        let mut bytes = own(result, size);
+        let whole = || own(result, size);
         match dfg.insts[inst] {
             InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                let mut bytes = whole();
                 for (byte, value) in bytes.iter_mut().zip(imm.bits().to_le_bytes()).take(size) {
                     *byte = Byte::constant(value);
                 }
+                Some(bytes)
             }
             InstructionData::Unary { opcode, arg } if is_integer(arg) => match opcode {
-                Opcode::Uextend => return Some(self.of(dfg, arg)),
-                Opcode::Ireduce => bytes[..size].copy_from_slice(&self.of(dfg, arg)[..size]),
-                Opcode::Bswap => {
-                    let from = self.of(dfg, arg);
-                    (0..size).for_each(|index| bytes[index] = from[size - 1 - index]);
+                Opcode::Uextend => Some(self.of(dfg, arg)),
+                Opcode::Ireduce => {
+                    let mut bytes = self.of(dfg, arg);
+                    bytes[size..].fill(Byte::ZERO);
+                    Some(bytes)
                 }
-                _ => return None,
+                Opcode::Bswap => {
+                    let mut bytes = self.of(dfg, arg);
+                    bytes[..size].reverse();
+                    Some(bytes)
+                }
+                _ => None,
             },
             InstructionData::Binary { opcode, args: [left, right] } if is_integer(left) => match opcode {
                 Opcode::Ishl | Opcode::Ushr => {
                     let amount = constant(dfg, right)?;
-                    let from = self.of(dfg, left);
+                    let (mut bytes, from) = (whole(), self.of(dfg, left));
                     shift(opcode, &mut bytes, from, amount as usize % (8 * size), size);
+                    Some(bytes)
                 }
                 Opcode::Band | Opcode::Bor | Opcode::Bxor | Opcode::Iadd => {
-                    let sides = [self.of(dfg, left), self.of(dfg, right)];
                     // Most additions: the lowest byte may carry.
-                    if opcode == Opcode::Iadd && sides.iter().all(|side| side[0] != Byte::ZERO) {
+                    let may_carry = || !self.ends_in_zero(dfg, left) && !self.ends_in_zero(dfg, right);
+                    if opcode == Opcode::Iadd && may_carry() {
                         return None;
                     }
-                    combine(opcode, &mut bytes, sides, size);
+                    let mut bytes = whole();
+                    combine(opcode, &mut bytes, [self.of(dfg, left), self.of(dfg, right)], size);
+                    Some(bytes)
                 }
-                _ => return None,
+                _ => None,
             },
-            InstructionData::Load { opcode: Opcode::Uload8, .. } => bytes[1..].fill(Byte::ZERO),
-            InstructionData::Load { opcode: Opcode::Uload16, .. } => bytes[2..].fill(Byte::ZERO),
-            InstructionData::Load { opcode: Opcode::Uload32, .. } => bytes[4..].fill(Byte::ZERO),
-            _ => return None,
+            InstructionData::Load { opcode: Opcode::Uload8, .. } => Some(own(result, 1)),
+            InstructionData::Load { opcode: Opcode::Uload16, .. } => Some(own(result, 2)),
+            InstructionData::Load { opcode: Opcode::Uload32, .. } => Some(own(result, 4)),
+            _ => None,
         }
-        Some(bytes)
     }
 }
 

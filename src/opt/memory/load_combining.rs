@@ -99,8 +99,8 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         loads: Vec::new(),
         load_of: value_map(&function.dfg),
         wide_loads: Vec::new(),
-        pure: Vec::new(),
-        roots: Vec::new(),
+        pure: Vec::with_capacity(function.dfg.num_insts()),
+        roots: Vec::with_capacity(function.dfg.num_insts()),
     };
     combiner.classify(unaligned);
     let (mut needed, mut replacements) = combiner.replacements();
@@ -148,7 +148,7 @@ impl Combiner<'_> {
         let dfg = &function.dfg;
         let mut needed = EntitySet::with_capacity(dfg.num_values());
         let mut replacements = Vec::new();
-        let mut work: Vec<Value> = Vec::new();
+        let mut work: Vec<Value> = Vec::with_capacity(64);
         for index in 0..self.roots.len() {
             each_operand(dfg, self.roots[index], |value| work.push(value));
             while let Some(value) = work.pop() {
@@ -193,9 +193,11 @@ impl Combiner<'_> {
     }
 
     /// The pure instructions that nothing needs. They have to go, since they may use loads that are about to be removed.
-    fn dead(&self, needed: &EntitySet<Value>) -> Vec<Inst> {
+    fn dead(&mut self, needed: &EntitySet<Value>) -> Vec<Inst> {
         let dfg = &self.function.dfg;
-        self.pure.iter().copied().filter(|&inst| !needed.contains(dfg.first_result(inst))).collect()
+        let mut dead = std::mem::take(&mut self.pure);
+        dead.retain(|&inst| !needed.contains(dfg.first_result(inst)));
+        dead
     }
 
     /// What replaces the result of an instruction, if anything.
@@ -209,7 +211,8 @@ impl Combiner<'_> {
         }
         let ty = dfg.value_type(value);
         size_of(ty)?;
-        let bytes = self.provenance.of(dfg, value);
+        // A value that is its own origin stays.
+        let bytes = *self.provenance.known(value)?;
         let (origin, _) = bytes[0].origin()?;
         if origin == value {
             return None;

@@ -74,7 +74,7 @@ pub(crate) fn load_pairs(function: &Function, uses: &SecondaryMap<Value, Uses>) 
 fn pairs_of_block(function: &Function, block: Block, is_pair: &mut SecondaryMap<Inst, bool>) -> Vec<Inst> {
     let (dfg, layout) = (&function.dfg, &function.layout);
     let mut found = Vec::new();
-    for inst in layout.block_insts(block).filter(|&inst| is_pure(dfg, inst)) {
+    for inst in layout.block_insts(block) {
         let InstructionData::Binary { args, .. } = dfg.insts[inst] else { continue };
         let ty = dfg.value_type(args[0]);
         let is_load_or_pair = |value: Value| {
@@ -83,7 +83,8 @@ fn pairs_of_block(function: &Function, block: Block, is_pair: &mut SecondaryMap<
                 is_load || is_pair[inst]
             })
         };
-        if matches!(ty, types::I32 | types::I64) && args[0] != args[1] && args.into_iter().all(is_load_or_pair) {
+        let may_be = matches!(ty, types::I32 | types::I64) && args[0] != args[1] && is_pure(dfg, inst);
+        if may_be && args.into_iter().all(is_load_or_pair) {
             is_pair[inst] = true;
             found.push(inst);
         }

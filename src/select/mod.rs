@@ -8,6 +8,7 @@
 //! translated, in any case.
 
 pub mod entry;
+pub(crate) mod map_calls;
 pub mod undefined;
 
 use std::collections::BTreeMap;

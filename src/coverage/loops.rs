@@ -1,14 +1,15 @@
-//! Innermost loops whose counters are kept in registers, and added to memory where the loop is left.
+//! Loops: how deep each block is in them, and which ones keep their counters in registers, to be added to memory where the loop is
+//! left.
 //!
-//! In: a graph. Out: those of its loops that contain no other loop and no call, each with one way in. A counter in memory takes
-//! several cycles from one iteration to the next, which is as much as a whole small loop takes.
+//! In: a graph. Out: the depths, and those loops that contain no other loop and no call, each with one way in. A counter in memory
+//! takes several cycles from one iteration to the next, which is as much as a whole small loop takes.
 //!
 //! A loop is a strongly connected component with one header, the block that control enters it by; without the edges to the header,
 //! what is still strongly connected are the loops in it. The order of blocks says nothing: compilers rotate loops.
 
 use std::collections::BTreeSet;
 
-use super::flow::{may_stop, outcomes};
+use super::flow::{has_call, outcomes};
 use crate::graph::{BlockIndex, Edge, Graph, strongly_connected};
 
 /// The most blocks of a loop whose counters are kept in registers.
@@ -17,13 +18,22 @@ const MOST_BLOCKS: usize = 32;
 /// How deep loops are looked for in loops: each level takes time in proportion to the code.
 const DEEPEST: usize = 16;
 
-/// The blocks of each such loop.
-pub(super) fn find(graph: &Graph) -> Vec<BTreeSet<BlockIndex>> {
+/// The loops of a function.
+pub(super) struct Loops {
+    /// The blocks of each one that keeps its counters in registers.
+    pub(super) innermost: Vec<BTreeSet<BlockIndex>>,
+    /// How many loops each block is in.
+    pub(super) depths: Vec<usize>,
+}
+
+/// Finds them.
+pub(super) fn find(graph: &Graph) -> Loops {
     let mut successors = successors(graph);
     let mut predecessors = vec![Vec::new(); successors.len()];
     for (block, next) in successors.iter().enumerate() {
         next.iter().for_each(|&next| predecessors[next].push(block));
     }
+    let mut depths = vec![0; successors.len()];
     let (mut loops, mut outer) = (Vec::new(), Vec::new());
     for _ in 0..DEEPEST {
         let is_loop = |blocks: &Vec<BlockIndex>| blocks.len() > 1 || successors[blocks[0]].contains(&blocks[0]);
@@ -34,6 +44,7 @@ pub(super) fn find(graph: &Graph) -> Vec<BTreeSet<BlockIndex>> {
         if found.is_empty() {
             break;
         }
+        within.iter().for_each(|&block| depths[block] += 1);
         // Without edges between loops and to headers, what is connected is a level further in.
         (0..successors.len()).filter(|block| !within.contains(block)).for_each(|block| successors[block].clear());
         for blocks in found {
@@ -51,9 +62,9 @@ pub(super) fn find(graph: &Graph) -> Vec<BTreeSet<BlockIndex>> {
             }
         }
     }
-    let stops = |&block: &BlockIndex| may_stop(graph.instructions_of(&graph.blocks[block]));
-    loops.retain(|blocks| blocks.len() <= MOST_BLOCKS && !blocks.iter().any(stops));
-    loops
+    let calls = |&block: &BlockIndex| graph.instructions_of(&graph.blocks[block]).iter().any(has_call);
+    loops.retain(|blocks| blocks.len() <= MOST_BLOCKS && !blocks.iter().any(calls));
+    Loops { innermost: loops, depths }
 }
 
 /// The blocks that each block leads to.

@@ -18,7 +18,7 @@
 //! was read with [`Options::coverage`](crate::parse::Options::coverage).
 //!
 //! They are counted up by ordinary loads, additions and stores, before any pass over CLIF; threads that count at once may lose
-//! some. Plans that leave blocks out are off then.
+//! some. Plans keep the blocks and edges that count.
 
 #[cfg(feature = "cli")]
 pub(crate) mod counted;

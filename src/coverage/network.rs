@@ -5,16 +5,24 @@
 //!
 //! | edge | cost |
 //! |---|---|
-//! | a block | how often it runs, by its loops |
+//! | a block | how often it runs, by its loops, and by the branch where that is the only way into it |
 //! | an outcome of a branch | the same, of the less frequent end; twice that, as it takes a block of its own |
+//! | an outcome of a comparison for equality | a quarter of that, or three quarters: most values differ (Ball and Larus, "Branch prediction for free", 1993) |
 //! | the only way into a block, the only way on from one that control does not stop in | no counter: that block's is as good |
 
 use super::flow::{Returning, outcomes};
 use super::placement::{Cost, FlowEdge, OUTSIDE};
+use crate::decode::insn::{Cond, Insn};
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
 
 /// How often a loop probably goes round.
 const ROUNDS: u64 = 8;
+
+/// How often the code outside of loops runs, so that parts of it are whole numbers.
+const ONCE: u64 = 1 << 12;
+
+/// How deep loops count for more.
+const DEEPEST: usize = 12;
 
 /// Where a counter is put.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +62,37 @@ fn end(block: BlockIndex) -> usize {
     2 * block + 2
 }
 
+/// How often each block probably runs.
+fn frequencies(graph: &Graph, outcomes: &[Vec<Edge>], incoming: &[usize], depths: &[usize]) -> Vec<u64> {
+    let of_depth = |&depth: &usize| ONCE * ROUNDS.pow(depth.min(DEEPEST) as u32);
+    let mut frequencies: Vec<u64> = depths.iter().map(of_depth).collect();
+    for (index, outcomes) in outcomes.iter().enumerate() {
+        for (outcome, edge) in outcomes.iter().enumerate() {
+            match *edge {
+                Edge::Block(next) if next > index && incoming[next] == 1 && depths[next] == depths[index] => {
+                    frequencies[next] = part(graph, index, outcome, frequencies[index]).max(1);
+                }
+                _ => {}
+            }
+        }
+    }
+    frequencies
+}
+
+/// How often a block that runs so often probably has an outcome.
+fn part(graph: &Graph, block: BlockIndex, outcome: usize, frequency: u64) -> u64 {
+    let block = &graph.blocks[block];
+    let Terminator::Branch { .. } = block.terminator else { return frequency };
+    let quarters = match graph.instructions_of(block).last().map(|last| last.insn) {
+        Some(Insn::Branch { cond: Cond::Eq, .. }) => [1, 3],
+        Some(Insn::Branch { cond: Cond::Ne, .. }) => [3, 1],
+        _ => [2, 2],
+    };
+    frequency / 4 * quarters[outcome.min(1)]
+}
+
 impl Network {
     pub(super) fn new(graph: &Graph, returning: &Returning, depths: &[usize]) -> Network {
-        let frequency = |block: BlockIndex| ROUNDS.pow(depths[block].min(12) as u32);
         let outcomes: Vec<Vec<Edge>> = graph.blocks.iter().map(|block| outcomes(&block.terminator)).collect();
         let mut incoming = vec![0; graph.blocks.len()];
         incoming[0] = 1;
@@ -65,6 +101,7 @@ impl Network {
                 incoming[*next] += 1;
             }
         }
+        let frequencies = frequencies(graph, &outcomes, &incoming, depths);
         let mut network = Network {
             nodes: 2 * graph.blocks.len() + 1,
             edges: Vec::new(),
@@ -74,23 +111,22 @@ impl Network {
             blocks: Vec::new(),
             outcomes: Vec::new(),
         };
-        let cost = if incoming[0] == 1 { Cost::Impossible } else { Cost::Steps(2) };
+        let cost = if incoming[0] == 1 { Cost::Impossible } else { Cost::Steps(2 * ONCE) };
         network.add(OUTSIDE, start(0), cost, Place::Entry);
         for (index, (block, outcomes)) in graph.blocks.iter().zip(outcomes).enumerate() {
             let instructions = graph.instructions_of(block);
             let last_stop = instructions.iter().rev().find(|instruction| returning.may_stop(instruction));
             let to = if last_stop.is_some() { OUTSIDE } else { end(index) };
-            let edge = network.add(start(index), to, Cost::Steps(frequency(index)), Place::Block(index));
+            let edge = network.add(start(index), to, Cost::Steps(frequencies[index]), Place::Block(index));
             network.blocks.push(edge);
             let returns = matches!(block.terminator, Terminator::Return);
             if last_stop.is_some() && !returns {
                 network.add(OUTSIDE, end(index), Cost::Impossible, Place::Block(index));
             }
             let of_outcome = |(outcome, edge): (usize, Edge)| {
+                let taken = part(graph, index, outcome, frequencies[index]);
                 let (to, rarest, is_only) = match edge {
-                    Edge::Block(next) => {
-                        (start(next), frequency(index).min(frequency(next)), incoming[next] == 1)
-                    }
+                    Edge::Block(next) => (start(next), taken.min(frequencies[next]), incoming[next] == 1),
                     // It traps.
                     Edge::Outside => (OUTSIDE, 1, false),
                 };

@@ -23,7 +23,7 @@ use crate::declare::{DeclareError, declare};
 use crate::graph::{self, Graph, GraphError, Unverified};
 use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
-use crate::select::{Selection, map_calls, select};
+use crate::select::{Selection, map_calls, redirects, select};
 use crate::times::{Phase, time};
 use crate::warning::Warning;
 
@@ -60,6 +60,7 @@ impl Driver<'_> {
             if self.generators.passes().contains(Pass::MapCalls) {
                 map_calls::direct(self.program, &mut graphs, &resolution);
             }
+            redirects::direct(self.program, &mut graphs, &resolution);
             select(self.program, graphs, roots, resolution)
         })?;
         warnings.extend(graph::runs_out(self.program, &selection.graphs));

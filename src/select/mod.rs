@@ -9,6 +9,7 @@
 
 pub mod entry;
 pub(crate) mod map_calls;
+pub(crate) mod redirects;
 pub mod undefined;
 
 use std::collections::BTreeMap;

@@ -6,8 +6,6 @@
    A run is opened by bpf2native_begin and closed by bpf2native_end, and runs nest; a context that is made or reset makes the
    innermost one its own. What is not in any run is in one that is always open. */
 #include "contexts/redirect.h"
-#include "lock.h"
-#include "thread.h"
 
 enum { BPF_F_INGRESS = 1, BPF_F_BROADCAST = 1 << 3, BPF_F_EXCLUDE_INGRESS = 1 << 4 };
 enum { DEVMAP = 14, CPUMAP = 16, DEVMAP_HASH = 25 };
@@ -21,67 +19,38 @@ struct run {
 };
 
 struct runs {
-    struct runs *next;  /* of those that were ever made */
-    struct runs *spare; /* of those whose thread has ended, the next one */
+    struct runs *next; /* of the same bucket */
+    u64 thread;
     u32 innermost;
     struct run run[MOST_RUNS];
 };
 
-/* The key of each thread's; those of all threads that there is no memory for. */
-static u64 key_of_runs;
+/* Those of threads, by the thread; a thread that has ended leaves its own to the next one of its number. No function is called
+   at a thread's end: the program's code may be gone then. */
+enum { BUCKETS = 64 };
+static struct runs *threads[BUCKETS];
+/* Those of threads that there is no memory for. */
 static struct runs shared;
-/* All others, and those of them that have no thread. */
-static struct runs *made, *spare;
-static u32 lock_of_runs;
 
+u64 pthread_self(void);
 void *bpf_map_lookup_elem(struct map *, const void *) __asm__("bpf_helper_map_lookup_elem");
 
-/* The end of a thread. */
-static void give_back(void *runs) {
-    struct runs *ended = runs;
-    lock(&lock_of_runs);
-    ended->spare = spare;
-    spare = ended;
-    unlock(&lock_of_runs);
-}
-
-static struct runs *take(void) {
-    lock(&lock_of_runs);
-    struct runs *taken = spare;
-    if (taken) {
-        spare = taken->spare;
-        taken->innermost = 0;
-        memset(taken->run, 0, sizeof taken->run);
-    } else if ((taken = calloc(1, sizeof *taken))) {
-        taken->next = made;
-        made = taken;
-    }
-    unlock(&lock_of_runs);
-    return taken;
+static struct runs *new_runs(struct runs **bucket, u64 thread) {
+    struct runs *made = calloc(1, sizeof *made);
+    if (!made) return &shared;
+    made->thread = thread;
+    do made->next = *(struct runs *volatile *)bucket;
+    while (!__sync_bool_compare_and_swap(bucket, made->next, made));
+    return made;
 }
 
 static struct runs *runs(void) {
-    u64 key = thread_key(&key_of_runs, give_back);
-    if (key == NO_KEY) return &shared;
-    struct runs *known = (struct runs *)thread_word(key);
-    if (likely(known)) return known;
-    known = take();
-    if (!known) return &shared;
-    if (!set_thread_word(key, (u64)known)) return known;
-    give_back(known);
-    return &shared;
-}
-
-/* The end of the program, or of its module, whose threads may go on. */
-static __attribute__((destructor, used)) void forget_runs(void) {
-    if (key_of_runs >= FIRST_KEY) delete_thread_key(key_of_runs);
-    key_of_runs = NO_KEY;
-    while (made) {
-        struct runs *next = made->next;
-        free(made);
-        made = next;
-    }
-    spare = NULL;
+    u64 thread = pthread_self();
+    /* Threads lie at least 16 KiB apart. */
+    struct runs **bucket = &threads[(thread >> 14) * 0x9e3779b97f4a7c15ul >> 58];
+    for (struct runs *known = __atomic_load_n(bucket, __ATOMIC_ACQUIRE); known; known = known->next)
+        if (known->thread == thread) return known;
+    return new_runs(bucket, thread);
 }
 
 static struct run *innermost(void) {

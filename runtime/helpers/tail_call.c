@@ -5,34 +5,56 @@
    functions with tail calls in each of which that is done again would not end otherwise. A run here is what happens until
    no tail call is open: each thread keeps under a key of its own how many are (the low half), and how many were made since
    there were none (the high half). */
-#include "thread.h"
+#include "runtime.h"
 #include "maps/common.h"
 
 enum { MOST_TAIL_CALLS = 33 };
 
-/* The key of what each thread keeps. */
+int sched_yield(void);
+int pthread_key_create(u32 *key, void (*destructor)(void *));
+void *pthread_getspecific(u32 key);
+int pthread_setspecific(u32 key, const void *value);
+
+/* 0: no key; 1: being made; otherwise the key and 2. */
 weak u64 bpf_tail_call_key;
+
+enum { NO_KEY, KEY_IN_WORK, FIRST_KEY };
 
 /* In what a thread keeps: a call that is open, and one that was made. */
 #define OPEN 1ul
 #define MADE (1ul << 32)
+
+static u64 calls_key(void) {
+    for (;;) {
+        u64 known = __atomic_load_n(&bpf_tail_call_key, __ATOMIC_ACQUIRE);
+        if (likely(known >= FIRST_KEY)) return known;
+        if (known == NO_KEY && __sync_val_compare_and_swap(&bpf_tail_call_key, NO_KEY, KEY_IN_WORK) == NO_KEY) {
+            u32 key = 0;
+            int failed = pthread_key_create(&key, NULL);
+            __atomic_store_n(&bpf_tail_call_key, failed ? NO_KEY : FIRST_KEY + (u64)key, __ATOMIC_RELEASE);
+            if (failed) return NO_KEY;
+        } else {
+            sched_yield();
+        }
+    }
+}
 
 HELPER(void *, tail_call, (void *context, struct map *programs, u64 index)) {
     u32 wanted = index;
     if (map_ready(programs) || !programs->ops->lookup) return NULL;
     void **function = programs->ops->lookup(programs, &wanted);
     if (!function || !*function) return NULL;
-    u64 key = thread_key(&bpf_tail_call_key, NULL);
+    u64 key = calls_key();
     if (key == NO_KEY) return NULL;
-    u64 calls = thread_word(key);
+    u64 calls = (u64)pthread_getspecific(key - FIRST_KEY);
     if (!(u32)calls) calls = 0;
     if (calls >= MOST_TAIL_CALLS * MADE) return NULL;
-    return set_thread_word(key, calls + MADE + OPEN) ? NULL : *function;
+    return pthread_setspecific(key - FIRST_KEY, (void *)(calls + MADE + OPEN)) ? NULL : *function;
 }
 
 /* A function that was tail-called has returned. */
 API(void, bpf_tail_return, (void)) {
-    u64 key = thread_key(&bpf_tail_call_key, NULL);
-    u64 calls = key == NO_KEY ? 0 : thread_word(key);
-    if ((u32)calls) set_thread_word(key, calls - OPEN);
+    u64 key = calls_key();
+    u64 calls = key == NO_KEY ? 0 : (u64)pthread_getspecific(key - FIRST_KEY);
+    if ((u32)calls) pthread_setspecific(key - FIRST_KEY, (void *)(calls - OPEN));
 }

@@ -3,7 +3,6 @@
 #ifndef BPF2NATIVE_RUNTIME_MAPS_COMMON_H
 #define BPF2NATIVE_RUNTIME_MAPS_COMMON_H
 
-#include "lock.h"
 #include "maps/ready.h"
 
 /* Of an update. */
@@ -51,6 +50,14 @@ static inline u64 power_of_two(u64 n) {
     while (power < n) power <<= 1;
     return power;
 }
+
+/* Locks of 4 bytes: `struct bpf_spin_lock` in values, and the runtime's own. Threads may be more than processors, so one
+   that waits gives its processor to the others. */
+static inline void lock(u32 *word) {
+    while (!__sync_bool_compare_and_swap(word, 0, 1)) sched_yield();
+}
+
+static inline void unlock(u32 *word) { __atomic_store_n(word, 0, __ATOMIC_RELEASE); }
 
 /* Words that other threads change: read and written once, whole. What is read through an address follows its load on
    every machine here. */

@@ -38,8 +38,7 @@ pub(super) type Interface = BTreeMap<&'static str, usize>;
 
 /// What the runtime's functions for maps call, and for packets.
 const NEEDED: [&str; 2] = ["calloc", "free"];
-const NEEDED_FOR_PACKETS: [&str; 5] =
-    ["mmap", "pthread_key_create", "pthread_getspecific", "pthread_setspecific", "sched_yield"];
+const NEEDED_FOR_PACKETS: [&str; 2] = ["mmap", "pthread_self"];
 
 /// The program, in which the runtime's functions for who embeds it are kept, as far as it has them and what they call may be
 /// called.
@@ -48,8 +47,8 @@ pub(super) fn with_interface<'p>(program: &'p Program, linker: &Linker) -> Cow<'
     if !program.has_runtime() || !is_allowed(&NEEDED) {
         return Cow::Borrowed(program);
     }
-    let has_threads = is_allowed(&NEEDED_FOR_PACKETS);
-    let allowed = functions(program).filter(|(name, _)| has_threads || !PACKETS.contains(name));
+    let has_packets = is_allowed(&NEEDED_FOR_PACKETS);
+    let allowed = functions(program).filter(|(name, _)| has_packets || !PACKETS.contains(name));
     let added: Vec<FunctionId> = allowed.map(|(_, id)| id).filter(|id| !program.kept.contains(id)).collect();
     if added.is_empty() {
         return Cow::Borrowed(program);

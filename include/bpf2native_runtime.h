@@ -70,7 +70,8 @@ struct bpf_tunnel_key;
 
 /* A context of an XDP program, with a copy of a packet of at most 65536 bytes. There are 256 bytes of headroom, of
    which the first 40 are the kernel's, and up to 3520 bytes, the packet and its tailroom; longer packets have a
-   larger frame and no fragments. It was received by device 1. NULL if there is no memory. */
+   larger frame and no fragments. It was received by device 1. NULL for a packet is one of zeros. NULL if there is no
+   memory. */
 struct xdp_md *bpf2native_xdp(const void *packet, unsigned length);
 
 /* A context of a tc program, or of another one that takes a struct __sk_buff. The packet begins with its Ethernet
@@ -87,8 +88,17 @@ int bpf2native_skb_network(struct __sk_buff *context);
 int bpf2native_xdp_reset(struct xdp_md *context, const void *packet, unsigned length);
 int bpf2native_skb_reset(struct __sk_buff *context, const void *packet, unsigned length);
 
-/* The packet as it is now, from `data` on. NULL for a context that was not made here. */
+/* The packet as it is now, from `data` on; `length` may be NULL. NULL, of 0 bytes, for a context that was not made here. */
 const void *bpf2native_packet(const void *context, unsigned *length);
+
+/* For packets that are not to be copied: fills in a context of your own, for a packet in your memory. 0, or -EFAULT if that is
+   not below 4 GiB, where no context can say that it is; programs then see an empty packet at no address. The packet has no
+   room at its ends. bpf2native_low has memory that is there, for a buffer that packets are received into: so many bytes of
+   zeros, a whole number of pages, or NULL; bpf2native_low_free gives it back. */
+int bpf2native_xdp_at(struct xdp_md *context, void *packet, unsigned length);
+int bpf2native_skb_at(struct __sk_buff *context, void *packet, unsigned length);
+void *bpf2native_low(unsigned long bytes);
+void bpf2native_low_free(void *memory, unsigned long bytes);
 
 /* Frees a context and its packet; other pointers and NULL are left alone. */
 void bpf2native_free(void *context);
@@ -121,13 +131,16 @@ struct bpf2native_redirect {
     unsigned next_hop_family; /* of bpf_redirect_neigh; 0 without one */
     unsigned next_hop[4];
 };
-/* What the program asked for last; returns its kind. It is forgotten when a context is made, reset, or given to
+/* What the program asked for last, on this thread; returns its kind. It is forgotten when a context is made, reset, or given to
    bpf2native_begin. */
 int bpf2native_redirected(struct bpf2native_redirect *redirect);
 
-/* A program is about to run with this context. Only needed where contexts of several kinds are made before programs
-   run: bpf_redirect returns what suits the program that the last one is for. */
+/* A program is about to run with this context on this thread, and has run. Needed where one runs within another, or where
+   contexts of several kinds are made before programs run that are in no section of their kind: what they choose is kept for each
+   run on its own, and bpf_redirect returns what suits the innermost one, or else the context that was made last. Without
+   bpf2native_end, a run lasts until the thread ends. */
 void bpf2native_begin(const void *context);
+void bpf2native_end(void);
 
 /* Copy number `index` that bpf_clone_redirect sent, and where; NULL after the last one. A context keeps up to 64. */
 const void *bpf2native_clone(const void *context, unsigned index, unsigned *ifindex, unsigned *length);

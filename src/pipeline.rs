@@ -15,6 +15,8 @@ use crate::x86::STEPS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Stage {
+    /// On all graphs, when it is selected what is translated.
+    Select,
     /// On a function's graph, before it is lifted.
     Plan,
     /// While it is lifted.
@@ -29,11 +31,13 @@ pub enum Stage {
 
 impl Stage {
     /// All, in the order that they run.
-    pub const ALL: [Stage; 5] = [Stage::Plan, Stage::Lift, Stage::Clif, Stage::Cranelift, Stage::MachineCode];
+    pub const ALL: [Stage; 6] =
+        [Stage::Select, Stage::Plan, Stage::Lift, Stage::Clif, Stage::Cranelift, Stage::MachineCode];
 
     /// What its passes work on.
     pub const fn about(self) -> &'static str {
         match self {
+            Stage::Select => "over graphs, when it is selected what is translated",
             Stage::Plan => "plans, made from the graph and followed by the lift phase",
             Stage::Lift => "while CLIF is made",
             Stage::Clif => "over CLIF",
@@ -64,7 +68,7 @@ impl Row {
     /// The phase whose time its own is a part of; none where only that of the whole phase is measured.
     pub fn phase(&self) -> Option<Phase> {
         match self.stage {
-            Stage::Plan | Stage::Lift | Stage::Cranelift => None,
+            Stage::Select | Stage::Plan | Stage::Lift | Stage::Cranelift => None,
             Stage::Clif => Some(Phase::Opt),
             Stage::MachineCode => Some(Phase::Assemble),
         }
@@ -84,7 +88,8 @@ impl Row {
 
 /// All rows, in the order in which they run.
 pub fn rows() -> Vec<Row> {
-    let mut rows: Vec<Row> = PLANS.iter().map(|plan| Row::single(plan.pass, Stage::Plan, plan.after)).collect();
+    let mut rows = vec![Row::single(Pass::MapCalls, Stage::Select, &[])];
+    rows.extend(PLANS.iter().map(|plan| Row::single(plan.pass, Stage::Plan, plan.after)));
     rows.push(Row::single(Pass::MemoryCalls, Stage::Lift, &[]));
     rows.push(Row { keeps_cfg: Some(false), ..Row::single(Pass::Inlining, Stage::Clif, &[]) });
     rows.extend(PIPELINE.iter().map(|row| {

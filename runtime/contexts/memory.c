@@ -76,7 +76,15 @@ API(void, bpf2native_free, (void *context)) {
 
 API(const void *, bpf2native_packet, (const void *context, unsigned *length)) {
     struct record *record = record_of(context);
-    if (!record) return NULL;
-    *length = packet_length(context);
-    return packet_bytes(context, 0, 0);
+    if (length) *length = record ? packet_length(context) : 0;
+    return record ? packet_bytes(context, 0, 0) : NULL;
+}
+
+API(void *, bpf2native_low, (unsigned long bytes)) {
+    u64 room = (bytes + PAGE - 1) & -(u64)PAGE;
+    return room && room >= bytes && room < 1UL << 32 ? map_low(room) : NULL;
+}
+
+API(void, bpf2native_low_free, (void *memory, unsigned long bytes)) {
+    if (memory) munmap(memory, (bytes + PAGE - 1) & -(u64)PAGE);
 }

@@ -71,6 +71,17 @@ static inline u8 *low(u32 address) {
     return (u8 *)(u64)address;
 }
 
+/* Whether a context can say where these bytes are. */
+static inline int is_reachable(const void *bytes, u64 length) {
+    return (u64)bytes < 1UL << 32 && length <= (1UL << 32) - 1 - (u64)bytes;
+}
+
+/* The bytes of a new packet: a copy, or zeros for NULL. */
+static inline void copy_packet(u8 *to, const void *packet, u32 length) {
+    if (packet) memcpy(to, packet, length);
+    else memset(to, 0, length);
+}
+
 static inline struct record *record_of(const void *context) {
     u64 address = (u64)context;
     if ((address & (PAGE - 1)) != CONTEXT_OFFSET) return NULL;

@@ -1,45 +1,113 @@
-/* Redirection: what a program chose is kept for whoever runs it (bpf2native_redirected). bpf_redirect gets no
-   context, and returns XDP_REDIRECT to XDP programs and TC_ACT_REDIRECT to others: it goes by the context that was
-   made, reset or given to bpf2native_begin last. */
+/* Redirection: what a program chose is kept for whoever runs it (bpf2native_redirected). bpf_redirect gets no context, and
+   returns XDP_REDIRECT to XDP programs and TC_ACT_REDIRECT to others. Which one it is the translator knows of programs in
+   sections of either kind, and then it calls the one for that (src/select/redirects.rs); elsewhere it goes by the run that is
+   open on the thread.
+
+   A run is opened by bpf2native_begin and closed by bpf2native_end, and runs nest; a context that is made or reset makes the
+   innermost one its own. What is not in any run is in one that is always open. */
 #include "contexts/redirect.h"
 
 enum { BPF_F_INGRESS = 1, BPF_F_BROADCAST = 1 << 3, BPF_F_EXCLUDE_INGRESS = 1 << 4 };
 enum { DEVMAP = 14, CPUMAP = 16, DEVMAP_HASH = 25 };
 
-weak struct bpf2native_redirect bpf_contexts_redirect;
-static u32 current_kind;
+/* Runs that are open at a time; of more, the innermost ones share the last place. */
+enum { MOST_RUNS = 16 };
 
+struct run {
+    u32 kind; /* enum context_kind; 0 for other contexts */
+    struct bpf2native_redirect redirect;
+};
+
+struct runs {
+    struct runs *next; /* of the same bucket */
+    u64 thread;
+    u32 innermost;
+    struct run run[MOST_RUNS];
+};
+
+/* Those of threads, by the thread; a thread that has ended leaves its own to the next one of its number. No function is called
+   at a thread's end: the program's code may be gone then. */
+enum { BUCKETS = 64 };
+static struct runs *threads[BUCKETS];
+/* Those of threads that there is no memory for. */
+static struct runs shared;
+
+u64 pthread_self(void);
 void *bpf_map_lookup_elem(struct map *, const void *) __asm__("bpf_helper_map_lookup_elem");
 
-weak void bpf_contexts_begin(u32 kind) {
-    current_kind = kind;
-    memset(&bpf_contexts_redirect, 0, sizeof bpf_contexts_redirect);
+static struct runs *new_runs(struct runs **bucket, u64 thread) {
+    struct runs *made = calloc(1, sizeof *made);
+    if (!made) return &shared;
+    made->thread = thread;
+    do made->next = *(struct runs *volatile *)bucket;
+    while (!__sync_bool_compare_and_swap(bucket, made->next, made));
+    return made;
 }
+
+static struct runs *runs(void) {
+    u64 thread = pthread_self();
+    /* Threads lie at least 16 KiB apart. */
+    struct runs **bucket = &threads[(thread >> 14) * 0x9e3779b97f4a7c15ul >> 58];
+    for (struct runs *known = __atomic_load_n(bucket, __ATOMIC_ACQUIRE); known; known = known->next)
+        if (known->thread == thread) return known;
+    return new_runs(bucket, thread);
+}
+
+static struct run *innermost(void) {
+    struct runs *all = runs();
+    return &all->run[all->innermost];
+}
+
+static void choose(const struct bpf2native_redirect *redirect) { innermost()->redirect = *redirect; }
+
+static void start(struct run *run, u32 kind) {
+    memset(run, 0, sizeof *run);
+    run->kind = kind;
+}
+
+weak void bpf_contexts_begin(u32 kind) { start(innermost(), kind); }
 
 API(void, bpf2native_begin, (const void *context)) {
     struct record *record = record_of(context);
-    bpf_contexts_begin(record ? record->kind : 0);
+    struct runs *all = runs();
+    if (all->innermost + 1 < MOST_RUNS) all->innermost++;
+    start(&all->run[all->innermost], record ? record->kind : 0);
+}
+
+/* What the outermost run chose stays to be asked for. */
+API(void, bpf2native_end, (void)) {
+    struct runs *all = runs();
+    if (!all->innermost) return;
+    if (all->innermost == 1) all->run[0] = all->run[1];
+    all->innermost--;
 }
 
 API(int, bpf2native_redirected, (struct bpf2native_redirect *redirect)) {
-    *redirect = bpf_contexts_redirect;
+    *redirect = innermost()->redirect;
     return redirect->kind;
 }
 
 static void to_device(u32 kind, u32 ifindex, u64 flags) {
     struct bpf2native_redirect chosen = { .kind = kind, .ifindex = ifindex, .flags = flags };
-    bpf_contexts_redirect = chosen;
+    choose(&chosen);
 }
 
-HELPER(long, redirect, (u32 ifindex, u64 flags)) {
-    if (current_kind == CONTEXT_XDP) {
-        if (unlikely(flags)) return XDP_ABORTED;
-        to_device(TO_DEVICE, ifindex, 0);
-        return XDP_REDIRECT;
-    }
+/* Helper 23 of XDP programs, and of others. */
+weak long bpf2native_rt_redirect_xdp(u32 ifindex, u64 flags) {
+    if (unlikely(flags)) return XDP_ABORTED;
+    to_device(TO_DEVICE, ifindex, 0);
+    return XDP_REDIRECT;
+}
+
+weak long bpf2native_rt_redirect_skb(u32 ifindex, u64 flags) {
     if (unlikely(flags & ~(u64)BPF_F_INGRESS)) return TC_ACT_SHOT;
     to_device(TO_DEVICE, ifindex, flags);
     return TC_ACT_REDIRECT;
+}
+
+HELPER(long, redirect, (u32 ifindex, u64 flags)) {
+    if (innermost()->kind == CONTEXT_XDP) return bpf2native_rt_redirect_xdp(ifindex, flags);
+    return bpf2native_rt_redirect_skb(ifindex, flags);
 }
 
 HELPER(long, redirect_peer, (u32 ifindex, u64 flags)) {
@@ -55,11 +123,12 @@ struct next_hop {
 
 HELPER(long, redirect_neigh, (u32 ifindex, const struct next_hop *hop, int length, u64 flags)) {
     if (unlikely((length && length < (int)sizeof *hop) || flags)) return TC_ACT_SHOT;
-    to_device(TO_NEIGHBOUR, ifindex, 0);
+    struct bpf2native_redirect chosen = { .kind = TO_NEIGHBOUR, .ifindex = ifindex };
     if (length) {
-        bpf_contexts_redirect.next_hop_family = hop->family;
-        memcpy(bpf_contexts_redirect.next_hop, hop->address, 16);
+        chosen.next_hop_family = hop->family;
+        memcpy(chosen.next_hop, hop->address, 16);
     }
+    choose(&chosen);
     return TC_ACT_REDIRECT;
 }
 
@@ -72,13 +141,13 @@ HELPER(long, redirect_map, (struct map *map, u64 key, u64 flags)) {
     const u32 *value = bpf_map_lookup_elem(map, &index);
     if (!value && !(flags & BPF_F_BROADCAST)) {
         /* Of several attempts the last one counts. */
-        memset(&bpf_contexts_redirect, 0, sizeof bpf_contexts_redirect);
+        to_device(TO_NOWHERE, 0, 0);
         return flags & actions;
     }
     struct bpf2native_redirect chosen = { .kind = TO_MAP, .map = map, .key = key };
     chosen.flags = flags & BPF_F_BROADCAST ? flags : 0;
     chosen.ifindex = value && is_devices ? *value : 0;
-    bpf_contexts_redirect = chosen;
+    choose(&chosen);
     return XDP_REDIRECT;
 }
 
@@ -87,7 +156,7 @@ static long to_socket(struct map *map, const void *key, u64 shown, u64 flags) {
     if (unlikely(flags & ~(u64)BPF_F_INGRESS)) return SK_DROP;
     if (!bpf_map_lookup_elem(map, key)) return SK_DROP;
     struct bpf2native_redirect chosen = { .kind = TO_MAP, .map = map, .key = shown, .flags = flags };
-    bpf_contexts_redirect = chosen;
+    choose(&chosen);
     return SK_PASS;
 }
 

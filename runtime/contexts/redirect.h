@@ -17,7 +17,4 @@ struct bpf2native_redirect {
     unsigned next_hop[4];
 };
 
-/* The last one since a context was made or reset; one for all threads, as a processor's in the kernel. */
-extern struct bpf2native_redirect bpf_contexts_redirect;
-
 #endif

@@ -47,7 +47,7 @@ static void fill(struct record *record, struct __sk_buff *skb, const void *packe
     /* 64 bytes are aligned as NET_SKB_PAD is. */
     u8 *data = record->begin + ((room - length) / 2 & -64UL);
     memset(skb, 0, sizeof *skb);
-    memcpy(data, packet, length);
+    copy_packet(data, packet, length);
     skb_place(skb, data, length, length);
     skb->ifindex = 1;
     skb->wire_len = length;
@@ -65,6 +65,20 @@ static void fill(struct record *record, struct __sk_buff *skb, const void *packe
 /* Memory for a packet that grows to SKB_MAX_ALLOC, at either end. */
 static u64 room_for(u32 length) {
     return (length > SKB_MAX_ALLOC ? length : SKB_MAX_ALLOC) + 2 * PAGE;
+}
+
+API(int, bpf2native_skb_at, (struct __sk_buff *skb, void *packet, unsigned length)) {
+    memset(skb, 0, sizeof *skb);
+    if (!is_reachable(packet, length)) return -EFAULT;
+    skb->data = skb->data_meta = (u64)packet;
+    skb->data_end = skb->data + length;
+    skb->len = skb->wire_len = length;
+    skb->ifindex = 1;
+    if (length >= ETH_HLEN) {
+        skb->protocol = protocol_of(packet, length);
+        skb->pkt_type = type_of(packet);
+    }
+    return 0;
 }
 
 API(struct __sk_buff *, bpf2native_skb, (const void *packet, unsigned length)) {

@@ -14,7 +14,7 @@ static void fill(struct record *record, struct xdp_md *xdp, const void *packet, 
     xdp->data = xdp->data_meta = (u64)data;
     xdp->data_end = xdp->data + length;
     xdp->ingress_ifindex = 1;
-    memcpy(data, packet, length);
+    copy_packet(data, packet, length);
     bpf_contexts_begin(CONTEXT_XDP);
 }
 
@@ -36,6 +36,15 @@ API(int, bpf2native_xdp_reset, (struct xdp_md *xdp, const void *packet, unsigned
     memset(record->begin, 0, room);
     bpf_contexts_forget(record);
     fill(record, xdp, packet, length);
+    return 0;
+}
+
+API(int, bpf2native_xdp_at, (struct xdp_md *xdp, void *packet, unsigned length)) {
+    memset(xdp, 0, sizeof *xdp);
+    if (!is_reachable(packet, length)) return -EFAULT;
+    xdp->data = xdp->data_meta = (u64)packet;
+    xdp->data_end = xdp->data + length;
+    xdp->ingress_ifindex = 1;
     return 0;
 }
 

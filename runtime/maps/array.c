@@ -56,3 +56,25 @@ weak const struct map_ops bpf_map_ops_struct_ops = {
     .lookup = lookup, .update = update, .remove = remove, .next_key = bpf2native_rt_map_next_index,
     .create = create, .destroy = destroy,
 };
+
+/* What calls of helpers call for arrays that programs name (src/select/map_calls.rs): look-ups by the distance of elements. */
+
+static noinline void *lookup_of_new(struct map *map, const void *key) { return map_ready(map) ? NULL : lookup(map, key); }
+
+#define LOOKUP(suffix, stride)                                                         \
+    weak void *bpf2native_rt_lookup_array##suffix(struct map *map, const void *key) {  \
+        if (unlikely(!is_made(map))) return lookup_of_new(map, key);                   \
+        u32 index = *(const u32 *)key;                                                 \
+        return likely(index < map->max_entries) ? (char *)map->state + index * (stride) : NULL; \
+    }
+LOOKUP(_8, 8ul)
+LOOKUP(_16, 16ul)
+LOOKUP(_24, 24ul)
+LOOKUP(_32, 32ul)
+LOOKUP(_64, 64ul)
+LOOKUP(, stride(map))
+
+weak long bpf2native_rt_update_array(struct map *map, const void *key, const void *value, u64 flags) {
+    long error = map_ready(map);
+    return error ? error : update(map, key, value, flags);
+}

@@ -158,3 +158,75 @@ weak const struct map_ops bpf_map_ops_lru_percpu_hash = {
     .for_each = for_each, .user_lookup = user_lookup, .user_update = user_update_lru_percpu, .user_take = user_take,
     .create = create_lru_percpu, .destroy = destroy, .lookup_percpu = lookup_of_lru,
 };
+
+/* What calls of helpers call for maps that programs name (src/select/map_calls.rs). */
+
+#define REST(size)                                                                              \
+    static noinline struct hash_element *rest_##size(struct map *map, const void *key) {        \
+        return map_ready(map) ? NULL : hash_find_sized(map->state, key, size);                  \
+    }
+REST(4)
+REST(8)
+REST(16)
+
+/* Of keys of other sizes. */
+static struct hash_element *find_any(struct map *map, const void *key) {
+    return map_ready(map) ? NULL : hash_find(map->state, key);
+}
+
+/* `element` is NULL, or one whose keys are of `key_size` bytes. */
+static forced_inline void *value_of(struct hash_element *element, u32 key_size) {
+    return element ? element->key + round8(key_size) : NULL;
+}
+
+static forced_inline void *lru_value_of(struct hash_element *element, u32 key_size) {
+    if (element) hash_reference(element);
+    return value_of(element, key_size);
+}
+
+static forced_inline void *percpu_value_of(const struct map *map, struct hash_element *element) {
+    return element ? hash_value(map->state, element, this_processor()) : NULL;
+}
+
+static forced_inline void *lru_percpu_value_of(const struct map *map, struct hash_element *element) {
+    if (element) hash_reference(element);
+    return percpu_value_of(map, element);
+}
+
+#define LOOKUPS(suffix, find, key_size)                                                         \
+    weak void *bpf2native_rt_lookup_hash##suffix(struct map *map, const void *key) {            \
+        return value_of(find, key_size);                                                        \
+    }                                                                                           \
+    weak void *bpf2native_rt_lookup_lru_hash##suffix(struct map *map, const void *key) {        \
+        return lru_value_of(find, key_size);                                                    \
+    }                                                                                           \
+    weak void *bpf2native_rt_lookup_percpu_hash##suffix(struct map *map, const void *key) {     \
+        return percpu_value_of(map, find);                                                      \
+    }                                                                                           \
+    weak void *bpf2native_rt_lookup_lru_percpu_hash##suffix(struct map *map, const void *key) { \
+        return lru_percpu_value_of(map, find);                                                  \
+    }
+LOOKUPS(_4, hash_find_named(map, key, 4, rest_4), 4)
+LOOKUPS(_8, hash_find_named(map, key, 8, rest_8), 8)
+LOOKUPS(_16, hash_find_named(map, key, 16, rest_16), 16)
+LOOKUPS(, find_any(map, key), map->key_size)
+
+#define UPDATES(type, function)                                                                                     \
+    weak long bpf2native_rt_update_##type(struct map *map, const void *key, const void *value, u64 flags) {         \
+        long error = map_ready(map);                                                                                \
+        return error ? error : function(map, key, value, flags);                                                    \
+    }
+UPDATES(hash, update)
+UPDATES(lru_hash, update_lru)
+UPDATES(percpu_hash, update_percpu)
+UPDATES(lru_percpu_hash, update_lru_percpu)
+
+#define DELETES(type)                                                                           \
+    weak long bpf2native_rt_delete_##type(struct map *map, const void *key) {                   \
+        long error = map_ready(map);                                                            \
+        return error ? error : remove(map, key);                                                \
+    }
+DELETES(hash)
+DELETES(lru_hash)
+DELETES(percpu_hash)
+DELETES(lru_percpu_hash)

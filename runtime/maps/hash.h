@@ -133,6 +133,25 @@ static forced_inline struct hash_element *hash_find(const struct hash_table *tab
     return hash_find_sized(table, key, table->key_size);
 }
 
+/* The whole look-up, for a map that a program names, whose keys are of `size` bytes: what is inlined there. `rest` is for a map
+   that is not made yet, and for walks that came into another chain. */
+static forced_inline struct hash_element *hash_find_named(
+    struct map *map, const void *key, u32 size, struct hash_element *(*rest)(struct map *, const void *)) {
+    if (likely(is_made(map))) {
+        const struct hash_table *table = map->state;
+        u64 bucket = hash_bucket(table, key, size), link = read_once(table->buckets[bucket]);
+        for (;;) {
+            if (!link) return NULL;
+            if (link & 1) break;
+            struct hash_element *element = (struct hash_element *)link;
+            if (same_key(element->key, key, size)) return element;
+            link = read_once(element->next);
+        }
+        if (likely(link >> 1 == bucket)) return NULL;
+    }
+    return rest(map, key);
+}
+
 static inline void *hash_value(const struct hash_table *table, struct hash_element *element, u32 index) {
     return (char *)element + table->value_offset + index * table->value_size;
 }

@@ -90,3 +90,14 @@ weak const struct map_ops bpf_map_ops_percpu_array = {
     .user_lookup = user_lookup, .user_update = user_update, .create = create, .destroy = destroy,
     .lookup_percpu = lookup_percpu,
 };
+
+/* What calls of helpers call for arrays that programs name (src/select/map_calls.rs). */
+
+weak void *bpf2native_rt_lookup_percpu_array(struct map *map, const void *key) {
+    return map_ready(map) ? NULL : lookup(map, key);
+}
+
+weak long bpf2native_rt_update_percpu_array(struct map *map, const void *key, const void *value, u64 flags) {
+    long error = map_ready(map);
+    return error ? error : update(map, key, value, flags);
+}

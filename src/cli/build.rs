@@ -115,7 +115,7 @@ fn until(arguments: &Build, emit: Emit) -> anyhow::Result<Option<Until>> {
         return Err(Usage("`--after` goes with `--emit clif`").into());
     }
     match pipeline::stage(pass) {
-        Some(Stage::Plan | Stage::Lift) => Ok(Some(Until::Lifted)),
+        Some(Stage::Select | Stage::Plan | Stage::Lift) => Ok(Some(Until::Lifted)),
         Some(Stage::Clif) if pass == Pass::Inlining => Ok(Some(Until::Inlining)),
         Some(Stage::Clif) => Ok(Some(Until::Clif(pass))),
         Some(Stage::Cranelift) => {

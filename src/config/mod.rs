@@ -132,7 +132,7 @@ impl Config {
     }
 
     /// Whether to count how often code runs, for [`Module::coverage`](crate::Module::coverage): of functions whose objects
-    /// have source lines. Some optimisations are off then ([`Self::effective_passes`]), and code takes longer.
+    /// have source lines. Code takes longer then.
     pub fn coverage(&mut self, coverage: bool) -> &mut Config {
         self.coverage = coverage;
         self
@@ -165,11 +165,7 @@ impl Config {
 
     /// The optimisations that are on.
     pub fn effective_passes(&self) -> Passes {
-        let passes = self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level));
-        // These leave blocks out, which would not be counted.
-        let merging = [Pass::JumpThreading, Pass::SwitchFormation];
-        let without = |passes: Passes, pass: &Pass| passes.without(*pass);
-        if self.coverage { merging.iter().fold(passes, without) } else { passes }
+        self.passes.unwrap_or_else(|| Passes::of_level(self.opt_level))
     }
 }
 

@@ -42,6 +42,7 @@ macro_rules! passes {
 }
 
 passes! {
+    MapCalls "map-calls" "helpers called with a map that is known call the function of its type and size"
     StackPromotion "stack-promotion" "frame slots that no pointer reaches become values"
     JumpThreading "jump-threading" "edges to blocks that only jump lead to where those jump"
     IfConversion "if-conversion" "branches around a few cheap instructions become selects"

@@ -3,25 +3,30 @@
 //! In: a program. Out: a copy of it with a section of counters and a plan of what counts what ([`Counters`]), and the map back to
 //! its source lines ([`CoverageMap`]).
 //!
-//! | what | is counted by |
-//! |---|---|
-//! | a block | a counter at its start; that of the block before, where control can only come from there and cannot stop in between |
-//! | what follows a tail call in its block | a counter after the call, which does not come back when it succeeds |
-//! | an outcome of a branch | the counter of the block that it leads to, where nothing else leads there; else the branch's, but for the other outcome; else a counter on the edge |
-//! | calls of a function | the counter of its first block; a counter of its own where jumps lead to that too |
+//! A function is a network of edges, of which `placement.rs` chooses those that are counted:
 //!
-//! A difference is taken only where control cannot stop between the counters: not over calls, which may not come back. Functions
-//! without source lines get no counters, and the runtime's get none.
+//! | edge | between | its counter |
+//! |---|---|---|
+//! | a block | its start and its end; its start and the outside, where control may stop in it | at its start |
+//! | an outcome of a branch | the end of its block and the start of the next one | on the edge |
+//! | `goto` | the same | none; where control may stop in the block, after the last call |
+//! | a call of the function, a return | the outside and a block | in front of the first block; none |
+//! | what comes back | the outside and the end of a block that control may stop in | none |
+//! | what follows a tail call in its block | | after the call, which does not come back when it succeeds |
+//!
+//! Where control may stop are calls that may not come back (`flow.rs`). Functions without source lines get no counters, and the
+//! runtime's get none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::flow::{may_stop, outcomes};
+use super::flow::{Returning, is_tail_call};
 use super::loops;
 use super::map::{Count, CoverageMap, MappedBranch, MappedFunction, MappedLine};
-use crate::abi::helpers::TAIL_CALL;
-use crate::decode::insn::{Callee, Insn};
-use crate::graph::{Block, BlockIndex, Edge, Graph, Instruction, LabelIndex, Terminator, Unverified};
+use super::network::{Network, Place};
+use super::placement;
+use crate::decode::insn::Insn;
+use crate::graph::{Block, Graph, Instruction, LabelIndex, Terminator, Unverified};
 use crate::program::counters::{COUNTER, Counters, FunctionCounters};
 use crate::program::{Contents, DataKind, DataSection, FileId, Id, Program};
 
@@ -33,14 +38,21 @@ pub(crate) fn instrument(program: &Program) -> (Program, CoverageMap) {
     let labels = LabelIndex::new(program);
     let mut map = CoverageMap::default();
     let mut functions = BTreeMap::new();
-    for function in program.functions.ids().filter(|&function| !program.is_runtime_function(function)) {
-        // A function without a graph is an error, which the phase that needs it reports.
-        let graph = Graph::build(program, &labels, function, Unverified::Trap);
-        let Some(graph) = graph.ok().filter(|graph| !graph.blocks.is_empty() && has_lines(program, graph)) else {
-            continue;
+    let own = program.functions.ids().filter(|&function| !program.is_runtime_function(function));
+    // A function without a graph is an error, which the phase that needs it reports.
+    let graphs = own.filter_map(|function| Graph::build(program, &labels, function, Unverified::Trap).ok());
+    let graphs: Vec<Graph> = graphs.collect();
+    let returning = Returning::of(program, &graphs);
+    for graph in graphs.iter().filter(|graph| !graph.blocks.is_empty() && has_lines(program, graph)) {
+        let instrumenter = FunctionInstrumenter {
+            program,
+            graph,
+            returning: &returning,
+            map: &mut map,
+            counters: FunctionCounters::default(),
+            lines: BTreeMap::new(),
         };
-        let instrumented = FunctionInstrumenter::new(program, &graph, &mut map).run();
-        functions.insert(function, instrumented);
+        functions.insert(graph.function, instrumenter.run());
     }
     let mut program = program.clone();
     if map.counters > 0 {
@@ -51,7 +63,7 @@ pub(crate) fn instrument(program: &Program) -> (Program, CoverageMap) {
             retained: true,
             kind: DataKind::Data,
             align: COUNTER,
-            contents: Contents::Zeros(map.counters as u64 * COUNTER),
+            contents: Contents::Zeros((map.counters + map.derived.len()) as u64 * COUNTER),
             relocations: Vec::new(),
         });
         program.counters = Some(Arc::new(Counters { section, functions }));
@@ -72,72 +84,47 @@ fn has_lines(program: &Program, graph: &Graph) -> bool {
 struct FunctionInstrumenter<'a> {
     program: &'a Program,
     graph: &'a Graph,
+    returning: &'a Returning,
     map: &'a mut CoverageMap,
     counters: FunctionCounters,
-    /// How many edges lead to each block; to the first, one more.
-    incoming: Vec<usize>,
-    /// The counter at the start of each block, and at its end.
-    blocks: Vec<(u32, u32)>,
     /// How often blocks with instructions of each line run.
     lines: BTreeMap<(Arc<str>, u32), BTreeSet<Count>>,
 }
 
 impl<'a> FunctionInstrumenter<'a> {
-    fn new(program: &'a Program, graph: &'a Graph, map: &'a mut CoverageMap) -> Self {
-        let mut incoming = vec![0; graph.blocks.len()];
-        incoming[0] = 1;
-        for block in &graph.blocks {
-            for edge in outcomes(&block.terminator) {
-                if let Edge::Block(target) = edge {
-                    incoming[target] += 1;
-                }
-            }
-        }
-        FunctionInstrumenter {
-            program,
-            graph,
-            map,
-            counters: FunctionCounters::default(),
-            incoming,
-            blocks: Vec::new(),
-            lines: BTreeMap::new(),
-        }
-    }
-
-    fn counter(&mut self) -> u32 {
-        self.map.counters += 1;
-        // Functions have fewer blocks than bytes, and their sections fewer than 4 GiB.
-        self.map.counters as u32 - 1
-    }
-
     fn run(mut self) -> FunctionCounters {
         let graph = self.graph;
-        let same = self.same_as_before();
-        for (index, block) in graph.blocks.iter().enumerate() {
-            let start = match same[index] {
-                Some(before) => self.blocks[before].1,
-                None => self.counter(),
-            };
-            self.counters.blocks.push(same[index].is_none().then_some(start));
-            let end = self.lines_of(block, start);
-            self.blocks.push((start, end));
-        }
-        let calls = match self.incoming[0] {
-            1 => self.blocks[0].0,
-            _ => {
-                let counter = self.counter();
-                self.counters.entry = Some(counter);
-                counter
-            }
+        let loops = loops::find(graph);
+        let network = Network::new(graph, self.returning, &loops.depths);
+        self.counters.blocks = vec![None; graph.blocks.len()];
+        // Counters after tail calls come first: one of them may be that of an edge, too.
+        let after: Vec<Vec<Count>> = graph.blocks.iter().map(|block| self.after_tail_calls(block)).collect();
+        let (counters, map) = (&mut self.counters, &mut *self.map);
+        let (all, derived) = (&mut map.counters, &mut map.derived);
+        let counter = |edge: usize| {
+            let mut new = || next(all);
+            Count::Counter(match network.places[edge] {
+                Place::Block(block) => *counters.blocks[block].insert(new()),
+                Place::Outcome(block, outcome) => *counters.outcomes.entry((block, outcome)).or_insert_with(new),
+                Place::Entry => *counters.entry.insert(new()),
+                Place::After(offset) => *counters.after.entry(offset).or_insert_with(new),
+            })
         };
+        let derive = |terms| {
+            derived.push(terms);
+            Count::Derived(derived.len() as u32 - 1)
+        };
+        let counts = placement::place(network.nodes, &network.edges, &network.wanted, counter, derive);
+        let count = |edge: usize| counts[edge].expect("it is wanted");
         for (index, block) in graph.blocks.iter().enumerate() {
-            self.branch(index, block);
+            self.lines_of(block, count(network.blocks[index]), &after[index]);
+            self.branch(block, network.outcomes[index].iter().map(|&edge| count(edge)).collect());
         }
-        self.counters.loops = loops::find(graph);
+        self.counters.loops = loops.innermost;
         let first = graph.instructions.iter().find_map(|instruction| line_of(self.program, graph, instruction));
         if let Some((file, line)) = first {
             let name = self.program.functions[graph.function].name.clone();
-            self.map.functions.push(MappedFunction { file, line, name, calls: Count::Counter(calls) });
+            self.map.functions.push(MappedFunction { file, line, name, calls: count(network.entry) });
         }
         let lines = std::mem::take(&mut self.lines).into_iter();
         let mapped =
@@ -146,73 +133,49 @@ impl<'a> FunctionInstrumenter<'a> {
         self.counters
     }
 
-    /// For each block, an earlier one that control comes from, and goes nowhere else than here, and cannot stop in.
-    fn same_as_before(&self) -> Vec<Option<BlockIndex>> {
-        let mut same = vec![None; self.graph.blocks.len()];
-        for (index, block) in self.graph.blocks.iter().enumerate() {
-            if let Terminator::Goto(Edge::Block(next)) = block.terminator
-                && next > index
-                && self.incoming[next] == 1
-                && !may_stop(self.graph.instructions_of(block))
-            {
-                same[next] = Some(index);
-            }
-        }
-        same
-    }
-
-    /// Notes the lines of a block, and puts counters after its tail calls; the counter at its end.
-    fn lines_of(&mut self, block: &Block, start: u32) -> u32 {
-        let graph = self.graph;
-        let mut counter = start;
-        let instructions = graph.instructions_of(block);
-        for (index, instruction) in instructions.iter().enumerate() {
-            if let Some(line) = line_of(self.program, graph, instruction) {
-                self.lines.entry(line).or_default().insert(Count::Counter(counter));
-            }
-            let is_tail_call = instruction.insn == Insn::Call(Callee::Helper(TAIL_CALL));
-            if is_tail_call && index + 1 < instructions.len() {
-                counter = self.counter();
-                self.counters.after.insert(instruction.offset, counter);
-            }
-        }
-        counter
-    }
-
-    /// Counts the outcomes of a block's branch.
-    fn branch(&mut self, index: BlockIndex, block: &Block) {
+    /// Puts counters after a block's tail calls.
+    fn after_tail_calls(&mut self, block: &Block) -> Vec<Count> {
         let instructions = self.graph.instructions_of(block);
-        let Some(last) = instructions.last() else { return };
+        let Some((_, before_last)) = instructions.split_last() else { return Vec::new() };
+        let counters = before_last.iter().filter(|instruction| is_tail_call(instruction)).map(|call| {
+            let counter = next(&mut self.map.counters);
+            self.counters.after.insert(call.offset, counter);
+            Count::Counter(counter)
+        });
+        counters.collect()
+    }
+
+    /// Notes the lines of a block.
+    fn lines_of(&mut self, block: &Block, start: Count, after: &[Count]) {
+        let graph = self.graph;
+        let (mut count, mut after) = (start, after.iter());
+        for instruction in graph.instructions_of(block) {
+            if let Some(line) = line_of(self.program, graph, instruction) {
+                self.lines.entry(line).or_default().insert(count);
+            }
+            if is_tail_call(instruction) {
+                count = after.next().copied().unwrap_or(count);
+            }
+        }
+    }
+
+    /// Notes the outcomes of a block's branch.
+    fn branch(&mut self, block: &Block, outcomes: Vec<Count>) {
+        let Some(last) = self.graph.instructions_of(block).last() else { return };
         let is_branch = match (last.insn, &block.terminator) {
             (Insn::Branch { .. }, _) => true,
             (_, Terminator::Register(jump)) => !jump.is_shared,
             // `may_goto` is the compiler's, not the source's.
             _ => false,
         };
-        let Some((file, line)) = line_of(self.program, self.graph, last).filter(|_| is_branch) else { return };
-        let outcomes = outcomes(&block.terminator);
-        let mut counts: Vec<Option<Count>> = outcomes
-            .iter()
-            .map(|edge| match *edge {
-                Edge::Block(target) if self.incoming[target] == 1 => Some(Count::Counter(self.blocks[target].0)),
-                _ => None,
-            })
-            .collect();
-        // With calls, that an outcome did not come about may mean that the block never came to its end.
-        let difference = matches!(block.terminator, Terminator::Branch { .. }) && !may_stop(instructions);
-        for outcome in 0..counts.len() {
-            let other = counts.get(1 - outcome.min(1)).copied().flatten();
-            let count = match (counts[outcome], other) {
-                (Some(_), _) => continue,
-                (None, Some(Count::Counter(other))) if difference => Count::Difference(self.blocks[index].1, other),
-                _ => {
-                    let counter = self.counter();
-                    self.counters.outcomes.insert((index, outcome), counter);
-                    Count::Counter(counter)
-                }
-            };
-            counts[outcome] = Some(count);
+        if let Some((file, line)) = line_of(self.program, self.graph, last).filter(|_| is_branch) {
+            self.map.branches.push(MappedBranch { file, line, outcomes });
         }
-        self.map.branches.push(MappedBranch { file, line, outcomes: counts.into_iter().flatten().collect() });
     }
+}
+
+/// A new counter. Functions have fewer blocks than bytes, and their sections fewer than 4 GiB.
+fn next(counters: &mut usize) -> u32 {
+    *counters += 1;
+    *counters as u32 - 1
 }

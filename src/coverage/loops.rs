@@ -1,57 +1,77 @@
-//! Innermost loops whose counters are kept in registers, and added to memory where the loop is left.
+//! Loops: how deep each block is in them, and which ones keep their counters in registers, to be added to memory where the loop is
+//! left.
 //!
-//! In: a graph. Out: those of its loops that contain no other loop and no call, each with one way in. A counter in memory takes
-//! several cycles from one iteration to the next, which is as much as a whole small loop takes.
+//! In: a graph. Out: the depths, and those loops that contain no other loop and no call, each with one way in. A counter in memory
+//! takes several cycles from one iteration to the next, which is as much as a whole small loop takes.
 //!
-//! Every cycle has an edge that goes back in the order of the blocks; where all of these that are within a loop lead to its first
-//! block, the header, there is no loop in it.
+//! A loop is a strongly connected component with one header, the block that control enters it by; without the edges to the header,
+//! what is still strongly connected are the loops in it. The order of blocks says nothing: compilers rotate loops.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::flow::{may_stop, outcomes};
-use crate::graph::{BlockIndex, Edge, Graph};
+use super::flow::{has_call, outcomes};
+use crate::graph::{BlockIndex, Edge, Graph, strongly_connected};
 
 /// The most blocks of a loop whose counters are kept in registers.
 const MOST_BLOCKS: usize = 32;
 
-/// The blocks of each such loop.
-pub(super) fn find(graph: &Graph) -> Vec<BTreeSet<BlockIndex>> {
-    let mut predecessors = vec![Vec::new(); graph.blocks.len()];
-    let mut latches: BTreeMap<BlockIndex, Vec<BlockIndex>> = BTreeMap::new();
-    for (index, block) in graph.blocks.iter().enumerate() {
-        for edge in outcomes(&block.terminator) {
-            let Edge::Block(next) = edge else { continue };
-            predecessors[next].push(index);
-            if next <= index {
-                latches.entry(next).or_default().push(index);
+/// How deep loops are looked for in loops: each level takes time in proportion to the code.
+const DEEPEST: usize = 16;
+
+/// The loops of a function.
+pub(super) struct Loops {
+    /// The blocks of each one that keeps its counters in registers.
+    pub(super) innermost: Vec<BTreeSet<BlockIndex>>,
+    /// How many loops each block is in.
+    pub(super) depths: Vec<usize>,
+}
+
+/// Finds them.
+pub(super) fn find(graph: &Graph) -> Loops {
+    let mut successors = successors(graph);
+    let mut predecessors = vec![Vec::new(); successors.len()];
+    for (block, next) in successors.iter().enumerate() {
+        next.iter().for_each(|&next| predecessors[next].push(block));
+    }
+    let mut depths = vec![0; successors.len()];
+    let (mut loops, mut outer) = (Vec::new(), Vec::new());
+    for _ in 0..DEEPEST {
+        let is_loop = |blocks: &Vec<BlockIndex>| blocks.len() > 1 || successors[blocks[0]].contains(&blocks[0]);
+        let components = strongly_connected(&successors).into_iter().filter(is_loop);
+        let found: Vec<BTreeSet<BlockIndex>> = components.map(BTreeSet::from_iter).collect();
+        let within: BTreeSet<BlockIndex> = found.iter().flatten().copied().collect();
+        loops.extend(outer.drain(..).filter(|blocks: &BTreeSet<BlockIndex>| blocks.is_disjoint(&within)));
+        if found.is_empty() {
+            break;
+        }
+        within.iter().for_each(|&block| depths[block] += 1);
+        // Without edges between loops and to headers, what is connected is a level further in.
+        (0..successors.len()).filter(|block| !within.contains(block)).for_each(|block| successors[block].clear());
+        for blocks in found {
+            let is_entry = |&block: &BlockIndex| {
+                block == 0 || predecessors[block].iter().any(|before| !blocks.contains(before))
+            };
+            let mut entries = blocks.iter().copied().filter(is_entry);
+            match (entries.next(), entries.next()) {
+                (Some(header), None) => {
+                    let stays = |next: &BlockIndex| blocks.contains(next) && *next != header;
+                    blocks.iter().for_each(|&block| successors[block].retain(stays));
+                    outer.push(blocks);
+                }
+                _ => blocks.iter().for_each(|&block| successors[block].clear()),
             }
         }
     }
-    let loops = latches.iter().filter_map(|(&header, ends)| body(header, ends, &predecessors));
-    let is_innermost = |blocks: &BTreeSet<BlockIndex>| {
-        let header = blocks.first();
-        blocks.iter().all(|&block| {
-            let is_back = |latch: &BlockIndex| blocks.contains(latch) && Some(&block) != header;
-            !latches.get(&block).is_some_and(|ends| ends.iter().any(is_back))
-                && !may_stop(graph.instructions_of(&graph.blocks[block]))
-        })
-    };
-    loops.filter(is_innermost).collect()
+    let calls = |&block: &BlockIndex| graph.instructions_of(&graph.blocks[block]).iter().any(has_call);
+    loops.retain(|blocks| blocks.len() <= MOST_BLOCKS && !blocks.iter().any(calls));
+    Loops { innermost: loops, depths }
 }
 
-/// The blocks that lead to the ends of a loop without going through its header, and the header; none where there is another way
-/// in, or too many.
-fn body(header: BlockIndex, ends: &[BlockIndex], predecessors: &[Vec<BlockIndex>]) -> Option<BTreeSet<BlockIndex>> {
-    let mut blocks = BTreeSet::from([header]);
-    let mut pending = ends.to_vec();
-    while let Some(block) = pending.pop() {
-        // What comes before the header is outside, or the loop has another way in.
-        if block < header || blocks.len() > MOST_BLOCKS {
-            return None;
-        }
-        if blocks.insert(block) {
-            pending.extend(&predecessors[block]);
-        }
-    }
-    Some(blocks)
+/// The blocks that each block leads to.
+fn successors(graph: &Graph) -> Vec<Vec<BlockIndex>> {
+    let next = |edge| match edge {
+        Edge::Block(next) => Some(next),
+        Edge::Outside => None,
+    };
+    graph.blocks.iter().map(|block| outcomes(&block.terminator).into_iter().filter_map(next).collect()).collect()
 }

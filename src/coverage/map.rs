@@ -7,23 +7,43 @@ use std::sync::Arc;
 
 use super::model::{BranchCount, Coverage, FileCoverage, FunctionCount, LineCount};
 
-/// How often something ran.
+/// How often something ran: what one of these says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Count {
-    /// As often as a counter says.
+    /// A counter of the program.
     Counter(u32),
-    /// As often as the first says, but for those that the second counts too.
-    Difference(u32, u32),
+    /// A value that follows from others: one of [`CoverageMap::derived`].
+    Derived(u32),
 }
 
-impl Count {
-    fn value(self, counters: &[u64]) -> u64 {
-        let counter = |index: u32| counters.get(index as usize).copied().unwrap_or(0);
-        match self {
-            Count::Counter(index) => counter(index),
-            // Threads that count at once may lose some.
-            Count::Difference(all, some) => counter(all).saturating_sub(counter(some)),
+/// A term of a derived value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    pub(super) count: Count,
+    pub(super) is_subtracted: bool,
+}
+
+/// The values of counters, and of what follows from them.
+struct Values(Vec<u64>);
+
+impl Values {
+    fn new(map: &CoverageMap, counters: &[u64]) -> Values {
+        let mut values = Values(counters.to_vec());
+        values.0.resize(map.counters, 0);
+        for terms in &map.derived {
+            let sum = terms.iter().fold(0_u64, |sum, term| match (values.0[map.index(term.count)], term) {
+                (value, Term { is_subtracted: false, .. }) => sum.wrapping_add(value),
+                (value, _) => sum.wrapping_sub(value),
+            });
+            values.0.push(sum);
         }
+        values
+    }
+
+    fn of(&self, map: &CoverageMap, count: Count) -> u64 {
+        // Threads that count at once may lose some, and then a difference may be below zero.
+        let value = self.0[map.index(count)];
+        if value.cast_signed() < 0 { 0 } else { value }
     }
 }
 
@@ -57,6 +77,8 @@ pub(super) struct MappedBranch {
 pub(crate) struct CoverageMap {
     /// How many counters there are.
     pub(super) counters: usize,
+    /// Values that follow from counters and from the derived values before them.
+    pub(super) derived: Vec<Vec<Term>>,
     pub(super) functions: Vec<MappedFunction>,
     pub(super) lines: Vec<MappedLine>,
     /// Branches, in the order of the program, which numbers those of a line.
@@ -78,6 +100,14 @@ impl CoverageMap {
         self.counters
     }
 
+    /// The place of a value among the counters and the derived values, which follow them.
+    pub(super) fn index(&self, count: Count) -> usize {
+        match count {
+            Count::Counter(counter) => counter as usize,
+            Count::Derived(derived) => self.counters + derived as usize,
+        }
+    }
+
     /// The source files, by name.
     pub(super) fn files(&self) -> BTreeMap<&str, File> {
         let mut files: BTreeMap<&str, File> = BTreeMap::new();
@@ -96,15 +126,21 @@ impl CoverageMap {
 
     /// The coverage that these values of the counters mean.
     pub(crate) fn coverage(&self, counters: &[u64]) -> Coverage {
-        let finished = self.files().into_iter().map(|(name, file)| finish(name, file, counters));
+        let values = Values::new(self, counters);
+        let value = |count| values.of(self, count);
+        let finished = self.files().into_iter().map(|(name, file)| finish(name, file, &value));
         Coverage { files: finished.collect() }
     }
 }
 
-fn finish(name: &str, File { functions, lines, branches }: File, counters: &[u64]) -> FileCoverage {
-    let most = |group: &Vec<Count>| group.iter().map(|count| count.value(counters)).max().unwrap_or(0);
+fn finish(
+    name: &str,
+    File { functions, lines, branches }: File,
+    value: &impl Fn(Count) -> u64,
+) -> FileCoverage {
+    let most = |group: &Vec<Count>| group.iter().map(|&count| value(count)).max().unwrap_or(0);
     let sum = |groups: Vec<Vec<Count>>| groups.iter().map(most).fold(0, u64::saturating_add);
-    let values = |outcomes: Vec<Count>| outcomes.into_iter().map(|count| count.value(counters)).collect();
+    let values = |outcomes: Vec<Count>| outcomes.into_iter().map(value).collect();
     let branches = branches.into_iter().flat_map(|(line, of_line)| {
         (0..).zip(of_line).map(move |(number, outcomes)| BranchCount { line, number, outcomes: values(outcomes) })
     });

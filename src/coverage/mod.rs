@@ -8,7 +8,7 @@
 //! | what ran: the structure that users see, merging | `model.rs` |
 //! | as an lcov tracefile | `lcov.rs` |
 //! | of programs that run elsewhere | `counted.rs` |
-//! | where counters are put | `instrument.rs`, over `flow.rs` |
+//! | where counters are put | `instrument.rs`, over `network.rs`, `flow.rs`; which edges are counted, and what follows: `placement.rs` |
 //! | which loops count in registers | `loops.rs` |
 //! | from the counters' values to what ran | `map.rs` |
 //! | in executables: the text to be filled in, what fills it in, how that finds it | `template.rs`, `writer.c`, `place.rs` |
@@ -18,7 +18,7 @@
 //! was read with [`Options::coverage`](crate::parse::Options::coverage).
 //!
 //! They are counted up by ordinary loads, additions and stores, before any pass over CLIF; threads that count at once may lose
-//! some. Plans that leave blocks out are off then.
+//! some. Plans keep the blocks and edges that count.
 
 #[cfg(feature = "cli")]
 pub(crate) mod counted;
@@ -28,7 +28,9 @@ mod lcov;
 mod loops;
 mod map;
 mod model;
+mod network;
 mod place;
+mod placement;
 mod template;
 
 pub(crate) use instrument::instrument;

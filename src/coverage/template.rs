@@ -4,13 +4,15 @@
 //!
 //! | words | written |
 //! |---|---|
+//! | `VALUES`, the first one's index, how many; for each its length, and so many terms | nothing: it is what these values are |
 //! | `TEXT`, length, bytes, up to three zeros | the bytes |
 //! | `SUM`, groups; for each its length, and so many counts | the sum of the largest count of each group |
 //! | `BRANCH`, outcomes, line, number, a count for each | `BRDA` records |
 //! | `HITS` | how many of the counts since the last `HITS` were not zero |
 //! | `END` | |
 //!
-//! A count is two counters: one, and one that is subtracted, or [`NOTHING`]. The rule: what is written is what
+//! A count is the index of a value: counters come first, then what follows from them, in the same section. A term is twice an
+//! index, and one more where that value is subtracted. The rule: what is written is what
 //! [`Coverage::to_lcov`](super::Coverage::to_lcov) makes of the same counters.
 
 use super::lcov::on_one_line;
@@ -22,13 +24,12 @@ const TEXT: u32 = 1;
 const SUM: u32 = 2;
 const BRANCH: u32 = 3;
 const HITS: u32 = 4;
-
-/// No counter is subtracted.
-const NOTHING: u32 = u32::MAX;
+const VALUES: u32 = 5;
 
 /// The words, as bytes.
 pub(super) fn words(map: &CoverageMap, endianness: Endianness) -> Vec<u8> {
-    let mut template = Template { bytes: Vec::new(), text: String::new(), endianness };
+    let mut template = Template { map, bytes: Vec::new(), text: String::new(), endianness };
+    template.values();
     for (name, file) in map.files() {
         template.file(name, &file);
     }
@@ -37,14 +38,15 @@ pub(super) fn words(map: &CoverageMap, endianness: Endianness) -> Vec<u8> {
     template.bytes
 }
 
-struct Template {
+struct Template<'a> {
+    map: &'a CoverageMap,
     bytes: Vec<u8>,
     /// Text that is not written yet.
     text: String,
     endianness: Endianness,
 }
 
-impl Template {
+impl Template<'_> {
     fn word(&mut self, word: u32) {
         self.bytes.extend(match self.endianness {
             Endianness::Little => word.to_le_bytes(),
@@ -67,12 +69,19 @@ impl Template {
     }
 
     fn count(&mut self, count: Count) {
-        let (all, some) = match count {
-            Count::Counter(all) => (all, NOTHING),
-            Count::Difference(all, some) => (all, some),
-        };
-        self.word(all);
-        self.word(some);
+        self.word(self.map.index(count) as u32);
+    }
+
+    /// What follows from counters.
+    fn values(&mut self) {
+        let map = self.map;
+        [VALUES, map.counters as u32, map.derived.len() as u32].into_iter().for_each(|word| self.word(word));
+        for terms in &map.derived {
+            self.word(terms.len() as u32);
+            terms.iter().for_each(|term| {
+                self.word(2 * map.index(term.count) as u32 + u32::from(term.is_subtracted));
+            });
+        }
     }
 
     fn sum(&mut self, groups: &[Vec<Count>]) {

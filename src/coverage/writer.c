@@ -20,14 +20,11 @@ int getpid(void);
 int snprintf(char *text, u64 size, const char *format, ...);
 
 /* What the words say; src/coverage/template.rs writes them. */
-enum { END, TEXT, SUM, BRANCH, HITS };
-
-/* No counter is subtracted. */
-#define NOTHING (~0u)
+enum { END, TEXT, SUM, BRANCH, HITS, VALUES };
 
 /* The translator fills it in. */
 static volatile struct {
-    const u64 *counters;
+    u64 *counters;
     const u32 *words;
     const char *path;
 } table __attribute__((section(".data.bpf2native_coverage"), used));
@@ -37,14 +34,27 @@ static int process;
 
 static __attribute__((constructor, used)) void start(void) { process = getpid(); }
 
-static u64 count(const u64 *counters, const u32 *pair) {
-    u64 all = counters[pair[0]], some = pair[1] == NOTHING ? 0 : counters[pair[1]];
-    return all < some ? 0 : all - some;
+/* Threads that count at once may lose some, and then a difference may be below zero. */
+static u64 count(const u64 *values, u32 index) { return (long)values[index] < 0 ? 0 : values[index]; }
+
+/* Computes the values that follow from counters; what comes after them. */
+static const u32 *derive(u64 *values, const u32 *words) {
+    u32 first = words[0], many = words[1];
+    words += 2;
+    for (u32 value = first; value < first + many; value++) {
+        u64 sum = 0;
+        for (u32 terms = *words++; terms; terms--) {
+            u32 term = *words++;
+            sum += term & 1 ? -values[term >> 1] : values[term >> 1];
+        }
+        values[value] = sum;
+    }
+    return words;
 }
 
 static u64 add(u64 sum, u64 count) { return sum + count < sum ? ~0ul : sum + count; }
 
-static void write_words(FILE *file, const u64 *counters, const u32 *words) {
+static void write_words(FILE *file, u64 *counters, const u32 *words) {
     u64 hits = 0;
     for (;;) {
         switch (*words++) {
@@ -58,8 +68,8 @@ static void write_words(FILE *file, const u64 *counters, const u32 *words) {
             u64 sum = 0;
             for (u32 groups = *words++; groups; groups--) {
                 u64 most = 0;
-                for (u32 left = *words++; left; left--, words += 2) {
-                    u64 one = count(counters, words);
+                for (u32 left = *words++; left; left--) {
+                    u64 one = count(counters, *words++);
                     if (one > most) most = one;
                 }
                 sum = add(sum, most);
@@ -72,9 +82,9 @@ static void write_words(FILE *file, const u64 *counters, const u32 *words) {
             u32 outcomes = words[0], line = words[1], number = words[2];
             u64 reached = 0;
             words += 3;
-            for (u32 outcome = 0; outcome < outcomes; outcome++) reached |= count(counters, words + 2 * outcome);
-            for (u32 outcome = 0; outcome < outcomes; outcome++, words += 2) {
-                u64 one = count(counters, words);
+            for (u32 outcome = 0; outcome < outcomes; outcome++) reached |= count(counters, words[outcome]);
+            for (u32 outcome = 0; outcome < outcomes; outcome++) {
+                u64 one = count(counters, *words++);
                 if (one) hits++;
                 fprintf(file, "BRDA:%u,%u,%u", line, number, outcome);
                 if (reached) fprintf(file, ",%lu\n", one);
@@ -82,6 +92,9 @@ static void write_words(FILE *file, const u64 *counters, const u32 *words) {
             }
             break;
         }
+        case VALUES:
+            words = derive(counters, words);
+            break;
         case HITS:
             fprintf(file, "%lu", hits);
             hits = 0;

@@ -17,13 +17,13 @@ use rayon::ThreadPool;
 use super::{EmitError, adapters};
 use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
-use crate::config::{CodeGenerators, Placement};
+use crate::config::{CodeGenerators, Pass, Placement};
 use crate::declarations::Declarations;
 use crate::declare::{DeclareError, declare};
 use crate::graph::{self, Graph, GraphError, Unverified};
 use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
-use crate::select::{Selection, select};
+use crate::select::{Selection, map_calls, redirects, select};
 use crate::times::{Phase, time};
 use crate::warning::Warning;
 
@@ -51,12 +51,18 @@ impl Driver<'_> {
     /// That of the first function, in program order, that is selected and has no graph.
     pub(crate) fn select(
         &self,
-        graphs: Vec<Result<Graph, GraphError>>,
+        mut graphs: Vec<Result<Graph, GraphError>>,
         roots: Option<&[FunctionId]>,
         resolution: Resolution,
         warnings: &mut Vec<Warning>,
     ) -> Result<Selection, CompileError> {
-        let selection = self.phase(Phase::Declare, || select(self.program, graphs, roots, resolution))?;
+        let selection = self.phase(Phase::Declare, || {
+            if self.generators.passes().contains(Pass::MapCalls) {
+                map_calls::direct(self.program, &mut graphs, &resolution);
+            }
+            redirects::direct(self.program, &mut graphs, &resolution);
+            select(self.program, graphs, roots, resolution)
+        })?;
         warnings.extend(graph::runs_out(self.program, &selection.graphs));
         Ok(selection)
     }

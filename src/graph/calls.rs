@@ -32,7 +32,7 @@ impl CallGraph {
             callees
         });
         let callees: Vec<Vec<usize>> = callees.collect();
-        let groups = groups(&callees);
+        let groups = strongly_connected(&callees);
         CallGraph { callees, groups }
     }
 
@@ -50,8 +50,8 @@ pub fn own_calls(graph: &Graph) -> impl Iterator<Item = FunctionId> + '_ {
     })
 }
 
-/// The strongly connected components, callees first.
-fn groups(callees: &[Vec<usize>]) -> Vec<Vec<usize>> {
+/// The strongly connected components of a graph, callees before callers.
+pub(crate) fn strongly_connected(callees: &[Vec<usize>]) -> Vec<Vec<usize>> {
     const UNSEEN: usize = usize::MAX;
     let mut groups = Vec::new();
     let mut number = vec![UNSEEN; callees.len()];
@@ -99,13 +99,13 @@ fn groups(callees: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::groups;
+    use super::strongly_connected;
 
     #[test]
     fn groups_are_components_and_callees_come_first() {
         // 0 calls 1 and 3; 1 and 2 call each other; 3 calls itself; 2 calls 4.
         let callees = vec![vec![1, 3], vec![2], vec![1, 4], vec![3], vec![]];
-        assert_eq!(groups(&callees), [vec![4], vec![1, 2], vec![3], vec![0]]);
+        assert_eq!(strongly_connected(&callees), [vec![4], vec![1, 2], vec![3], vec![0]]);
     }
 
     #[test]
@@ -114,8 +114,8 @@ mod tests {
         let chain: Vec<Vec<usize>> =
             (0..count).map(|at| if at + 1 < count { vec![at + 1] } else { vec![] }).collect();
         let expected: Vec<Vec<usize>> = (0..count).rev().map(|at| vec![at]).collect();
-        assert_eq!(groups(&chain), expected);
+        assert_eq!(strongly_connected(&chain), expected);
         let ring: Vec<Vec<usize>> = (0..count).map(|at| vec![(at + 1) % count]).collect();
-        assert_eq!(groups(&ring), [(0..count).collect::<Vec<_>>()]);
+        assert_eq!(strongly_connected(&ring), [(0..count).collect::<Vec<_>>()]);
     }
 }

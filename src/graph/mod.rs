@@ -43,6 +43,7 @@ use crate::abi::{REGISTER_WORDS, word_count};
 use crate::decode::insn::{Insn, Reg};
 use crate::program::{FunctionId, Program, StructResult};
 
+pub(crate) use calls::strongly_connected;
 pub use calls::{CallGraph, own_calls};
 pub use ends::runs_out;
 pub use error::GraphError;

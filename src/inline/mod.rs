@@ -8,6 +8,7 @@
 //! | a function keeps its own body | its address, debuggers and other objects see it |
 //! | a weak function of an object is not touched | a later link may replace it; other functions are final, as they are for clang (`-fno-semantic-interposition`) |
 //! | only functions without calls and loops are inlined | no frame is missing from a backtrace, unless the inlined code itself faults |
+//! | but also the runtime's look-ups of maps that a program names (`select::map_calls`) | their loops take few rounds, and their calls are rare or of the runtime itself |
 //! | sequence points stand where the call was | a call may have changed all memory, and Cranelift must go on assuming so |
 //! | inlined instructions have the location of the call | byte offsets in another section mean nothing in the caller |
 //! | a caller grows by its own size, within `CALLER_GROWTH` | code stays linear in the input, and large functions large |
@@ -30,9 +31,13 @@ use crate::config::Pass;
 use crate::decode::insn::Insn;
 use crate::graph::{CallGraph, Graph, own_calls};
 use crate::lift::{self, LiftContext, LiftInput};
+use crate::select::map_calls;
 
 /// The most instructions of a function that is inlined.
 const MAX_INLINED_INSTRUCTIONS: usize = 24;
+
+/// The most of a look-up in a map.
+const MAX_LOOK_UP_INSTRUCTIONS: usize = 64;
 
 /// Bytes of the largest frame of a function that is inlined.
 const MAX_INLINED_FRAME: u64 = 64;
@@ -66,7 +71,9 @@ impl Bodies {
         let non_recursive = calls.groups.iter().filter(|group| !calls.is_recursive(group)).flatten();
         let graphs = non_recursive.filter(|&&index| is_called[index]).map(|&index| &graphs[index]);
         let is_final = |graph: &&Graph| !input.declarations.function(graph.function).replaceable;
-        let small: Vec<&Graph> = graphs.filter(|graph| is_small(graph)).filter(is_final).collect();
+        let is_look_up = |graph: &Graph| map_calls::is_look_up(input.program, graph.function);
+        let is_inlined = |graph: &&Graph| is_small(graph, is_look_up(graph));
+        let small: Vec<&Graph> = graphs.filter(is_inlined).filter(is_final).collect();
         let lift = |context: &mut LiftContext, graph: &&Graph| {
             let body = body(input, graph, context)?;
             Some((input.declarations.function(graph.function).id, body))
@@ -96,18 +103,20 @@ impl Bodies {
     }
 }
 
-/// Whether a function is inlined: a few instructions that call nothing, without a loop.
-fn is_small(graph: &Graph) -> bool {
+/// Whether a function is inlined: a few instructions that call nothing, without a loop; or a look-up in a map.
+fn is_small(graph: &Graph, is_look_up: bool) -> bool {
     let forward = |(index, block): (usize, &crate::graph::Block)| {
         block.terminator.successors().all(|successor| successor > index)
     };
-    graph.instructions.len() <= MAX_INLINED_INSTRUCTIONS
+    let most = if is_look_up { MAX_LOOK_UP_INSTRUCTIONS } else { MAX_INLINED_INSTRUCTIONS };
+    graph.instructions.len() <= most
         && !graph.blocks.is_empty()
         && graph.frame.size <= MAX_INLINED_FRAME
         && graph.stack_parameters == 0
-        && graph.blocks.iter().enumerate().all(forward)
+        && (is_look_up || graph.blocks.iter().enumerate().all(forward))
         && !graph.instructions.iter().any(|instruction| match instruction.insn {
-            Insn::Call(_) | Insn::LoadPacket { .. } | Insn::MayGoto { .. } | Insn::JumpRegister { .. } => true,
+            Insn::Call(_) => !is_look_up,
+            Insn::LoadPacket { .. } | Insn::MayGoto { .. } | Insn::JumpRegister { .. } => true,
             insn => instruction.target.is_none() && !lift::call::runtime_symbols(insn).is_empty(),
         })
 }

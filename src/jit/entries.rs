@@ -36,15 +36,20 @@ pub(super) struct GlobalEntry {
 /// Addresses of the runtime's functions, by name.
 pub(super) type Interface = BTreeMap<&'static str, usize>;
 
+/// What the runtime's functions for maps call, and for packets.
+const NEEDED: [&str; 2] = ["calloc", "free"];
+const NEEDED_FOR_PACKETS: [&str; 2] = ["mmap", "pthread_self"];
+
 /// The program, in which the runtime's functions for who embeds it are kept, as far as it has them and what they call may be
 /// called.
 pub(super) fn with_interface<'p>(program: &'p Program, linker: &Linker) -> Cow<'p, Program> {
-    let is_allowed = || ["calloc", "free", "mmap"].iter().all(|name| !linker.forbids(name));
-    if !program.has_runtime() || !is_allowed() {
+    let is_allowed = |needed: &[&str]| needed.iter().all(|name| !linker.forbids(name));
+    if !program.has_runtime() || !is_allowed(&NEEDED) {
         return Cow::Borrowed(program);
     }
-    let added: Vec<FunctionId> =
-        functions(program).map(|(_, id)| id).filter(|id| !program.kept.contains(id)).collect();
+    let has_packets = is_allowed(&NEEDED_FOR_PACKETS);
+    let allowed = functions(program).filter(|(name, _)| has_packets || !PACKETS.contains(name));
+    let added: Vec<FunctionId> = allowed.map(|(_, id)| id).filter(|id| !program.kept.contains(id)).collect();
     if added.is_empty() {
         return Cow::Borrowed(program);
     }

@@ -25,6 +25,18 @@ pub enum PacketError {
         "there is no memory below 4 GiB for a packet of {0} bytes, or it is longer than the runtime takes (65536)"
     )]
     Memory(usize),
+    /// A packet that is not copied is where no context's 32-bit pointers reach.
+    #[error(
+        "the packet of {length} bytes at {address:#x} is not below 4 GiB, where the 32-bit pointers of `xdp_md` and `__sk_buff` \
+         can reach it: have it copied (`Module::xdp`, `Module::skb`), or receive packets into memory there (`MAP_32BIT` of mmap \
+         on x86-64)"
+    )]
+    High {
+        /// Where it is.
+        address: usize,
+        /// Its length in bytes.
+        length: usize,
+    },
 }
 
 /// `struct xdp_md`.
@@ -81,6 +93,51 @@ pub struct SkBuff {
     #[doc(hidden)]
     pub unused: [u8; 3],
     pub hwtstamp: u64,
+}
+
+impl XdpMd {
+    /// A context for a packet in your own memory, which is not copied: for functions of a program that take its address
+    /// ([`Module::func`]). Helpers find no room at the packet's ends.
+    ///
+    /// ```
+    /// use bpf2native::jit::{PacketError, XdpMd};
+    ///
+    /// let mut packet = Box::new([0_u8; 64]);
+    /// // Most allocations are above 4 GiB.
+    /// if let Err(error) = XdpMd::of(&mut *packet) {
+    ///     assert!(matches!(error, PacketError::High { .. }));
+    ///     assert!(error.to_string().contains("Module::xdp"));
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PacketError::High`] where the packet is not below 4 GiB: the context's pointers have 32 bits.
+    pub fn of(packet: &mut [u8]) -> Result<XdpMd, PacketError> {
+        let (data, data_end) = low(packet)?;
+        Ok(XdpMd { data, data_end, data_meta: data, ingress_ifindex: 1, ..XdpMd::default() })
+    }
+}
+
+impl SkBuff {
+    /// A context for a packet in your own memory, as [`XdpMd::of`]. Fields beside its length and the device are zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`PacketError::High`] where the packet is not below 4 GiB.
+    pub fn of(packet: &mut [u8]) -> Result<SkBuff, PacketError> {
+        let (data, data_end) = low(packet)?;
+        let len = data_end - data;
+        Ok(SkBuff { len, wire_len: len, data, data_end, data_meta: data, ifindex: 1, ..SkBuff::default() })
+    }
+}
+
+/// Where a packet is, and where it ends, in 32 bits.
+fn low(packet: &mut [u8]) -> Result<(u32, u32), PacketError> {
+    let range = packet.as_mut_ptr_range();
+    let (start, end) = (range.start.addr(), range.end.addr());
+    let bounds = u32::try_from(start).ok().zip(u32::try_from(end).ok());
+    bounds.ok_or(PacketError::High { address: start, length: packet.len() })
 }
 
 /// What an XDP program says is done with a packet: `enum xdp_action`.
@@ -226,7 +283,21 @@ impl<C> PacketContext<'_, C> {
             if let Some(&begin) = module.interface().get("bpf2native_begin") {
                 std::mem::transmute::<usize, Begin>(begin)(self.address);
             }
+            let _run = Run(module.interface().get("bpf2native_end").copied());
             Ok(std::mem::transmute::<*const c_void, Program>(address)(self.address) as i32)
+        }
+    }
+}
+
+/// A run that is open, with the function that closes it: also if a program is left by an exception.
+struct Run(Option<usize>);
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        type End = unsafe extern "C-unwind" fn();
+        if let Some(end) = self.0 {
+            // SAFETY: the runtime's function has this type.
+            unsafe { std::mem::transmute::<usize, End>(end)() }
         }
     }
 }

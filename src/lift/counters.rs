@@ -110,8 +110,9 @@ impl Lifter<'_, '_> {
         self.builder.ins().store(MemFlagsData::trusted(), count, start, offset);
     }
 
-    /// Adds what a loop counted to memory, where control leaves it.
-    fn leave_loop(&mut self, index: usize) {
+    /// Adds what the block's loop counted to memory, where an edge leaves it.
+    pub(super) fn leave_loop_by(&mut self, edge: Edge) {
+        let Some(index) = self.left_loop(edge) else { return };
         let zero = self.counted_loops.zero.expect("there is a loop");
         for (counter, variable) in self.counted_loops.variables[index].clone() {
             let count = self.builder.use_var(variable);
@@ -175,9 +176,7 @@ impl Lifter<'_, '_> {
         for CountedEdge { block, counter, edge } in std::mem::take(&mut self.counted_edges) {
             self.builder.switch_to_block(block);
             self.count(counter);
-            if let Some(left) = self.left_loop(edge) {
-                self.leave_loop(left);
-            }
+            self.leave_loop_by(edge);
             let target = self.edge(edge);
             self.builder.ins().jump(target, &[]);
         }

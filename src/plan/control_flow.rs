@@ -5,7 +5,7 @@
 //!
 //! | part | rule | why it is sound |
 //! |---|---|---|
-//! | jump threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing; a `goto` to itself, or a cycle of them, stays |
+//! | jump threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing, and counts nothing; a `goto` to itself, or a cycle of them, stays |
 //! | if-conversion | `if_conversion.rs` | |
 //! | switch formation | `switch_formation.rs` | |
 //! | cold blocks | a block from which every path leads to a trap or to a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end | it only moves |
@@ -16,6 +16,7 @@ use super::switch_formation::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
+use crate::program::counters::FunctionCounters;
 use crate::resolution::Resolution;
 
 /// How a function's blocks are lifted.
@@ -36,16 +37,23 @@ pub struct ControlFlowPlan {
 }
 
 impl ControlFlowPlan {
-    /// Plans a function.
-    pub fn find(resolution: &Resolution, graph: &Graph, slots: &PromotedSlots, passes: Passes) -> ControlFlowPlan {
+    /// Plans a function. Blocks and edges with counters, if there are any, stay.
+    pub fn find(
+        resolution: &Resolution,
+        graph: &Graph,
+        slots: &PromotedSlots,
+        counters: Option<&FunctionCounters>,
+        passes: Passes,
+    ) -> ControlFlowPlan {
         let count = graph.blocks.len();
-        let targets = if passes.contains(Pass::JumpThreading) { threaded(graph) } else { (0..count).collect() };
+        let targets =
+            if passes.contains(Pass::JumpThreading) { threaded(graph, counters) } else { (0..count).collect() };
         let selects = match passes.contains(Pass::IfConversion) {
             true => if_conversion::find(graph, slots, &targets),
             false => vec![None; count],
         };
         let switches = match passes.contains(Pass::SwitchFormation) {
-            true => switch_formation::find(graph, &selects, &targets),
+            true => switch_formation::find(graph, &selects, &targets, counters),
             false => vec![None; count],
         };
         let cold = if passes.contains(Pass::ColdBlocks) { cold(resolution, graph) } else { vec![false; count] };
@@ -127,9 +135,12 @@ impl ControlFlowPlan {
 }
 
 /// For each block, the first one from there that is more than a `goto`.
-fn threaded(graph: &Graph) -> Vec<BlockIndex> {
-    let next = |block: BlockIndex| {
-        let block = &graph.blocks[block];
+fn threaded(graph: &Graph, counters: Option<&FunctionCounters>) -> Vec<BlockIndex> {
+    let next = |index: BlockIndex| {
+        if counters.is_some_and(|counters| counters.counts_block(index)) {
+            return None;
+        }
+        let block = &graph.blocks[index];
         match (graph.instructions_of(block), &block.terminator) {
             ([jump], Terminator::Goto(Edge::Block(next))) if matches!(jump.insn, Insn::Jump { .. }) => Some(*next),
             _ => None,

@@ -7,7 +7,7 @@
 //! other instructions before its branch. Each leaf is reached by some values of the register: those for which the
 //! comparisons on the path have the right outcomes. The leaf of most values is the default.
 //!
-//! Sound: a node changes nothing, so a leaf may be jumped to directly; nodes stay where other edges lead to them.
+//! Sound: a node changes nothing and counts nothing, so a leaf may be jumped to directly; nodes stay where other edges lead to them.
 //!
 //! Cost: the number of value ranges is bounded by [`MAX_RANGES`] for each block of the function; beyond, no more switches are
 //! formed.
@@ -17,6 +17,7 @@
 
 use crate::decode::insn::{Cond, Insn, Operand, Reg, Width};
 use crate::graph::{Block, BlockIndex, Edge, Graph, Terminator};
+use crate::program::counters::FunctionCounters;
 
 use super::if_conversion::Select;
 
@@ -55,8 +56,13 @@ impl Switch {
 }
 
 /// Finds the switches of a function; `targets` is where an edge to each block leads.
-pub(crate) fn find(graph: &Graph, selects: &[Option<Select>], targets: &[BlockIndex]) -> Vec<Option<Switch>> {
-    let mut finder = TreeFinder { graph, selects, targets, budget: MAX_RANGES * graph.blocks.len() };
+pub(crate) fn find(
+    graph: &Graph,
+    selects: &[Option<Select>],
+    targets: &[BlockIndex],
+    counters: Option<&FunctionCounters>,
+) -> Vec<Option<Switch>> {
+    let mut finder = TreeFinder { graph, selects, targets, counters, budget: MAX_RANGES * graph.blocks.len() };
     let mut switches: Vec<Option<Switch>> = vec![None; graph.blocks.len()];
     // Blocks of a tree are no roots of their own, and come after its root.
     let mut is_in_tree = vec![false; graph.blocks.len()];
@@ -91,6 +97,7 @@ struct TreeFinder<'a> {
     graph: &'a Graph,
     selects: &'a [Option<Select>],
     targets: &'a [BlockIndex],
+    counters: Option<&'a FunctionCounters>,
     /// How many ranges may still be computed.
     budget: usize,
 }
@@ -110,7 +117,8 @@ impl TreeFinder<'_> {
         let last = self.graph.instructions_of(block).last()?;
         let Terminator::Branch { taken, fallthrough } = block.terminator else { return None };
         let Insn::Branch { cond, width, dst, src: Operand::Imm(imm), .. } = last.insn else { return None };
-        if cond == Cond::Set || self.selects[index].is_some() {
+        let is_counted = self.counters.is_some_and(|counters| counters.counts_outcomes(index));
+        if cond == Cond::Set || self.selects[index].is_some() || is_counted {
             return None;
         }
         let constant = i64::from(imm) as u64 & max_value(width);
@@ -160,6 +168,9 @@ impl TreeFinder<'_> {
     /// The node that an edge leads to, if it is one.
     fn node(&self, edge: Edge, register: Reg, width: Width) -> Option<(BlockIndex, Comparison)> {
         let Edge::Block(index) = edge else { return None };
+        if self.counters.is_some_and(|counters| counters.counts_block(index)) {
+            return None;
+        }
         let block = &self.graph.blocks[index];
         let comparison = self.comparison(index).filter(|_| block.end - block.start == 1)?;
         (comparison.register == register && comparison.width == width).then_some((index, comparison))

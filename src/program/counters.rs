@@ -31,5 +31,17 @@ pub(crate) struct FunctionCounters {
     pub(crate) loops: Vec<BTreeSet<usize>>,
 }
 
+impl FunctionCounters {
+    /// Whether something is counted where a block starts, or on an edge out of it.
+    pub(crate) fn counts_block(&self, block: usize) -> bool {
+        self.blocks.get(block).is_some_and(Option::is_some) || self.counts_outcomes(block)
+    }
+
+    /// Whether something is counted on an edge out of a block.
+    pub(crate) fn counts_outcomes(&self, block: usize) -> bool {
+        self.outcomes.range((block, 0)..=(block, usize::MAX)).next().is_some()
+    }
+}
+
 /// The size of a counter in bytes.
 pub(crate) const COUNTER: u64 = 8;

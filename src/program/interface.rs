@@ -19,8 +19,14 @@ pub const MAPS: [&str; 9] = [
 ];
 
 /// For packets.
-pub const PACKETS: [&str; 5] =
-    ["bpf2native_xdp", "bpf2native_skb", "bpf2native_begin", "bpf2native_packet", "bpf2native_free"];
+pub const PACKETS: [&str; 6] = [
+    "bpf2native_xdp",
+    "bpf2native_skb",
+    "bpf2native_begin",
+    "bpf2native_end",
+    "bpf2native_packet",
+    "bpf2native_free",
+];
 
 /// Whether a code section is one of programs that are given packets.
 pub fn is_of_packet_programs(section: &str) -> bool {

@@ -8,6 +8,8 @@
 //! translated, in any case.
 
 pub mod entry;
+pub(crate) mod map_calls;
+pub(crate) mod redirects;
 pub mod undefined;
 
 use std::collections::BTreeMap;

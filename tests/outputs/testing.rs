@@ -200,6 +200,13 @@ SIGSEGV: an access of 0x0, a null pointer or near one
     }
 }
 
+/// TCP, UDP, ICMP and ICMPv6 over both versions of IP: byte by byte.
+#[test]
+fn packets_are_those_that_linux_sends() {
+    let out = tested(&["packets_test.o"], 0);
+    assert!(out.contains("5 passed; 0 failed; 0 skipped"), "{out}");
+}
+
 #[test]
 fn filters_choose_tests() {
     let (list, _) = check(&objects(), &["test", "--list", "program_test.o", "--", "program.o"], 0);

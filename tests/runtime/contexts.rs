@@ -36,6 +36,24 @@ option 4: 1380, absent -42, wrong -22
 sysctl 10 ip_forward -7 2 0 22
 ";
 
+/// What `runs.c` prints.
+const RUNS: &str = "\
+sections: xdp 4, tc 7
+begun with xdp: 444
+in that with skb: 77 to 11
+xdp goes on: to 8, 4
+made one within: to 0, 7
+ended: to 13
+many: 7 4
+threads: 0 wrong
+zeros: 1, 0
+none: 1, 0 bytes, 1
+above: -14, then -1
+below: 0, then ab, 5000 bytes
+skb: 0, 100 bytes, protocol 0800, above -14
+nothing: 1
+";
+
 /// The other machines, with the ending of their objects' names.
 const MACHINES: [(&str, &str); 3] = [("aarch64", ".o"), ("riscv64", ".o"), ("s390x", ".be.o")];
 
@@ -104,6 +122,14 @@ fn contexts_routes_and_sockets() {
 #[test]
 fn contexts_routes_and_sockets_on_other_machines() {
     check_machines(&["contexts"], b"", CONTEXTS);
+}
+
+#[test]
+fn runs_nest_and_are_their_threads() {
+    assert_eq!(run(&["runs"], b""), RUNS);
+    let unoptimised = printed(bpf2native().args(["run", "-O0"]).arg(fixture("runtime/runs.o")), b"");
+    assert_eq!(unoptimised, RUNS);
+    check_machines(&["runs"], b"", RUNS);
 }
 
 /// All frames, each behind its length.

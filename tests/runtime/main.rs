@@ -19,6 +19,7 @@ mod helper_results;
 mod helpers;
 mod kernel;
 mod map;
+mod map_calls;
 mod maps;
 mod maps_machines;
 mod maps_objects;

@@ -1,0 +1,159 @@
+//! A function's blocks as a flow network, for `placement.rs`.
+//!
+//! In: a graph, where calls may not come back, how deep blocks are in loops. Out: [`Network`]: the edges of `instrument.rs`, with
+//! what a counter on each costs, and where it would be.
+//!
+//! | edge | cost |
+//! |---|---|
+//! | a block | how often it runs, by its loops, and by the branch where that is the only way into it |
+//! | an outcome of a branch | the same, of the less frequent end; twice that, as it takes a block of its own |
+//! | an outcome of a comparison for equality | a quarter of that, or three quarters: most values differ (Ball and Larus, "Branch prediction for free", 1993) |
+//! | the only way into a block, the only way on from one that control does not stop in | no counter: that block's is as good |
+
+use super::flow::{Returning, outcomes};
+use super::placement::{Cost, FlowEdge, OUTSIDE};
+use crate::decode::insn::{Cond, Insn};
+use crate::graph::{BlockIndex, Edge, Graph, Terminator};
+
+/// How often a loop probably goes round.
+const ROUNDS: u64 = 8;
+
+/// How often the code outside of loops runs, so that parts of it are whole numbers.
+const ONCE: u64 = 1 << 12;
+
+/// How deep loops count for more.
+const DEEPEST: usize = 12;
+
+/// Where a counter is put.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// At the start of a block.
+    Block(BlockIndex),
+    /// On the edge of an outcome of a block.
+    Outcome(BlockIndex, usize),
+    /// Where the function starts.
+    Entry,
+    /// After the instruction at this byte offset.
+    After(u64),
+}
+
+/// The flow network of a function.
+pub(super) struct Network {
+    pub(super) nodes: usize,
+    pub(super) edges: Vec<FlowEdge>,
+    /// Whether somebody wants to know how often it was taken.
+    pub(super) wanted: Vec<bool>,
+    /// Where the counter of each edge is, if it has one.
+    pub(super) places: Vec<Place>,
+    /// The edge that calls of the function are.
+    pub(super) entry: usize,
+    /// The edge that each block is.
+    pub(super) blocks: Vec<usize>,
+    /// The edges that the outcomes of each block are.
+    pub(super) outcomes: Vec<Vec<usize>>,
+}
+
+/// The nodes of a block.
+fn start(block: BlockIndex) -> usize {
+    2 * block + 1
+}
+
+fn end(block: BlockIndex) -> usize {
+    2 * block + 2
+}
+
+/// How often each block probably runs.
+fn frequencies(graph: &Graph, outcomes: &[Vec<Edge>], incoming: &[usize], depths: &[usize]) -> Vec<u64> {
+    let of_depth = |&depth: &usize| ONCE * ROUNDS.pow(depth.min(DEEPEST) as u32);
+    let mut frequencies: Vec<u64> = depths.iter().map(of_depth).collect();
+    for (index, outcomes) in outcomes.iter().enumerate() {
+        for (outcome, edge) in outcomes.iter().enumerate() {
+            match *edge {
+                Edge::Block(next) if next > index && incoming[next] == 1 && depths[next] == depths[index] => {
+                    frequencies[next] = part(graph, index, outcome, frequencies[index]).max(1);
+                }
+                _ => {}
+            }
+        }
+    }
+    frequencies
+}
+
+/// How often a block that runs so often probably has an outcome.
+fn part(graph: &Graph, block: BlockIndex, outcome: usize, frequency: u64) -> u64 {
+    let block = &graph.blocks[block];
+    let Terminator::Branch { .. } = block.terminator else { return frequency };
+    let quarters = match graph.instructions_of(block).last().map(|last| last.insn) {
+        Some(Insn::Branch { cond: Cond::Eq, .. }) => [1, 3],
+        Some(Insn::Branch { cond: Cond::Ne, .. }) => [3, 1],
+        _ => [2, 2],
+    };
+    frequency / 4 * quarters[outcome.min(1)]
+}
+
+impl Network {
+    pub(super) fn new(graph: &Graph, returning: &Returning, depths: &[usize]) -> Network {
+        let outcomes: Vec<Vec<Edge>> = graph.blocks.iter().map(|block| outcomes(&block.terminator)).collect();
+        let mut incoming = vec![0; graph.blocks.len()];
+        incoming[0] = 1;
+        for edge in outcomes.iter().flatten() {
+            if let Edge::Block(next) = edge {
+                incoming[*next] += 1;
+            }
+        }
+        let frequencies = frequencies(graph, &outcomes, &incoming, depths);
+        let mut network = Network {
+            nodes: 2 * graph.blocks.len() + 1,
+            edges: Vec::new(),
+            wanted: Vec::new(),
+            places: Vec::new(),
+            entry: 0,
+            blocks: Vec::new(),
+            outcomes: Vec::new(),
+        };
+        let cost = if incoming[0] == 1 { Cost::Impossible } else { Cost::Steps(2 * ONCE) };
+        network.add(OUTSIDE, start(0), cost, Place::Entry);
+        for (index, (block, outcomes)) in graph.blocks.iter().zip(outcomes).enumerate() {
+            let instructions = graph.instructions_of(block);
+            let last_stop = instructions.iter().rev().find(|instruction| returning.may_stop(instruction));
+            let to = if last_stop.is_some() { OUTSIDE } else { end(index) };
+            let edge = network.add(start(index), to, Cost::Steps(frequencies[index]), Place::Block(index));
+            network.blocks.push(edge);
+            let returns = matches!(block.terminator, Terminator::Return);
+            if last_stop.is_some() && !returns {
+                network.add(OUTSIDE, end(index), Cost::Impossible, Place::Block(index));
+            }
+            let of_outcome = |(outcome, edge): (usize, Edge)| {
+                let taken = part(graph, index, outcome, frequencies[index]);
+                let (to, rarest, is_only) = match edge {
+                    Edge::Block(next) => (start(next), taken.min(frequencies[next]), incoming[next] == 1),
+                    // It traps.
+                    Edge::Outside => (OUTSIDE, 1, false),
+                };
+                let (place, cost) = match (&block.terminator, last_stop) {
+                    (Terminator::Goto(_), None) => (Place::Block(index), Cost::Impossible),
+                    (Terminator::Goto(_), Some(stop)) => (Place::After(stop.offset), Cost::Steps(rarest)),
+                    _ => (Place::Outcome(index, outcome), Cost::Steps(2 * rarest)),
+                };
+                network.add(end(index), to, if is_only { Cost::Impossible } else { cost }, place)
+            };
+            let edges = outcomes.into_iter().enumerate().map(of_outcome).collect();
+            network.outcomes.push(edges);
+            // What returns after a call is of no interest.
+            if returns && last_stop.is_none() {
+                network.add(end(index), OUTSIDE, Cost::Impossible, Place::Block(index));
+            }
+        }
+        let known = [network.entry].into_iter().chain(network.blocks.iter().copied());
+        let known: Vec<usize> = known.chain(network.outcomes.iter().flatten().copied()).collect();
+        network.wanted = vec![false; network.edges.len()];
+        known.into_iter().for_each(|edge| network.wanted[edge] = true);
+        network
+    }
+
+    fn add(&mut self, from: usize, to: usize, cost: Cost, place: Place) -> usize {
+        self.edges.push(FlowEdge { from, to, cost });
+        self.places.push(place);
+        self.edges.len() - 1
+    }
+}

@@ -8,6 +8,7 @@
 //! translated, in any case.
 
 pub mod entry;
+mod runs;
 pub mod undefined;
 
 use std::collections::BTreeMap;
@@ -91,6 +92,7 @@ fn uses(
     data: IdVec<DataSectionId, bool>,
     resolution: Resolution,
 ) -> Selection {
+    runs::mark(program, &mut graphs);
     find_surely_read(program, &mut graphs);
     find_results(program, &resolution, &mut graphs);
     find_parameters(program, &resolution, &mut graphs);
@@ -245,7 +247,9 @@ fn reachable(
                     called.extend(symbols.into_iter().map(str::to_owned));
                 }
                 for instruction in &graph.instructions {
-                    pending.extend(call::tail_return(program, instruction).map(Node::Function));
+                    let tail_return = call::tail_return(program, instruction);
+                    let tail_enter = program.tail_enter.filter(|_| tail_return.is_some());
+                    pending.extend(tail_return.into_iter().chain(tail_enter).map(Node::Function));
                     match instruction.target {
                         Some(target) => pending.extend(beside.nodes(program, target)),
                         None => called.extend(call::runtime_symbols(instruction.insn)),

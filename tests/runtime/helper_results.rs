@@ -49,7 +49,7 @@ const PROGRAMS: [(&str, Kind); 13] = [
     ("timer", Kind::Syscall),
 ];
 
-const OWN: [&str; 4] = ["own_object", "own_state", "own_text", "own_timer"];
+const OWN: [&str; 6] = ["own_kernel", "own_network", "own_object", "own_state", "own_text", "own_timer"];
 
 /// What a program of [`OWN`] prints when all is right.
 const RIGHT: &str = "as it should be\n";

@@ -162,7 +162,9 @@ def check(tool, path, given):
     results = []
     for name, value in expected(path).items():
         entry = ATTACHED.get(name, name) if given.archive else name
-        status, output, errors = run(tool, path, [*given.inputs(path), *given.options(), "--entry", entry], PACKET)
+        caller = [] if entry == name else [str(given.archive.parent / "functions.o")]
+        arguments = [*caller, *given.inputs(path), *given.options(), "--entry", entry]
+        status, output, errors = run(tool, path, arguments, PACKET)
         if status != 0:
             results.append((name, reason(status, errors)))
         elif value is None:

@@ -16,13 +16,13 @@ struct given_operations {
 
 /* What a program of the selftests calls its operations; one of them is in an object. */
 extern struct given_operations pro_epilogue __weak;
-extern struct given_operations pro_epilogue_goto_start __weak;
+extern struct given_operations epilogue_goto_start __weak;
 extern struct given_operations epilogue_exit __weak;
 extern struct given_operations epilogue_tailcall __weak;
 
 static struct given_operations *registered(void)
 {
-    return &pro_epilogue ?: &pro_epilogue_goto_start ?: &epilogue_exit ?: &epilogue_tailcall;
+    return &pro_epilogue ?: &epilogue_goto_start ?: &epilogue_exit ?: &epilogue_tailcall;
 }
 
 int bpf_kfunc_st_ops_inc10(struct st_ops_args *args)

@@ -33,11 +33,13 @@ impl Kind {
     }
 }
 
-const PROGRAMS: [(&str, Kind); 13] = [
+const PROGRAMS: [(&str, Kind); 15] = [
+    ("connections", Kind::Tc),
     ("control", Kind::Syscall),
     ("cpumask", Kind::Syscall),
     ("dynptr", Kind::Tc),
     ("dynptr_packet", Kind::Packet),
+    ("elements", Kind::Syscall),
     ("format", Kind::Syscall),
     ("list", Kind::Tc),
     ("locks", Kind::Tc),

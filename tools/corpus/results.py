@@ -7,7 +7,7 @@
 A selftest says by `__retval(N)` what it returns when BPF_PROG_TEST_RUN runs it on 64 zero bytes: a tag of its function in
 BTF. Each such program is run by `bpf2native run --entry` on the same packet. Printed are: programs whose result is right, wrong
 ones, and those that do not run, by reason. Then, how many objects are complete, leaving nothing undefined: alone, with the
-runtime; and with what their authors give them beside that:
+runtime; linked with those objects that their authors link them with; and with what these give them beside that:
 
 - TREE (the kernel's sources) has the objects that its Makefiles link with each other, and the selftests' configuration;
 - FOLDER of --given has tools/corpus/given, compiled: kfuncs of the selftests' own kernel module and the like (`given.a`), and what
@@ -149,9 +149,13 @@ class Given:
     def options(self):
         return ["--kconfig", str(self.kconfig)] if self.kconfig else []
 
+    def objects(self, path):
+        """The objects beside this one."""
+        return [str(other) for other in self.linked.get(path, [])]
+
     def inputs(self, path):
         """The objects and archives beside this one."""
-        inputs = [str(other) for other in self.linked.get(path, [])]
+        inputs = self.objects(path)
         if self.values and path.name.endswith(WITH_VALUES):
             inputs.append(str(self.values))
         return inputs + ([str(self.archive)] if self.archive else [])
@@ -193,16 +197,17 @@ def undefined(tool, path, inputs):
 def complete(tool, objects, given, pool):
     """The shares of objects that leave nothing undefined, alone and with what they are given, which are printed, with the names
     that objects lack."""
-    alone = pool.map(lambda path: undefined(tool, path, given.options()), objects)
-    incomplete = [path for path, names in zip(objects, alone) if names]
-    print(f"{len(objects)} objects, {len(objects) - len(incomplete)} of them complete by the runtime alone")
-    lacking = list(pool.map(lambda path: undefined(tool, path, [*given.inputs(path), *given.options()]), incomplete))
-    for path, names in zip(incomplete, lacking):
-        if names:
-            print(f"       {path.name} lacks {', '.join(names[:8])}{' and more' if names[8:] else ''}")
-    shares = [100 * (len(objects) - count) / len(objects) if objects else 0 for count in (len(incomplete), sum(map(bool, lacking)))]
-    print(f"{shares[0]:.1f} % are complete alone, {shares[1]:.1f} % with what they are given: {sum(map(bool, lacking))} are not")
-    return shares
+    steps = [("alone", lambda path: []), ("linked", given.objects), ("given", given.inputs)]
+    left, shares = objects, []
+    for step, inputs in steps:
+        lacking = list(pool.map(lambda path: undefined(tool, path, [*inputs(path), *given.options()]), left))
+        names_of = [(path, names) for path, names in zip(left, lacking) if names]
+        left = [path for path, _ in names_of]
+        shares.append(100 * (len(objects) - len(left)) / len(objects) if objects else 0)
+        print(f"{len(objects)} objects, {len(objects) - len(left)} of them complete, {step} ({shares[-1]:.1f} %)")
+    for path, names in names_of:
+        print(f"       {path.name} lacks {', '.join(names[:8])}{' and more' if names[8:] else ''}")
+    return shares[0], shares[-1]
 
 
 def main():

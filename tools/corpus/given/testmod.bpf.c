@@ -86,12 +86,6 @@ struct given_object *bpf_kfunc_call_test_acquire(unsigned long *unused)
     return &object;
 }
 
-void bpf_kfunc_call_test_release(struct given_object *it)
-{
-    if (it)
-        __sync_fetch_and_sub(&it->uses, 1);
-}
-
 static int *memory(struct given_object *it, int size) { return size > 8 ? NULL : (int *)it; }
 
 int *bpf_kfunc_call_test_get_rdwr_mem(struct given_object *it, const int size) { return memory(it, size); }

@@ -341,7 +341,7 @@ impl<'data> Builder<'_, 'data> {
             maps,
             given_files: self.objects.len(),
             tail_return: None,
-        tail_enter: None,
+            tail_enter: None,
             kept: Vec::new(),
             warnings: Vec::new(),
             core_relocations: Vec::new(),

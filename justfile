@@ -41,12 +41,15 @@ bench-programs *ARGUMENTS:
 corpus *ARGUMENTS:
     tools/corpus.sh {{ARGUMENTS}}
 
-# Runs the corpus' selftests that say their result without a kernel: so many percent have to be right, and so many objects complete
-selftests right="93" complete="84":
+# Runs the corpus' selftests that say their result without a kernel: so many percent have to be right, and so many objects complete,
+# by the runtime alone and with what their authors give them
+selftests right="98" complete="98" alone="94":
     BPF2NATIVE_CORPUS_BUILDS=clang-22:v3:bpf tools/corpus/build.sh
     cargo build --release
-    tools/corpus/results.py --least-right {{ right }} --least-complete {{ complete }} \
-        target/release/bpf2native "${BPF2NATIVE_CORPUS:-$HOME/.cache/bpf2native-corpus}/objects/clang-22-v3-bpf"
+    corpus="${BPF2NATIVE_CORPUS:-$HOME/.cache/bpf2native-corpus}" && tools/corpus/results.py \
+        --least-right {{ right }} --least-complete {{ complete }} --least-alone {{ alone }} \
+        --sources "$(find "$corpus" -maxdepth 1 -name "linux-source-*" | sort | tail -1)" --given "$corpus/given" \
+        target/release/bpf2native "$corpus/objects/clang-22-v3-bpf"
 
 # Fuzzes one of `object`, `instructions`, `differential`: `just fuzz object -max_total_time=600` (see fuzz/README.md)
 fuzz target *ARGUMENTS:

@@ -187,6 +187,12 @@ int bpf2native_sock_set_uid(struct bpf_sock *sock, unsigned uid);
 long bpf2native_sock_references(const struct bpf_sock *sock);
 /* Which socket bpf_sk_assign gave a packet to; NULL if none. */
 struct bpf_sock *bpf2native_assigned(const void *context);
+/* The socket that bpf_sk_select_reuseport chose since the last call; NULL if none. */
+struct bpf_sock *bpf2native_selected(void);
+/* How many bytes programs have asked for by bpf_reserve_hdr_opt since the last call. */
+unsigned bpf2native_reserved(void);
+/* The path that bpf_sock_addr_set_sun_path set last: copies at most `size` bytes and returns its length, 0 if none. */
+unsigned bpf2native_sun_path(unsigned char *path, unsigned size);
 /* An option that bpf_setsockopt set with this context: copies at most `length` bytes and returns its length, or
    -ENOENT. */
 int bpf2native_sockopt(const void *context, int level, int name, void *value, unsigned length);
@@ -230,6 +236,8 @@ long bpf2native_set_task(const struct bpf2native_task *task);
 /* What bpf_get_current_task returns: `*size` bytes (`size` may be NULL), zeros at first. A test writes the fields of struct
    task_struct that its program reads there. */
 void *bpf2native_task_struct(unsigned long *size);
+/* What bpf_task_pt_regs returns: `*size` bytes, zeros at first, for the fields of struct pt_regs. */
+void *bpf2native_task_registers(unsigned long *size);
 /* How many signals programs have sent (bpf_send_signal) since the last call, and which one was the last (`last` may be NULL). */
 unsigned bpf2native_signals(unsigned *last);
 
@@ -250,6 +258,28 @@ long bpf2native_retval(void);
 /* How often programs have called bpf_override_return since the last call, and with what result the last time (`result` may
    be NULL). */
 unsigned bpf2native_overridden(unsigned long *result);
+
+/* ---- Files ---- */
+
+/* What bpf_d_path and bpf_path_d_path say of a struct path; of others, -ENOENT. 0, or -ENAMETOOLONG for 4096 bytes and more. */
+long bpf2native_set_path(const void *path, const char *text);
+/* An attribute of a struct file or dentry, for bpf_get_file_xattr and bpf_get_dentry_xattr ("user.x"); others are -ENODATA. */
+long bpf2native_set_xattr(const void *object, const char *name, const void *value, unsigned size);
+/* The digest of a struct file, of at most 64 bytes, for bpf_get_fsverity_digest; others have none (-ENODATA). */
+long bpf2native_set_fsverity(const void *file, unsigned algorithm, const void *digest, unsigned size);
+/* Whether the program that called bpf_bprm_opts_set last asked for a secure start. */
+unsigned bpf2native_secure_exec(void);
+
+/* ---- Remote controls ---- */
+
+struct bpf2native_key {
+    unsigned protocol, toggle;   /* of bpf_rc_keydown, the last time */
+    unsigned long scancode;
+    unsigned pressed, repeated;  /* how often bpf_rc_keydown and bpf_rc_repeat were called */
+    int x, y;                    /* the sum of bpf_rc_pointer_rel */
+};
+/* What programs have decoded since the last call. */
+void bpf2native_key(struct bpf2native_key *key);
 
 /* ---- What programs print ---- */
 

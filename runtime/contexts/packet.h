@@ -57,6 +57,8 @@ struct record {
     struct bpf_tunnel_key tunnel;
     u16 tunnel_flags;
     u8 tunnel_options_length, tunnel_options[TUNNEL_OPTIONS];
+    be16 fou_source, fou_target; /* what bpf_skb_set_fou_encap set */
+    u32 xfrm_interface;          /* what bpf_skb_set_xfrm_info set */
     /* XDP: hints of the device, where bpf2native_xdp_hints has set them. */
     u64 rx_timestamp;
     u32 rx_hash, rx_hash_type;

@@ -11,6 +11,21 @@ extern long bpf2native_rt_write(void *to, u64 size, const void *from);
 /* Copies a string with its end, of at most `size` bytes, the last of which is then 0: how many bytes, or -EFAULT. */
 extern long bpf2native_rt_read_string(void *to, u64 size, const void *from);
 
+/* An area of memory, as the system's calls take it (struct iovec). */
+struct area {
+    void *start;
+    u64 size;
+};
+
+extern s64 writev(int fd, const struct area *areas, u64 count);
+
+/* Writes to standard error, by a function whose name no program has for a variable of its own. */
+static inline void write_error(const char *text, u64 length)
+{
+    struct area area = { (void *)text, length };
+    writev(2, &area, 1);
+}
+
 /* A place where a byte may not be readable, and what was read around it. */
 struct bytes {
     const char *start;

@@ -2,9 +2,10 @@
    the caller's function; for NULL, the caller goes on.
 
    As in the kernel, 33 are the most in a run, those of callees that have returned among them: a program that calls two
-   functions with tail calls in each of which that is done again would not end otherwise. A run here is what happens until
-   no tail call is open: each thread keeps under a key of its own how many are (the low half), and how many were made since
-   there were none (the high half). */
+   functions with tail calls in each of which that is done again would not end otherwise. A run is what happens while
+   something is open: a tail call, or a program whose functions make tail calls (the translator calls bpf_tail_enter at its
+   entry, and bpf_tail_return at its end). Each thread keeps under a key of its own how many are open (the low half), and
+   how many tail calls were made since nothing was (the high half). */
 #include "runtime.h"
 #include "maps/common.h"
 
@@ -20,7 +21,7 @@ weak u64 bpf_tail_call_key;
 
 enum { NO_KEY, KEY_IN_WORK, FIRST_KEY };
 
-/* In what a thread keeps: a call that is open, and one that was made. */
+/* In what a thread keeps: what is open, and a call that was made. */
 #define OPEN 1ul
 #define MADE (1ul << 32)
 
@@ -52,7 +53,15 @@ HELPER(void *, tail_call, (void *context, struct map *programs, u64 index)) {
     return pthread_setspecific(key - FIRST_KEY, (void *)(calls + MADE + OPEN)) ? NULL : *function;
 }
 
-/* A function that was tail-called has returned. */
+/* A program begins, and with it a run if it is the outermost one. */
+API(void, bpf_tail_enter, (void)) {
+    u64 key = calls_key();
+    if (key == NO_KEY) return;
+    u64 calls = (u64)pthread_getspecific(key - FIRST_KEY);
+    pthread_setspecific(key - FIRST_KEY, (void *)(((u32)calls ? calls : 0) + OPEN));
+}
+
+/* A function that was tail-called has returned, or a program that began. */
 API(void, bpf_tail_return, (void)) {
     u64 key = calls_key();
     u64 calls = key == NO_KEY ? 0 : (u64)pthread_getspecific(key - FIRST_KEY);

@@ -1,10 +1,10 @@
 /* What programs print: bpf_trace_printk, bpf_trace_vprintk (bpf_printk of libbpf is one of the two), bpf_stream_vprintk. In: formats. Out:
    a line each, to standard error, or to the function that bpf2native_set_trace sets. The rule: a line is written whole. */
 #include "helpers/format.h"
+#include "helpers/memory.h"
 
 extern void *malloc(u64 size);
 extern void free(void *memory);
-extern s64 write(int fd, const void *buffer, u64 size);
 
 /* The kernel's: longer lines are cut off. */
 enum { LINE = 1024 };
@@ -29,7 +29,7 @@ static long print(const struct format *format)
         if (to)
             to(line, written);
         else
-            write(2, line, written);
+            write_error(line, written);
     }
     free(line);
     return length;

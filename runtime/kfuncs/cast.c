@@ -1,7 +1,6 @@
 /* Casts that only the verifier sees, and the end of a program by bpf_throw. In: a pointer. Out: the same. */
-#include "runtime.h"
+#include "helpers/memory.h"
 
-extern s64 write(int fd, const void *buffer, u64 size);
 extern void abort(void) __attribute__((noreturn));
 
 /* The kernel's context is the program's. */
@@ -18,6 +17,6 @@ KFUNC(void, bpf_throw, (u64 cookie))
         u32 digit = cookie >> (60 - 4 * i) & 15;
         digits[i] = digit < 10 ? '0' + digit : 'a' + digit - 10;
     }
-    write(2, text, sizeof text - 1);
+    write_error(text, sizeof text - 1);
     abort();
 }

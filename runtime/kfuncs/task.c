@@ -81,3 +81,61 @@ KFUNC(void *, bpf_iter_task_next, (struct bpf_iter_task *it))
 }
 
 KFUNC(void, bpf_iter_task_destroy, (struct bpf_iter_task *it)) {}
+
+/* The iterators of a cgroup's state and of its tasks, 24 and 8 bytes in programs: a cgroup's state (struct
+   cgroup_subsys_state) is at its start. */
+struct bpf_iter_css {
+    u32 at;   /* a level */
+    u32 left; /* how many there are yet */
+    s32 step; /* from level to level */
+    u32 unused[3];
+};
+
+enum { DESCENDANTS_PRE = 2, DESCENDANTS_POST, ANCESTORS_UP };
+
+KFUNC(s32, bpf_iter_css_new, (struct bpf_iter_css *it, void *start, u32 order))
+{
+    u32 level = level_of(start), own = bpf2native_rt_task.cgroup_level;
+    it->left = 0;
+    if (order < DESCENDANTS_PRE || order > ANCESTORS_UP)
+        return -EINVAL;
+    if (level == CGROUP_LEVELS)
+        return 0;
+    it->at = order == DESCENDANTS_POST ? own : level;
+    it->step = order == DESCENDANTS_PRE ? 1 : -1;
+    it->left = order == ANCESTORS_UP ? level + 1 : own - level + 1;
+    return 0;
+}
+
+KFUNC(void *, bpf_iter_css_next, (struct bpf_iter_css *it))
+{
+    if (!it->left)
+        return NULL;
+    void *cgroup = cgroups[it->at].fields;
+    it->at += it->step;
+    it->left--;
+    return cgroup;
+}
+
+KFUNC(void, bpf_iter_css_destroy, (struct bpf_iter_css *it)) {}
+
+/* The task is in the last of its cgroups. */
+KFUNC(s32, bpf_iter_css_task_new, (u64 *it, void *cgroup, u32 flags))
+{
+    *it = flags <= 3 && flags != 2 && level_of(cgroup) == bpf2native_rt_task.cgroup_level;
+    return flags > 3 || flags == 2 ? -EINVAL : 0;
+}
+
+KFUNC(void *, bpf_iter_css_task_next, (u64 *it))
+{
+    u64 is_left = *it;
+    *it = 0;
+    return is_left ? bpf2native_task_struct(NULL) : NULL;
+}
+
+KFUNC(void, bpf_iter_css_task_destroy, (u64 *it)) {}
+
+/* There are no statistics of cgroups to be brought together. */
+KFUNC(void, cgroup_rstat_updated, (void *cgroup, s32 processor)) {}
+
+KFUNC(void, cgroup_rstat_flush, (void *cgroup)) {}

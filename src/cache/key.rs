@@ -56,12 +56,25 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         maps,
         given_files,
         tail_return,
+        tail_enter,
         kept,
         warnings: _,
         core_relocations: _,
         counters,
     } = program;
-    (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept, counters)
+    (
+        endianness,
+        functions,
+        symbols,
+        maps,
+        struct_results,
+        groups,
+        given_files,
+        tail_return,
+        tail_enter,
+        kept,
+        counters,
+    )
         .hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {

@@ -32,7 +32,7 @@ pub use object::object_with_cache;
 pub use object::{Object, object};
 pub use translation::Purpose;
 #[cfg(feature = "compare")]
-pub(crate) use translation::{Declared, declared, translate};
+pub(crate) use translation::{Declared, declared, translate, trapped};
 
 pub use crate::abi::AbiError;
 pub use crate::codegen::CompileError;

@@ -10,7 +10,7 @@ use super::{EmitError, check_endianness, groups, synthetic};
 use crate::cache::Cache;
 use crate::codegen::{self, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
-use crate::graph::Unverified;
+use crate::graph::{GraphError, Unverified};
 use crate::lift::Declarations;
 use crate::program::Program;
 use crate::resolution::Resolution;
@@ -68,6 +68,11 @@ pub struct Declared {
     pub warnings: Vec<Warning>,
 }
 
+/// The warning that something traps, which a verifier refuses.
+pub(crate) fn trapped(error: &GraphError) -> Warning {
+    Warning::new(WarningKind::Refused, format!("{error}; it traps when it is reached"))
+}
+
 /// Declares the names of a program for an object; `name` as for [`translate`].
 ///
 /// # Errors
@@ -88,10 +93,7 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
     let driver = Driver { program, generators: &generators, placement: Placement::Object, pool: Some(&pool) };
     let graphs = driver.graphs(unverified);
     let mut warnings = Vec::new();
-    let refused = graphs.iter().flatten().flat_map(|graph| &graph.refused);
-    warnings.extend(
-        refused.map(|error| Warning::new(WarningKind::Refused, format!("{error}; it traps when it is reached"))),
-    );
+    warnings.extend(graphs.iter().flatten().flat_map(|graph| &graph.refused).map(trapped));
     let entry = match purpose {
         Purpose::Executable | Purpose::SoleExecutable => EntryPoints::of(program),
         Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),

@@ -131,6 +131,7 @@ impl Graph {
             frame,
             stack_parameters,
             adds_to_labels,
+            opens_run: false,
             refused,
         })
     }
@@ -155,6 +156,7 @@ impl Graph {
             frame: Frame::default(),
             stack_parameters: 0,
             adds_to_labels: false,
+            opens_run: false,
             refused: Vec::new(),
         }
     }

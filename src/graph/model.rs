@@ -46,6 +46,8 @@ pub struct Graph {
     pub stack_parameters: u16,
     /// Whether something is added to the address of a label.
     pub adds_to_labels: bool,
+    /// It is a program from whose entry on tail calls count, until it returns; set by the selection.
+    pub opens_run: bool,
     /// What was replaced by traps ([`Unverified::Trap`]).
     pub refused: Vec<GraphError>,
 }

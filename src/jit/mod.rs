@@ -180,9 +180,13 @@ impl Jit {
         }
         let generators = &self.generators;
         let driver = Driver { program, generators, placement: Placement::Memory, pool: Some(&self.pool) };
-        let graphs = driver.graphs(Unverified::Refuse);
+        // What is asked for by name is run as a kernel would: it may hold what the verifier refuses where nothing gets to.
+        let unverified = if roots.is_some() { Unverified::Trap } else { Unverified::Refuse };
+        let graphs = driver.graphs(unverified);
         let resolution = Resolution::in_memory(program, |name| linker.definer(name));
         let selection = driver.select(graphs, roots, resolution, &mut warnings)?;
+        let refused = selection.graphs.iter().flat_map(|graph| &graph.refused);
+        warnings.extend(refused.map(emit::trapped));
         warnings.extend(types::without_form(program, &selection));
         let dso_handle = DsoHandle::new();
         let linker = &linker.with_default(dso_handle::SYMBOL, dso_handle.address());

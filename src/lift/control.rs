@@ -75,6 +75,9 @@ impl Lifter<'_, '_> {
         let abi = &self.declarations.function(self.graph.function).abi;
         let registers = [Reg::R0, Reg::R2].into_iter().take(abi.returned_words());
         let words: Vec<Value> = registers.map(|reg| word(self, reg)).collect();
+        if let Some(function) = self.program.tail_return.filter(|_| self.graph.opens_run) {
+            self.call_function(self.declarations.function(function), &[]);
+        }
         let results = abi.results(self.builder, &self.entry, &words);
         self.builder.ins().return_(&results);
     }

@@ -212,6 +212,9 @@ impl<'a, 'f> Lifter<'a, 'f> {
         self.builder.switch_to_block(entry);
         self.set_location();
         self.enter(entry);
+        if let Some(function) = self.program.tail_enter.filter(|_| self.graph.opens_run) {
+            self.call_function(self.declarations.function(function), &[]);
+        }
         entry
     }
 

@@ -17,6 +17,9 @@ use crate::program::{Binding, CodeSectionId, FunctionId, Program, Relocation, Ta
 /// The runtime's function that ends a tail call.
 const TAIL_RETURN: &str = "bpf_tail_return";
 
+/// The runtime's function that begins a run of tail calls.
+const TAIL_ENTER: &str = "bpf_tail_enter";
+
 /// Gives calls of helpers their targets.
 pub(super) fn resolve(program: &mut Program) {
     let mut calls = Vec::new();
@@ -47,7 +50,8 @@ pub(super) fn resolve(program: &mut Program) {
     let tail_call = known.get(&helpers::TAIL_CALL).copied().flatten();
     let of_runtime = tail_call.is_some_and(|function| program.is_runtime_function(function));
     let tail_return = of_name(TAIL_RETURN).filter(|_| of_runtime);
-    program.tail_return = tail_return;
+    let tail_enter = of_name(TAIL_ENTER).filter(|_| of_runtime);
+    (program.tail_return, program.tail_enter) = (tail_return, tail_enter);
     let changed: BTreeSet<CodeSectionId> = targets.iter().map(|&(section, _)| section).collect();
     for (section, relocation) in targets {
         program.code[section].relocations.push(relocation);

@@ -91,7 +91,8 @@ pub struct Options {
     /// ([`Module::map`](crate::Module::map)), and to run programs on packets ([`Module::xdp`](crate::Module::xdp)). Only programs in
     /// memory have it; it makes no difference to objects. On by default.
     pub interface: bool,
-    /// The kernel's configuration, for variables of `.kconfig`. Without, weak ones are 0, and others are undefined.
+    /// The kernel's configuration, for variables of `.kconfig`. Without, weak ones are 0, and others are undefined; with the
+    /// runtime, `LINUX_KERNEL_VERSION` and the like have the values of the kernel that it does as (see [`Kconfig::get`]).
     pub kconfig: Option<Kconfig>,
     /// Whether the program lists what its CO-RE relocations ask for ([`Program::core_relocations`]).
     pub core_relocations: bool,
@@ -132,7 +133,8 @@ impl Options {
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
     let archive::Chosen { mut objects, given, has_maps } = archive::select(inputs, options)?;
-    let values = kconfig::values(&mut objects, options.kconfig.as_ref())?;
+    let of_runtime = options.runtime.then(Kconfig::default);
+    let values = kconfig::values(&mut objects, options.kconfig.as_ref().or(of_runtime.as_ref()))?;
     let mut program = build::program(&objects, given)?;
     kconfig::define(&values, &mut program);
     if has_maps {

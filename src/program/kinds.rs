@@ -179,10 +179,11 @@ pub fn of_section(section: &str) -> Option<&'static Kind> {
     prefixes.filter(|(prefix, _)| fits(prefix)).max_by_key(|(prefix, _)| prefix.len()).map(|(_, kind)| kind)
 }
 
-/// Whether a function is a kernel program though its type says nothing of that: in a section of theirs, one that by its type
-/// takes and returns nothing. Such are written in assembly (`__naked`), with their context in r1 and a result in r0.
+/// Whether a function is a kernel program though its type does not say that: in a section of theirs, one that by its type takes
+/// nothing, and returns nothing or an `int`. Such are written in assembly (`__naked`), with their context in r1 and a result in r0.
 pub fn is_untyped_program(section: &str, prototype: &Prototype) -> bool {
-    prototype.parameters.is_empty() && prototype.result == CType::Void && of_section(section).is_some()
+    let has_usual_result = matches!(prototype.result, CType::Void | CType::Int { bytes: 4, .. });
+    prototype.parameters.is_empty() && has_usual_result && of_section(section).is_some()
 }
 
 /// The kind of the programs that are given a struct of this name.

@@ -74,6 +74,8 @@ pub struct Program {
     pub given_files: usize,
     /// The runtime's function that is called when a function has returned that was tail-called, if the program has it.
     pub tail_return: Option<FunctionId>,
+    /// The runtime's function that a program calls at its entry, whose functions make tail calls; at its end it calls `tail_return`.
+    pub tail_enter: Option<FunctionId>,
     /// Functions of the runtime that are translated though nothing reaches them.
     pub kept: Vec<FunctionId>,
     /// What was noticed and does not stop translation.

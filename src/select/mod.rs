@@ -10,6 +10,7 @@
 pub mod entry;
 pub(crate) mod map_calls;
 pub(crate) mod redirects;
+mod runs;
 pub mod undefined;
 
 use std::collections::BTreeMap;
@@ -93,6 +94,7 @@ fn uses(
     data: IdVec<DataSectionId, bool>,
     resolution: Resolution,
 ) -> Selection {
+    runs::mark(program, &mut graphs);
     let callers = Callers::of(program, &graphs);
     find_surely_read(&callers, &mut graphs);
     find_results(program, &resolution, &mut graphs);
@@ -249,7 +251,9 @@ fn reachable(
                     called.extend(symbols.into_iter().map(str::to_owned));
                 }
                 for instruction in &graph.instructions {
-                    pending.extend(call::tail_return(program, instruction).map(Node::Function));
+                    let tail_return = call::tail_return(program, instruction);
+                    let tail_enter = program.tail_enter.filter(|_| tail_return.is_some());
+                    pending.extend(tail_return.into_iter().chain(tail_enter).map(Node::Function));
                     match instruction.target {
                         Some(target) => pending.extend(beside.nodes(program, target)),
                         None if call::may_need_runtime(instruction.insn) => {

@@ -77,9 +77,10 @@ fn what_is_not_configured_is_named_all_at_once() {
     let output = native::bpf2native().arg("run").arg(&object).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
-    for name in ["LINUX_KERNEL_VERSION", "CONFIG_BPF", "CONFIG_IPV6", "CONFIG_HZ", "CONFIG_NAME"] {
+    for name in ["CONFIG_BPF", "CONFIG_IPV6", "CONFIG_HZ", "CONFIG_NAME"] {
         assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
     }
+    assert!(!error.contains("LINUX_"), "they stand in no configuration: {error}");
     assert!(!error.contains("CONFIG_ABSENT") && !error.contains("CONFIG_SMALL"), "weak ones are 0: {error}");
     assert_eq!(error.matches("--kconfig").count(), 1, "{error}");
     // With a configuration, what is not in it.
@@ -91,6 +92,25 @@ fn what_is_not_configured_is_named_all_at_once() {
     let output = native::bpf2native().arg(&object).arg("-o").arg(folder.path().join("program")).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("`CONFIG_HZ`") && error.contains("--kconfig"), "{error}");
+}
+
+/// What stands in no configuration is that of the runtime's kernel, unless the configuration is of another one.
+#[test]
+fn the_kernels_version_without_a_configuration_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let first_line = |config: &str| {
+        let output = run(&written(folder.path(), config));
+        String::from_utf8(output.stdout).unwrap().lines().next().unwrap_or_default().to_owned()
+    };
+    let fragment = CONFIG.replace("# Linux/x86 6.12.48", "#").replace("CONFIG_ARCH_HAS_SYSCALL_WRAPPER=y\n", "");
+    assert_eq!(first_line(&fragment), "61200 1 1");
+    let whole = CONFIG.replace("6.12.48", "5.14.0").replace("CONFIG_ARCH_HAS_SYSCALL_WRAPPER=y\n", "");
+    assert_eq!(first_line(&whole), "50e00 0 0");
+    // Without the runtime there is no such kernel.
+    let mut command = native::bpf2native();
+    let output = command.args(["run", "--no-runtime"]).arg(native::fixture("faults/kconfig-strong.o")).output();
+    let error = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(error.contains("`LINUX_KERNEL_VERSION`"), "{error}");
 }
 
 #[test]

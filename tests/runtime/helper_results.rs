@@ -33,11 +33,13 @@ impl Kind {
     }
 }
 
-const PROGRAMS: [(&str, Kind); 13] = [
+const PROGRAMS: [(&str, Kind); 15] = [
+    ("connections", Kind::Tc),
     ("control", Kind::Syscall),
     ("cpumask", Kind::Syscall),
     ("dynptr", Kind::Tc),
     ("dynptr_packet", Kind::Packet),
+    ("elements", Kind::Syscall),
     ("format", Kind::Syscall),
     ("list", Kind::Tc),
     ("locks", Kind::Tc),
@@ -49,7 +51,7 @@ const PROGRAMS: [(&str, Kind); 13] = [
     ("timer", Kind::Syscall),
 ];
 
-const OWN: [&str; 4] = ["own_object", "own_state", "own_text", "own_timer"];
+const OWN: [&str; 6] = ["own_kernel", "own_network", "own_object", "own_state", "own_text", "own_timer"];
 
 /// What a program of [`OWN`] prints when all is right.
 const RIGHT: &str = "as it should be\n";

@@ -234,7 +234,7 @@ fn tc_programs_do_what_they_do_in_the_kernel() {
 
 #[test]
 fn programs_of_control_groups_do_what_they_do_in_the_kernel() {
-    check(Kind::Cgroup, "cgroup_packets.o", &["seen", "police"]);
+    check(Kind::Cgroup, "cgroup_packets.o", &["seen", "police", "encapsulate"]);
 }
 
 /// Programs with maps: `elements` are there before the first frame, and `maps` are compared after the last one.

@@ -6,11 +6,12 @@ use crate::map::OurMap;
 use crate::packets::{has_kernel, ours};
 
 /// The programs, each with the map that is compared at the end.
-const PROGRAMS: [(&str, Option<&str>); 8] = [
+const PROGRAMS: [(&str, Option<&str>); 9] = [
     ("counted", Some("counts")),
     ("summed", None),
     ("step", None),
     ("chained", None),
+    ("branched", None),
     ("looped", Some("texts")),
     ("logged", None),
     ("queued", None),

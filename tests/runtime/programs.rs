@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::native::{bpf2native, fixture, has_tool, output};
 
 /// Programs, by their objects, and what they print.
-const PROGRAMS: [(&[&str], &str); 4] = [
+const PROGRAMS: [(&[&str], &str); 5] = [
+    (&["tail_runs"], "210000: 33, 0\n210000: 33, 0\n33, 1\n"),
     (&["counts"], "0 2 2 42\n1 -22\n"),
     (&["shared.main", "shared.other"], "0 1242 12 42\n"),
     (&["calls", "own"], "7 1 5 11\n"),
@@ -20,7 +21,7 @@ const PROGRAMS: [(&[&str], &str); 4] = [
 ];
 
 /// Those that are compiled for big-endian machines too.
-const BOTH_ORDERS: [&str; 2] = ["counts", "tail"];
+const BOTH_ORDERS: [&str; 3] = ["counts", "tail", "tail_runs"];
 
 fn objects(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| fixture(&format!("runtime/{name}.o")).display().to_string()).collect()

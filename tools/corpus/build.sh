@@ -9,6 +9,7 @@
 #   include/               vmlinux.h of the running kernel, libbpf's headers, the helpers' declarations
 #   objects/BUILD/*.o      one object for each source that this compiler takes
 #   objects/BUILD/*.err    the compiler's words, for each that it refuses
+#   given/                 what results.py gives to programs: tools/corpus/given, compiled, as objects and an archive
 #
 # A BUILD is compiler:cpu:target[:1/n], where 1/n takes every n-th source. BPF2NATIVE_CORPUS_BUILDS lists others.
 set -euo pipefail
@@ -101,6 +102,21 @@ sources() {
     done | sort -u | awk -v share="$share" 'NR % share == 0'
 }
 
+# Compiles what is given to programs beside the runtime, with the same types as they are. All but what fills maps is an archive.
+make_given() {
+    local source here=$1 compiler=clang-22 archiver=llvm-ar-22 name
+    command -v "$compiler" > /dev/null && command -v "$archiver" > /dev/null || return 0
+    rm -rf "$corpus/given"
+    mkdir -p "$corpus/given"
+    for source in "$here"/given/*.bpf.c; do
+        name=$(basename "$source" .bpf.c)
+        "$compiler" -target bpf -mcpu=v3 -O2 -g -Wall -Werror -fdebug-compilation-dir=. -I"$corpus/include" \
+            -c "$source" -o "$corpus/given/$name.o"
+        [[ $name = map_values ]] || "$archiver" rcsD "$corpus/given/given.a" "$corpus/given/$name.o"
+    done
+}
+
+here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$corpus"
 find_tree() {
     tree=$(find "$corpus" -maxdepth 1 -name 'linux-source-*' -type d | sort | tail -1)
@@ -130,3 +146,4 @@ for build in $builds; do
     done > "$folder/refused.txt"
     echo "$build: $(find "$folder" -name '*.o' | wc -l) objects; the compiler refuses $refused ($folder/refused.txt)"
 done
+make_given "$here"

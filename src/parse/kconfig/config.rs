@@ -2,26 +2,30 @@
 //!
 //! In: text, as `/boot/config-*` and `/proc/config.gz` have it. Out: [`Kconfig`], values by name. The rules are libbpf's: only lines
 //! `CONFIG_NAME=value` count, and the first of a name does. Beside these, libbpf gives programs three names that stand in no
-//! configuration:
+//! configuration. libbpf finds them out from the running kernel; here they are those of the configuration's kernel, and where it
+//! names none, those of the kernel that the runtime does as ([`RUNTIME_VERSION`]):
 //!
 //! | name | value |
 //! |---|---|
 //! | `LINUX_KERNEL_VERSION` | `KERNEL_VERSION(major, minor, patch)` of the comment at the head, `# Linux/x86 6.12.48 Kernel Configuration` |
 //! | `LINUX_HAS_BPF_COOKIE` | 1 from 5.15 on |
-//! | `LINUX_HAS_SYSCALL_WRAPPER` | 1 with `CONFIG_ARCH_HAS_SYSCALL_WRAPPER` |
+//! | `LINUX_HAS_SYSCALL_WRAPPER` | with such a comment, whether there is `CONFIG_ARCH_HAS_SYSCALL_WRAPPER`; without, 1: all machines of ours have it |
 //!
 //! A line of theirs, or [`Kconfig::set`], says otherwise.
 
 use std::collections::HashMap;
 
 /// What names of variables begin with that are no values of a configuration.
-const VIRTUAL: &str = "LINUX_";
+pub(super) const VIRTUAL: &str = "LINUX_";
 const VERSION: &str = "LINUX_KERNEL_VERSION";
 const COOKIE: &str = "LINUX_HAS_BPF_COOKIE";
 const WRAPPER: &str = "LINUX_HAS_SYSCALL_WRAPPER";
 
 /// What says whether system calls get their arguments in a `struct pt_regs`.
 const CONFIG_WRAPPER: &str = "CONFIG_ARCH_HAS_SYSCALL_WRAPPER";
+
+/// The kernel whose maps and helpers the runtime's do as, 6.18.
+const RUNTIME_VERSION: u32 = version(6, 18, 0);
 
 /// The first kernel with `bpf_get_attach_cookie`.
 const FIRST_WITH_COOKIE: u32 = version(5, 15, 0);
@@ -66,17 +70,25 @@ impl Kconfig {
         self.values.insert(name.to_owned(), value.to_owned());
     }
 
-    /// The value of a name, as a line would have it.
+    /// No value of a configuration is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The value of a name, as a line would have it. `LINUX_KERNEL_VERSION`, `LINUX_HAS_BPF_COOKIE` and
+    /// `LINUX_HAS_SYSCALL_WRAPPER`, which stand in no configuration, are those of the kernel that it is of, or else of 6.18.
     pub fn get(&self, name: &str) -> Option<String> {
         if let Some(value) = self.values.get(name) {
             return Some(value.clone());
         }
         let number = match name {
-            VERSION => self.version?,
+            VERSION => self.version.unwrap_or(RUNTIME_VERSION),
             COOKIE => u32::from(self.kernel_version()? >= FIRST_WITH_COOKIE),
-            WRAPPER if !self.values.is_empty() => {
-                u32::from(self.values.get(CONFIG_WRAPPER).is_some_and(|value| value == "y"))
-            }
+            WRAPPER => match self.values.get(CONFIG_WRAPPER) {
+                Some(value) => u32::from(value == "y"),
+                // Of a whole configuration, what is not named is not set.
+                None => u32::from(self.version.is_none()),
+            },
             _ => return None,
         };
         Some(number.to_string())
@@ -86,7 +98,7 @@ impl Kconfig {
     fn kernel_version(&self) -> Option<u32> {
         match self.values.get(VERSION) {
             Some(value) => u32::try_from(number(value)?).ok(),
-            None => self.version,
+            None => Some(self.version.unwrap_or(RUNTIME_VERSION)),
         }
     }
 }
@@ -146,8 +158,9 @@ mod tests {
             version("# Linux/arm64 5.10.299-rc1 Kernel Configuration"),
             Some((5 << 16 | 10 << 8 | 255).to_string())
         );
-        assert_eq!(version("# Linux/x86 Kernel Configuration"), None);
-        assert_eq!(version("# CONFIG_X is not set"), None);
+        let of_runtime = Some((6 << 16 | 18 << 8).to_string());
+        assert_eq!(version("# Linux/x86 Kernel Configuration"), of_runtime);
+        assert_eq!(version("# CONFIG_X is not set"), of_runtime);
     }
 
     #[test]
@@ -159,6 +172,10 @@ mod tests {
         config.set("LINUX_KERNEL_VERSION", "0x50f00");
         assert_eq!(config.get("LINUX_HAS_BPF_COOKIE").as_deref(), Some("1"));
         assert_eq!(config.get("LINUX_HAS_NOTHING"), None);
-        assert_eq!(Kconfig::default().get("LINUX_KERNEL_VERSION"), None);
+        for name in ["LINUX_HAS_BPF_COOKIE", "LINUX_HAS_SYSCALL_WRAPPER"] {
+            assert_eq!(Kconfig::default().get(name).as_deref(), Some("1"), "{name}");
+        }
+        let whole = Kconfig::parse("# Linux/x86 4.16.0 Kernel Configuration\nCONFIG_BPF=y\n");
+        assert_eq!(whole.get("LINUX_HAS_SYSCALL_WRAPPER").as_deref(), Some("0"));
     }
 }

@@ -1,6 +1,6 @@
 //! Variables of the kernel's configuration: `extern ... __attribute__((section(".kconfig")))`, as libbpf has them.
 //!
-//! In: objects, and a configuration if there is one ([`Kconfig`]). Out: variables that it has a value for, and that no object
+//! In: objects, and a configuration ([`Kconfig`]; where none is given, an empty one, which has what no configuration says). Out: variables that it has a value for, and that no object
 //! defines, are read-only data; those that are weak and have none are zeros of their size: made COMMON symbols, so that one
 //! block of zeros is made for each name. Others stay undefined, to be defined by the user.
 //!
@@ -48,18 +48,19 @@ pub(super) fn values(objects: &mut [Object<'_>], config: Option<&Kconfig>) -> Re
 }
 
 fn of_object(object: &mut Object<'_>, config: Option<&Kconfig>, values: &mut Values) -> Result<(), ParseError> {
-    let is_asked = |binding, home| {
+    let is_asked = |name: &str, binding, home| {
+        let may_have_value = config.is_some_and(|config| !config.is_empty() || name.starts_with(config::VIRTUAL));
         let is_undefined = home == SymbolHome::Undefined;
-        is_undefined && (binding == Binding::Weak || config.is_some() && binding == Binding::Global)
+        is_undefined && (binding == Binding::Weak || may_have_value && binding == Binding::Global)
     };
-    if !object.symbols.iter().any(|symbol| is_asked(symbol.binding, symbol.home)) {
+    if !object.symbols.iter().any(|symbol| is_asked(symbol.name, symbol.binding, symbol.home)) {
         return Ok(());
     }
     let types = object.sections.iter().find(|section| section.name == ".BTF").map(|section| section.data);
     // Damaged types are an error elsewhere.
     let Some(btf) = types.and_then(|types| Btf::parse(types).ok()) else { return Ok(()) };
     let (file, endianness) = (object.name.clone(), object.endianness());
-    for symbol in object.symbols.iter_mut().filter(|symbol| is_asked(symbol.binding, symbol.home)) {
+    for symbol in object.symbols.iter_mut().filter(|symbol| is_asked(symbol.name, symbol.binding, symbol.home)) {
         let Some(variable) = btf.variable(symbol.name) else { continue };
         if btf.section_of(variable.id) != Some(KCONFIG) {
             continue;

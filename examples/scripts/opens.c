@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <bpf/bpf_helpers.h>
+#include "bpf2native.h"
 #include "histogram.h"
 
 struct enter {
@@ -97,7 +98,7 @@ int INIT(int argc, char **argv)
     while ((option = getopt(argc, argv, "+f")) != -1) {
         if (option != 'f')
             return 2;
-        *(bool *)&only_failures = true;
+        set_constant(only_failures, true);
     }
     return 0;
 }

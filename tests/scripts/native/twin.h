@@ -45,10 +45,10 @@ static struct bpf_object *open_object(const char *path)
 static void *values(struct bpf_map *map)
 {
     size_t size;
-    void *shared;
+    void *first = (void *)bpf_map__initial_value(map, &size), *shared;
 
     if (bpf_map__fd(map) < 0)
-        return (void *)bpf_map__initial_value(map, &size);
+        return first;
     shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
     if (shared == MAP_FAILED)
         fail(bpf_map__name(map));

@@ -1,7 +1,7 @@
 /* How often a command calls a function of a library, and how long each call takes.
 
        bpf2native run funclat.o -- sort README.md               malloc of libc
-       bpf2native run funclat.o -f qsort_r -l libc.so.6 -- sort README.md */
+       bpf2native run funclat.o -- -f strlen -l libc.so.6 sort README.md */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>

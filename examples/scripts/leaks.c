@@ -13,26 +13,13 @@
 
 enum { MOST = 100000 };
 
-struct qstr {
-    const unsigned char *name;
-} __attribute__((preserve_access_index));
-
-struct dentry {
-    struct qstr d_name;
-} __attribute__((preserve_access_index));
-
-struct path {
-    struct dentry *dentry;
-} __attribute__((preserve_access_index));
-
-struct file {
-    struct path f_path;
-} __attribute__((preserve_access_index));
-
-struct vm_area_struct {
-    unsigned long vm_start, vm_pgoff;
-    struct file *vm_file;
-} __attribute__((preserve_access_index));
+/* What is read of the kernel's structs. */
+#define RELOCATED __attribute__((preserve_access_index))
+struct qstr { const unsigned char *name; } RELOCATED;
+struct dentry { struct qstr d_name; } RELOCATED;
+struct path { struct dentry *dentry; } RELOCATED;
+struct file { struct path f_path; } RELOCATED;
+struct vm_area_struct { unsigned long vm_start, vm_pgoff; struct file *vm_file; } RELOCATED;
 
 /* A line of code that calls malloc. */
 struct place {
@@ -111,43 +98,15 @@ static __always_inline int release(__u64 address)
     return 0;
 }
 
-SEC("uprobe/libc.so.6:malloc") int BPF_KPROBE(malloc_enter, __u64 size)
-{
-    return enter(ctx, size);
-}
+SEC("uprobe/libc.so.6:malloc") int BPF_KPROBE(malloc_enter, __u64 size) { return enter(ctx, size); }
+SEC("uprobe/libc.so.6:calloc") int BPF_KPROBE(calloc_enter, __u64 count, __u64 size) { return enter(ctx, count * size); }
+SEC("uprobe/libc.so.6:realloc") int BPF_KPROBE(realloc_enter, __u64 old, __u64 size) { return release(old), enter(ctx, size); }
+SEC("uprobe/libc.so.6:free") int BPF_KPROBE(free_enter, __u64 address) { return release(address); }
+SEC("uretprobe/libc.so.6:malloc") int BPF_KRETPROBE(malloc_leave, __u64 address) { return leave(address); }
+SEC("uretprobe/libc.so.6:calloc") int BPF_KRETPROBE(calloc_leave, __u64 address) { return leave(address); }
+SEC("uretprobe/libc.so.6:realloc") int BPF_KRETPROBE(realloc_leave, __u64 address) { return leave(address); }
 
-SEC("uprobe/libc.so.6:calloc") int BPF_KPROBE(calloc_enter, __u64 count, __u64 size)
-{
-    return enter(ctx, count * size);
-}
-
-SEC("uprobe/libc.so.6:realloc") int BPF_KPROBE(realloc_enter, __u64 old, __u64 size)
-{
-    release(old);
-    return enter(ctx, size);
-}
-
-SEC("uretprobe/libc.so.6:malloc") int BPF_KRETPROBE(malloc_leave, __u64 address)
-{
-    return leave(address);
-}
-
-SEC("uretprobe/libc.so.6:calloc") int BPF_KRETPROBE(calloc_leave, __u64 address)
-{
-    return leave(address);
-}
-
-SEC("uretprobe/libc.so.6:realloc") int BPF_KRETPROBE(realloc_leave, __u64 address)
-{
-    return leave(address);
-}
-
-SEC("uprobe/libc.so.6:free") int BPF_KPROBE(free_enter, __u64 address)
-{
-    return release(address);
-}
-
-static struct allocation *leaks;
+static struct allocation leaks[MOST];
 static long leak_count;
 
 static long collect(void *map, const void *address, void *allocation, void *context)
@@ -166,9 +125,6 @@ void END(void)
     __u64 bytes, total = 0;
     long first, next;
 
-    leaks = calloc(MOST, sizeof(*leaks));
-    if (!leaks)
-        return;
     bpf_for_each_map_elem(&allocations, collect, NULL, 0);
     qsort(leaks, leak_count, sizeof(*leaks), by_place);
     for (first = 0; first < leak_count; first = next) {
@@ -182,7 +138,6 @@ void END(void)
     printf("%12llu bytes in %6ld pieces are not freed\n", total, leak_count);
     if (missed)
         printf("%llu more are not counted: there were too many at the same time\n", missed);
-    free(leaks);
 }
 
 char LICENSE[] SEC("license") = "GPL";

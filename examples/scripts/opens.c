@@ -1,7 +1,7 @@
 /* Which files a command opens, and how long that takes.
 
        bpf2native run opens.o -- ls -l
-       bpf2native run opens.o -f -- ls -l        only those that it does not get */
+       bpf2native run opens.o -- -f ls -l        only those that it does not get */
 #include <errno.h>
 #include <getopt.h>
 #include <linux/bpf.h>

@@ -1,7 +1,7 @@
 /* How long threads that could run wait for a processor.
 
        bpf2native run runqlat.o -- make -j8      the threads of this one process
-       bpf2native run runqlat.o -i 1             of all processes, each second, until Ctrl-C */
+       bpf2native run runqlat.o -- -i 1          of all processes, each second, until Ctrl-C */
 #include <getopt.h>
 #include <linux/bpf.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* How many bytes each process sends and gets through sockets, once a second and in the end.
 
        bpf2native run sockets.o -- curl -s example.org
-       bpf2native run sockets.o -i 5             every 5 seconds, until Ctrl-C
+       bpf2native run sockets.o -- -i 5          every 5 seconds, until Ctrl-C
 
    Linux 6.3 and later. */
 #include <getopt.h>

@@ -14,66 +14,48 @@ struct traffic {
 
 static struct row {
     struct kind kind;
-    struct traffic now;
+    struct traffic sum;
 } rows[MOST];
 
 static int by_bytes(const void *a, const void *b)
 {
     const struct row *left = a, *right = b;
 
-    return left->now.bytes < right->now.bytes ? 1 : left->now.bytes > right->now.bytes ? -1 : 0;
+    return (left->sum.bytes < right->sum.bytes) - (left->sum.bytes > right->sum.bytes);
 }
 
-static void show(int counts, double seconds)
+static void show(int counts)
 {
-    static struct traffic last;
     int processors = libbpf_num_possible_cpus(), row_count = 0;
-    struct traffic of[processors], all = {};
-    struct kind kind, *before = NULL;
+    struct traffic of[processors];
+    struct kind *last = NULL;
 
-    while (bpf_map_get_next_key(counts, before, &kind) == 0) {
+    while (row_count < MOST && bpf_map_get_next_key(counts, last, &rows[row_count].kind) == 0) {
         struct row *row = &rows[row_count++];
 
-        bpf_map_lookup_elem(counts, &kind, of);
-        *row = (struct row){.kind = kind};
+        bpf_map_lookup_elem(counts, &row->kind, of);
+        row->sum = (struct traffic){};
         for (int n = 0; n < processors; n++) {
-            row->now.packets += of[n].packets;
-            row->now.bytes += of[n].bytes;
+            row->sum.packets += of[n].packets;
+            row->sum.bytes += of[n].bytes;
         }
-        before = &row->kind;
+        last = &row->kind;
     }
     qsort(rows, row_count, sizeof(*rows), by_bytes);
-    if (isatty(STDOUT_FILENO))
-        printf("\033[H\033[J");
-    printf("%8s %8s %12s %14s\n", "PROTOCOL", "PORT", "PACKETS", "BYTES");
-    for (int n = 0; n < row_count; n++) {
-        printf("%8u %8u %12llu %14llu\n", rows[n].kind.protocol, rows[n].kind.port, rows[n].now.packets, rows[n].now.bytes);
-        all.packets += rows[n].now.packets;
-        all.bytes += rows[n].now.bytes;
-    }
-    printf("%.1f packets and %.1f bytes each second\n\n", (all.packets - last.packets) / seconds,
-        (all.bytes - last.bytes) / seconds);
+    printf("%s%8s %8s %12s %14s\n", isatty(STDOUT_FILENO) ? "\033[H\033[J" : "\n", "PROTOCOL", "PORT", "PACKETS", "BYTES");
+    for (struct row *row = rows; row < rows + row_count; row++)
+        printf("%8u %8u %12llu %14llu\n", row->kind.protocol, row->kind.port, row->sum.packets, row->sum.bytes);
     fflush(stdout);
-    last = all;
 }
 
 int main(int argc, char **argv)
 {
     struct bpf_object *object = open_object(argv[1]);
-    int option, interval = 1, times = -1, interface;
+    int interface = argc == 3 ? if_nametoindex(argv[2]) : 0;
     struct bpf_link *link;
 
-    while ((option = getopt(argc - 1, argv + 1, "i:n:")) != -1) {
-        if (option == 'i')
-            interval = atoi(optarg);
-        else if (option == 'n')
-            times = atoi(optarg);
-        else
-            return 2;
-    }
-    interface = if_nametoindex(argv[1 + optind]);
     if (!interface)
-        fail(argv[1 + optind]);
+        fail("interface");
     if (bpf_object__load(object))
         fail("load");
     link = bpf_program__attach_xdp(bpf_object__find_program_by_name(object, "count"), interface);
@@ -81,10 +63,9 @@ int main(int argc, char **argv)
         fail("attach");
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
-    while (!stopped && times-- != 0) {
-        sleep(interval);
-        show(bpf_map__fd(map_named(object, "counts")), interval);
+    while (!stopped) {
+        sleep(1);
+        show(bpf_map__fd(map_named(object, "counts")));
     }
-    bpf_link__destroy(link);
-    return 0;
+    return bpf_link__destroy(link);
 }

@@ -88,11 +88,10 @@ static void stop(int signal)
     stopped = 1;
 }
 
-/* Values of per-CPU maps are one for each processor. */
 static long collect(void *map, const void *key, void *values, void *context)
 {
     struct row *row = &rows[row_count++];
-    const struct traffic *of = values;
+    const struct traffic *of = values; /* one for each processor */
 
     *row = (struct row){.kind = *(const struct kind *)key};
     for (int processor = 0; processor < libbpf_num_possible_cpus(); processor++) {

@@ -3,12 +3,19 @@
 
 use std::process::Command;
 
-use crate::folder::{Folder, Ran, WAYS, Way, has_libbpf, has_tracing, object};
+use crate::folder::{Folder, Ran, WAYS, Way, object};
+use crate::native::bpf::{has_libbpf_headers, has_tracing};
 
 const COMPILERS: [&str; 2] = ["clang19", "clang22"];
 
 /// Runs an example in every way, and its twin, with the same words; `seen` is what of their output has to be equal.
-fn check(name: &str, folder: &Folder, words: &[&str], status: i32, seen: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+fn check(
+    name: &str,
+    folder: &Folder,
+    words: &[&str],
+    status: i32,
+    seen: impl Fn(&str) -> Vec<String>,
+) -> Vec<String> {
     let twin = folder.run(folder.twin(name).args(words)).expect(status, &format!("{name}'s twin"));
     let wanted = seen(&twin);
     assert!(!wanted.is_empty(), "{name}'s twin\n{twin}");
@@ -41,7 +48,7 @@ fn numbers(text: &str) -> Vec<u64> {
 
 #[test]
 fn system_calls_are_counted_by_process() {
-    if !has_tracing() || !has_libbpf() {
+    if !has_tracing() || !has_libbpf_headers() {
         return;
     }
     let folder = Folder::new();
@@ -60,7 +67,7 @@ fn system_calls_are_counted_by_process() {
 
 #[test]
 fn opened_files_are_listed() {
-    if !has_tracing() || !has_libbpf() {
+    if !has_tracing() || !has_libbpf_headers() {
         return;
     }
     let folder = Folder::new();
@@ -84,7 +91,7 @@ fn opened_files_are_listed() {
 
 #[test]
 fn commands_are_listed_with_their_arguments() {
-    if !has_tracing() || !has_libbpf() {
+    if !has_tracing() || !has_libbpf_headers() {
         return;
     }
     let folder = Folder::new();
@@ -94,7 +101,10 @@ fn commands_are_listed_with_their_arguments() {
         let mine = out.lines().find(|line| line.contains(&workload)).unwrap_or_default();
         let process = mine.split_whitespace().nth(1).unwrap_or("none");
         let children = out.lines().filter(|line| line.split_whitespace().nth(2) == Some(process));
-        std::iter::once(mine).chain(children).map(|line| line.split_whitespace().skip(3).collect::<Vec<_>>().join(" ")).collect()
+        std::iter::once(mine)
+            .chain(children)
+            .map(|line| line.split_whitespace().skip(3).collect::<Vec<_>>().join(" "))
+            .collect()
     };
     let seen = check("execs", &folder, &[&workload, "execs", "3"], 0, seen);
     assert_eq!(seen[1..], ["true an argument -x"; 3], "{seen:?}");
@@ -102,7 +112,7 @@ fn commands_are_listed_with_their_arguments() {
 
 #[test]
 fn bytes_of_sockets_are_counted() {
-    if !has_tracing() || !has_libbpf() {
+    if !has_tracing() || !has_libbpf_headers() {
         return;
     }
     if !std::path::Path::new("/sys/kernel/tracing/events/sock/sock_send_length").exists() {
@@ -123,7 +133,7 @@ fn bytes_of_sockets_are_counted() {
 
 #[test]
 fn waits_for_a_processor_are_counted() {
-    if !has_tracing() || !has_libbpf() {
+    if !has_tracing() || !has_libbpf_headers() {
         return;
     }
     let folder = Folder::new();
@@ -133,7 +143,10 @@ fn waits_for_a_processor_are_counted() {
         let counted: u64 = out.lines().filter(|line| line.contains('|')).map(|line| numbers(line)[2]).sum();
         let line = out.lines().find(|line| line.contains("waits of")).unwrap_or_default();
         let is_sum = numbers(line).first() == Some(&counted);
-        vec![format!("{}, {}", is_sum, (200..300).contains(&counted)), without(line, 3).replace(|c: char| c.is_ascii_digit(), "")]
+        vec![
+            format!("{}, {}", is_sum, (200..300).contains(&counted)),
+            without(line, 3).replace(|c: char| c.is_ascii_digit(), ""),
+        ]
     };
     let seen = check("runqlat", &folder, &[&workload, "sleeps", "200"], 0, seen);
     assert_eq!(seen, ["true, true", ". nanoseconds on average"]);
@@ -141,7 +154,7 @@ fn waits_for_a_processor_are_counted() {
 
 #[test]
 fn calls_of_a_function_are_timed() {
-    if !has_tracing() || !has_libbpf() {
+    if !has_tracing() || !has_libbpf_headers() {
         return;
     }
     let folder = Folder::new();
@@ -156,8 +169,13 @@ fn calls_of_a_function_are_timed() {
     assert_eq!(found, ["50 calls of qsort:", "50"]);
     // A function that is not there: BEGIN ends the script, and the workload is not started.
     for way in WAYS {
-        let Ran { status, out, err } =
-            folder.run(folder.script(way, "funclat.clang22.o").args(["-f", "no_such_function", &workload, "waits", "1"]));
+        let Ran { status, out, err } = folder.run(folder.script(way, "funclat.clang22.o").args([
+            "-f",
+            "no_such_function",
+            &workload,
+            "waits",
+            "1",
+        ]));
         assert_eq!((status, out.as_str()), (1, ""), "{err}");
         assert!(err.contains("there is no no_such_function in libc.so.6"), "{err}");
     }
@@ -165,35 +183,44 @@ fn calls_of_a_function_are_timed() {
 
 #[test]
 fn leaks_are_found() {
-    if !has_tracing() || !has_libbpf() {
+    if !has_tracing() || !has_libbpf_headers() {
         return;
     }
     let folder = Folder::new();
     let workload = folder.workload();
-    let seen = check("leaks", &folder, &[&workload, "allocates", "10"], 0, |out| out.lines().map(str::to_owned).collect());
+    let seen =
+        check("leaks", &folder, &[&workload, "allocates", "10"], 0, |out| out.lines().map(str::to_owned).collect());
     // The place is the workload's, by its file.
-    let leaks: Vec<Vec<u64>> = seen.iter().filter(|line| line.contains("workload+0x")).map(|line| numbers(line)[..2].to_vec()).collect();
+    let leaks: Vec<Vec<u64>> =
+        seen.iter().filter(|line| line.contains("workload+0x")).map(|line| numbers(line)[..2].to_vec()).collect();
     assert_eq!(leaks, [[240, 10], [400, 10], [10000, 10]], "{seen:?}");
     assert_eq!(without(seen.last().unwrap(), 0), "10640 bytes in 30 pieces are not freed");
 }
 
 #[test]
 fn packets_of_an_interface_are_counted() {
-    if !has_tracing() || !has_libbpf() || !crate::native::has_tool("bpftool") || !crate::native::has_tool("ip") {
+    if !has_tracing()
+        || !has_libbpf_headers()
+        || !crate::native::has_tool("bpftool")
+        || !crate::native::has_tool("ip")
+    {
         return;
     }
     let folder = Folder::new();
     // In a network of its own: the loopback interface has nothing but the workload's packets, and ICMP's answers.
     let count = |tool: &Command| {
-        let words: Vec<String> =
-            std::iter::once(tool.get_program()).chain(tool.get_args()).map(|word| format!("'{}'", word.display())).collect();
+        let words: Vec<String> = std::iter::once(tool.get_program())
+            .chain(tool.get_args())
+            .map(|word| format!("'{}'", word.display()))
+            .collect();
         let script = format!(
             "ip link set lo up; {} lo & until bpftool net show dev lo | grep -q 'lo('; do sleep 0.05; done
             {} packets 50; sleep 1.3; kill -INT $!; wait $!",
             words.join(" "),
             folder.workload()
         );
-        let out = folder.run(Command::new("unshare").args(["-n", "bash", "-c", &script])).expect(0, &format!("{tool:?}"));
+        let out =
+            folder.run(Command::new("unshare").args(["-n", "bash", "-c", &script])).expect(0, &format!("{tool:?}"));
         let table = out.trim_end().rsplit("\n\n").next().unwrap();
         table.lines().filter(|line| line.len() > 40).map(|line| without(line, 0)).collect()
     };

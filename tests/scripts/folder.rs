@@ -4,13 +4,12 @@
 //! command that takes longer than a minute is killed and fails its test.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::native::{bpf2native, fixture, output, skip};
+use crate::native::{bpf2native, fixture, output};
 
 const MOST: Duration = Duration::from_secs(60);
 
@@ -39,31 +38,6 @@ pub struct Started {
     pub out: PathBuf,
     err: PathBuf,
     since: Instant,
-}
-
-/// Whether programs can be loaded here and attached to tracepoints; if not, says so, and fails where `CI` is set.
-pub fn has_tracing() -> bool {
-    let why = if !Path::new("/sys/kernel/tracing/events").exists() {
-        Some("there is no tracefs (as root: mount -t tracefs tracefs /sys/kernel/tracing)".to_owned())
-    } else {
-        crate::leftovers::unavailable()
-    };
-    if let Some(why) = why {
-        // Past the test harness, which hides what passing tests print.
-        let _ = writeln!(std::io::stderr(), "scripts: {why}");
-        skip(&why);
-        return false;
-    }
-    true
-}
-
-/// Whether C programs can be compiled against libbpf.
-pub fn has_libbpf() -> bool {
-    let has = Path::new("/usr/include/bpf/libbpf.h").exists();
-    if !has {
-        skip("<bpf/libbpf.h> is not installed (Debian: libbpf-dev)");
-    }
-    has
 }
 
 /// A C source beside this file.

@@ -4,10 +4,10 @@
 //! later, so it is asked for a while.
 
 use std::ffi::c_int;
-use std::io;
 use std::time::{Duration, Instant};
 
-const MAP_CREATE: c_int = 0;
+use crate::native::bpf::{call, close};
+
 const PROG_GET_NEXT_ID: c_int = 11;
 const MAP_GET_NEXT_ID: c_int = 12;
 const PROG_GET_FD_BY_ID: c_int = 13;
@@ -17,31 +17,6 @@ const OBJ_GET_INFO_BY_FD: c_int = 15;
 /// Where the kernel's `struct bpf_prog_info` and `struct bpf_map_info` have the name, of 16 bytes.
 const PROGRAM_NAME: usize = 64;
 const MAP_NAME: usize = 24;
-
-fn call(command: c_int, attributes: &mut [u64; 16]) -> io::Result<c_int> {
-    // SAFETY: pointers among the attributes are to buffers that outlive the call and are as long as the attributes say.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size_of_val(attributes)) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as c_int) }
-}
-
-fn close(fd: c_int) {
-    // SAFETY: the descriptor came from bpf(2), and nobody else has it.
-    unsafe { libc::close(fd) };
-}
-
-/// Why bpf(2) cannot be used here, if so.
-pub fn unavailable() -> Option<String> {
-    let mut attributes = [0u64; 16];
-    // An array of one word.
-    (attributes[0], attributes[1]) = (2 | 4 << 32, 4 | 1 << 32);
-    match call(MAP_CREATE, &mut attributes) {
-        Ok(fd) => {
-            close(fd);
-            None
-        }
-        Err(error) => Some(format!("bpf(2) is refused: {error}")),
-    }
-}
 
 fn name_of(by_id: c_int, id: u64, at: usize) -> Option<String> {
     let mut attributes = [0u64; 16];
@@ -63,7 +38,9 @@ fn name_of(by_id: c_int, id: u64, at: usize) -> Option<String> {
 /// The names of all programs and maps.
 fn names() -> Vec<String> {
     let mut names = Vec::new();
-    for (next, by_id, at) in [(PROG_GET_NEXT_ID, PROG_GET_FD_BY_ID, PROGRAM_NAME), (MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, MAP_NAME)] {
+    for (next, by_id, at) in
+        [(PROG_GET_NEXT_ID, PROG_GET_FD_BY_ID, PROGRAM_NAME), (MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, MAP_NAME)]
+    {
         let mut attributes = [0u64; 16];
         while call(next, &mut attributes).is_ok() {
             let id = attributes[0] >> 32;

@@ -150,12 +150,22 @@ static void ends(long number)
     exit(number);
 }
 
+/* Says what the clock says. */
+static void now(long number)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    printf("now %ld\n", now.tv_sec * 1000000000 + now.tv_nsec);
+}
+
 static const struct {
     const char *name;
     void (*run)(long number);
 } WORK[] = {
     {"calls", calls}, {"threads", threads}, {"opens", opens}, {"execs", execs}, {"sockets", sockets}, {"sleeps", sleeps},
     {"allocates", allocates}, {"sorts", sorts}, {"packets", packets}, {"waits", waits}, {"dies", dies}, {"ends", ends},
+    {"now", now},
 };
 
 int main(int argc, char **argv)

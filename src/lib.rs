@@ -120,6 +120,7 @@ pub mod coverage;
 mod declarations;
 mod declare;
 pub mod decode;
+mod elf;
 pub mod emit;
 mod files;
 mod graph;

@@ -14,6 +14,7 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["warning", "files"],
     &["program", "btf"],
+    &["elf"],
     &["decode"],
     &["abi"],
     &["config", "times"],

@@ -16,9 +16,9 @@ use super::error::ParseError;
 use super::input::{self, InputKind};
 use super::maps;
 use super::merge::is_shared;
-use super::object::{self as elf, Object, Symbol, SymbolHome};
 use super::runtime::{self, Lacks};
 use super::{Input, Options};
+use crate::elf::{self, Object, Symbol, SymbolHome};
 use crate::program::Binding;
 
 /// Members' names may share their bytes; as parts of the objects' names they do not.

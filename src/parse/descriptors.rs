@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::error::ParseError;
-use super::object::Object;
+use crate::elf::Object;
 use crate::program::maps::{self, Map, MapDefinition};
 use crate::program::{
     Contents, DataKind, DataSection, DataSectionId, DataSymbolId, Endianness, FileId, IdVec, Import, ImportId,

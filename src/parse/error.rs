@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::btf::BtfError;
 use crate::btf::core::CoreError;
+use crate::elf::Damaged;
 use crate::program::Place;
 
 /// Why objects did not become a program.
@@ -159,6 +160,12 @@ pub enum ParseError {
         /// How many bytes there are.
         size: usize,
     },
+}
+
+impl From<Damaged> for ParseError {
+    fn from(Damaged { file, what }: Damaged) -> Self {
+        ParseError::Damaged { file, what }
+    }
 }
 
 /// A relocation that cannot be resolved.

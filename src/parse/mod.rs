@@ -5,14 +5,14 @@
 //! | step | file | makes |
 //! |---|---|---|
 //! | tell what a file is | `input` | object, archive, or an error |
-//! | read an object | `object` | tables with the ELF file's own indices |
+//! | read an object | `crate::elf` | tables with the ELF file's own indices |
 //! | read an object's maps | `maps` | what they are |
 //! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
 //! | define variables of the kernel's configuration | `kconfig` | its values; zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
-//! | find functions | `functions`, `instruction` | names and byte ranges |
+//! | find functions | `functions`, `crate::elf::instruction` | names and byte ranges |
 //! | find who defines helpers | `helpers` | targets of calls by number |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
@@ -37,18 +37,15 @@ mod error;
 mod functions;
 mod helpers;
 mod input;
-mod instruction;
 mod jump_tables;
 mod kconfig;
 mod mangled;
 mod maps;
 mod merge;
-mod object;
 mod once;
 mod prototypes;
 mod relocations;
 mod runtime;
-mod section_names;
 mod sections;
 mod stack_sizes;
 
@@ -163,7 +160,7 @@ impl Program {
         let read = |path: P| {
             let path = path.as_ref();
             let bytes = files::read(path).map_err(|source| ParseError::Read { path: path.to_owned(), source })?;
-            Ok(Input { name: path.display().to_string(), bytes })
+            Ok::<_, ParseError>(Input { name: path.display().to_string(), bytes })
         };
         let inputs = paths.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         parse(&inputs, &Options::default())

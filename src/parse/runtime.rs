@@ -22,9 +22,9 @@ use object::read::archive::ArchiveFile;
 use object::{Endianness, elf};
 
 use super::error::ParseError;
-use super::instruction;
-use super::object::{self as elf_object, Object};
 use crate::abi::helpers::{self, LOAD_PACKET};
+use crate::elf::instruction;
+use crate::elf::{self as elf_object, Object};
 use crate::program::{interface, maps};
 
 /// The archive of little-endian objects.
@@ -122,7 +122,7 @@ impl Archive {
     pub(super) fn member(&self, place: u64) -> Result<Object<'static>, ParseError> {
         let member = self.archive.member(object::read::archive::ArchiveOffset(place)).map_err(damaged)?;
         let bytes = member.data(self.bytes).map_err(damaged)?;
-        elf_object::read(format!("{NAME}({})", String::from_utf8_lossy(member.name())), bytes)
+        Ok(elf_object::read(format!("{NAME}({})", String::from_utf8_lossy(member.name())), bytes)?)
     }
 }
 

@@ -124,6 +124,7 @@ mod elf;
 pub mod emit;
 mod files;
 mod graph;
+mod halves;
 mod inline;
 #[doc(hidden)]
 pub mod internals;

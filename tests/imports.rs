@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["decode"],
     &["abi"],
     &["config", "times"],
+    &["halves"],
     &["parse"],
     &["resolution"],
     &["graph"],

@@ -7,6 +7,13 @@ pub(crate) const SLOT: usize = 8;
 
 const LD_IMM64: u8 = 0x18;
 const CALL: u8 = 0x85;
+const CALL_REGISTER: u8 = 0x8d;
+/// `dst = src` of 64 bits.
+const MOVE_REGISTER: u8 = 0xbf;
+/// `dst += imm` of 64 bits.
+const ADD_CONSTANT: u8 = 0x07;
+/// r10.
+const FRAME: u8 = 10;
 const EXIT: u8 = 0x95;
 const GOTO: u8 = 0x05;
 const GOTO_LONG: u8 = 0x06;
@@ -58,6 +65,38 @@ impl Slot {
             Endianness::Little => self.bytes[1] >> 4,
             Endianness::Big => self.bytes[1] & 15,
         }
+    }
+
+    fn destination(self) -> u8 {
+        match self.endianness {
+            Endianness::Little => self.bytes[1] & 15,
+            Endianness::Big => self.bytes[1] >> 4,
+        }
+    }
+
+    /// A call through a register.
+    pub(crate) fn is_call_of_register(self) -> bool {
+        self.bytes[0] == CALL_REGISTER
+    }
+
+    /// The register that it copies the frame's end to.
+    pub(crate) fn copies_frame_pointer(self) -> Option<u8> {
+        (self.bytes[0] == MOVE_REGISTER && self.source() == FRAME && self.offset() == 0).then(|| self.destination())
+    }
+
+    /// The place in the frame that it means, by the frame's end or by a register that was made that by the instruction
+    /// before: loads, stores, and additions of a constant.
+    pub(crate) fn frame_offset(self, copied: Option<u8>) -> Option<i64> {
+        let (class, mode) = (self.bytes[0] & 7, self.bytes[0] & 0xe0);
+        let base = match class {
+            1 if mode >= 0x60 => self.source(),
+            2 | 3 => self.destination(),
+            _ if self.bytes[0] == ADD_CONSTANT && copied == Some(self.destination()) => {
+                return Some(i64::from(self.imm()));
+            }
+            _ => return None,
+        };
+        (base == FRAME).then(|| i64::from(self.offset()))
     }
 
     /// A call of any kind, but not through a register.

@@ -110,6 +110,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         kept: Vec::new(),
         warnings: Vec::new(),
         core_relocations: Vec::new(),
+        halves: None,
         counters: None,
     })
 }
@@ -343,6 +344,7 @@ impl<'data> Builder<'_, 'data> {
             kept: Vec::new(),
             warnings: Vec::new(),
             core_relocations: Vec::new(),
+            halves: None,
             counters: None,
         })
     }

@@ -44,6 +44,15 @@ int bpf2native_map_fd(void *map);
    time of its own. */
 int set_timer(int seconds) __asm__("bpf_script_set_timer");
 
+/* Sets a `const volatile` variable, before the kernel half is loaded: a plain store to a constant is one that compilers
+   drop. set_constant(least_ns, 1000); */
+#define set_constant(constant, value) \
+    __extension__({ \
+        __typeof__(((void)0, (constant))) *b2n_constant_ = (void *)&(constant); \
+        __asm__("" : "+r"(b2n_constant_)); \
+        *b2n_constant_ = (value); \
+    })
+
 #ifdef __cplusplus
 }
 #endif

@@ -59,6 +59,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         kept,
         warnings: _,
         core_relocations: _,
+        halves: _,
         counters,
     } = program;
     (endianness, functions, symbols, maps, struct_results, groups, given_files, tail_return, kept, counters)

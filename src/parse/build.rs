@@ -8,14 +8,14 @@ use super::addresses::{Address, Symbols};
 use super::error::ParseError;
 use super::functions::{self, Code, CodeSymbol, Found};
 use super::helpers;
-use super::instruction;
 use super::jump_tables::JumpTables;
 use super::maps;
 use super::merge::{Definition, Global, Globals, SymbolRef};
-use super::object::{Object, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
 use super::sections::{self, Home, Layout};
 use super::stack_sizes;
+use crate::elf::instruction;
+use crate::elf::{Object, SymbolHome};
 use crate::program::names;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
@@ -110,6 +110,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         kept: Vec::new(),
         warnings: Vec::new(),
         core_relocations: Vec::new(),
+        halves: None,
         counters: None,
     })
 }
@@ -343,6 +344,7 @@ impl<'data> Builder<'_, 'data> {
             kept: Vec::new(),
             warnings: Vec::new(),
             core_relocations: Vec::new(),
+            halves: None,
             counters: None,
         })
     }

@@ -10,8 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::instruction;
 use crate::abi::helpers;
+use crate::elf::instruction;
 use crate::program::{Binding, CodeSectionId, FunctionId, Program, Relocation, Target};
 
 /// The runtime's function that ends a tail call.

@@ -1,4 +1,4 @@
-//! Scripts and tools: objects with a kernel half and a user half, in the running kernel.
+//! Scripts and tools: objects with a kernel half and a user half.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,6 +9,8 @@ mod behaviour;
 mod endings;
 mod examples;
 mod folder;
+mod halves;
+mod kernel_copy;
 mod leftovers;
 mod machines;
 mod speed;

@@ -7,3 +7,5 @@ mod native;
 
 mod halves;
 mod kernel_copy;
+mod refusals;
+mod split;

@@ -145,7 +145,8 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     // Before weak variables of the kernel's configuration are zeros: the kernel's copy has them as they are.
     let halves = halves.map(|wanted| script::split(&objects[..given], wanted)).transpose()?;
     let values = kconfig::values(&mut objects, options.kconfig.as_ref())?;
-    let mut program = build::program(&objects, given)?;
+    let named = halves.as_ref().map(|halves| halves.wanted.named_helpers()).unwrap_or_default();
+    let mut program = build::program(&objects, given, &named)?;
     kconfig::define(&values, &mut program);
     if has_maps {
         let kernel = halves.as_ref().map(|halves| FileId::new(halves.wanted.object));

@@ -19,6 +19,7 @@ use super::error::ParseError;
 use super::pointers;
 use super::runtime::Archive;
 use super::{Input, Options, input, maps};
+use crate::abi::helpers;
 use crate::btf::{Btf, CType, Kind, SymbolKind};
 use crate::elf::{Object, SymbolHome};
 use crate::halves::{self, KernelHalf, Split, Unsplit, names};
@@ -55,6 +56,13 @@ pub(super) struct Wanted {
     pub(super) object: usize,
     /// The driver runs it.
     pub(super) is_script: bool,
+}
+
+impl Wanted {
+    /// Names and numbers of the origin's helpers, which scripts call by name too.
+    pub(super) fn named_helpers(&self) -> Vec<(&'static str, u32)> {
+        if self.is_script { helpers::user_space().collect() } else { Vec::new() }
+    }
 }
 
 /// The kernel half that the given objects have, if it is asked for.

@@ -61,12 +61,12 @@ struct Kept<'a, 'data> {
 ///
 /// What of the object libbpf could not be given, with the cure.
 pub(super) fn make(object: &Object<'_>, functions: &Functions, owners: &Owners) -> Result<Copy, String> {
-    let kept = Kept::new(object, functions, owners);
     let mut btf = match section_data(object, ".BTF") {
         Some(bytes) => Some(RawBtf::parse(bytes).map_err(|error| format!("its BTF is damaged: {error}"))?),
         None => None,
     };
     let legacy = LegacyMaps::new(object)?;
+    let kept = Kept::new(object, functions, owners, &legacy);
     let mut output = Output::new(object.endian);
     kept.sections(&legacy, &mut output)?;
     kept.symbols(&legacy, &mut output)?;
@@ -102,7 +102,12 @@ fn section_data<'data>(object: &Object<'data>, name: &str) -> Option<&'data [u8]
 }
 
 impl<'a, 'data> Kept<'a, 'data> {
-    fn new(object: &'a Object<'data>, functions: &'a Functions, owners: &'a Owners) -> Self {
+    fn new(
+        object: &'a Object<'data>,
+        functions: &'a Functions,
+        owners: &'a Owners,
+        legacy: &LegacyMaps<'_>,
+    ) -> Self {
         let mut sections = BTreeSet::new();
         for (index, section) in object.sections.iter().enumerate() {
             let always = refers_for_kernel(section.name) || matches!(section.name, "license" | "version");
@@ -110,14 +115,15 @@ impl<'a, 'data> Kept<'a, 'data> {
                 sections.insert(index);
             }
         }
-        for (index, function) in functions.list.iter().enumerate().filter(|(index, _)| owners.is_kernel(*index)) {
-            debug_assert!(owners.is_kernel(index), "only these are looked at");
+        let in_kernel = functions.list.iter().enumerate().filter(|(index, _)| owners.is_kernel(*index));
+        for (_, function) in in_kernel {
             sections.insert(function.section);
             sections.extend(function.uses.iter().filter_map(|used| match used {
                 Use::Data(section) => Some(*section),
                 Use::Function(_) | Use::Outside(_) => None,
             }));
         }
+        sections.retain(|&section| !legacy.is_section(section));
         let mut kept =
             Self { object, functions, owners, sections, relocations: BTreeMap::new(), outside: HashSet::new() };
         for &index in &kept.sections {
@@ -161,7 +167,7 @@ impl<'a, 'data> Kept<'a, 'data> {
 
     fn sections(&self, legacy: &LegacyMaps<'_>, output: &mut Output) -> Result<(), String> {
         let mut has_maps = false;
-        for &index in self.sections.iter().filter(|index| !legacy.is_section(**index)) {
+        for &index in &self.sections {
             let section = &self.object.sections[index];
             let mut data = section.data.to_vec();
             if section.name == MAPS {
@@ -240,7 +246,7 @@ impl<'a, 'data> Kept<'a, 'data> {
                 size,
             });
         }
-        for (&index, relocations) in self.relocations.iter().filter(|(index, _)| !legacy.is_section(**index)) {
+        for (&index, relocations) in &self.relocations {
             let Some(at) = output.placed(index) else { continue };
             for relocation in relocations {
                 let symbol = *places.get(&relocation.symbol).ok_or_else(|| {

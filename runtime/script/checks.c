@@ -49,8 +49,9 @@ weak int bpf2native_rt_script_check(struct bpf_object *object) {
     return 0;
 }
 
-weak void bpf2native_rt_script_refused(struct bpf_object *object, long error) {
-    say("the kernel half cannot be loaded: %s\n", strerror(-error));
+weak void bpf2native_rt_script_refused(long error) {
+    u32 is_verifier = error == -EACCES || error == -EINVAL;
+    say("the kernel half cannot be loaded: %s\n", is_verifier ? "the kernel refuses it" : strerror(-error));
     bpf2native_rt_script_tell();
     if (error == -EPERM)
         say("bpf(2) is refused here: CAP_BPF and CAP_PERFMON are not enough in a container or under lockdown\n");

@@ -7,20 +7,18 @@
    | a map without an EVENT | is left alone |
    | a record | stays until EVENT returns |
 
-   Records that the kernel could not put into a perf buffer are counted, and said at the end; those of ring buffers only the
-   program knows, by bpf_ringbuf_reserve's NULL. */
+   How many records the kernel had no room for in perf buffers is said at the end; of ring buffers only the program knows,
+   by bpf_ringbuf_reserve's NULL. */
 #include "script/script.h"
 
-/* Pages of each processor's perf buffer; records of a ring buffer after which others get their turn. */
-enum { PAGES = 64, TURN = 512 };
+/* Records of a ring buffer after which others get their turn. */
+enum { TURN = 512 };
 
 struct source {
+    struct perf_source perf;  /* if it is one */
+    struct ring_buffer *ring; /* else */
     const char *name;
-    struct ring_buffer *ring;
-    struct perf_buffer *perf;
     u64 received;
-    u64 lost;
-    u32 turn;
 };
 
 static struct source *sources;
@@ -54,27 +52,28 @@ static int on_ring(void *context, void *data, u64 size) {
     source->received++;
     call(source->name, data, size);
     /* The record is consumed with an error as well. */
-    return ++source->turn % TURN ? 0 : -EAGAIN;
+    return source->received % TURN ? 0 : -EAGAIN;
 }
 
-static void on_perf(void *context, int processor, void *data, u32 size) {
-    struct source *source = context;
+static void on_perf(struct perf_source *perf, void *data, u32 size) {
+    struct source *source = container_of(perf, struct source, perf);
     source->received++;
     call(source->name, data, size);
 }
 
-static void on_lost(void *context, int processor, u64 lost) { ((struct source *)context)->lost += lost; }
-
 static int open_source(const struct bpf_map *map) {
     struct source *source = &sources[count];
-    int fd = bpf_map__fd(map);
+    int fd = bpf_map__fd(map), error = 0;
     source->name = bpf_map__name(map);
-    if (bpf_map__type(map) == MAP_TYPE_RINGBUF)
+    if (bpf_map__type(map) == MAP_TYPE_RINGBUF) {
         source->ring = ring_buffer__new(fd, on_ring, source, NULL);
-    else
-        source->perf = bpf2native_call(perf_buffer__new, fd, PAGES, on_perf, on_lost, source, NULL);
-    if (!source->ring && !source->perf) {
-        say("`%s` cannot be read: %s\n", source->name, strerror(errno));
+        if (!source->ring) error = -errno;
+    } else {
+        source->perf.receive = on_perf;
+        error = bpf2native_rt_script_perf_open(&source->perf, fd);
+    }
+    if (error) {
+        say("`%s` cannot be read: %s\n", source->name, strerror(-error));
         return 1;
     }
     count++;
@@ -116,14 +115,14 @@ weak u32 bpf2native_rt_script_source_count(void) { return count; }
 
 weak int bpf2native_rt_script_source(u32 index) {
     const struct source *source = &sources[index];
-    return source->ring ? ring_buffer__epoll_fd(source->ring) : perf_buffer__epoll_fd(source->perf);
+    return source->ring ? ring_buffer__epoll_fd(source->ring) : perf_buffer__epoll_fd(source->perf.buffer);
 }
 
 weak long bpf2native_rt_script_receive(u32 index) {
     struct source *source = &sources[index];
     u64 before = source->received;
     if (source->ring) ring_buffer__consume(source->ring);
-    else perf_buffer__consume(source->perf);
+    else perf_buffer__consume(source->perf.buffer);
     return source->received - before;
 }
 
@@ -132,12 +131,12 @@ weak void bpf2native_rt_script_drain(void) {
     for (u32 i = 0; i < count; i++) {
         while (bpf2native_rt_script_receive(i))
             ;
-        lost += sources[i].lost;
+        if (sources[i].perf.buffer) lost += bpf2native_rt_script_perf_lost(&sources[i].perf);
     }
     if (lost) say("%lu record%s lost: a perf buffer was full\n", lost, lost == 1 ? " was" : "s were");
     for (u32 i = 0; i < count; i++) {
         ring_buffer__free(sources[i].ring);
-        perf_buffer__free(sources[i].perf);
+        perf_buffer__free(sources[i].perf.buffer);
     }
     count = 0;
 }

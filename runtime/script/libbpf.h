@@ -81,9 +81,11 @@ int ring_buffer__epoll_fd(const struct ring_buffer *buffer);
 int ring_buffer__consume(struct ring_buffer *buffer);
 void ring_buffer__free(struct ring_buffer *buffer);
 
-struct perf_buffer *perf_buffer__new(int fd, u64 pages, void *callback, void *lost, void *context, const void *options);
+struct perf_buffer *perf_buffer__new_raw(int fd, u64 pages, void *attributes, void *callback, void *context, const void *options);
 int perf_buffer__epoll_fd(const struct perf_buffer *buffer);
 int perf_buffer__consume(struct perf_buffer *buffer);
+u64 perf_buffer__buffer_cnt(const struct perf_buffer *buffer);
+int perf_buffer__buffer_fd(const struct perf_buffer *buffer, u64 index);
 void perf_buffer__free(struct perf_buffer *buffer);
 
 #endif

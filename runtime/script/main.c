@@ -14,8 +14,8 @@
    descriptors of this process. */
 #include "script/script.h"
 
-/* SIGINT of a script whose workload goes on. */
-enum { INTERRUPTED = 130 };
+/* What is added to the number of a signal that ends a script whose workload has not ended, or not begun. */
+enum { BY_SIGNAL = 128 };
 
 typedef int (*with_arguments)(int argc, char **argv);
 
@@ -54,7 +54,7 @@ static int load(struct bpf_object *object, const struct script_options *options)
     if (status) return status;
     long error = bpf2native_kernel_load();
     if (error) {
-        bpf2native_rt_script_refused(object, error);
+        bpf2native_rt_script_refused(error);
         return 1;
     }
     if (options->verbose) {
@@ -70,22 +70,22 @@ static int load(struct bpf_object *object, const struct script_options *options)
 
 /* From BEGIN on. */
 static int run(const struct script_options *options, int signals) {
-    int status = call_all(SCRIPT_BEGIN, options), ended = 0;
+    int status = call_all(SCRIPT_BEGIN, options);
     if (status) return status;
     int asked = bpf2native_rt_script_asked();
-    if (!asked && options->workload) {
-        status = bpf2native_rt_script_go();
+    if (asked) {
+        bpf2native_rt_script_drop();
+    } else {
+        status = options->workload ? bpf2native_rt_script_go() : 0;
         if (status) return status;
+        asked = bpf2native_rt_script_loop(options, signals);
     }
-    if (!asked) asked = bpf2native_rt_script_loop(options, signals);
     bpf2native_rt_script_detach();
     bpf2native_rt_script_drain();
     bpf2native_rt_script_signals_end();
-    bpf2native_rt_script_drop();
     int result = call_all(SCRIPT_END, options);
     if (result) return result;
-    ended = bpf2native_rt_script_ended(&status);
-    return ended || !options->workload ? status : INTERRUPTED;
+    return !options->workload || bpf2native_rt_script_ended(&status) ? status : BY_SIGNAL + asked;
 }
 
 static int start(struct script_options *options, struct bpf_object *object) {

@@ -62,9 +62,10 @@ static void help(const struct script_options *options) {
     for (u64 i = 0; bpf_script && i < bpf_script->variable_count; i++) {
         const struct script_variable *variable = &bpf_script->variables[i];
         const char *type = variable->type < SCRIPT_OTHER ? types[variable->type] : NULL;
-        if (!type || !variable->constant) continue;
+        if (!type) continue;
         if (!shown++) dprintf(1, "\nvariables:\n");
-        dprintf(1, "  %-22s %s of %u bytes\n", variable->name, type, variable->size);
+        bpf2native_call(dprintf, 1, "  %-22s %s of %u byte%s\n", variable->name, type, variable->size,
+                        variable->size == 1 ? "" : "s");
     }
 }
 

@@ -129,7 +129,7 @@ long bpf2native_rt_script_each(struct map *map, void *callback, void *context, u
 /* What has to be there before libbpf is asked to load. 0, or the exit status after a message. */
 int bpf2native_rt_script_check(struct bpf_object *object);
 /* Says what a failure to load means. */
-void bpf2native_rt_script_refused(struct bpf_object *object, long error);
+void bpf2native_rt_script_refused(long error);
 /* Attaches all that attaches by itself. 0, or the exit status after a message. */
 int bpf2native_rt_script_attach(struct bpf_object *object, const struct script_options *options);
 void bpf2native_rt_script_detach(void);
@@ -169,7 +169,22 @@ void bpf2native_rt_script_tick(u32 index);
 /* A timer that is due once, in so many nanoseconds; a negative error. */
 int bpf2native_rt_script_alarm(u64 nanoseconds);
 
-/* ---- Events (events.c) ---- */
+/* ---- Events (events.c, perf.c) ---- */
+
+/* A perf buffer. */
+struct perf_source {
+    struct perf_buffer *buffer;
+    /* Gets each record. */
+    void (*receive)(struct perf_source *source, void *data, u32 size);
+    u64 told;       /* how many records others say were lost */
+    u32 is_counted; /* the kernel counts them */
+    u32 unused;
+};
+
+/* Opens one, with `receive` set. 0, or a negative error. */
+int bpf2native_rt_script_perf_open(struct perf_source *source, int fd);
+/* How many records had no room. */
+u64 bpf2native_rt_script_perf_lost(const struct perf_source *source);
 
 /* Opens ring buffers and perf buffers of which there is an EVENT. 0, or the exit status after a message. */
 int bpf2native_rt_script_events(struct bpf_object *object);

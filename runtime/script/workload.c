@@ -9,7 +9,7 @@ enum { NOT_STARTED = 126, NOT_FOUND = 127, BY_SIGNAL = 128 };
 static int process;
 static const char *command;
 static int start[2], failure[2];
-static u32 is_held, has_ended;
+static u32 is_held, is_dropped, has_ended;
 static int exit_status;
 
 /* What the child does. */
@@ -81,7 +81,7 @@ weak int bpf2native_rt_script_go(void) {
 }
 
 weak int bpf2native_rt_script_ended(int *status) {
-    if (!process) return 0;
+    if (!process || is_dropped) return 0;
     if (!has_ended) wait_for(WNOHANG);
     *status = exit_status;
     return has_ended;
@@ -94,6 +94,7 @@ weak void bpf2native_rt_script_terminate(void) {
 weak void bpf2native_rt_script_drop(void) {
     if (!is_held) return;
     is_held = 0;
+    is_dropped = 1;
     close(start[1]);
     wait_for(0);
 }

@@ -150,6 +150,12 @@ impl Slot {
     }
 }
 
+/// A call of a helper by number.
+pub(crate) fn helper_call(number: u32, endianness: Endianness) -> [u8; SLOT] {
+    let [a, b, c, d] = endianness.word(number);
+    [CALL, 0, 0, 0, a, b, c, d]
+}
+
 /// A jump to behind the next instruction, which leaves a function of this one instruction: it traps.
 pub(crate) fn trap(endian: object::Endianness) -> [u8; SLOT] {
     match endian {

@@ -24,24 +24,26 @@ struct Reached {
 }
 
 impl Reached {
-    /// Those that are nearest come first: chains of calls are the shortest ones.
-    fn new(functions: &Functions, roots: impl IntoIterator<Item = usize>) -> Reached {
-        let mut reached = Reached { from: vec![None; functions.list.len()] };
+    fn new(functions: &Functions) -> Reached {
+        Reached { from: vec![None; functions.list.len()] }
+    }
+
+    /// Adds what these reach, and nothing else does yet. Those that are nearest come first: chains of calls are the shortest ones.
+    fn add(&mut self, functions: &Functions, roots: impl IntoIterator<Item = usize>) {
         let mut pending: VecDeque<(usize, usize)> = roots.into_iter().map(|root| (root, root)).collect();
         while let Some((function, from)) = pending.pop_front() {
-            if reached.from[function].is_some() {
+            if self.from[function].is_some() {
                 continue;
             }
-            reached.from[function] = Some(from);
+            self.from[function] = Some(from);
             for &used in &functions.list[function].uses {
                 if let Use::Function(callee) = used
-                    && reached.from[callee].is_none()
+                    && self.from[callee].is_none()
                 {
                     pending.push_back((callee, function));
                 }
             }
         }
-        reached
     }
 
     fn has(&self, function: usize) -> bool {
@@ -65,7 +67,8 @@ impl Owners {
     pub(super) fn new(object: &Object<'_>, functions: &Functions) -> Owners {
         let is_program = |&index: &usize| is_kernel_program(object, functions, index);
         let programs = (0..functions.list.len()).filter(is_program);
-        let kernel = Reached::new(functions, programs.chain(referred(object, functions)));
+        let mut kernel = Reached::new(functions);
+        kernel.add(functions, programs.chain(referred(object, functions)));
         let is_entry = |&index: &usize| {
             let function = &functions.list[index];
             let section = object.sections[function.section].name;
@@ -73,7 +76,9 @@ impl Owners {
         };
         let entries: Vec<usize> = (0..functions.list.len()).filter(is_entry).collect();
         let others = (0..functions.list.len()).filter(|&index| !kernel.has(index));
-        let user = Reached::new(functions, entries.into_iter().chain(others));
+        let mut user = Reached::new(functions);
+        user.add(functions, entries);
+        user.add(functions, others);
         Owners { kernel, user }
     }
 

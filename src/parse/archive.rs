@@ -19,6 +19,7 @@ use super::merge::is_shared;
 use super::runtime::{self, Lacks};
 use super::script::{self, Wanted};
 use super::{Input, Options};
+use crate::abi::helpers;
 use crate::elf::{self, Object, Symbol, SymbolHome};
 use crate::program::Binding;
 
@@ -148,6 +149,11 @@ impl MemberSelection<'_> {
         self.objects.iter().enumerate().for_each(|(index, object)| lacks.add(object, kernel == Some(index)));
         if halves.is_some_and(|halves| halves.is_script) {
             self.want(script::DRIVER.to_owned());
+        }
+        for (name, number) in halves.map(Wanted::named_helpers).unwrap_or_default() {
+            if self.known.contains(name) && !self.defined.contains(name) {
+                self.want(helpers::symbol(number));
+            }
         }
         for name in lacks.functions(|name| self.defined.contains(name)) {
             self.want(name);

@@ -25,8 +25,13 @@ use crate::program::{
 
 /// The program that `objects` make together.
 ///
-/// The first `given` of them are those that were given, the others the runtime's.
-pub(super) fn program(objects: &[Object<'_>], given: usize) -> Result<Program, ParseError> {
+/// The first `given` of them are those that were given, the others the runtime's. Undefined functions of the names of
+/// `named_helpers` are helpers of these numbers.
+pub(super) fn program(
+    objects: &[Object<'_>],
+    given: usize,
+    named_helpers: &[(&str, u32)],
+) -> Result<Program, ParseError> {
     let globals = Globals::resolve(objects)?;
     let mut layout = Layout::new(objects, &globals)?;
     if layout.code.is_empty() && layout.data.is_empty() {
@@ -47,6 +52,7 @@ pub(super) fn program(objects: &[Object<'_>], given: usize) -> Result<Program, P
     let data_symbols = builder.data_symbols(&commons);
     let mut program = builder.finish(functions, data_symbols, &references)?;
     program.given_files = given;
+    helpers::call_by_number(&mut program, named_helpers);
     helpers::resolve(&mut program);
     Ok(program)
 }

@@ -142,11 +142,14 @@ impl Options {
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
     let archive::Chosen { mut objects, given, has_maps, halves } = archive::select(inputs, options)?;
+    // Before weak variables of the kernel's configuration are zeros: the kernel's copy has them as they are.
+    let halves = halves.map(|wanted| script::split(&objects[..given], wanted)).transpose()?;
     let values = kconfig::values(&mut objects, options.kconfig.as_ref())?;
-    let mut program = build::program(&objects, given)?;
+    let named = halves.as_ref().map(|halves| halves.wanted.named_helpers()).unwrap_or_default();
+    let mut program = build::program(&objects, given, &named)?;
     kconfig::define(&values, &mut program);
     if has_maps {
-        let kernel = halves.as_ref().map(|halves| FileId::new(halves.object));
+        let kernel = halves.as_ref().map(|halves| FileId::new(halves.wanted.object));
         descriptors::add(&objects, kernel, &mut program)?;
     }
     if program.has_runtime() {
@@ -160,7 +163,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     program.types = types.objects.into_iter().map(|types| Some(Arc::new(types?.btf))).collect();
     dwarf::add_struct_results(&objects, &mut program);
     type_aliases(&mut program);
-    match &halves {
+    match halves {
         Some(halves) => script::add(&objects, halves, &mut program)?,
         None if options.halves => script::list(&objects, &mut program),
         None => {}

@@ -12,16 +12,17 @@
 //!
 //! The rule: the layout is the contract with `runtime/script/script.h`; all numbers are the target's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::block::Block;
 use super::error::ParseError;
 use super::pointers;
 use super::runtime::Archive;
 use super::{Input, Options, input, maps};
+use crate::abi::helpers;
 use crate::btf::{Btf, CType, Kind, SymbolKind};
 use crate::elf::{Object, SymbolHome};
-use crate::halves::{self, Split, Unsplit, names};
+use crate::halves::{self, KernelHalf, Split, Unsplit, names};
 use crate::program::{
     Binding, CodeSectionId, DataKind, DataSectionId, FileId, FunctionId, Half, Halves, Id, Program, ScriptKind,
     Target, names as texts,
@@ -55,6 +56,13 @@ pub(super) struct Wanted {
     pub(super) object: usize,
     /// The driver runs it.
     pub(super) is_script: bool,
+}
+
+impl Wanted {
+    /// Names and numbers of the origin's helpers, which scripts call by name too.
+    pub(super) fn named_helpers(&self) -> Vec<(&'static str, u32)> {
+        if self.is_script { helpers::user_space().collect() } else { Vec::new() }
+    }
 }
 
 /// The kernel half that the given objects have, if it is asked for.
@@ -125,16 +133,34 @@ pub(super) fn list(objects: &[Object<'_>], program: &mut Program) {
     }
 }
 
+/// A kernel half that is made.
+pub(super) struct Made {
+    pub(super) wanted: Wanted,
+    split: Split,
+    half: KernelHalf,
+}
+
+/// Makes the kernel half that is wanted, of the objects that are given.
+pub(super) fn split(given: &[Object<'_>], wanted: Wanted) -> Result<Made, ParseError> {
+    let object = &given[wanted.object];
+    let archive = Archive::of(object.endian)?;
+    let defined: HashSet<&str> = given
+        .iter()
+        .flat_map(|object| &object.symbols)
+        .filter(|symbol| symbol.home != SymbolHome::Undefined && symbol.binding != Binding::Local)
+        .map(|symbol| symbol.name)
+        .collect();
+    let is_native = |name: &str| archive.place(name).is_some() || defined.contains(name);
+    let split = Split::new(object);
+    let half = kernel_half(object, &split, &is_native)?;
+    Ok(Made { wanted, split, half })
+}
+
 /// Adds the kernel half, and what the user half is told of it.
-pub(super) fn add(objects: &[Object<'_>], wanted: &Wanted, program: &mut Program) -> Result<(), ParseError> {
+pub(super) fn add(objects: &[Object<'_>], made: Made, program: &mut Program) -> Result<(), ParseError> {
+    let Made { wanted, split, half } = made;
     let object = &objects[wanted.object];
     let file = FileId::new(wanted.object);
-    let split = Split::new(object);
-    let archive = Archive::of(object.endian)?;
-    let is_native = |name: &str| {
-        archive.place(name).is_some() || program.function_named(name).is_some() || ASKS.contains(&name)
-    };
-    let half = kernel_half(object, &split, &is_native)?;
     let mut halves = halves_of(object, file, &split, program);
     let by_name: HashMap<String, DataSectionId> = program
         .data
@@ -190,7 +216,7 @@ fn kernel_half(
     object: &Object<'_>,
     split: &Split,
     is_native: &dyn Fn(&str) -> bool,
-) -> Result<halves::KernelHalf, ParseError> {
+) -> Result<KernelHalf, ParseError> {
     split.kernel_half(object, is_native).map_err(|unsplit| match unsplit {
         Unsplit::Refused(refusals) => ParseError::Refused { file: object.name.clone(), refusals },
         Unsplit::Copy(what) => ParseError::KernelHalf { file: object.name.clone(), what },
@@ -306,11 +332,19 @@ impl Tables<'_> {
         functions
     }
 
-    /// The global variables of shared sections: constants first, then by name.
+    /// The global variables of shared sections, and those that can be set though only the user half has them: constants first,
+    /// then by name.
     fn variables(&self) -> Vec<ScriptVariable> {
         let btf = self.program.types[self.halves.file].as_deref();
-        let symbols =
-            self.program.symbols.iter().filter(|(_, symbol)| self.halves.shared.contains(&symbol.section));
+        let is_settable = |section: DataSectionId| {
+            let data = &self.program.data[section];
+            data.file == self.halves.file && data.kind == DataKind::Settable
+        };
+        let symbols = self
+            .program
+            .symbols
+            .iter()
+            .filter(|(_, symbol)| self.halves.shared.contains(&symbol.section) || is_settable(symbol.section));
         let variable = |symbol: &crate::program::DataSymbol| ScriptVariable {
             name: symbol.name.clone(),
             place: Target::Data { section: symbol.section, offset: symbol.offset.cast_signed() },

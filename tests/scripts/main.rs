@@ -13,4 +13,6 @@ mod halves;
 mod kernel_copy;
 mod leftovers;
 mod machines;
+mod refusals;
 mod speed;
+mod split;

@@ -157,7 +157,6 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     }
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
-    // A script's driver sets them.
     if options.writable_constants || halves.is_some() {
         constants::unprotect(&types, &mut program);
     }

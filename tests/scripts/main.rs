@@ -5,7 +5,15 @@
 #[path = "../native/mod.rs"]
 mod native;
 
+mod behaviour;
+mod driver;
+mod endings;
+mod examples;
+mod folder;
 mod halves;
 mod kernel_copy;
+mod leftovers;
+mod machines;
 mod refusals;
+mod speed;
 mod split;

@@ -332,11 +332,19 @@ impl Tables<'_> {
         functions
     }
 
-    /// The global variables of shared sections: constants first, then by name.
+    /// The global variables of shared sections, and those that can be set though only the user half has them: constants first,
+    /// then by name.
     fn variables(&self) -> Vec<ScriptVariable> {
         let btf = self.program.types[self.halves.file].as_deref();
-        let symbols =
-            self.program.symbols.iter().filter(|(_, symbol)| self.halves.shared.contains(&symbol.section));
+        let is_settable = |section: DataSectionId| {
+            let data = &self.program.data[section];
+            data.file == self.halves.file && data.kind == DataKind::Settable
+        };
+        let symbols = self
+            .program
+            .symbols
+            .iter()
+            .filter(|(_, symbol)| self.halves.shared.contains(&symbol.section) || is_settable(symbol.section));
         let variable = |symbol: &crate::program::DataSymbol| ScriptVariable {
             name: symbol.name.clone(),
             place: Target::Data { section: symbol.section, offset: symbol.offset.cast_signed() },

@@ -138,13 +138,13 @@ fn waits_for_a_processor_are_counted() {
     }
     let folder = Folder::new();
     let workload = folder.workload();
-    // Each sleep is a wait, and a few more come of others who want the processor.
+    // Each sleep is a wait unless it is over before the thread has left its processor; more come of others who want that.
     let seen = |out: &str| {
         let counted: u64 = out.lines().filter(|line| line.contains('|')).map(|line| numbers(line)[2]).sum();
         let line = out.lines().find(|line| line.contains("waits of")).unwrap_or_default();
         let is_sum = numbers(line).first() == Some(&counted);
         vec![
-            format!("{}, {}", is_sum, (200..300).contains(&counted)),
+            format!("{}, {}", is_sum, (150..400).contains(&counted)),
             without(line, 3).replace(|c: char| c.is_ascii_digit(), ""),
         ]
     };

@@ -6,6 +6,7 @@
 mod native;
 
 mod behaviour;
+mod driver;
 mod endings;
 mod examples;
 mod folder;

@@ -57,7 +57,8 @@ pub fn define(
             if crate::declare::is_writable(data.kind) != writable {
                 continue;
             }
-            let is_shared = writable && program.halves.as_ref().is_some_and(|halves| halves.shared.contains(&id));
+            let is_shared =
+                writable && program.halves.as_ref().is_some_and(|halves| halves.shared.binary_search(&id).is_ok());
             let page = is_shared.then(|| page_size(module.isa().triple(), placement));
             let mut description = describe(program, declarations, data, placement, page);
             if placement == Placement::Object

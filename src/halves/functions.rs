@@ -57,6 +57,13 @@ impl Functions {
         (function.section == section && offset < function.end).then_some(index)
     }
 
+    /// The functions of a section.
+    pub(super) fn of_section(&self, section: usize) -> std::ops::Range<usize> {
+        let first = self.list.partition_point(|function| function.section < section);
+        let last = self.list.partition_point(|function| function.section <= section);
+        first..last
+    }
+
     /// What a relocation at a place refers to.
     pub(super) fn target(&self, object: &Object<'_>, section: usize, relocation: &RawRelocation) -> Option<Use> {
         let symbol = &object.symbols[relocation.symbol];

@@ -128,8 +128,9 @@ pub(crate) fn has_kernel_programs(object: &Object<'_>) -> bool {
 pub(crate) fn script_functions<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
     let is_one = |symbol: &&crate::elf::Symbol<'_>| {
         let SymbolHome::Section(section) = symbol.home else { return false };
-        let is_function = symbol.kind == elf::STT_FUNC && symbol.binding != Binding::Local;
-        is_function && names::of_script(symbol.name, object.sections[section].name).is_some()
+        let section = object.sections[section].name;
+        let is_seen = symbol.binding != Binding::Local || names::is_of_script(section);
+        symbol.kind == elf::STT_FUNC && is_seen && names::of_script(symbol.name, section).is_some()
     };
     object.symbols.iter().filter(is_one).map(|symbol| symbol.name)
 }

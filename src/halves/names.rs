@@ -36,6 +36,11 @@ fn of_perf(section: &str) -> Option<String> {
     (is_word(name) && is_word(symbol) && is_word(offset)).then(|| format!("{program}/{function}"))
 }
 
+/// Whether the functions in a section are a script's, whatever they are called.
+pub(crate) fn is_of_script(section: &str) -> bool {
+    ScriptKind::named(section.split('/').next().unwrap_or(section)).is_some()
+}
+
 /// What a function of a script is for, and what stands behind the slash of its section.
 pub(crate) fn of_script<'a>(function: &str, section: &'a str) -> Option<(ScriptKind, Option<&'a str>)> {
     let (word, argument) = match section.split_once('/') {

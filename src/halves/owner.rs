@@ -72,7 +72,8 @@ impl Owners {
         let is_entry = |&index: &usize| {
             let function = &functions.list[index];
             let section = object.sections[function.section].name;
-            function.is_global && (names::of_script(&function.name, section).is_some() || function.name == "main")
+            let is_named = names::of_script(&function.name, section).is_some() || function.name == "main";
+            names::is_of_script(section) || function.is_global && is_named
         };
         let entries: Vec<usize> = (0..functions.list.len()).filter(is_entry).collect();
         let others = (0..functions.list.len()).filter(|&index| !kernel.has(index));

@@ -13,17 +13,21 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use object::elf;
-
 use super::functions::{Function, Functions, Use};
 use super::owner::Owners;
 use crate::abi::libcalls;
 use crate::elf::instruction::{self, SLOT};
-use crate::elf::{Object, SymbolHome};
+use crate::elf::{Object, RawRelocation, SymbolHome};
 use crate::program::names;
 
 /// The most bytes of a frame that the kernel takes.
 const MOST_FRAME: i64 = 512;
+
+/// The most functions that are named.
+const MOST_REFUSALS: usize = 50;
+
+/// The longest chain of calls that is shown whole.
+const LONGEST_CHAIN: usize = 12;
 
 /// What LLVM calls where nothing can be reached: the kernel knows it, and native code traps.
 const TRAP: &str = "__bpf_trap";
@@ -54,9 +58,15 @@ pub(super) fn find(
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for (index, function) in functions.list.iter().enumerate() {
+        if refusals.len() >= MOST_REFUSALS {
+            break;
+        }
         let named = |chain: Vec<usize>, last: Option<&str>| -> Vec<String> {
-            let names = chain.into_iter().map(|index| functions.list[index].name.clone());
-            names.chain(last.map(names::owned)).collect()
+            let ends = shortened(&chain).map(|index| match index {
+                Some(index) => functions.list[index].name.clone(),
+                None => "...".to_owned(),
+            });
+            ends.chain(last.map(names::owned)).collect()
         };
         let outside = outside(function);
         if owners.is_kernel(index) {
@@ -70,9 +80,10 @@ pub(super) fn find(
                 refusals.push(Refusal { what, chain: named(owners.kernel_chain(index), None) });
             }
         } else {
+            let called = called(object, function);
             for &symbol in &outside {
                 let name = object.symbols[symbol].name;
-                if externs.contains(name) && is_function(object, symbol, function) && !is_native(name) {
+                if externs.contains(name) && called.contains(&symbol) && !is_native(name) {
                     let what =
                         "the kernel's function cannot be called from user space, and the runtime has none of \
                                 this name; call it in a kernel program"
@@ -95,14 +106,25 @@ fn outside(function: &Function) -> Vec<usize> {
     outside.filter(|symbol| known.insert(*symbol)).collect()
 }
 
-/// Whether a function calls a symbol.
-fn is_function(object: &Object<'_>, symbol: usize, function: &Function) -> bool {
+/// The first and the last functions of a chain of calls.
+fn shortened(chain: &[usize]) -> impl Iterator<Item = Option<usize>> {
+    let (first, last) = match chain.len() {
+        0..=LONGEST_CHAIN => (chain, &[][..]),
+        length => (&chain[..LONGEST_CHAIN / 2], &chain[length - LONGEST_CHAIN / 2..]),
+    };
+    let gap = (!last.is_empty()).then_some(None);
+    first.iter().copied().map(Some).chain(gap).chain(last.iter().copied().map(Some))
+}
+
+/// The symbols that a function calls.
+fn called(object: &Object<'_>, function: &Function) -> HashSet<usize> {
     let section = &object.sections[function.section];
     let relocations = super::functions::relocations_within(&section.relocations, function.start, function.end);
-    relocations.iter().filter(|relocation| relocation.symbol == symbol).any(|relocation| {
+    let is_call = |relocation: &&RawRelocation| {
         let slot = instruction::Slot::at(section.data, relocation.offset, object.endianness());
         slot.is_some_and(instruction::Slot::is_call)
-    })
+    };
+    relocations.iter().filter(is_call).map(|relocation| relocation.symbol).collect()
 }
 
 /// Why the kernel half cannot refer to a symbol.
@@ -125,7 +147,6 @@ fn in_kernel(object: &Object<'_>, symbol: usize, externs: &HashSet<&str>) -> Opt
 /// What the verifier refuses of any program.
 fn in_verifier(object: &Object<'_>, function: &Function) -> Vec<String> {
     let section = &object.sections[function.section];
-    debug_assert!(section.has(elf::SHF_EXECINSTR), "functions are in code");
     let code = &section.data[function.start as usize..function.end as usize];
     let mut refused = Vec::new();
     let mut deepest = 0;

@@ -157,7 +157,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     }
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
-    if options.writable_constants {
+    if options.writable_constants || halves.is_some() {
         constants::unprotect(&types, &mut program);
     }
     program.types = types.objects.into_iter().map(|types| Some(Arc::new(types?.btf))).collect();

@@ -77,7 +77,7 @@ pub struct Halves {
     pub kernel: Vec<FunctionId>,
     /// The functions of that object that both run, in order.
     pub both: Vec<FunctionId>,
-    /// Data sections that both have: writable ones begin on a page and are alone on their pages.
+    /// Data sections that both have, in order: writable ones begin on a page and are alone on their pages.
     pub shared: Vec<DataSectionId>,
     /// The runtime's driver, which runs a script.
     pub driver: Option<FunctionId>,

@@ -3,9 +3,14 @@
 //! In: an object. Out: a `struct` for each, whose members' types have the numbers of its `struct bpf_map_def`, in a section `.maps`,
 //! behind the maps that are there already. The rule: a map keeps its name.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::btf::raw::{RawBtf, RawType, kind};
 use crate::elf::{Object, SymbolHome};
 use crate::program::{MapDefinition, names};
+
+/// The section of maps that BTF describes.
+pub(super) const MAPS: &str = ".maps";
 
 /// What a definition says, by libbpf's names.
 const MEMBERS: [&str; 5] = ["type", "key_size", "value_size", "max_entries", "map_flags"];
@@ -17,8 +22,10 @@ pub(super) const SIZE: u64 = 8 * MEMBERS.len() as u64;
 pub(super) struct LegacyMaps<'data> {
     /// Symbols' indices, names, definitions; by place.
     maps: Vec<(usize, &'data str, MapDefinition)>,
+    /// The maps' indices among them, by symbol.
+    places: HashMap<usize, u64>,
     /// The legacy sections.
-    sections: Vec<usize>,
+    sections: HashSet<usize>,
     /// Bytes of the section `.maps` before them.
     before: u64,
 }
@@ -32,7 +39,7 @@ impl<'data> LegacyMaps<'data> {
     pub(super) fn new(object: &Object<'data>) -> Result<Self, String> {
         let is_legacy = |name: &str| name == "maps" || name.starts_with("maps/");
         let sections = object.sections.iter().enumerate().filter(|(_, section)| is_legacy(section.name));
-        let sections: Vec<usize> = sections.map(|(index, _)| index).collect();
+        let sections: HashSet<usize> = sections.map(|(index, _)| index).collect();
         let mut maps = Vec::new();
         for (symbol, definition) in &object.maps {
             let SymbolHome::Section(section) = object.symbols[*symbol].home else { continue };
@@ -48,8 +55,9 @@ impl<'data> LegacyMaps<'data> {
             _ => (0, 0),
         };
         maps.sort_by_key(|(symbol, ..)| place(*symbol));
-        let before = object.sections.iter().find(|section| section.name == super::MAPS).map_or(0, |maps| maps.size);
-        Ok(Self { maps, sections, before: before.next_multiple_of(8) })
+        let before = object.sections.iter().find(|section| section.name == MAPS).map_or(0, |maps| maps.size);
+        let places = maps.iter().map(|(symbol, ..)| *symbol).zip(0..).collect();
+        Ok(Self { maps, places, sections, before: before.next_multiple_of(8) })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,8 +71,7 @@ impl<'data> LegacyMaps<'data> {
 
     /// The place of a map, by its symbol, in `.maps`.
     pub(super) fn place(&self, symbol: usize) -> Option<u64> {
-        let index = self.maps.iter().position(|(map, ..)| *map == symbol)?;
-        Some(self.before + SIZE * index as u64)
+        Some(self.before + SIZE * self.places.get(&symbol)?)
     }
 
     /// Adds their definitions to a section's bytes.
@@ -107,7 +114,7 @@ impl<'data> LegacyMaps<'data> {
         let known = btf
             .types
             .iter()
-            .position(|ty| ty.kind() == kind::DATA_SECTION && btf.string(ty.name()) == super::MAPS.as_bytes());
+            .position(|ty| ty.kind() == kind::DATA_SECTION && btf.string(ty.name()) == MAPS.as_bytes());
         match known {
             Some(known) => {
                 let ty = &mut btf.types[known];
@@ -117,7 +124,7 @@ impl<'data> LegacyMaps<'data> {
                 ty.words[2] = 0;
             }
             None => {
-                let name = btf.add_string(super::MAPS);
+                let name = btf.add_string(MAPS);
                 let size = SIZE as u32 * self.maps.len() as u32;
                 btf.add(RawType::new(name, kind::DATA_SECTION, self.maps.len() as u32, size, &entries));
             }

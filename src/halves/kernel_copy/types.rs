@@ -16,9 +16,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Kept;
+use super::kept::Kept;
 use crate::btf::raw::{RawBtf, RawExt, RawType, kind};
-use crate::elf::SymbolHome;
+use crate::elf::{Symbol, SymbolHome};
 
 /// `BTF_FUNC_EXTERN`, `BTF_VAR_GLOBAL_EXTERN`.
 const EXTERN: u32 = 2;
@@ -51,14 +51,14 @@ pub(super) fn keep(kept: &Kept<'_, '_>, btf: &mut RawBtf) {
         let (name, word) = (ty.name(), ty.target());
         btf.types[index] = RawType::new(name, kind::DATA_SECTION, entries.len() as u32, word, &entries.concat());
     }
-    let functions: HashSet<&str> = kept
-        .functions
-        .list
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| kept.owners.is_kernel(*index))
-        .flat_map(|(_, function)| names_of(kept, function.section, function.start))
-        .collect();
+    let is_function = |symbol: &&Symbol<'_>| match symbol.home {
+        SymbolHome::Section(section) => {
+            symbol.kind == object::elf::STT_FUNC && kept.has_function(section, symbol.value)
+        }
+        _ => false,
+    };
+    let functions: HashSet<&str> =
+        kept.object.symbols.iter().filter(is_function).map(|symbol| symbol.name).collect();
     for (index, ty) in btf.types.iter().enumerate() {
         let id = index as u32 + 1;
         let is_kept = match ty.kind() {
@@ -80,14 +80,6 @@ pub(super) fn keep(kept: &Kept<'_, '_>, btf: &mut RawBtf) {
     }
 }
 
-/// The names of the symbols of functions at a place.
-fn names_of<'a>(kept: &'a Kept<'_, '_>, section: usize, start: u64) -> impl Iterator<Item = &'a str> {
-    let at = move |symbol: &&crate::elf::Symbol<'_>| {
-        symbol.home == SymbolHome::Section(section) && symbol.value == start && symbol.kind == object::elf::STT_FUNC
-    };
-    kept.object.symbols.iter().filter(at).map(|symbol| symbol.name)
-}
-
 /// Takes out of `.BTF.ext` what is of functions that the copy does not have.
 ///
 /// # Errors
@@ -95,13 +87,13 @@ fn names_of<'a>(kept: &'a Kept<'_, '_>, section: usize, start: u64) -> impl Iter
 /// If the section is damaged.
 pub(super) fn keep_ext(kept: &Kept<'_, '_>, btf: &mut RawBtf, bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let mut ext = RawExt::parse(bytes).map_err(|error| format!("its `.BTF.ext` is damaged: {error}"))?;
+    let named = kept.sections.iter().map(|&index| (kept.object.sections[index].name.as_bytes(), index));
+    let named: HashMap<&[u8], usize> = named.collect();
     // What a name in the strings is in the copy.
     let mut renamed: HashMap<u32, u32> = HashMap::new();
     for part in &mut ext.parts {
         for section in &mut part.sections {
-            let name = btf.string(section.name);
-            let index =
-                kept.sections.iter().copied().find(|&index| kept.object.sections[index].name.as_bytes() == name);
+            let index = named.get(btf.string(section.name)).copied();
             let Some(index) = index else {
                 section.records.clear();
                 continue;

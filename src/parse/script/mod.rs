@@ -10,23 +10,23 @@
 //! | kernel programs in one object, references to `bpf2native_kernel_half` or `bpf2native_kernel_load` | a tool, which has a `main` |
 //! | `BEGIN` and `END` alone | neither: the program is these |
 //!
-//! The rule: the layout is the contract with `runtime/script/script.h`; all numbers are the target's.
+//! The rule: one object has the kernel programs; other objects are user space's.
+
+mod tables;
 
 use std::collections::{HashMap, HashSet};
 
-use super::block::Block;
 use super::error::ParseError;
 use super::pointers;
 use super::runtime::Archive;
 use super::{Input, Options, input, maps};
 use crate::abi::helpers;
-use crate::btf::{Btf, CType, Kind, SymbolKind};
 use crate::elf::{Object, SymbolHome};
 use crate::halves::{self, KernelHalf, Split, Unsplit, names};
 use crate::program::{
-    Binding, CodeSectionId, DataKind, DataSectionId, FileId, FunctionId, Half, Halves, Id, Program, ScriptKind,
-    Target, names as texts,
+    Binding, CodeSectionId, DataKind, DataSectionId, FileId, Half, Halves, Id, Program, ScriptKind, names as texts,
 };
+use tables::Tables;
 
 /// The runtime's function that runs a script.
 pub(super) const DRIVER: &str = "bpf_script_main";
@@ -34,21 +34,6 @@ pub(super) const DRIVER: &str = "bpf_script_main";
 const SCRIPT: &str = "bpf_script";
 /// What a tool asks for its kernel half with.
 const ASKS: [&str; 2] = ["bpf2native_kernel_half", "bpf2native_kernel_load"];
-
-/// Bytes of a `struct script`.
-const SCRIPT_SIZE: u64 = 80;
-/// Bytes of a `struct script_function`, a `struct script_section` and a `struct script_variable`.
-const ENTRY: u64 = 32;
-
-/// `enum script_type`.
-#[derive(Clone, Copy)]
-enum ScriptType {
-    Signed = 1,
-    Unsigned,
-    Bool,
-    Text,
-    Other,
-}
 
 /// A kernel half that is wanted.
 pub(super) struct Wanted {
@@ -170,6 +155,7 @@ pub(super) fn add(objects: &[Object<'_>], made: Made, program: &mut Program) -> 
         .collect();
     let shared = half.data.iter().filter_map(|&section| by_name.get(&texts::owned(object.sections[section].name)));
     halves.shared = shared.copied().collect();
+    halves.shared.sort_unstable();
     for &section in &halves.shared {
         if program.data[section].kind == DataKind::ReadOnly {
             program.data[section].kind = DataKind::Settable;
@@ -186,7 +172,7 @@ pub(super) fn add(objects: &[Object<'_>], made: Made, program: &mut Program) -> 
         halves.driver = program.function_named(DRIVER);
         program.kept.extend(halves.driver);
     }
-    let script = Tables { program, halves: &halves }.make(half.object, wanted.is_script);
+    let script = Tables::new(program, &halves).make(half.object, wanted.is_script);
     if !pointers::set(program, SCRIPT, script) {
         return Err(ParseError::KernelHalf {
             file: object.name.clone(),
@@ -243,160 +229,4 @@ fn halves_of(object: &Object<'_>, file: FileId, split: &Split, program: &Program
     halves.kernel.sort_unstable();
     halves.both.sort_unstable();
     halves
-}
-
-/// Makes the tables.
-struct Tables<'a> {
-    program: &'a mut Program,
-    halves: &'a Halves,
-}
-
-impl Tables<'_> {
-    /// The `struct script`.
-    fn make(self, object: Vec<u8>, is_script: bool) -> Target {
-        let file = self.halves.file;
-        let size = object.len() as u64;
-        let copy = Block { bytes: object, relocations: Vec::new() }.into_constants(file, ".rodata.kernel_half");
-        let copy = self.program.data.push(copy);
-        let endianness = self.program.endianness;
-        let section = self.program.data.push(Block::default().into_constants(file, ".data.rel.ro.script"));
-        let here = |offset: u64| Target::Data { section, offset: offset.cast_signed() };
-        let mut block = Block::default();
-        block.add(SCRIPT_SIZE);
-        block.refer(0, Target::Data { section: copy, offset: 0 });
-        block.put(8, &endianness.double_word(size));
-
-        let functions = if is_script { self.functions() } else { Vec::new() };
-        let at = block.add(ENTRY * functions.len() as u64);
-        block.refer(16, here(at));
-        block.put(24, &endianness.double_word(functions.len() as u64));
-        for (function, at) in functions.into_iter().zip((at..).step_by(ENTRY as usize)) {
-            block.put(at, &endianness.word(function.kind as u32));
-            block.put(at + 4, &endianness.word(u32::from(function.returns)));
-            if let Some(argument) = function.argument {
-                let text = block.add_text(&argument);
-                block.refer(at + 8, here(text));
-            }
-            block.refer(at + 16, Target::Function(function.id));
-            self.program.functions[function.id].address_taken = true;
-        }
-
-        let at = block.add(ENTRY * self.halves.shared.len() as u64);
-        block.refer(32, here(at));
-        block.put(40, &endianness.double_word(self.halves.shared.len() as u64));
-        for (&shared, at) in self.halves.shared.iter().zip((at..).step_by(ENTRY as usize)) {
-            let data = &self.program.data[shared];
-            let text = block.add_text(&data.name);
-            block.refer(at, here(text));
-            block.refer(at + 8, Target::Data { section: shared, offset: 0 });
-            block.put(at + 16, &endianness.double_word(data.contents.len()));
-            block.put(at + 24, &endianness.word(u32::from(data.kind == DataKind::Data)));
-        }
-
-        let variables = self.variables();
-        let at = block.add(ENTRY * variables.len() as u64);
-        block.refer(48, here(at));
-        block.put(56, &endianness.double_word(variables.len() as u64));
-        for (variable, at) in variables.into_iter().zip((at..).step_by(ENTRY as usize)) {
-            let text = block.add_text(&variable.name);
-            block.refer(at, here(text));
-            block.refer(at + 8, variable.place);
-            block.put(at + 16, &endianness.word(variable.size));
-            block.put(at + 20, &endianness.word(variable.ty as u32));
-            block.put(at + 24, &endianness.word(u32::from(variable.is_constant)));
-        }
-
-        let name = block.add_text(&script_name(&self.program.files[file]));
-        block.refer(64, here(name));
-        self.program.data[section] = block.into_constants(file, ".data.rel.ro.script");
-        here(0)
-    }
-
-    /// The functions of the script, in order.
-    fn functions(&self) -> Vec<ScriptFunction> {
-        let mut functions = Vec::new();
-        for (id, function) in self.program.functions.iter() {
-            let section = &self.program.code[function.section];
-            if function.binding == Binding::Local || self.program.is_of_runtime(section.file) {
-                continue;
-            }
-            let Some((kind, argument)) = names::of_script(&function.name, &section.name) else { continue };
-            let result = function.prototype.as_ref().map(|prototype| &prototype.result);
-            functions.push(ScriptFunction {
-                id,
-                kind,
-                returns: result.is_some_and(|result| matches!(result, CType::Int { .. })),
-                argument: argument.map(str::to_owned),
-            });
-        }
-        functions
-    }
-
-    /// The global variables of shared sections, and those that can be set though only the user half has them: constants first,
-    /// then by name.
-    fn variables(&self) -> Vec<ScriptVariable> {
-        let btf = self.program.types[self.halves.file].as_deref();
-        let is_settable = |section: DataSectionId| {
-            let data = &self.program.data[section];
-            data.file == self.halves.file && data.kind == DataKind::Settable
-        };
-        let symbols = self
-            .program
-            .symbols
-            .iter()
-            .filter(|(_, symbol)| self.halves.shared.contains(&symbol.section) || is_settable(symbol.section));
-        let variable = |symbol: &crate::program::DataSymbol| ScriptVariable {
-            name: symbol.name.clone(),
-            place: Target::Data { section: symbol.section, offset: symbol.offset.cast_signed() },
-            size: symbol.size as u32,
-            ty: btf.map_or(ScriptType::Other, |btf| script_type(btf, &symbol.name)),
-            is_constant: self.program.data[symbol.section].kind != DataKind::Data,
-        };
-        let mut variables: Vec<ScriptVariable> = symbols.map(|(_, symbol)| variable(symbol)).collect();
-        variables.sort_by(|left, right| (!left.is_constant, &left.name).cmp(&(!right.is_constant, &right.name)));
-        variables
-    }
-}
-
-struct ScriptFunction {
-    id: FunctionId,
-    kind: ScriptKind,
-    /// It returns an integer.
-    returns: bool,
-    /// What follows the slash of its section.
-    argument: Option<String>,
-}
-
-struct ScriptVariable {
-    name: String,
-    place: Target,
-    size: u32,
-    ty: ScriptType,
-    is_constant: bool,
-}
-
-/// The type of a variable, as far as a text can be made a value of it.
-fn script_type(btf: &Btf, name: &str) -> ScriptType {
-    let Some(variable) = btf.symbols_named(name).find(|symbol| symbol.kind == SymbolKind::Variable) else {
-        return ScriptType::Other;
-    };
-    let Ok((_, ty)) = btf.resolve(variable.ty) else { return ScriptType::Other };
-    match ty.kind {
-        Kind::Int(int) if int.boolean => ScriptType::Bool,
-        Kind::Int(int) if int.signed => ScriptType::Signed,
-        Kind::Int(_) => ScriptType::Unsigned,
-        Kind::Enum(all) | Kind::Enum64(all) if all.signed => ScriptType::Signed,
-        Kind::Enum(_) | Kind::Enum64(_) => ScriptType::Unsigned,
-        Kind::Array(array) => match btf.resolve(array.element).map(|(_, ty)| ty.kind) {
-            Ok(Kind::Int(int)) if int.bytes == 1 && !int.boolean => ScriptType::Text,
-            _ => ScriptType::Other,
-        },
-        _ => ScriptType::Other,
-    }
-}
-
-/// A file's name without its folder and `.o`.
-fn script_name(file: &str) -> String {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    name.strip_suffix(".o").unwrap_or(name).to_owned()
 }

@@ -4,23 +4,32 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::folder::{Folder, Ran, WAYS, Way};
+use crate::folder::{Folder, Ran, WAYS};
 use crate::leftovers;
 use crate::native::bpf::has_tracing;
 
-/// What `hooks.o` makes in the kernel.
-const HOOKS: [&str; 3] = ["hooks_enter", "hooks.bss", "hooks.rodata"];
+/// What `endings.o` makes in the kernel. Only these tests run it, one at a time.
+const ENDINGS: [&str; 3] = ["endings_enter", "endings.bss", "endings.rodata"];
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    // Another test's failure is not this one's.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[test]
 fn nothing_is_left_after_a_script() {
     if !has_tracing() {
         return;
     }
+    let _alone = alone();
     let folder = Folder::new();
     let workload = folder.workload();
     for way in WAYS {
-        let run = |words: &[&str]| folder.run(folder.script(way, "hooks.o").args(words));
+        let run = |words: &[&str]| folder.run(folder.script(way, "endings.o").args(words));
         let plain_file = folder.path().join("plain");
         fs::write(&plain_file, "not a program").unwrap();
 
@@ -30,32 +39,32 @@ fn nothing_is_left_after_a_script() {
         let ran = run(&[plain_file.to_str().unwrap()]);
         assert_eq!(ran.status, 126, "{ran:?}");
         assert!(ran.err.contains("plain") && !ran.out.contains("END"), "{ran:?}");
-        leftovers::check(&HOOKS, "a workload that cannot be started");
+        leftovers::check(&ENDINGS, "a workload that cannot be started");
 
         for words in
             [vec!["-s", "3", &workload, "ends", "0"], vec!["--set", "begin_status=3", &workload, "ends", "0"]]
         {
             assert_eq!(run(&words).status, 3);
-            leftovers::check(&HOOKS, "a script that ends itself");
+            leftovers::check(&ENDINGS, "a script that ends itself");
         }
         assert_eq!(run(&[&workload, "dies", "9"]).status, 128 + 9);
-        leftovers::check(&HOOKS, "a workload that is killed");
+        leftovers::check(&ENDINGS, "a workload that is killed");
 
         for signal in [libc::SIGINT, libc::SIGTERM] {
-            let started = folder.start(folder.script(way, "hooks.o").args([&workload, "waits", "1"]));
+            let started = folder.start(folder.script(way, "endings.o").args([&workload, "waits", "1"]));
             started.until("waiting");
-            assert!(leftovers::has("hooks_enter"), "it is not loaded");
+            assert!(leftovers::has("endings_enter"), "it is not loaded");
             started.signal_all(signal);
             started.end().expect(128 + signal, "signal");
-            leftovers::check(&HOOKS, "a signal in the middle");
+            leftovers::check(&ENDINGS, "a signal in the middle");
         }
 
         // The script itself is killed, as by the kernel when there is no memory.
-        let started = folder.start(folder.script(way, "hooks.o").args([&workload, "waits", "1"]));
+        let started = folder.start(folder.script(way, "endings.o").args([&workload, "waits", "1"]));
         started.until("waiting");
         started.signal_all(libc::SIGKILL);
         started.end().expect(128 + 9, "killed");
-        leftovers::check(&HOOKS, "a script that is killed");
+        leftovers::check(&ENDINGS, "a script that is killed");
     }
 }
 
@@ -98,8 +107,9 @@ fn a_script_without_memory_of_its_own_ends_with_an_error() {
     if !has_tracing() {
         return;
     }
+    let _alone = alone();
     let folder = Folder::new();
-    let executable = folder.executable("hooks.o");
+    let executable = folder.executable("endings.o");
     let (mut ended, mut worked) = (0, 0);
     // Address space in KiB: from nothing at all to what it needs.
     for limit in (2000..20000).step_by(500) {
@@ -118,7 +128,7 @@ fn a_script_without_memory_of_its_own_ends_with_an_error() {
         }
     }
     assert!(ended > 0 && worked > 0, "{ended} ended, {worked} worked");
-    leftovers::check(&HOOKS, "no memory");
+    leftovers::check(&ENDINGS, "no memory");
 }
 
 #[test]
@@ -142,9 +152,10 @@ fn what_the_machine_lacks_is_said() {
     if !has_tracing() {
         return;
     }
+    let _alone = alone();
     let folder = Folder::new();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let executable = folder.executable("hooks.o");
+    let executable = folder.executable("endings.o");
 
     // Root. (In a namespace of its own a user has no file system of its own either: so it is an executable.)
     let ran = folder.run(Command::new(&executable).arg("true").current_dir("/").uid(65534).gid(65534));
@@ -160,12 +171,26 @@ fn what_the_machine_lacks_is_said() {
     assert!(ran.status != 0 && ran.out.is_empty(), "{ran:?}");
     assert!(ran.err.contains("mount -t tracefs tracefs /sys/kernel/tracing"), "{}", ran.err);
 
-    // libbpf.
-    let libraries = folder.path().join("libraries");
-    fs::create_dir(&libraries).unwrap();
-    fs::write(libraries.join("libbpf.so.1"), "").unwrap();
-    let mut command = folder.script(Way::Memory, "hooks.o");
-    let ran = folder.run(command.arg("true").env("LD_LIBRARY_PATH", &libraries));
-    assert!(ran.status != 0 && ran.out.is_empty() && ran.err.contains("libbpf.so.1"), "{ran:?}");
-    leftovers::check(&HOOKS, "a machine that lacks something");
+    // libbpf: an empty file in its place.
+    let empty = folder.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    let hide = format!(
+        "for file in $(PATH=$PATH:/sbin ldconfig -p | sed -n 's/.*libbpf\\.so\\.1 .*=> //p'); do
+            mount --bind {} $(readlink -f $file)
+        done",
+        empty.display()
+    );
+    for way in WAYS {
+        let words: Vec<String> = {
+            let command = folder.script(way, "endings.o");
+            std::iter::once(command.get_program())
+                .chain(command.get_args())
+                .map(|word| word.display().to_string())
+                .collect()
+        };
+        let script = format!("{hide}; exec {} true", words.join(" "));
+        let ran = folder.run(Command::new("unshare").args(["-m", "bash", "-c", &script]));
+        assert!(ran.status != 0 && ran.out.is_empty() && ran.err.contains("libbpf.so.1"), "{way:?}: {ran:?}");
+    }
+    leftovers::check(&ENDINGS, "a machine that lacks something");
 }

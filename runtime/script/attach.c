@@ -67,7 +67,7 @@ weak int bpf2native_rt_script_attach(struct bpf_object *object, const struct scr
     u32 size = size_of(object), left = 0;
     links = calloc(size + 1, sizeof *links);
     struct bpf_program **unable = calloc(size + 1, sizeof *unable);
-    int status = links && unable ? 0 : 1;
+    int status = links && unable ? 0 : bpf2native_rt_script_no_memory();
     for (struct bpf_program *program = NULL; !status && (program = bpf_object__next_program(object, program));) {
         int result = is_wanted(program) ? attach_program(program, options) : 0;
         if (result > 0) unable[left++] = program;

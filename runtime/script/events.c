@@ -105,7 +105,7 @@ weak int bpf2native_rt_script_events(struct bpf_object *object) {
     if (status) return status;
     for (struct bpf_map *map = bpf_object__next_map(object, NULL); map; map = bpf_object__next_map(object, map)) maps++;
     sources = calloc(maps + 1, sizeof *sources);
-    if (!sources) return 1;
+    if (!sources) return bpf2native_rt_script_no_memory();
     for (struct bpf_map *map = bpf_object__next_map(object, NULL); map && !status; map = bpf_object__next_map(object, map))
         if (is_source(map) && call(bpf_map__name(map), NULL, 0)) status = open_source(map);
     return status;

@@ -7,12 +7,15 @@
    | look-up, update and for_each of per-CPU maps | the values of all processors, each rounded up to 8 bytes |
    | push, pop, peek | as bpf(2) has them, without a key |
    | before the kernel half is loaded | nothing is found, and the rest is -EBADF |
+   | bpf_ringbuf_output, bpf_perf_event_output | there is no room: they are for the kernel half |
 
-   A bound descriptor has type 0, so that no other part of the runtime takes its state for one of its own. */
-#include "maps/common.h"
+   A bound descriptor has type 0, so that readers of rings do not take its state for one. */
+#include "maps/ring.h"
 #include "script/script.h"
 
 extern struct map *bpf_maps_first;
+
+_Static_assert(sizeof(struct ring) <= sizeof(((struct kernel_map *)0)->no_ring), "it begins as a struct ring");
 
 static struct kernel_map *kernel(const struct map *map) { return map->state; }
 
@@ -25,7 +28,8 @@ static char *copy_of(struct kernel_map *map) {
         if (copies) free(made);
         else copies = made;
     }
-    u32 index = __atomic_fetch_add(&map->next_copy, 1, __ATOMIC_RELAXED) % MAP_COPIES;
+    /* Sequentially consistent: of a relaxed one, clang 22 drops the result. */
+    u32 index = __sync_fetch_and_add(&map->next_copy, 1) % MAP_COPIES;
     return copies + index * round8(map->stride);
 }
 

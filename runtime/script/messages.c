@@ -5,6 +5,8 @@
 
 /* Lines of a verifier's log that are shown, and bytes of libbpf's messages that are kept: the last ones. */
 enum { LOG_LINES = 12, KEPT = 1 << 20 };
+/* Bytes of a message: the longest log that a kernel makes, and less where there is no memory for that. */
+enum { MESSAGE = 16 << 20, SHORT_MESSAGE = 16 << 10 };
 
 static char *kept;
 static u64 kept_size;
@@ -13,6 +15,11 @@ static u32 is_verbose;
 weak void bpf2native_rt_script_say(void) {
     fflush(NULL);
     dprintf(2, "%s: ", bpf_script && bpf_script->name ? bpf_script->name : "script");
+}
+
+weak int bpf2native_rt_script_no_memory(void) {
+    say("no memory\n");
+    return 1;
 }
 
 static void keep(const char *text, u64 size) {
@@ -34,9 +41,10 @@ static void keep(const char *text, u64 size) {
 /* libbpf's callback. */
 static int on_message(u32 level, const char *format, void *arguments) {
     if (level > (is_verbose ? LIBBPF_INFO : LIBBPF_WARN)) return 0;
-    /* A va_list is used up by one call: the text is at most as long as a kernel's largest log. */
-    u64 size = 16 << 20;
+    /* A va_list is used up by one call, so that its length cannot be asked for first. */
+    u64 size = MESSAGE;
     char *text = malloc(size);
+    if (!text) text = malloc(size = SHORT_MESSAGE);
     if (!text) return 0;
     int length = vsnprintf(text, size, format, arguments);
     if (length > 0) {

@@ -136,7 +136,7 @@ static int read_rest(struct script_options *options, struct words *words) {
     while (own < count && strcmp(rest[own], "--")) own++;
     options->separated = own < count;
     options->argv = calloc(own + 2, sizeof *options->argv);
-    if (!options->argv) return 1;
+    if (!options->argv) return bpf2native_rt_script_no_memory();
     options->argv[0] = (char *)options->program;
     memcpy(options->argv + 1, rest, own * sizeof *rest);
     options->argc = own + 1;
@@ -150,7 +150,7 @@ weak int bpf2native_rt_script_options(struct script_options *options, int argc, 
     int status = 0;
     options->program = argc > 0 ? argv[0] : "script";
     options->settings = calloc(argc + 1, sizeof *options->settings);
-    if (!options->settings) return 1;
+    if (!options->settings) return bpf2native_rt_script_no_memory();
     while (!status && words.at < words.count) {
         if (is_switch(&words, "-h", "--help")) {
             help(options);

@@ -83,6 +83,8 @@ u64 bpf2native_rt_script_time(const char *text);
 /* Begins a message on standard error, after all that the script has printed, with the script's name. */
 void bpf2native_rt_script_say(void);
 #define say(...) (bpf2native_rt_script_say(), (void)dprintf(2, __VA_ARGS__))
+/* Says that there is no memory; the exit status. */
+int bpf2native_rt_script_no_memory(void);
 /* Takes libbpf's messages: with `verbose` they are printed as they come, else kept until something is refused. */
 void bpf2native_rt_script_listen(u32 verbose);
 /* Prints what is kept, of the verifier's logs the last lines, and forgets it. */
@@ -103,6 +105,8 @@ long bpf2native_rt_script_share_memory(struct bpf_object *object);
 
 /* What a descriptor of a map of the kernel has as its state. */
 struct kernel_map {
+    /* Zeros, a struct ring without room: for helpers that put records out, which take every map for one of the runtime's. */
+    u64 no_ring[8];
     int fd;
     u32 type;       /* enum bpf_map_type */
     u32 key_size;   /* in bytes */

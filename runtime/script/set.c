@@ -76,7 +76,7 @@ static int set_one(const char *setting) {
     const char *value = strchr(setting, '=');
     u64 length = value - setting;
     const struct script_variable *variable = find(setting, length);
-    const char *wrong = variable ? set(variable, value + 1) : "is no global variable of the kernel half; --help names those there are";
+    const char *wrong = variable ? set(variable, value + 1) : "is no global variable that can be set; --help names those that can";
     if (!wrong) return 0;
     say("--set: `%.*s` ", (int)length, setting);
     if (variable) bpf2native_call(dprintf, 2, "%s (%u bytes): `%s`\n", wrong, variable->size, value + 1);

@@ -49,7 +49,7 @@ static int start(struct timer *timer) {
 
 weak int bpf2native_rt_script_timers(void) {
     timers = calloc(bpf_script->function_count + 1, sizeof *timers);
-    if (!timers) return 1;
+    if (!timers) return bpf2native_rt_script_no_memory();
     made = 1;
     for (u64 i = 0; i < bpf_script->function_count; i++) {
         if (bpf_script->functions[i].kind != SCRIPT_TIMER) continue;

@@ -8,15 +8,16 @@ enum { NOT_STARTED = 126, NOT_FOUND = 127, BY_SIGNAL = 128 };
 
 static int process;
 static const char *command;
-static int start[2], failure[2];
+static int ready[2], start[2], failure[2];
 static u32 is_held, is_dropped, has_ended;
 static int exit_status;
 
 /* What the child does. */
-static void held(char **words) {
-    char byte;
+static void hold(char **words) {
+    char byte = 0;
     long got;
     close(start[1]);
+    write(ready[1], &byte, 1);
     do got = read(start[0], &byte, 1);
     while (got < 0 && errno == EINTR);
     if (got == 1) {
@@ -28,18 +29,25 @@ static void held(char **words) {
 }
 
 weak int bpf2native_rt_script_fork(char **words) {
-    if (pipe2(start, O_CLOEXEC) || pipe2(failure, O_CLOEXEC)) {
+    if (pipe2(ready, O_CLOEXEC) || pipe2(start, O_CLOEXEC) || pipe2(failure, O_CLOEXEC)) {
         say("no pipe for the workload: %s\n", strerror(errno));
         return 1;
     }
     fflush(NULL);
     int child = fork();
-    if (!child) held(words);
+    if (!child) hold(words);
     if (child < 0) {
         say("the workload cannot be started: %s\n", strerror(errno));
         return 1;
     }
+    close(ready[1]);
     close(failure[1]);
+    /* From here on it does nothing, so that a kernel half sees nothing of it before it begins. */
+    char byte;
+    long got;
+    do got = read(ready[0], &byte, 1);
+    while (got < 0 && errno == EINTR);
+    close(ready[0]);
     process = child;
     command = words[0];
     is_held = 1;

@@ -2,7 +2,12 @@
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
-use crate::halves::{can_load, compile, compilers, kernel_copy, load, source};
+use std::time::{Duration, Instant};
+
+use bpf2native::Program;
+use bpf2native::parse::{self, Input, Options, ParseError};
+
+use crate::halves::{can_load, compile, compile_text, compilers, kernel_copy, load, source};
 
 /// Names of a copy's sections and symbols.
 fn names(copy: &[u8]) -> (Vec<String>, Vec<String>) {
@@ -109,15 +114,74 @@ fn the_copy_is_the_same_each_time_and_a_copy_of_itself() {
     }
 }
 
+/// Sources of this folder with the flags that they are compiled with.
+const SOURCES: [(&str, &[&str]); 4] =
+    [("shapes.c", &["-g"]), ("legacy.c", &["-g"]), ("legacy.c", &[]), ("struct_ops.c", &["-g"])];
+
+/// Some bytes are something else, or the end is not there: no panic.
 #[test]
-fn damaged_objects_are_errors() {
+fn random_damage_is_an_error_or_a_copy() {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
     for compiler in compilers() {
-        let object = compile(compiler, &source("shapes.c"), &["-g"]);
-        for at in (0..object.len()).step_by(29) {
-            let mut damaged = object.clone();
-            damaged[at] ^= 0x55;
-            let _ = kernel_copy(&damaged);
-            let _ = kernel_copy(&object[..at]);
+        for (name, flags) in SOURCES {
+            let object = compile(compiler, &source(name), flags);
+            let mut errors = 0;
+            for _ in 0..100 {
+                let mut damaged = object.clone();
+                for _ in 0..1 + next() % 4 {
+                    let at = next() as usize % damaged.len();
+                    damaged[at] = match next() % 3 {
+                        0 => 0,
+                        1 => 0xff,
+                        _ => next() as u8,
+                    };
+                }
+                errors += usize::from(parsed(&damaged).is_err());
+            }
+            assert!(errors > 0, "{compiler}: {name}: no damage was noticed");
+            for length in (0..object.len()).step_by(397) {
+                assert!(parsed(&object[..length]).is_err(), "{compiler}: {name}: {length}");
+            }
         }
     }
+}
+
+/// An object as a program, of which the kernel half is wanted.
+fn parsed(object: &[u8]) -> Result<Program, ParseError> {
+    let mut options = Options::default();
+    options.kernel_half = true;
+    parse::parse(&[Input { name: "script.o".to_owned(), bytes: object.to_vec() }], &options)
+}
+
+/// Thousands of functions, of which one half calls the other one's in a chain.
+#[test]
+fn large_objects_take_no_more_time_than_their_size() {
+    let Some(compiler) = compilers().next() else { return };
+    let text = |count: usize| {
+        let mut text = String::from(
+            "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nint puts(const char *text);\n\
+             __attribute__((noinline)) int f0(int value) { return puts(\"end\"); }\n",
+        );
+        for index in 1..count {
+            text += &format!(
+                "__attribute__((noinline)) int f{index}(int value) {{ return f{}(value + 1) + puts(\"{index}\"); }}\n",
+                index - 1
+            );
+        }
+        text += &format!("SEC(\"xdp\") int pass(struct xdp_md *context) {{ return f{}(1); }}\n", count - 1);
+        text + "int BEGIN(void) { return 0; } char LICENSE[] SEC(\"license\") = \"GPL\";\n"
+    };
+    let object = compile_text(compiler, &text(2000), &["-g"]);
+    let start = Instant::now();
+    let error = parsed(&object).unwrap_err().to_string();
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(error.len() < 100_000, "{}", error.len());
+    assert!(error.contains("pass -> f1999 -> f1998"), "{error}");
+    assert!(error.contains(" -> ... -> "), "{error}");
 }

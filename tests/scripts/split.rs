@@ -4,6 +4,8 @@ use bpf2native::Program;
 use bpf2native::parse::{self, Input, Options};
 use bpf2native::program::{Contents, DataSectionId, Half, Target};
 
+use object::{Object, ObjectSymbol};
+
 use crate::halves::{compile, compile_text, compilers, kernel_copy, source};
 use crate::native::{bpf2native, output};
 
@@ -179,45 +181,55 @@ fn maps_of_the_kernel_half_are_the_kernels() {
     }
 }
 
+/// Sections that both halves have begin on a page of the target, and nothing else is on their pages.
 #[test]
 fn shared_sections_are_alone_on_their_pages() {
-    use object::{Object, ObjectSymbol};
     for compiler in compilers() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("shapes.o");
-        std::fs::write(&path, compile(compiler, &source("shapes.c"), &["-g"])).unwrap();
-        for (target, page) in [("x86_64", 4096), ("aarch64", 64 << 10), ("riscv64", 4096)] {
+        for (target, order, page) in [
+            ("x86_64", "bpfel", 4096),
+            ("aarch64", "bpfel", 64 << 10),
+            ("riscv64", "bpfel", 4096),
+            ("s390x", "bpfeb", 4096),
+        ] {
+            let path = folder.path().join("shapes.o");
+            std::fs::write(&path, compile(compiler, &source("shapes.c"), &["-g", "-target", order])).unwrap();
             let native = folder.path().join(format!("{target}.o"));
             output(bpf2native().arg("-c").arg(&path).args(["--target", target, "-o"]).arg(&native));
             let bytes = std::fs::read(&native).unwrap();
             let file = object::File::parse(&*bytes).unwrap();
-            let symbol = |name: &str| file.symbols().find(|symbol| symbol.name() == Ok(name)).expect(name);
-            for name in [".data", ".bss", ".data.extra"] {
-                let start = symbol(name);
-                let shared = [".data", ".bss", ".data.extra"].map(|name| symbol(name).address());
-                assert_eq!(start.address() % page, 0, "{target}: {name}");
-                for other in file.symbols().filter(|other| other.section() == start.section()) {
-                    let distance = other.address() / page;
-                    let is_within = shared.iter().any(|shared| shared / page == distance);
-                    let own = program_symbols(&file, start.address(), page);
+            let symbols: Vec<_> = file.symbols().filter(|symbol| symbol.is_definition()).collect();
+            let named = |name: &str| symbols.iter().find(|symbol| symbol.name() == Ok(name));
+            for (shared, own) in [(".data", "hits"), (".bss", "total"), (".data.extra", "extra")] {
+                let start = named(shared).expect(shared);
+                assert_eq!(start.address() % page, 0, "{target}: {shared}");
+                let variable = named(own).expect(own);
+                assert_eq!(variable.address() / page, start.address() / page, "{target}: {own}");
+                let size: u64 = match shared {
+                    ".data" => 4,
+                    ".data.extra" => 4,
+                    // `total` and `pointer`, and a megabyte of the user half's.
+                    _ => file.symbols().map(|symbol| symbol.size()).max().unwrap(),
+                };
+                let pages = start.address()..(start.address() + size).next_multiple_of(page);
+                for other in symbols.iter().filter(|other| other.section() == start.section()) {
+                    let is_inside = (start.address()..start.address() + size).contains(&other.address());
                     assert!(
-                        !is_within || distance != start.address() / page || own.contains(&other.name().unwrap())
+                        is_inside || !pages.contains(&other.address()),
+                        "{target}: {:?} is on a page of {shared}",
+                        other.name()
                     );
                 }
             }
-            assert!(file.symbols().any(|symbol| symbol.name() == Ok("main") && symbol.is_definition()), "{target}");
+            assert!(named("main").is_some(), "{target}: the driver's");
             for kernel in ["first", "second", "third", "weighed", "count"] {
-                assert!(!file.symbols().any(|symbol| symbol.name() == Ok(kernel)), "{target}: {kernel}");
+                assert!(named(kernel).is_none(), "{target}: {kernel}");
+            }
+            for user in ["BEGIN", "record", "tick", "END"] {
+                assert!(named(user).is_some(), "{target}: {user}");
             }
         }
     }
-}
-
-/// The names of symbols on one page.
-fn program_symbols<'a>(file: &'a object::File<'a>, start: u64, page: u64) -> Vec<&'a str> {
-    use object::{Object, ObjectSymbol};
-    let on_page = file.symbols().filter(|symbol| (start..start + page).contains(&symbol.address()));
-    on_page.filter_map(|symbol| symbol.name().ok()).collect()
 }
 
 #[test]
@@ -246,5 +258,78 @@ fn inspect_says_which_half_it_is() {
         std::fs::write(&path, plain).unwrap();
         let json = output(bpf2native().args(["inspect", "--json"]).arg(&path));
         assert!(json.contains("\"half\": null"), "{json}");
+    }
+}
+
+/// A constant that only the user half reads can be set, and a function is the script's by its section though it is static.
+#[test]
+fn what_the_user_half_has_alone_is_listed_too() {
+    let text = r#"
+        #include <linux/bpf.h>
+        #include <bpf/bpf_helpers.h>
+        int printf(const char *format, ...);
+        const volatile int wanted = 3;
+        int plain = 4;
+        SEC("xdp") int pass(struct xdp_md *context) { return 2; }
+        static __attribute__((used)) SEC("TIMER/20ms") void tick(void) { printf("%d %d\n", wanted, plain); }
+        char LICENSE[] SEC("license") = "GPL";
+    "#;
+    for compiler in compilers() {
+        let program = parsed(compile_text(compiler, text, &["-g"]));
+        let script = Memory::of(&program, "bpf_script");
+        let texts = |at| script.list(at).iter().map(|entry| entry.text(0).unwrap()).collect::<Vec<_>>();
+        assert_eq!(texts(32), [""; 0], "{compiler}: nothing is shared");
+        assert_eq!(texts(48), ["wanted"], "{compiler}");
+        let functions = script.list(16);
+        assert_eq!(functions.len(), 1, "{compiler}");
+        assert_eq!((functions[0].word(0), functions[0].text(8).as_deref()), (4, Some("20ms")), "{compiler}");
+    }
+}
+
+/// Options of scripts are for scripts; `--no-kernel` leaves BEGIN and END.
+#[test]
+fn options_of_scripts_are_for_scripts() {
+    let script = r#"
+        #include <linux/bpf.h>
+        #include <bpf/bpf_helpers.h>
+        int printf(const char *format, ...);
+        struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, int); __type(value, long); } sums SEC(".maps");
+        SEC("xdp") int pass(struct xdp_md *context) { return 2; }
+        int BEGIN(void) { int key = 0; long value = 7; return bpf_map_update_elem(&sums, &key, &value, 0); }
+        void END(void) { int key = 0; long *value = bpf_map_lookup_elem(&sums, &key); printf("%ld\n", value ? *value : -1); }
+        char LICENSE[] SEC("license") = "GPL";
+    "#;
+    for compiler in compilers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("script.o");
+        std::fs::write(&path, compile_text(compiler, script, &["-g"])).unwrap();
+        let out = output(bpf2native().args(["run", "--no-kernel"]).arg(&path));
+        assert_eq!(
+            out,
+            "7
+",
+            "{compiler}"
+        );
+        let native = folder.path().join("script");
+        output(bpf2native().arg("--no-kernel").arg(&path).arg("-o").arg(&native));
+        assert_eq!(
+            output(&mut std::process::Command::new(&native)),
+            "7
+",
+            "{compiler}"
+        );
+
+        for options in [&["-v"][..], &["--duration", "1s"], &["--set", "x=1"], &["-a"], &["-p", "1"], &["-i", "lo"]]
+        {
+            let ran = bpf2native().args(["run", "--no-kernel"]).args(options).arg(&path).output().unwrap();
+            assert_eq!(ran.status.code(), Some(2), "{compiler}: {options:?}");
+            let said = String::from_utf8(ran.stderr).unwrap();
+            assert!(said.contains("are for scripts with a kernel half"), "{said}");
+        }
+        let ran = bpf2native().args(["run", "--entry", "pass", "-v"]).arg(&path).output().unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{compiler}");
+        // One function of a script is called as that of any other object.
+        let out = output(bpf2native().args(["run", "--entry", "pass", "--packet", "00"]).arg(&path));
+        assert!(out.contains("XDP_PASS"), "{out}");
     }
 }

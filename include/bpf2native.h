@@ -16,6 +16,8 @@
 #ifndef BPF2NATIVE_H
 #define BPF2NATIVE_H
 
+#include "bpf2native_script.h"
+
 #ifdef __BPF__
 
 #ifdef __cplusplus

@@ -37,6 +37,11 @@ pub mod graph {
     pub use crate::graph::{Graph, Unverified};
 }
 
+/// The halves of an object.
+pub mod halves {
+    pub use crate::parse::kernel_copy;
+}
+
 /// Kinds of kernel programs.
 pub mod kinds {
     pub use crate::program::kinds::*;

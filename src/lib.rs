@@ -120,9 +120,11 @@ pub mod coverage;
 mod declarations;
 mod declare;
 pub mod decode;
+mod elf;
 pub mod emit;
 mod files;
 mod graph;
+mod halves;
 mod inline;
 #[doc(hidden)]
 pub mod internals;

@@ -14,9 +14,11 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["warning", "files"],
     &["program", "btf"],
+    &["elf"],
     &["decode"],
     &["abi"],
     &["config", "times"],
+    &["halves"],
     &["parse"],
     &["resolution"],
     &["graph"],

@@ -231,6 +231,11 @@ const USER_SPACE: [&str; 4] = ["print", "map_get_next_key", "map_lookup_elem", "
 /// The number of the first user-space helper.
 const FIRST_USER_SPACE: u32 = 10_000;
 
+/// The names and numbers of user-space helpers.
+pub fn user_space() -> impl Iterator<Item = (&'static str, u32)> {
+    USER_SPACE.into_iter().zip(FIRST_USER_SPACE..)
+}
+
 /// The number of the origin's `print(format, size, ...)`.
 pub const PRINT: u32 = FIRST_USER_SPACE;
 

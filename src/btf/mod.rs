@@ -12,6 +12,7 @@
 //! | `prototype`, `prototypes` | the C type of a function, and how it is made of BTF |
 //! | `declare`, `text` | C types as text |
 //! | `ext` | `.BTF.ext` |
+//! | `raw` | both sections as words, to be written again |
 //! | `core` | CO-RE relocation against other types |
 //!
 //! Rule: no input panics, recurses without bound, or takes memory or time out of proportion to its length. All
@@ -25,6 +26,7 @@ mod ext;
 mod parse;
 mod prototype;
 mod prototypes;
+pub(crate) mod raw;
 mod reader;
 mod strings;
 mod text;

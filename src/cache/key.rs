@@ -60,6 +60,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         kept,
         warnings: _,
         core_relocations: _,
+        halves: _,
         counters,
     } = program;
     (

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::kconfig::KconfigOption;
 use super::run::options::EntryOptions;
+use super::script::ScriptOptions;
 use super::types::Types;
 
 /// What to read.
@@ -162,6 +163,9 @@ pub struct Build {
     /// Leave out what the program lacks of maps, helpers and kfuncs: maps are plain data, helpers undefined symbols
     #[arg(long)]
     pub no_runtime: bool,
+    /// Leave out the kernel half of a script: BEGIN and END with maps of their own
+    #[arg(long)]
+    pub no_kernel: bool,
     /// Write which functions, lines and branches ran to this file when the program ends, for lcov; %p in its name is the
     /// process's number
     ///
@@ -207,6 +211,8 @@ pub struct Run {
     pub inputs: Inputs,
     #[command(flatten)]
     pub entry: EntryOptions,
+    #[command(flatten)]
+    pub script: ScriptOptions,
     /// Leave out what the program lacks of maps, helpers and kfuncs: maps are plain data, helpers undefined symbols
     #[arg(long)]
     pub no_runtime: bool,

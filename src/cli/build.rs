@@ -4,21 +4,22 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bpf2native::Warning;
 use bpf2native::aot::{self, Artifact, LinkOptions};
 use bpf2native::compare::listing;
-use bpf2native::config::Pass;
+use bpf2native::config::{Pass, Target};
 use bpf2native::emit::EntryPoints;
 use bpf2native::emit::{self, Purpose};
 use bpf2native::internals::codegen::Until;
 use bpf2native::internals::pipeline::{self, Stage};
 use bpf2native::times::Phase;
+use bpf2native::{Program, Warning};
 
 use super::args::{Build, Emit, Inputs};
 use super::console::{print, warn, warn_of};
 use super::errors::{Usage, WrongOptions};
 use super::outputs;
 use super::program::{Runtime, read_with};
+use super::script;
 use super::timing::Timing;
 
 pub fn build(arguments: &Build) -> anyhow::Result<()> {
@@ -41,6 +42,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let runtime = if is_text || arguments.no_runtime { Runtime::None } else { Runtime::Linked };
     let mut options = runtime.options();
     options.coverage = arguments.coverage.is_some();
+    options.kernel_half = !arguments.no_kernel && !is_text;
     let program = timing.phase(Phase::Parse, || read_with(&arguments.inputs, options))?;
     let mut config = arguments.generation.config();
     config.times(timing.times()).coverage(arguments.coverage.is_some());
@@ -88,7 +90,7 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
         match (artifact, &output) {
             (None, _) => write(&output, &object.bytes)?,
             (Some(artifact), Output::File(path)) => {
-                let options = link_options(arguments);
+                let options = link_options(arguments, &program, config.get_target());
                 let said = timing
                     .phase(Phase::Link, || aot::link(&object.bytes, config.get_target(), artifact, &options, path))
                     .map_err(|error| error.explained(&program, artifact))?;
@@ -181,10 +183,13 @@ fn write(output: &Output, bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-fn link_options(arguments: &Build) -> LinkOptions {
+fn link_options(arguments: &Build, program: &Program, target: &Target) -> LinkOptions {
+    let linker = arguments.linker.clone().unwrap_or_else(|| aot::default_linker(target));
+    let mut libraries = script::libraries(program, &linker, &arguments.link_arguments);
+    libraries.extend(arguments.libraries.libraries.iter().cloned());
     LinkOptions {
         linker: arguments.linker.clone(),
-        libraries: arguments.libraries.libraries.clone(),
+        libraries,
         library_paths: arguments.libraries.paths.clone(),
         arguments: arguments.link_arguments.clone(),
     }

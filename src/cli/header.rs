@@ -27,10 +27,12 @@ macro_rules! header {
     };
 }
 
-const HEADERS: [(&str, &str); 4] = [
+const HEADERS: [(&str, &str); 6] = [
     header!("bpf2native.h"),
+    header!("bpf2native_libbpf.h"),
     header!("bpf2native_packet.h"),
     header!("bpf2native_runtime.h"),
+    header!("bpf2native_script.h"),
     header!("bpf2native_test.h"),
 ];
 

@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod rows;
 mod run;
+mod script;
 mod test;
 mod timing;
 mod types;

@@ -7,10 +7,10 @@
 //! | to a function, to data, to an import | a relocation of 8 bytes |
 //! | to a label, an absolute symbol | the number |
 //!
-//! Entries of jump tables are labels.
+//! Entries of jump tables are labels. What the kernel half shares with the user half begins on a page, and is alone on its pages.
 
 use cranelift_module::{DataDescription, Init, Module, ModuleRelocTarget};
-use target_lexicon::BinaryFormat;
+use target_lexicon::{Architecture, BinaryFormat, Triple};
 
 use super::{EmitError, adapters, profile};
 use crate::codegen::CompiledFunction;
@@ -57,7 +57,10 @@ pub fn define(
             if crate::declare::is_writable(data.kind) != writable {
                 continue;
             }
-            let mut description = describe(program, declarations, data, placement);
+            let is_shared =
+                writable && program.halves.as_ref().is_some_and(|halves| halves.shared.binary_search(&id).is_ok());
+            let page = is_shared.then(|| page_size(module.isa().triple(), placement));
+            let mut description = describe(program, declarations, data, placement, page);
             if placement == Placement::Object
                 && let Some(section) = native_section(program, data, format)
             {
@@ -74,6 +77,16 @@ pub fn define(
         }
     }
     Ok(())
+}
+
+/// The largest pages that a target has in common use: memory that begins on one, and is alone on it, can be mapped.
+fn page_size(triple: &Triple, placement: Placement) -> u64 {
+    match (placement, triple.architecture) {
+        // This process has its pages, and they are aligned so.
+        (Placement::Memory, _) => 4096,
+        (Placement::Object, Architecture::Aarch64(_)) => 64 << 10,
+        (Placement::Object, _) => 4096,
+    }
 }
 
 /// The most zero bytes that are written because a section's name demands bytes.
@@ -131,9 +144,11 @@ fn describe(
     declarations: &Declarations,
     data: &DataSection,
     placement: Placement,
+    page: Option<u64>,
 ) -> DataDescription {
     let mut description = DataDescription::new();
-    description.set_align(data.align);
+    description.set_align(data.align.max(page.unwrap_or(1)));
+    let padded = |size: u64| page.map_or(size, |page| size.next_multiple_of(page)) as usize;
     // Offsets are checked when relocations are read: they lie inside the section, which is smaller than 4 GiB.
     let mut numbers = Vec::new();
     for relocation in &data.relocations {
@@ -192,10 +207,11 @@ fn describe(
                 };
                 bytes[at as usize..][..number.len()].copy_from_slice(&number);
             }
+            bytes.resize(padded(bytes.len() as u64), 0);
             description.define(bytes.into_boxed_slice());
         }
         // Sections without bytes have no relocations. The size fits: the parse phase bounds it.
-        Contents::Zeros(size) => description.define_zeroinit(*size as usize),
+        Contents::Zeros(size) => description.define_zeroinit(padded(*size)),
     }
     description
 }

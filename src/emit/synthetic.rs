@@ -36,11 +36,11 @@ pub(super) fn main(
 ) -> Result<CompiledFunction, EmitError> {
     let signature = Abi::raw(generators.platform(), MAIN_WORDS).signature(MAIN_WORDS);
     let id = declare(module, "main", Linkage::Export, &signature)?;
-    let calls = entry.begin.iter().chain(&entry.main).chain(&entry.end);
-    let status_of = entry.main.or(entry.begin.first().copied());
+    let calls = entry.all();
+    let status_of = entry.status_of();
     let body = |builder: &mut FunctionBuilder<'_>, arguments: &[Value], module: &mut dyn Module| {
         let mut status = None;
-        for &function in calls {
+        for function in calls {
             let callee = declarations.function(function);
             let result = call(builder, module, callee, arguments);
             if status_of == Some(function) {

@@ -96,15 +96,20 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
     warnings.extend(graphs.iter().flatten().flat_map(|graph| &graph.refused).map(trapped));
     let entry = match purpose {
         Purpose::Executable | Purpose::SoleExecutable => EntryPoints::of(program),
-        Purpose::SharedLibrary | Purpose::Relocatable => EntryPoints::default(),
+        // The driver is what a script with a kernel half is linked for.
+        Purpose::Relocatable => {
+            EntryPoints { begin: Vec::new(), main: None, end: Vec::new(), ..EntryPoints::of(program) }
+        }
+        Purpose::SharedLibrary => EntryPoints::default(),
     };
+    let roots = if purpose == Purpose::Relocatable { None } else { entry.roots() };
     let is_library = purpose == Purpose::SharedLibrary && config.target.triple().binary_format == BinaryFormat::Elf;
     let resolution = match purpose {
         Purpose::SoleExecutable => Resolution::of_sole_object(program),
         _ if is_library => Resolution::of_shared_library(program),
         _ => Resolution::of_object(program),
     };
-    let selection = driver.select(graphs, entry.roots().as_deref(), resolution, &mut warnings)?;
+    let selection = driver.select(graphs, roots.as_deref(), resolution, &mut warnings)?;
     let declarations = driver.declare(&selection, &mut module, &mut warnings)?;
     Ok(Declared { generators, pool, selection, declarations, module, entry, warnings })
 }

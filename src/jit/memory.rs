@@ -96,6 +96,9 @@ pub(super) fn size(
         }
         size = size.saturating_add(data.contents.len().max(1)).saturating_add(data.align);
     }
+    // What is shared with the kernel is alone on its pages.
+    let shared = program.halves.as_ref().map_or(0, |halves| halves.shared.len());
+    size = size.saturating_add(2 * PAGE * shared as u64);
     // There are three kinds of pages, and each takes whole pages.
     size = size.saturating_add(64 * PAGE);
     if size > MAX_PROGRAM { Err(LoadError::TooLarge(size)) } else { Ok(size) }

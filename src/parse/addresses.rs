@@ -6,8 +6,8 @@ use object::elf;
 
 use super::jump_tables::JumpTables;
 use super::merge::{Definition, Globals, SymbolRef};
-use super::object::{Object, SymbolHome};
 use super::sections::{Home, Layout};
+use crate::elf::{Object, SymbolHome};
 use crate::program::names;
 use crate::program::{Binding, CodeSectionId, DataSectionId};
 

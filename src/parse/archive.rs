@@ -16,9 +16,11 @@ use super::error::ParseError;
 use super::input::{self, InputKind};
 use super::maps;
 use super::merge::is_shared;
-use super::object::{self as elf, Object, Symbol, SymbolHome};
 use super::runtime::{self, Lacks};
+use super::script::{self, Wanted};
 use super::{Input, Options};
+use crate::abi::helpers;
+use crate::elf::{self, Object, Symbol, SymbolHome};
 use crate::program::Binding;
 
 /// Members' names may share their bytes; as parts of the objects' names they do not.
@@ -31,6 +33,8 @@ pub(super) struct Chosen<'data> {
     pub(super) given: usize,
     /// Whether maps are the runtime's, and no plain data.
     pub(super) has_maps: bool,
+    /// Whose programs the kernel runs.
+    pub(super) halves: Option<Wanted>,
 }
 
 /// Reads the files and chooses the members.
@@ -68,7 +72,8 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         selection.add(writer);
     }
     let given = selection.objects.len();
-    let has_maps = options.runtime && selection.search_runtime(options.interface)?;
+    let halves = script::find(&selection.objects, options)?;
+    let has_maps = options.runtime && selection.search_runtime(options.interface, halves.as_ref())?;
     if selection.objects.is_empty() {
         return Err(match archives.is_empty() {
             true => ParseError::NoInput,
@@ -76,7 +81,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         });
     }
     check_byte_order(&selection.objects)?;
-    Ok(Chosen { objects: selection.objects, given, has_maps })
+    Ok(Chosen { objects: selection.objects, given, has_maps, halves })
 }
 
 /// The objects so far, and what they lack.
@@ -136,11 +141,20 @@ impl<'data> MemberSelection<'data> {
 
 impl MemberSelection<'_> {
     /// Takes what is wanted out of the runtime, with what embedders call or without. Whether maps are the runtime's then.
-    fn search_runtime(&mut self, interface: bool) -> Result<bool, ParseError> {
+    fn search_runtime(&mut self, interface: bool, halves: Option<&Wanted>) -> Result<bool, ParseError> {
         let Some(first) = self.objects.first() else { return Ok(false) };
         let archive = runtime::Archive::of(first.endian)?;
         let (mut lacks, given) = (Lacks::default(), self.objects.len());
-        self.objects.iter().for_each(|object| lacks.add(object));
+        let kernel = halves.map(|halves| halves.object);
+        self.objects.iter().enumerate().for_each(|(index, object)| lacks.add(object, kernel == Some(index)));
+        if halves.is_some_and(|halves| halves.is_script) {
+            self.want(script::DRIVER.to_owned());
+        }
+        for (name, number) in halves.map(Wanted::named_helpers).unwrap_or_default() {
+            if self.known.contains(name) && !self.defined.contains(name) {
+                self.want(helpers::symbol(number));
+            }
+        }
         for name in lacks.functions(|name| self.defined.contains(name)) {
             self.want(name);
         }

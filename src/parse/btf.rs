@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use super::Options;
 use super::error::ParseError;
-use super::object::Object;
 use crate::btf::core::{CoreError, Description, Relocator, add_sizes};
 use crate::btf::{Btf, BtfError, BtfExt, TypeId};
+use crate::elf::Object;
 use crate::program::prefix::{PrefixMap, mapped};
 use crate::program::{self, CodeSectionId, Id, Line, Program, names};
 use crate::warning::{Warning, WarningKind};

@@ -8,14 +8,14 @@ use super::addresses::{Address, Symbols};
 use super::error::ParseError;
 use super::functions::{self, Code, CodeSymbol, Found};
 use super::helpers;
-use super::instruction;
 use super::jump_tables::JumpTables;
 use super::maps;
 use super::merge::{Definition, Global, Globals, SymbolRef};
-use super::object::{Object, SymbolHome};
 use super::relocations::{self, Reference, References, Use};
 use super::sections::{self, Home, Layout};
 use super::stack_sizes;
+use crate::elf::instruction;
+use crate::elf::{Object, SymbolHome};
 use crate::program::names;
 use crate::program::{
     Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
@@ -25,8 +25,13 @@ use crate::program::{
 
 /// The program that `objects` make together.
 ///
-/// The first `given` of them are those that were given, the others the runtime's.
-pub(super) fn program(objects: &[Object<'_>], given: usize) -> Result<Program, ParseError> {
+/// The first `given` of them are those that were given, the others the runtime's. Undefined functions of the names of
+/// `named_helpers` are helpers of these numbers.
+pub(super) fn program(
+    objects: &[Object<'_>],
+    given: usize,
+    named_helpers: &[(&str, u32)],
+) -> Result<Program, ParseError> {
     let globals = Globals::resolve(objects)?;
     let mut layout = Layout::new(objects, &globals)?;
     if layout.code.is_empty() && layout.data.is_empty() {
@@ -47,6 +52,7 @@ pub(super) fn program(objects: &[Object<'_>], given: usize) -> Result<Program, P
     let data_symbols = builder.data_symbols(&commons);
     let mut program = builder.finish(functions, data_symbols, &references)?;
     program.given_files = given;
+    helpers::call_by_number(&mut program, named_helpers);
     helpers::resolve(&mut program);
     Ok(program)
 }
@@ -111,6 +117,7 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         kept: Vec::new(),
         warnings: Vec::new(),
         core_relocations: Vec::new(),
+        halves: None,
         counters: None,
     })
 }
@@ -345,6 +352,7 @@ impl<'data> Builder<'_, 'data> {
             kept: Vec::new(),
             warnings: Vec::new(),
             core_relocations: Vec::new(),
+            halves: None,
             counters: None,
         })
     }

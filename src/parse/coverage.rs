@@ -5,7 +5,7 @@
 use object::Endianness;
 
 use super::error::ParseError;
-use super::object::{self as elf, Object};
+use crate::elf::{self, Object};
 
 /// The object of a little-endian program.
 const LITTLE: &[u8] = include_bytes!("../coverage/writer.le.o");
@@ -21,5 +21,5 @@ pub(super) fn writer(endianness: Endianness) -> Result<Object<'static>, ParseErr
         Endianness::Little => LITTLE,
         Endianness::Big => BIG,
     };
-    elf::read(NAME.to_owned(), bytes)
+    Ok(elf::read(NAME.to_owned(), bytes)?)
 }

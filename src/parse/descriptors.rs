@@ -14,18 +14,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::block::{ALIGN, Block};
 use super::error::ParseError;
-use super::object::Object;
+use super::pointers;
+use crate::elf::Object;
 use crate::program::maps::{self, Map, MapDefinition};
 use crate::program::{
-    Contents, DataKind, DataSection, DataSectionId, DataSymbolId, Endianness, FileId, IdVec, Import, ImportId,
-    ImportKind, Program, PrototypeSource, Relocation, Target,
+    Contents, DataKind, DataSectionId, DataSymbolId, Endianness, FileId, IdVec, Import, ImportId, ImportKind,
+    Program, PrototypeSource, Relocation, Target,
 };
 
 /// Bytes of a `struct map`.
 const SIZE: u64 = 128;
-/// What a `struct map` is aligned to.
-const ALIGN: u64 = 8;
 /// Bytes of a `struct map_field`.
 const FIELD: u64 = 16;
 /// Bytes of a `struct map_value`.
@@ -47,8 +47,8 @@ mod offset {
 /// The runtime's pointer to the program's first map.
 const FIRST: &str = "bpf_maps_first";
 
-/// Makes the descriptors.
-pub(super) fn add(objects: &[Object<'_>], program: &mut Program) -> Result<(), ParseError> {
+/// Makes the descriptors; the maps of the object `kernel` are the kernel's, whose initial elements its loader sets.
+pub(super) fn add(objects: &[Object<'_>], kernel: Option<FileId>, program: &mut Program) -> Result<(), ParseError> {
     if program.maps.is_empty() {
         return Ok(());
     }
@@ -59,7 +59,7 @@ pub(super) fn add(objects: &[Object<'_>], program: &mut Program) -> Result<(), P
     maps.dedup_by_key(|map| (map.section, map.offset));
     let moved = Moved::new(&mut maps);
     moved.apply(program)?;
-    let mut maker = Maker::new(program, &maps);
+    let mut maker = Maker::new(program, kernel, &maps);
     for map in &mut maps {
         for value in &mut map.values {
             value.target = moved.target(maker.program, value.target)?;
@@ -69,7 +69,8 @@ pub(super) fn add(objects: &[Object<'_>], program: &mut Program) -> Result<(), P
         maker.map(map, maps.get(index + 1));
     }
     maker.finish();
-    set_first(program, &maps[0]);
+    let first = Target::Data { section: maps[0].section, offset: maps[0].offset.cast_signed() };
+    pointers::set(program, FIRST, first);
     program.maps = maps;
     Ok(())
 }
@@ -174,6 +175,7 @@ impl Moved {
 /// Makes descriptors of one program.
 struct Maker<'a> {
     program: &'a mut Program,
+    kernel: Option<FileId>,
     endianness: Endianness,
     /// The new contents of map sections, and the section of what is read only.
     sections: BTreeMap<DataSectionId, Block>,
@@ -185,57 +187,26 @@ struct Maker<'a> {
     names: HashMap<(DataSectionId, u64), DataSymbolId>,
 }
 
-/// Bytes and relocations.
-#[derive(Default)]
-struct Block {
-    bytes: Vec<u8>,
-    relocations: Vec<Relocation>,
-}
-
-impl Block {
-    /// Adds zeros at the next multiple of 8; where they are.
-    fn add(&mut self, size: u64) -> u64 {
-        let at = self.bytes.len().next_multiple_of(ALIGN as usize);
-        self.bytes.resize(at + size as usize, 0);
-        at as u64
-    }
-
-    fn put(&mut self, at: u64, bytes: &[u8]) {
-        self.bytes[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn refer(&mut self, at: u64, target: Target) {
-        self.relocations.push(Relocation { offset: at, target });
-    }
-}
-
 impl<'a> Maker<'a> {
-    fn new(program: &'a mut Program, maps: &[Map]) -> Maker<'a> {
+    fn new(program: &'a mut Program, kernel: Option<FileId>, maps: &[Map]) -> Maker<'a> {
         let mut sections: BTreeMap<DataSectionId, Block> = BTreeMap::new();
         for map in maps {
             let block = sections.entry(map.section).or_default();
             let end = block.bytes.len().max((map.offset + SIZE) as usize);
             block.bytes.resize(end, 0);
         }
-        let constants = program.data.push(DataSection {
-            file: program.data[maps[0].section].file,
-            name: ".data.rel.ro.maps".to_owned(),
-            group: None,
-            retained: false,
-            kind: DataKind::ReadOnly,
-            align: ALIGN,
-            contents: Contents::Zeros(0),
-            relocations: Vec::new(),
-        });
+        let file = program.data[maps[0].section].file;
+        let constants = program.data.push(Block::default().into_constants(file, ".data.rel.ro.maps"));
         sections.insert(constants, Block::default());
-        let operations = program.symbols.iter().filter(|(_, symbol)| maps::of_ops_symbol(&symbol.name).is_some());
+        let is_operations = |name: &str| maps::of_ops_symbol(name).is_some() || name == maps::KERNEL_OPERATIONS;
+        let operations = program.symbols.iter().filter(|(_, symbol)| is_operations(&symbol.name));
         let symbols = operations.map(|(id, symbol)| (symbol.name.clone(), id)).collect();
-        let imports = program.imports.iter().filter(|(_, import)| maps::of_ops_symbol(&import.name).is_some());
+        let imports = program.imports.iter().filter(|(_, import)| is_operations(&import.name));
         let imports = imports.map(|(id, import)| (import.name.clone(), id)).collect();
         let names = program.symbols.iter().filter(|(_, symbol)| sections.contains_key(&symbol.section));
         let names = names.map(|(id, symbol)| ((symbol.section, symbol.offset), id)).collect();
         let endianness = program.endianness;
-        Maker { program, endianness, sections, constants, symbols, imports, names }
+        Maker { program, kernel, endianness, sections, constants, symbols, imports, names }
     }
 
     /// Writes a map's descriptor at its place.
@@ -294,10 +265,9 @@ impl<'a> Maker<'a> {
     }
 
     fn text(&mut self, text: &str) -> Target {
-        let raw = crate::program::names::raw(text);
-        let (block, at, target) = self.constant(raw.len() as u64 + 1);
-        block.put(at, raw.as_bytes());
-        target
+        let section = self.constants;
+        let at = self.sections.entry(section).or_default().add_text(text);
+        Target::Data { section, offset: at.cast_signed() }
     }
 
     fn fields(&mut self, definition: &MapDefinition) -> Option<Target> {
@@ -316,7 +286,7 @@ impl<'a> Maker<'a> {
     }
 
     fn values(&mut self, map: &Map) -> Option<Target> {
-        if map.values.is_empty() {
+        if map.values.is_empty() || self.kernel == Some(self.program.data[map.section].file) {
             return None;
         }
         let endianness = self.endianness;
@@ -330,7 +300,10 @@ impl<'a> Maker<'a> {
 
     /// The operations of a type.
     fn operations(&mut self, kind: u32, file: FileId) -> Target {
-        let name = maps::ops_symbol(kind);
+        let name = match self.kernel {
+            Some(kernel) if kernel == file => maps::KERNEL_OPERATIONS.to_owned(),
+            _ => maps::ops_symbol(kind),
+        };
         if let Some(&symbol) = self.symbols.get(&name) {
             return Target::Symbol { symbol, addend: 0 };
         }
@@ -368,20 +341,4 @@ impl<'a> Maker<'a> {
             }
         }
     }
-}
-
-/// Puts the first map's address into the runtime's pointer, if the program has that.
-fn set_first(program: &mut Program, first: &Map) {
-    let of_runtime = program
-        .symbols
-        .iter()
-        .find(|(_, symbol)| symbol.name == FIRST && program.is_of_runtime(program.data[symbol.section].file));
-    let Some((section, at)) = of_runtime.map(|(_, symbol)| (symbol.section, symbol.offset)) else { return };
-    let target = Target::Data { section: first.section, offset: first.offset.cast_signed() };
-    let data = &mut program.data[section];
-    if let Contents::Zeros(size) = data.contents {
-        data.contents = Contents::Bytes(vec![0; size as usize]);
-    }
-    data.relocations.push(Relocation { offset: at, target });
-    data.relocations.sort_by_key(|relocation| relocation.offset);
 }

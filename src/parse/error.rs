@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use crate::btf::BtfError;
 use crate::btf::core::CoreError;
+use crate::elf::Damaged;
+use crate::halves::Refusal;
 use crate::program::Place;
 
 /// Why objects did not become a program.
@@ -134,6 +136,22 @@ pub enum ParseError {
         /// What is wrong.
         what: String,
     },
+    /// There is no kernel half to be made.
+    #[error("{}{what}", File(.file))]
+    KernelHalf {
+        /// The object with the kernel programs; empty if there is none.
+        file: String,
+        /// Why not, and the cure.
+        what: String,
+    },
+    /// What one of the halves cannot do.
+    #[error("{file}: {}", Refused(.refusals))]
+    Refused {
+        /// The object with the kernel programs.
+        file: String,
+        /// All of it, each with the chain of calls that leads there.
+        refusals: Vec<Refusal>,
+    },
     /// No files were given.
     #[error("no files; give objects, compiled with `clang -target bpf -c`")]
     NoInput,
@@ -159,6 +177,12 @@ pub enum ParseError {
         /// How many bytes there are.
         size: usize,
     },
+}
+
+impl From<Damaged> for ParseError {
+    fn from(Damaged { file, what }: Damaged) -> Self {
+        ParseError::Damaged { file, what }
+    }
 }
 
 /// A relocation that cannot be resolved.
@@ -205,6 +229,30 @@ impl fmt::Display for Lines<'_> {
             write!(f, "{duplicate}")?;
         }
         Ok(())
+    }
+}
+
+/// A file in front of an error, if there is one.
+struct File<'a>(&'a str);
+
+impl fmt::Display for File<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+/// What halves cannot do, one to a line.
+struct Refused<'a>(&'a [Refusal]);
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [one] => write!(f, "{one}"),
+            several => {
+                write!(f, "{} functions are in the wrong half:", several.len())?;
+                several.iter().try_for_each(|refusal| write!(f, "\n  {refusal}"))
+            }
+        }
     }
 }
 

@@ -19,7 +19,7 @@
 //! code before does not run or jump into. So ranges may overlap, in code with several entries. Their sum is limited,
 //! to keep later phases linear.
 
-use super::instruction::{SLOT, slots};
+use crate::elf::instruction::{SLOT, slots};
 use crate::program::names;
 use crate::program::{Binding, Endianness, Visibility};
 

@@ -10,15 +10,39 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::instruction;
 use crate::abi::helpers;
-use crate::program::{Binding, CodeSectionId, FunctionId, Program, Relocation, Target};
+use crate::elf::instruction::{self, SLOT, Slot};
+use crate::program::{Binding, CodeSection, CodeSectionId, FunctionId, ImportId, Program, Relocation, Target};
 
 /// The runtime's function that ends a tail call.
 const TAIL_RETURN: &str = "bpf_tail_return";
 
 /// The runtime's function that begins a run of tail calls.
 const TAIL_ENTER: &str = "bpf_tail_enter";
+
+/// Makes calls of undefined functions of these names calls by number: in scripts, the origin's helpers have names.
+pub(super) fn call_by_number(program: &mut Program, names: &[(&str, u32)]) {
+    let numbers: BTreeMap<ImportId, u32> = program
+        .imports
+        .iter()
+        .filter_map(|(id, import)| Some((id, names.iter().find(|(name, _)| *name == import.name)?.1)))
+        .collect();
+    if numbers.is_empty() {
+        return;
+    }
+    let endianness = program.endianness;
+    for id in program.code.ids() {
+        let CodeSection { bytes, relocations, .. } = &mut program.code[id];
+        relocations.retain(|relocation| {
+            let Target::Import { import, addend: 0 } = relocation.target else { return true };
+            let is_call = Slot::at(bytes, relocation.offset, endianness).is_some_and(Slot::is_call);
+            let Some(&number) = numbers.get(&import).filter(|_| is_call) else { return true };
+            let at = relocation.offset as usize;
+            bytes[at..at + SLOT].copy_from_slice(&instruction::helper_call(number, endianness));
+            false
+        });
+    }
+}
 
 /// Gives calls of helpers their targets.
 pub(super) fn resolve(program: &mut Program) {

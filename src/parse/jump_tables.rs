@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use object::elf;
 
 use super::error::ParseError;
-use super::instruction::ld_imm64_addend;
-use super::object::{Object, RawRelocation, SymbolHome};
 use super::sections::{Home, Layout};
+use crate::elf::instruction::ld_imm64_addend;
+use crate::elf::{Object, RawRelocation, SymbolHome};
 use crate::program::names;
 use crate::program::{CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Id};
 

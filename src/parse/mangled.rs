@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::object::{Object, SymbolHome};
+use crate::elf::{Object, SymbolHome};
 
 /// The longest name that is looked at, in bytes: the work is in proportion to the symbols.
 const LONGEST: usize = 128;

@@ -10,8 +10,8 @@
 //!
 //! As in libbpf, the first member of a name counts, and an object that another one links with says the same.
 
-use super::object::{Object, Section, SymbolHome};
 use crate::btf::{Btf, Kind, MAX_NESTING, Member, TypeId};
+use crate::elf::{Object, Section, SymbolHome};
 use crate::program::maps::{FieldKind, MapDefinition, MapField, PERF_EVENT_ARRAY, RINGBUF, USER_RINGBUF};
 use crate::program::{Endianness, Map, MapValue, Relocation};
 

@@ -19,9 +19,9 @@
 use std::collections::HashMap;
 
 use super::error::{Duplicate, ParseError};
-use super::object::{Object, Symbol, SymbolHome};
 use super::once;
-use super::section_names::JUMP_TABLES;
+use crate::elf::section_names::JUMP_TABLES;
+use crate::elf::{Object, Symbol, SymbolHome};
 use crate::program::names;
 use crate::program::{Binding, Visibility};
 

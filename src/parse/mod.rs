@@ -5,20 +5,21 @@
 //! | step | file | makes |
 //! |---|---|---|
 //! | tell what a file is | `input` | object, archive, or an error |
-//! | read an object | `object` | tables with the ELF file's own indices |
+//! | read an object | `crate::elf` | tables with the ELF file's own indices |
 //! | read an object's maps | `maps` | what they are |
 //! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
 //! | define variables of the kernel's configuration | `kconfig` | its values; zeros for weak variables |
 //! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
-//! | find functions | `functions`, `instruction` | names and byte ranges |
+//! | find functions | `functions`, `crate::elf::instruction` | names and byte ranges |
 //! | find who defines helpers | `helpers` | targets of calls by number |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
 //! | describe maps | `descriptors` | what the runtime reads of them |
 //! | read types, add lines | `btf` | types of each object, source lines |
 //! | make constants writable, where that is asked for | `constants` | kinds of sections |
+//! | find whose programs are the kernel's; embed the kernel half, with what the driver is told | `script` | halves, data |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
 //!
 //! Architecture invariants:
@@ -27,6 +28,7 @@
 
 mod addresses;
 mod archive;
+mod block;
 mod btf;
 mod build;
 mod constants;
@@ -37,18 +39,17 @@ mod error;
 mod functions;
 mod helpers;
 mod input;
-mod instruction;
 mod jump_tables;
 mod kconfig;
 mod mangled;
 mod maps;
 mod merge;
-mod object;
 mod once;
+mod pointers;
 mod prototypes;
 mod relocations;
 mod runtime;
-mod section_names;
+mod script;
 mod sections;
 mod stack_sizes;
 
@@ -57,11 +58,13 @@ use std::sync::Arc;
 
 pub use error::{BadRelocation, Duplicate, ParseError};
 pub use kconfig::Kconfig;
+#[doc(hidden)]
+pub use script::kernel_copy;
 
 use crate::btf::Btf;
 use crate::files;
 use crate::program::prefix::PrefixMap;
-use crate::program::{Program, PrototypeSource};
+use crate::program::{FileId, Id, Program, PrototypeSource};
 
 /// One file.
 #[derive(Clone, Debug)]
@@ -94,6 +97,11 @@ pub struct Options {
     /// The kernel's configuration, for variables of `.kconfig`. Without, weak ones are 0, and others are undefined; with the
     /// runtime, `LINUX_KERNEL_VERSION` and the like have the values of the kernel that it does as (see [`Kconfig::get`]).
     pub kconfig: Option<Kconfig>,
+    /// Whether a program that has a kernel half gets it: the object for the kernel, and what a script's driver is told of it. Without,
+    /// a kernel program is a function as any other. It takes the runtime. Off by default.
+    pub kernel_half: bool,
+    /// Whether the program says which half each function belongs to ([`Program::halves`]), for who lists it.
+    pub halves: bool,
     /// Whether the program lists what its CO-RE relocations ask for ([`Program::core_relocations`]).
     pub core_relocations: bool,
     /// Whether the program gets a destructor that writes its coverage ([`Config::coverage_file`](crate::Config::coverage_file)): for
@@ -111,6 +119,8 @@ impl Default for Options {
             kconfig: None,
             runtime: true,
             interface: true,
+            kernel_half: false,
+            halves: false,
             writable_constants: false,
             core_relocations: false,
             coverage: false,
@@ -132,25 +142,34 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let archive::Chosen { mut objects, given, has_maps } = archive::select(inputs, options)?;
+    let archive::Chosen { mut objects, given, has_maps, halves } = archive::select(inputs, options)?;
+    // Before weak variables of the kernel's configuration are zeros: the kernel's copy has them as they are.
+    let halves = halves.map(|wanted| script::split(&objects[..given], wanted)).transpose()?;
     let of_runtime = options.runtime.then(Kconfig::default);
     let values = kconfig::values(&mut objects, options.kconfig.as_ref().or(of_runtime.as_ref()))?;
-    let mut program = build::program(&objects, given)?;
+    let named = halves.as_ref().map(|halves| halves.wanted.named_helpers()).unwrap_or_default();
+    let mut program = build::program(&objects, given, &named)?;
     kconfig::define(&values, &mut program);
     if has_maps {
-        descriptors::add(&objects, &mut program)?;
+        let kernel = halves.as_ref().map(|halves| FileId::new(halves.wanted.object));
+        descriptors::add(&objects, kernel, &mut program)?;
     }
     if program.has_runtime() {
         program.keep_of_runtime(&options.roots);
     }
     let types = btf::add(&objects, options, &mut program)?;
     prototypes::add(&objects, &types, &mut program);
-    if options.writable_constants {
+    if options.writable_constants || halves.is_some() {
         constants::unprotect(&types, &mut program);
     }
     program.types = types.objects.into_iter().map(|types| Some(Arc::new(types?.btf))).collect();
     dwarf::add_struct_results(&objects, &mut program);
     type_aliases(&mut program);
+    match halves {
+        Some(halves) => script::add(&objects, halves, &mut program)?,
+        None if options.halves => script::list(&objects, &mut program),
+        None => {}
+    }
     dwarf::align_frames(&objects, &mut program);
     Ok(program)
 }
@@ -165,7 +184,7 @@ impl Program {
         let read = |path: P| {
             let path = path.as_ref();
             let bytes = files::read(path).map_err(|source| ParseError::Read { path: path.to_owned(), source })?;
-            Ok(Input { name: path.display().to_string(), bytes })
+            Ok::<_, ParseError>(Input { name: path.display().to_string(), bytes })
         };
         let inputs = paths.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         parse(&inputs, &Options::default())

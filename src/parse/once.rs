@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::error::ParseError;
-use super::object::Object;
+use crate::elf::Object;
 
 /// Sections that say something of the whole program.
 const OF_PROGRAM: [&str; 2] = ["license", "version"];

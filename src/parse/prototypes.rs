@@ -32,9 +32,9 @@ use super::btf::{ObjectTypes, Types};
 use super::dwarf::{self, Described, Names};
 use super::kconfig::KCONFIG;
 use super::mangled;
-use super::object::Object;
 use crate::abi::libc;
 use crate::btf::{Btf, BtfError, CType, Kind, Linkage, Prototype, Prototypes, Symbol, SymbolKind, TypeId};
+use crate::elf::Object;
 use crate::program::{
     FileId, Function, FunctionId, Id, Import, ImportId, ImportKind, Program, PrototypeSource, kinds,
 };

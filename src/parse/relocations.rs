@@ -25,10 +25,10 @@ use object::elf;
 
 use super::addresses::{Address, Symbols};
 use super::error::{BadRelocation, ParseError};
-use super::instruction::{self, Slot};
 use super::merge::SymbolRef;
-use super::object::{Object, RawRelocation, Section, SymbolHome};
 use super::sections::{Home, Layout};
+use crate::elf::instruction::{self, Slot};
+use crate::elf::{Object, RawRelocation, Section, SymbolHome};
 use crate::program::names;
 use crate::program::{ArrayCall, CodeSectionId, Contents, DataSectionId, Endianness, IdVec, Place};
 

@@ -9,6 +9,8 @@
 //! | a call of helper `n` that none of them defines (`bpf_<name>`, or its link name) | its link name, `bpf_helper_<name>` |
 //! | a legacy packet load | `bpf_load_packet` |
 //! | one of these that the runtime defines, and a map of type `t` | `bpf_map_ops_<t>` |
+//! | one of these, and a map of a kernel half | `bpf_map_ops_kernel` |
+//! | a kernel half that is a script's | `bpf_script_main` |
 //! | such a map, or programs that are given packets | what embedders call (`crate::program::interface`), if that is asked for |
 //!
 //! Maps of a program that takes nothing else of the runtime are plain data: nothing of it can use them.
@@ -22,9 +24,9 @@ use object::read::archive::ArchiveFile;
 use object::{Endianness, elf};
 
 use super::error::ParseError;
-use super::instruction;
-use super::object::{self as elf_object, Object};
 use crate::abi::helpers::{self, LOAD_PACKET};
+use crate::elf::instruction;
+use crate::elf::{self as elf_object, Object};
 use crate::program::{interface, maps};
 
 /// The archive of little-endian objects.
@@ -47,11 +49,12 @@ pub(super) struct Lacks {
     map_types: BTreeSet<u32>,
     packet_loads: bool,
     packet_programs: bool,
+    kernel_maps: bool,
 }
 
 impl Lacks {
-    /// Adds what an object lacks.
-    pub(super) fn add(&mut self, object: &Object<'_>) {
+    /// Adds what an object lacks; whether its maps are the kernel's.
+    pub(super) fn add(&mut self, object: &Object<'_>, is_kernel_half: bool) {
         for section in object.sections.iter().filter(|section| section.has(elf::SHF_EXECINSTR)) {
             for (index, slot) in instruction::slots(section.data, object.endianness()) {
                 self.packet_loads |= slot.is_packet_load();
@@ -63,6 +66,10 @@ impl Lacks {
                 }
             }
             self.packet_programs |= interface::is_of_packet_programs(section.name);
+        }
+        if is_kernel_half {
+            self.kernel_maps |= !object.maps.is_empty();
+            return;
         }
         let definitions = object.maps.iter().filter_map(|(_, definition)| definition.as_ref().ok());
         for definition in definitions.flat_map(|definition| definition.with_inner()) {
@@ -86,7 +93,8 @@ impl Lacks {
 
     /// The names of the operations of its maps.
     pub(super) fn operations(&self) -> impl Iterator<Item = String> {
-        self.map_types.iter().map(|&kind| maps::ops_symbol(kind))
+        let of_kernel = self.kernel_maps.then(|| maps::KERNEL_OPERATIONS.to_owned());
+        self.map_types.iter().map(|&kind| maps::ops_symbol(kind)).chain(of_kernel)
     }
 }
 
@@ -124,7 +132,7 @@ impl Archive {
     pub(super) fn member(&self, place: u64) -> Result<Object<'static>, ParseError> {
         let member = self.archive.member(object::read::archive::ArchiveOffset(place)).map_err(damaged)?;
         let bytes = member.data(self.bytes).map_err(damaged)?;
-        elf_object::read(format!("{NAME}({})", String::from_utf8_lossy(member.name())), bytes)
+        Ok(elf_object::read(format!("{NAME}({})", String::from_utf8_lossy(member.name())), bytes)?)
     }
 }
 

@@ -17,10 +17,10 @@
 use object::elf;
 
 use super::error::ParseError;
-use super::instruction;
 use super::merge::Globals;
-use super::object::{Object, Section, SymbolHome};
-use super::section_names::JUMP_TABLES;
+use crate::elf::instruction;
+use crate::elf::section_names::JUMP_TABLES;
+use crate::elf::{Object, Section, SymbolHome};
 use crate::program::names;
 use crate::program::{
     Attached, COMMON, CodeSection, CodeSectionId, Contents, DataKind, DataSection, DataSectionId, FileId, Group,

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 
 use object::Endianness;
 
-use super::object::Object;
-use super::section_names::STACK_SIZES;
 use super::sections::{Home, Layout};
+use crate::elf::Object;
+use crate::elf::section_names::STACK_SIZES;
 use crate::program::CodeSectionId;
 
 /// Sizes in bytes, by code section and byte offset of a function.

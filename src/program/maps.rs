@@ -46,6 +46,9 @@ const TYPES: [&str; 34] = [
 /// What the names of the runtime's operations begin with.
 const OPERATIONS: &str = "bpf_map_ops_";
 
+/// The symbol of the runtime's operations of the kernel's maps, of all types.
+pub const KERNEL_OPERATIONS: &str = "bpf_map_ops_kernel";
+
 /// `BPF_MAP_TYPE_PERF_EVENT_ARRAY`.
 pub const PERF_EVENT_ARRAY: u32 = 4;
 /// `BPF_MAP_TYPE_RINGBUF`.

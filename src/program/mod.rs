@@ -26,6 +26,7 @@ pub mod maps;
 pub mod names;
 pub mod prefix;
 mod runtime;
+mod script;
 mod sections;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub use self::core::CoreRelocation;
 pub use array_call::{ArrayCall, ArrayForm};
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
 pub use maps::{FieldKind, Map, MapDefinition, MapField, MapValue};
+pub use script::{Half, Halves, ScriptKind};
 pub use sections::{Attached, Edge, Group, edge};
 
 pub use endianness::Endianness;
@@ -83,6 +85,9 @@ pub struct Program {
     /// What the objects' CO-RE relocations ask for, sorted by place; only where
     /// [`Options::core_relocations`](crate::parse::Options::core_relocations) wants them.
     pub core_relocations: Vec<CoreRelocation>,
+    /// Which functions are the kernel's, where the program has a kernel half
+    /// ([`Options::kernel_half`](crate::parse::Options::kernel_half)).
+    pub halves: Option<Halves>,
     /// What counts how often its code runs, if something does.
     pub(crate) counters: Option<Arc<counters::Counters>>,
 }

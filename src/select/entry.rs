@@ -2,7 +2,7 @@
 //!
 //! In: a program. Out: its [`EntryPoints`]. BEGIN functions are those of that name, or in a section of that name;
 //! they run before `main`, and END functions after it. Without `main` they are the program, and the result of the
-//! first BEGIN function is its exit status.
+//! first BEGIN function is its exit status. A script with a kernel half starts in the runtime's driver, which calls them.
 
 use crate::program::{Binding, FunctionId, Program};
 
@@ -15,21 +15,33 @@ pub struct EntryPoints {
     pub main: Option<FunctionId>,
     /// Run last, in order.
     pub end: Vec<FunctionId>,
+    /// Runs all of a script with a kernel half, in place of the others.
+    pub driver: Option<FunctionId>,
 }
 
 impl EntryPoints {
     /// The entry points of `program`.
     pub fn of(program: &Program) -> EntryPoints {
+        let driver = program.halves.as_ref().and_then(|halves| halves.driver);
+        if driver.is_some() {
+            return EntryPoints { driver, ..EntryPoints::default() };
+        }
         EntryPoints {
             begin: script_functions(program, "BEGIN"),
             main: program.function_named("main"),
             end: script_functions(program, "END"),
+            driver: None,
         }
     }
 
     /// Whether the program is a BPF script: its other functions are not for user space.
     pub fn is_script(&self) -> bool {
-        !self.begin.is_empty() || !self.end.is_empty()
+        !self.begin.is_empty() || !self.end.is_empty() || self.driver.is_some()
+    }
+
+    /// Whose result is the exit status.
+    pub fn status_of(&self) -> Option<FunctionId> {
+        self.driver.or(self.main).or(self.begin.first().copied())
     }
 
     /// Whether nothing can be run.
@@ -39,7 +51,7 @@ impl EntryPoints {
 
     /// All of them.
     pub fn all(&self) -> Vec<FunctionId> {
-        self.begin.iter().chain(&self.main).chain(&self.end).copied().collect()
+        self.begin.iter().chain(&self.main).chain(&self.end).chain(&self.driver).copied().collect()
     }
 
     /// What to translate of a program that is run: all of it, but of a script only what it reaches.

@@ -5,7 +5,7 @@
 //! Without roots everything is translated, as a compiler does. With roots, only the functions and data that they
 //! reach: so one XDP function can be tried, and the user-space half of a BPF script can run, without the helpers that
 //! the rest of the object calls. Constructors and destructors are always roots. Of the runtime, only what is reached is
-//! translated, in any case.
+//! translated, in any case; of an object with a kernel half, the user half.
 
 pub mod entry;
 pub(crate) mod map_calls;
@@ -23,7 +23,8 @@ use crate::lift::call;
 use crate::lift::formats;
 use crate::lift::variadic;
 use crate::program::{
-    Binding, DataKind, DataSection, DataSectionId, FunctionId, GroupId, IdVec, ImportId, Program, Target, edge,
+    Binding, DataKind, DataSection, DataSectionId, FunctionId, GroupId, Half, IdVec, ImportId, Program, Target,
+    edge,
 };
 use crate::resolution::Resolution;
 
@@ -66,7 +67,7 @@ pub fn select(
 ) -> Result<Selection, GraphError> {
     let start = match roots {
         Some(roots) => roots.iter().map(|&function| Node::Function(function)).collect(),
-        None if program.has_runtime() => given(program),
+        None if program.has_runtime() || program.halves.is_some() => given(program),
         None => return Ok(select_all(program, graphs.into_iter().collect::<Result<_, _>>()?, resolution)),
     };
     let (functions, data) = reachable(program, &graphs, start, &resolution, formats::has_formats(program));
@@ -80,9 +81,11 @@ fn select_all(program: &Program, graphs: Vec<Graph>, resolution: Resolution) -> 
     uses(program, graphs, program.data.ids().map(|_| true).collect(), resolution)
 }
 
-/// All of a program but the runtime.
+/// All of a program but the runtime, and what only the kernel runs.
 fn given(program: &Program) -> Vec<Node> {
-    let functions = program.functions.ids().filter(|&id| !program.is_runtime_function(id)).map(Node::Function);
+    let is_kernel = |id| program.halves.as_ref().is_some_and(|halves| halves.of(id) == Half::Kernel);
+    let is_given = |&id: &FunctionId| !program.is_runtime_function(id) && !is_kernel(id);
+    let functions = program.functions.ids().filter(is_given).map(Node::Function);
     let data = program.data.iter().filter(|(_, data)| !program.is_of_runtime(data.file));
     functions.chain(data.map(|(id, _)| Node::Data(id))).collect()
 }

@@ -110,17 +110,59 @@ fn the_example_of_testing_is_true() {
     if !crate::native::has_tool("clang-22") {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/testing");
-    for file in fs::read_dir(example).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    let folder = folder_with_clang("clang-22");
+    copy_files("examples/testing", folder.path());
+    check("docs/testing-bpf.md", folder.path(), 6);
+}
+
+#[test]
+fn the_examples_of_scripts_are_true() {
+    use crate::native::bpf;
+    if !bpf::has_tracing() || !bpf::has_libbpf_headers() || !crate::native::has_tool("clang-22") {
+        return;
     }
-    // The page calls the compiler by its plain name.
-    let clang = String::from_utf8(Command::new("which").arg("clang-22").output().unwrap().stdout).unwrap();
+    let folder = folder_with_clang("clang-22");
+    copy_files("examples/scripts", folder.path());
+    // The sources that the page shows.
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scripts.md")).unwrap();
+    for file in ["writes.c", "wrong.c"] {
+        let (_, text) = page.split_once(&format!("$ cat {file}\n")).unwrap();
+        fs::write(folder.path().join(file), text.split("$ ").next().unwrap()).unwrap();
+    }
+    check("docs/scripts.md", folder.path(), 10);
+}
+
+/// The script of the README, as its readers paste it.
+#[test]
+fn the_script_of_the_readme_works() {
+    use crate::native::bpf;
+    if !bpf::has_tracing() || !bpf::has_libbpf_headers() || !crate::native::has_tool("clang-19") {
+        return;
+    }
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, section) = page.split_once("\n## Scripts").unwrap();
+    let (_, block) = section.split_once("```sh\n").unwrap();
+    let (commands, _) = block.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let printed = run(commands, folder.path());
+    assert_eq!(printed.lines().filter(|line| line.ends_with(" system calls of ls")).count(), 2, "{printed}");
+}
+
+/// Copies the files of one of the project's folders.
+fn copy_files(from: &str, to: &Path) {
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(from)).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// A folder that has the command `clang` of this compiler in `bin`: documents call it by its plain name.
+fn folder_with_clang(compiler: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let clang = String::from_utf8(Command::new("which").arg(compiler).output().unwrap().stdout).unwrap();
     fs::create_dir(folder.path().join("bin")).unwrap();
     std::os::unix::fs::symlink(clang.trim(), folder.path().join("bin/clang")).unwrap();
-    check("docs/testing-bpf.md", folder.path(), 6);
+    folder
 }
 
 /// The tables of `docs/passes.md`, one for each stage.

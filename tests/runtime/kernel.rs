@@ -8,6 +8,9 @@ use std::io;
 
 use libloading::{Library, Symbol};
 
+use crate::native::bpf::call;
+pub use crate::native::bpf::unavailable;
+
 const MAP_LOOKUP_ELEM: c_int = 1;
 const MAP_UPDATE_ELEM: c_int = 2;
 const MAP_GET_NEXT_KEY: c_int = 4;
@@ -35,32 +38,6 @@ pub struct Map {
     fd: c_int,
     pub key_size: usize,
     pub value_size: usize,
-}
-
-/// Why nothing can be run here, if so.
-pub fn unavailable() -> Option<String> {
-    // SAFETY: libbpf has no initialisation that runs code of ours.
-    if let Err(error) = unsafe { Library::new("libbpf.so.1") } {
-        return Some(format!("libbpf.so.1: {error}"));
-    }
-    let mut attributes = [0u64; 16];
-    // An array of one word.
-    (attributes[0], attributes[1]) = (2 | 4 << 32, 4 | 1 << 32);
-    let map = call(0, &mut attributes);
-    match map {
-        Ok(fd) => {
-            // SAFETY: the descriptor is ours, and not used after this.
-            unsafe { libc::close(fd) };
-            None
-        }
-        Err(error) => Some(format!("bpf(2) is refused: {error}")),
-    }
-}
-
-fn call(command: c_int, attributes: &mut [u64; 16]) -> io::Result<c_int> {
-    // SAFETY: pointers among the attributes are to buffers that outlive the call and are as long as the attributes say.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size_of_val(attributes)) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as c_int) }
 }
 
 impl Loaded {

@@ -26,6 +26,7 @@ use model::Contents;
 pub fn inspect(arguments: &Inspect) -> anyhow::Result<()> {
     let mut options = Options::without_runtime();
     options.core_relocations = true;
+    options.halves = true;
     let program = read_with(&arguments.inputs, options)?;
     let contents = Contents::of(&program);
     if arguments.json {

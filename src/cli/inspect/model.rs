@@ -7,8 +7,8 @@ use bpf2native::Program;
 use bpf2native::decode::SLOT;
 use bpf2native::internals::abi::libcalls;
 use bpf2native::program::{
-    Binding, Contents as Bytes, DataKind, Endianness, Function as ProgramFunction, Import as ProgramImport,
-    ImportKind, PrototypeSource,
+    Binding, Contents as Bytes, DataKind, Endianness, Function as ProgramFunction, FunctionId,
+    Import as ProgramImport, ImportKind, PrototypeSource,
 };
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ pub struct Function {
     pub name: String,
     /// `program`: a loader attaches it, as its section says; `function`: others call it.
     pub role: &'static str,
+    /// `kernel`, `user`, `both`: who runs it; none in a program without two halves.
+    pub half: Option<&'static str>,
     pub section: String,
     pub file: String,
     /// `local`, `global`, `weak`.
@@ -169,7 +171,7 @@ impl Contents {
             },
             files: program.files.as_slice().to_vec(),
             sections: sections(program),
-            functions: program.functions.as_slice().iter().map(|of| function(program, of)).collect(),
+            functions: program.functions.iter().map(|(id, of)| function(program, id, of)).collect(),
             imports: imports(program).collect(),
             maps: maps::of(program),
             helpers,
@@ -203,11 +205,12 @@ fn sections(program: &Program) -> Vec<Section> {
 }
 
 /// As libbpf has it: what is in a section that is not a compiler's own is a program.
-fn function(program: &Program, function: &ProgramFunction) -> Function {
+fn function(program: &Program, id: FunctionId, function: &ProgramFunction) -> Function {
     let section = &program.code[function.section];
     Function {
         name: function.name.clone(),
         role: if section.name.starts_with('.') { "function" } else { "program" },
+        half: program.halves.as_ref().map(|halves| halves.of(id).word()),
         section: section.name.clone(),
         file: program.files[section.file].clone(),
         binding: match function.binding {

@@ -56,10 +56,11 @@ fn section(section: &Section, file: String) -> [String; 4] {
     [name.clone(), (*kind).to_owned(), size, file]
 }
 
-fn function(function: &Function) -> [String; 4] {
-    let Function { name, section, binding, slots, declaration, .. } = function;
+fn function(function: &Function) -> [String; 5] {
+    let Function { name, section, binding, slots, declaration, half, .. } = function;
     let declaration = declaration.as_ref().unwrap_or(name);
-    [section.clone(), (*binding).to_owned(), format!("{slots} slots"), declaration.clone()]
+    let half = half.unwrap_or_default().to_owned();
+    [section.clone(), half, (*binding).to_owned(), format!("{slots} slots"), declaration.clone()]
 }
 
 fn import(import: &Import, files: String) -> [String; 2] {

@@ -39,6 +39,7 @@ use super::console::warn;
 use super::errors::{FAILED, exit_status};
 use super::outputs;
 use super::program::{Runtime, parsed};
+use super::script;
 use super::timing::Timing;
 use coverage::CoverageFile;
 use entry::Entry;
@@ -70,7 +71,9 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read_program(arguments))?;
     warn(&program.warnings);
-    let linker = linker(&arguments.libraries)?;
+    let mut linker = linker(&arguments.libraries)?;
+    script::open_libbpf(&program, &mut linker)?;
+    let given = arguments.script.arguments(&program, &arguments.arguments)?;
     let mut config = arguments.generation.config();
     config.perf_map(arguments.perf_map).times(timing.times()).coverage(arguments.coverage.is_some());
     let coverage = arguments.coverage.as_deref().map(CoverageFile::new);
@@ -116,13 +119,15 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     if let Some(file) = coverage {
         COVERAGE.get_or_init(|| file);
     }
-    run_program(&program, &entry_points, module, &name, &arguments.arguments)
+    run_program(&program, &entry_points, module, &name, &given)
 }
 
 /// The program, with what the runtime has for `--entry`: which function that is, and so what it is given, the program says.
 fn read_program(arguments: &Run) -> anyhow::Result<Program> {
     let runtime = if arguments.no_runtime { Runtime::None } else { Runtime::Linked };
-    let program = parsed(&arguments.inputs, runtime.options())?;
+    let mut options = runtime.options();
+    options.kernel_half = arguments.entry.entry.is_none() && !arguments.script.no_kernel;
+    let program = parsed(&arguments.inputs, options)?;
     match &entry::missing_functions(&program, &arguments.entry)[..] {
         [] => Ok(program),
         [first, ..] if arguments.no_runtime => {
@@ -164,7 +169,7 @@ fn run_program(
     let mut argv: Vec<*const c_char> = words.iter().map(|word| word.as_ptr()).collect();
     argv.push(std::ptr::null());
     let module = MODULE.get_or_init(|| module);
-    let status_of = entry.main.or(entry.begin.first().copied());
+    let status_of = entry.status_of();
     native_process(&words[0]);
     // SAFETY: the user asked for the program to run; `main` has the C type that every `main` has. Neither the module
     // nor the arguments are ever freed.

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gimli::{Abbreviations, DebugAbbrev, DebugInfo};
 
 use super::{MOST_ABBREVIATIONS, Sections};
-use crate::parse::object::Object;
+use crate::elf::Object;
 use crate::program::{FileId, Id, Program};
 
 /// What all BPF frames are aligned to.

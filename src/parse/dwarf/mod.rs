@@ -33,9 +33,9 @@ use gimli::{
 };
 use object::Endianness;
 
-use super::object::{Object, RawRelocation};
-use super::section_names::DWARF;
 use crate::btf::{CType, Prototype};
+use crate::elf::section_names::DWARF;
+use crate::elf::{Object, RawRelocation};
 use crate::program::{FileId, Id};
 
 pub(super) use alignment::add as align_frames;

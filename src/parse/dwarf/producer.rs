@@ -21,7 +21,7 @@ use gimli::AttributeValue;
 use super::{Header, Reader, Sections};
 use crate::abi::LARGEST_STRUCT;
 use crate::btf::{CType, Prototype};
-use crate::parse::object::Object;
+use crate::elf::Object;
 use crate::program::{FileId, Id, Program, StructResult};
 
 /// The first version of clang that returns structs in registers.

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 pub use config::Kconfig;
 
 use super::error::ParseError;
-use super::object::{Object, SymbolHome};
 use crate::btf::Btf;
+use crate::elf::{Object, SymbolHome};
 use crate::program::names;
 use crate::program::{
     Binding, Contents, DataKind, DataSection, DataSectionId, FileId, ImportId, Program, Relocation, Target,

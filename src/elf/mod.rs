@@ -6,40 +6,42 @@
 //! the file, nor names; so no later step has to fear a small file that unfolds. Debug information has a count of its own,
 //! and where that is damaged or too much it is left out.
 
+pub(crate) mod instruction;
+pub(crate) mod section_names;
+
 use object::elf::{self, FileHeader64, Rel64, Rela64, Sym64};
 use object::read::elf::{FileHeader as _, Rel as _, Rela as _, SectionHeader as _, Sym as _};
 use object::{Endianness, U32};
 
-use super::error::ParseError;
-use super::section_names::{DWARF, STACK_SIZES};
 use crate::program::names;
 use crate::program::{self, ArrayCall, Attached, Binding, MapDefinition, Visibility};
+use section_names::{DWARF, STACK_SIZES};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
 type SectionHeader = elf::SectionHeader64<Endianness>;
 
 /// An ELF object for BPF.
-pub(super) struct Object<'data> {
+pub(crate) struct Object<'data> {
     /// The file's name, `lib.a(member.o)` for a member of an archive.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Byte order.
-    pub(super) endian: Endianness,
+    pub(crate) endian: Endianness,
     /// By ELF section index; the null section first.
-    pub(super) sections: Vec<Section<'data>>,
+    pub(crate) sections: Vec<Section<'data>>,
     /// By ELF symbol index; the null symbol first.
-    pub(super) symbols: Vec<Symbol<'data>>,
+    pub(crate) symbols: Vec<Symbol<'data>>,
     /// Groups of sections.
-    pub(super) groups: Vec<RawGroup<'data>>,
+    pub(crate) groups: Vec<RawGroup<'data>>,
     /// Names of sections and symbols are in the same section, as LLVM has them.
-    pub(super) one_string_table: bool,
+    pub(crate) one_string_table: bool,
     /// Its maps, by the indices of their symbols, and why their definitions cannot be read; not read here.
-    pub(super) maps: Vec<(usize, Result<MapDefinition, String>)>,
+    pub(crate) maps: Vec<(usize, Result<MapDefinition, String>)>,
 }
 
 impl Object<'_> {
     /// Byte order as the program has it.
-    pub(super) fn endianness(&self) -> program::Endianness {
+    pub(crate) fn endianness(&self) -> program::Endianness {
         match self.endian {
             Endianness::Little => program::Endianness::Little,
             Endianness::Big => program::Endianness::Big,
@@ -48,32 +50,32 @@ impl Object<'_> {
 }
 
 /// A section, of any kind.
-pub(super) struct Section<'data> {
-    pub(super) name: &'data str,
+pub(crate) struct Section<'data> {
+    pub(crate) name: &'data str,
     /// `SHT_*`.
-    pub(super) kind: u32,
+    pub(crate) kind: u32,
     /// `SHF_*`.
-    pub(super) flags: u64,
+    pub(crate) flags: u64,
     /// In bytes; of `SHT_NOBITS` too.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// As the file has it: 0 and 1 mean none.
-    pub(super) align: u64,
+    pub(crate) align: u64,
     /// `sh_link`; not checked.
-    pub(super) link: u32,
+    pub(crate) link: u32,
     /// Empty for `SHT_NOBITS`.
-    pub(super) data: &'data [u8],
+    pub(crate) data: &'data [u8],
     /// Those that apply to it, by offset; read only for sections of the program, and for DWARF.
-    pub(super) relocations: Vec<RawRelocation>,
+    pub(crate) relocations: Vec<RawRelocation>,
 }
 
 impl Section<'_> {
     /// Whether all of these flags are set.
-    pub(super) fn has(&self, flags: u32) -> bool {
+    pub(crate) fn has(&self, flags: u32) -> bool {
         self.flags & u64::from(flags) == u64::from(flags)
     }
 
     /// Whether any of it can become part of the program: debug information and BTF do not.
-    pub(super) fn is_of_program(&self) -> bool {
+    pub(crate) fn is_of_program(&self) -> bool {
         let loaded = self.has(elf::SHF_ALLOC) || self.has(elf::SHF_EXECINSTR);
         let about_bpf = [".BTF", ".debug", ".eh_frame"].iter().any(|prefix| self.name.starts_with(prefix));
         loaded && !about_bpf && !self.has(elf::SHF_EXCLUDE)
@@ -81,31 +83,31 @@ impl Section<'_> {
 }
 
 /// A symbol.
-pub(super) struct Symbol<'data> {
+pub(crate) struct Symbol<'data> {
     /// For a call of `bpf2native.h`, the name of the function that is called.
-    pub(super) name: &'data str,
+    pub(crate) name: &'data str,
     /// How that passes its arguments, and the symbol's own name.
-    pub(super) array_call: Option<(ArrayCall, &'data str)>,
-    pub(super) home: SymbolHome,
+    pub(crate) array_call: Option<(ArrayCall, &'data str)>,
+    pub(crate) home: SymbolHome,
     /// Offset in its section, or the alignment of a COMMON symbol.
-    pub(super) value: u64,
-    pub(super) size: u64,
+    pub(crate) value: u64,
+    pub(crate) size: u64,
     /// `STT_*`.
-    pub(super) kind: u8,
-    pub(super) binding: Binding,
-    pub(super) visibility: Visibility,
+    pub(crate) kind: u8,
+    pub(crate) binding: Binding,
+    pub(crate) visibility: Visibility,
 }
 
 impl Symbol<'_> {
     /// Whether it stands for its whole section.
-    pub(super) fn is_section(&self) -> bool {
+    pub(crate) fn is_section(&self) -> bool {
         self.kind == elf::STT_SECTION
     }
 }
 
 /// Where a symbol is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SymbolHome {
+pub(crate) enum SymbolHome {
     Undefined,
     Absolute,
     Common,
@@ -114,30 +116,42 @@ pub(super) enum SymbolHome {
 
 /// A relocation as the file has it.
 #[derive(Clone, Copy)]
-pub(super) struct RawRelocation {
-    pub(super) offset: u64,
+pub(crate) struct RawRelocation {
+    pub(crate) offset: u64,
     /// `R_BPF_*`.
-    pub(super) kind: u32,
+    pub(crate) kind: u32,
     /// Index of the symbol; checked.
-    pub(super) symbol: usize,
+    pub(crate) symbol: usize,
     /// `SHT_RELA` only; `SHT_REL` has it in place.
-    pub(super) addend: Option<i64>,
+    pub(crate) addend: Option<i64>,
 }
 
 /// Sections that are kept or left out together.
-pub(super) struct RawGroup<'data> {
-    pub(super) signature: &'data str,
+pub(crate) struct RawGroup<'data> {
+    pub(crate) signature: &'data str,
     /// A program has one of this signature.
-    pub(super) is_comdat: bool,
+    pub(crate) is_comdat: bool,
     /// Section indices; checked.
-    pub(super) members: Vec<usize>,
+    pub(crate) members: Vec<usize>,
 }
 
-/// Reads `bytes`, which [`super::input::classify`] found to be an object.
-pub(super) fn read<'data>(name: String, bytes: &'data [u8]) -> Result<Object<'data>, ParseError> {
+/// A file that contradicts itself or the ELF format.
+pub(crate) struct Damaged {
+    /// The file.
+    pub(crate) file: String,
+    /// What does not fit.
+    pub(crate) what: String,
+}
+
+/// Reads `bytes`, which the parse phase found to be an object.
+///
+/// # Errors
+///
+/// If the file contradicts itself or the ELF format.
+pub(crate) fn read<'data>(name: String, bytes: &'data [u8]) -> Result<Object<'data>, Damaged> {
     let names = bytes.len().saturating_mul(16).saturating_add(1 << 16);
     let read = Reader { bytes, left: bytes.len(), debug_left: bytes.len(), names }.read();
-    let mut object = read.map_err(|what| ParseError::Damaged { file: name.clone(), what })?;
+    let mut object = read.map_err(|what| Damaged { file: name.clone(), what })?;
     object.name = names::owned(&name);
     Ok(object)
 }
@@ -364,7 +378,7 @@ fn convert<'data>(
 }
 
 /// What the `object` crate says, as the middle of a sentence.
-pub(super) fn text(error: object::read::Error) -> String {
+pub(crate) fn text(error: object::read::Error) -> String {
     let text = error.to_string();
     match text.strip_prefix("Invalid") {
         Some(rest) => format!("invalid{rest}"),

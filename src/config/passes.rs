@@ -54,6 +54,8 @@ passes! {
     StoreMerging "store-merging" "byte stores of one number become one store"
     Rotates "rotates" "pairs of shifts become rotates by a variable amount"
     BitCounts "bit-counts" "bit counts by shifts and masks become popcnt and clz"
+    FloatComparisons "float-comparisons" "three-way results that are compared again become one comparison of floats"
+    FloatValues "float-values" "words that hold floats become floats: block parameters, selects, loads and stores"
     LoopIdioms "loop-idioms" "loops that fill, copy or compute memory element by element do 16 bytes at once"
     Unrolling "unrolling" "small counted loops do several iterations in one"
     Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"

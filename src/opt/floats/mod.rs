@@ -1,0 +1,13 @@
+//! Passes over floats. In BPF a float is a word in a register, and what compares two is a function that returns -1, 0 or 1.
+//!
+//! | pass, or what several share | file |
+//! |---|---|
+//! | three-way results that are compared again | `comparisons.rs` |
+//! | what two floats that are compared can be, as a set | `outcomes.rs` |
+//! | words that hold floats become floats | `values.rs` |
+//! | which words these are | `webs.rs` |
+
+pub(crate) mod comparisons;
+mod outcomes;
+pub(crate) mod values;
+mod webs;

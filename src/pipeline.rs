@@ -85,7 +85,7 @@ impl Row {
 /// All rows, in the order in which they run.
 pub fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = PLANS.iter().map(|plan| Row::single(plan.pass, Stage::Plan, plan.after)).collect();
-    rows.push(Row::single(Pass::MemoryCalls, Stage::Lift, &[]));
+    rows.extend([Pass::MemoryCalls, Pass::FloatCalls].map(|pass| Row::single(pass, Stage::Lift, &[])));
     rows.push(Row { keeps_cfg: Some(false), ..Row::single(Pass::Inlining, Stage::Clif, &[]) });
     rows.extend(PIPELINE.iter().map(|row| {
         Row {

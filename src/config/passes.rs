@@ -48,6 +48,7 @@ passes! {
     SwitchFormation "switch-formation" "trees of comparisons of one value with constants become jump tables"
     ColdBlocks "cold-blocks" "blocks that end in a trap or in a call that does not return lie at the end"
     MemoryCalls "memory-calls" "memcpy, memset and memcmp of a few bytes become loads and stores"
+    FloatCalls "float-calls" "sqrt, fabs, floor and the like become instructions"
     Inlining "inlining" "small leaf functions are inlined"
     RedundantParameters "redundant-parameters" "block parameters that are always the same value become that value"
     LoadCombining "load-combining" "byte loads of one number become one load, and masks of known zeros go"

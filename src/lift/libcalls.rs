@@ -27,7 +27,7 @@ use crate::abi::libcalls::{Float, FloatOp, Libcall};
 use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Operand, Reg, Width};
 
-const fn float_type(float: Float) -> Type {
+pub(super) const fn float_type(float: Float) -> Type {
     match float {
         Float::F32 => types::F32,
         Float::F64 => types::F64,
@@ -98,13 +98,18 @@ impl Lifter<'_, '_> {
     }
 
     /// The float in a register.
-    fn float(&mut self, float: Float, reg: Reg) -> Value {
+    pub(super) fn float(&mut self, float: Float, reg: Reg) -> Value {
+        let word = self.get(reg);
+        self.float_of(float, word)
+    }
+
+    /// The float in a word.
+    pub(super) fn float_of(&mut self, float: Float, word: Value) -> Value {
         let bits = match float {
-            Float::F32 => types::I32,
-            Float::F64 => types::I64,
+            Float::F32 => self.builder.ins().ireduce(types::I32, word),
+            Float::F64 => word,
         };
-        let value = self.operand_at(Operand::Reg(reg), bits);
-        self.builder.ins().bitcast(float_type(float), MemFlagsData::new(), value)
+        self.builder.ins().bitcast(float_type(float), MemFlagsData::new(), bits)
     }
 
     fn float_operands(&mut self, float: Float) -> [Value; 2] {
@@ -112,7 +117,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The 64-bit bit pattern of a float.
-    fn float_word(&mut self, float: Float, value: Value) -> Value {
+    pub(super) fn float_word(&mut self, float: Float, value: Value) -> Value {
         let flags = MemFlagsData::new();
         match float {
             Float::F64 => self.builder.ins().bitcast(WORD, flags, value),

@@ -13,6 +13,7 @@
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
 //! | [`TargetFacts::rounds`] | with `sse4.1` | yes | yes | yes |
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
+//! | [`TargetFacts::fmin_takes_second`] | yes | | | |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 
 use cranelift_codegen::ir::Endianness;
@@ -61,6 +62,9 @@ pub struct TargetFacts {
     pub rounds: bool,
     /// A product and a sum that is rounded once is an instruction.
     pub multiplies_and_adds: bool,
+    /// Of two zeros, libc's `fmin` and `fmax` return the second, as one machine instruction does; elsewhere it is the smaller or the
+    /// larger.
+    pub fmin_takes_second: bool,
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
@@ -88,6 +92,7 @@ impl TargetFacts {
             },
             rounds: !is_x86 || has("has_sse41"),
             multiplies_and_adds: !is_x86 || has("has_fma"),
+            fmin_takes_second: is_x86,
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,

@@ -6,11 +6,11 @@
 //! | `fabs`, `copysign` | `fabs`, `fcopysign` |
 //! | `floor`, `ceil`, `trunc` | `floor`, `ceil`, `trunc`, where the target has instructions that round |
 //! | `fma` | `fma`, where the target has one |
-//! | `fmin(x, y)`, `fmax(x, y)` | `x` if `y` is a NaN, else `x < y ? x : y` or `y < x ? x : y` |
+//! | `fmin(x, y)`, `fmax(x, y)` on x86-64 | `x` if `y` is a NaN, else `x < y ? x : y` or `y < x ? x : y` |
 //!
 //! Sound: the callee is C's function ([`Facts::float`](crate::abi::libc::Facts::float)). IEC 60559 says what the first three rows and
 //! `fma` compute, to the last bit; but for `sqrt`, none of them sets `errno` in C (7.12). Of a signalling NaN C says nothing. Which
-//! zero `fmin` of two zeros is C leaves open: it is the second, as in libc on x86-64.
+//! zero `fmin` of two zeros is C leaves open; it is the one that libc takes.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -34,6 +34,7 @@ impl Lifter<'_, '_> {
         let has_it = match call.function {
             FloatFunction::Floor | FloatFunction::Ceil | FloatFunction::Truncate => facts.rounds,
             FloatFunction::MultiplyAdd => facts.multiplies_and_adds,
+            FloatFunction::Least | FloatFunction::Largest => facts.fmin_takes_second,
             _ => true,
         };
         if !has_it {

@@ -25,7 +25,9 @@ use cranelift_codegen::ir::{
 use super::outcomes::{OUTCOMES, condition_of, outcomes_of};
 use crate::opt::ir::dead_code::remove_dead_code;
 use crate::opt::ir::evaluate::{evaluate, narrow};
-use crate::opt::ir::operands::{MAX_LOOK_THROUGH, each_operand, iconst, replace_inst, size_of, unary, value_map};
+use crate::opt::ir::operands::{
+    MAX_LOOK_THROUGH, binary_operands, constant, each_operand, iconst, replace_inst, size_of, unary, value_map,
+};
 use crate::opt::pass::PassContext;
 
 /// A value that the outcome of one comparison decides.
@@ -68,6 +70,10 @@ fn decide(dfg: &DataFlowGraph, decided: &SecondaryMap<Value, Option<Decided>>, i
     }
     let ty = dfg.value_type(dfg.first_result(inst));
     size_of(ty)?;
+    if let Some(low) = low_part(dfg, inst) {
+        let known = decided[dfg.resolve_aliases(low)]?;
+        return Some(Decided { numbers: known.numbers.map(|number| narrow(number, ty)), ..known });
+    }
     let mut floats: Option<[Value; 2]> = None;
     // Each operand as a function of the outcomes of the same comparison.
     let mut operands: Vec<(Value, [u64; OUTCOMES])> = Vec::new();
@@ -91,6 +97,23 @@ fn decide(dfg: &DataFlowGraph, decided: &SecondaryMap<Value, Option<Decided>>, i
     }
     let is_constant = numbers.iter().all(|&number| number == numbers[0]);
     Some(Decided { floats: floats.filter(|_| !is_constant), numbers })
+}
+
+/// What an instruction reduces a word to, if the other half was put beside it by `or`: a promoted frame slot of 8 bytes of which
+/// 4 were stored, and are loaded.
+fn low_part(dfg: &DataFlowGraph, inst: Inst) -> Option<Value> {
+    let InstructionData::Unary { opcode: Opcode::Ireduce, arg } = dfg.insts[inst] else { return None };
+    let sides = binary_operands(dfg, arg, Opcode::Bor)?;
+    let bits = dfg.value_type(dfg.first_result(inst)).bits();
+    let is_above = |side| {
+        let masks = binary_operands(dfg, side, Opcode::Band)?.map(|mask| constant(dfg, mask));
+        masks.into_iter().flatten().next().map(|mask| mask.trailing_zeros() >= bits)
+    };
+    match sides.map(|side| is_above(side).unwrap_or(false)) {
+        [true, false] => Some(sides[1]),
+        [false, true] => Some(sides[0]),
+        _ => None,
+    }
 }
 
 impl Decided {

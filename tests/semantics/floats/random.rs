@@ -9,7 +9,7 @@
 //! | two floats | the halves of a slot | `f[0]`, `f[1]` |
 //! | a word of the input, which is a double and an integer | r8 | `w` |
 //! | an integer | a slot | `sum` |
-//! | the result of a comparison | a slot, of 4 or 8 bytes | `t` |
+//! | the result of a comparison | a slot of 8 bytes, or the first 4 of it | `t` |
 //! | counters of loops | two slots | `i` |
 //! | the memory | r9 | `m` |
 
@@ -36,7 +36,7 @@ struct Writer {
     program: Program,
     slots: u64,
     labels: usize,
-    /// Whether all of `t` is stored each time.
+    /// Whether `t` is stored and loaded whole.
     is_wide: bool,
 }
 
@@ -260,8 +260,7 @@ impl Writer {
             }
             13 => {
                 let (x, y) = self.comparison();
-                let is_wide = self.is_wide || self.seed.below(2) == 0;
-                self.bpf(if is_wide { "*(u64 *)(r10 - 40) = r0" } else { "w0 = w0\n*(u32 *)(r10 - 40) = r0" });
+                self.bpf(if self.is_wide { "*(u64 *)(r10 - 40) = r0" } else { "w0 = w0\n*(u32 *)(r10 - 40) = r0" });
                 self.c(&format!("t = {x}{y};"));
             }
             14..17 => self.branch(depth),
@@ -367,7 +366,7 @@ impl Writer {
         let letter = if choice == 0 && !self.is_wide { "w" } else { letter };
         let condition = match choice {
             0 => {
-                self.bpf(if letter == "w" { "r0 = *(u32 *)(r10 - 40)" } else { "r0 = *(u64 *)(r10 - 40)" });
+                self.bpf(if self.is_wide { "r0 = *(u64 *)(r10 - 40)" } else { "r0 = *(u32 *)(r10 - 40)" });
                 "t".to_owned()
             }
             1 => {

@@ -14,6 +14,7 @@
 //! | [`TargetFacts::rounds`] | with `sse4.1` | yes | yes | yes |
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
 //! | [`TargetFacts::fmin_takes_second`] | yes | | | |
+//! | [`TargetFacts::masks_are_vectors`] | yes | | | |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 
 use cranelift_codegen::ir::Endianness;
@@ -65,6 +66,8 @@ pub struct TargetFacts {
     /// Of two zeros, libc's `fmin` and `fmax` return the second, as one machine instruction does; elsewhere it is the smaller or the
     /// larger.
     pub fmin_takes_second: bool,
+    /// A mask of a float's sign is better a vector: there is no instruction for the sign alone.
+    pub masks_are_vectors: bool,
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
@@ -93,6 +96,7 @@ impl TargetFacts {
             rounds: !is_x86 || has("has_sse41"),
             multiplies_and_adds: !is_x86 || has("has_fma"),
             fmin_takes_second: is_x86,
+            masks_are_vectors: is_x86,
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,

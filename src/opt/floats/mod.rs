@@ -6,8 +6,10 @@
 //! | what two floats that are compared can be, as a set | `outcomes.rs` |
 //! | words that hold floats become floats | `values.rs` |
 //! | which words these are | `webs.rs` |
+//! | how instructions get their operands then | `operands.rs` |
 
 pub(crate) mod comparisons;
+mod operands;
 mod outcomes;
 pub(crate) mod values;
 mod webs;

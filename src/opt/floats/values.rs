@@ -8,13 +8,13 @@
 //! | a block parameter, a select | one of floats; the arguments and operands too |
 //! | a load, `band` with all but the sign bit, `bxor` with the sign bit | `load`, `fabs`, `fneg` of floats |
 //! | `bitcast` of the bits of a float, a store of these | the float, a store of it |
-//! | `bitcast` of a constant | a constant; `fadd` and `fmul` have it as their second operand, which may lie in memory |
+//! | `bitcast` of a constant | a constant |
+//! | operands of instructions | as `operands.rs` says |
 //!
 //! In: a function. Out: the same with floats. Sound: each float has the bits that the word had, whichever register they are in:
 //! `bitcast`, moves, loads, stores, selects, `fabs` and `fneg` keep or set bits and look at none, so signalling NaNs stay what they
 //! are. An access reads or writes the same bytes. The integer is made of the float where it was defined, for uses that want it;
-//! words of an `f32` whose high half is used are known to have none. Sums and products of a number and a constant do not depend on
-//! their order, but for the payload of a NaN, which C leaves free. One pass over the blocks, dominators first.
+//! words of an `f32` whose high half is used are known to have none. One pass over the blocks, dominators first.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::packed_option::PackedOption;
@@ -24,6 +24,7 @@ use cranelift_codegen::ir::{
     Block, BlockArg, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, types,
 };
 
+use super::operands::arrange;
 use super::webs::{Copy, Format, bitcast, copy, floats};
 use crate::opt::ir::dead_code::remove_dead_code;
 use crate::opt::ir::operands::{constant, replace_inst, value_map};
@@ -52,6 +53,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         let insts: Vec<Inst> = rewriter.function.layout.block_insts(block).collect();
         insts.into_iter().for_each(|inst| rewriter.inst(inst));
     }
+    arrange(function, context.facts);
     remove_dead_code(function);
 }
 
@@ -148,16 +150,6 @@ impl Rewriter<'_> {
                 let flags = self.function.dfg.mem_flags[flags];
                 self.cursor(inst).ins().store(flags, float, address, offset);
                 self.function.layout.remove_inst(inst);
-            }
-            InstructionData::Binary { opcode: Opcode::Fadd | Opcode::Fmul, args: [left, right] } => {
-                let is_constant = |value| {
-                    let inst = dfg.value_def(dfg.resolve_aliases(value)).inst();
-                    let opcode = inst.map(|inst| dfg.insts[inst].opcode());
-                    matches!(opcode, Some(Opcode::F32const | Opcode::F64const))
-                };
-                if is_constant(left) && !is_constant(right) {
-                    self.function.dfg.inst_args_mut(inst).swap(0, 1);
-                }
             }
             data if data.opcode().is_branch() => self.arguments(inst),
             _ => {}

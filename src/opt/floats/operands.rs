@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `fadd`, `fmul` of a constant and something else | the constant comes second: it may lie in memory |
 //! | `fadd`, `fmul` of what is used again and what is not | the latter comes first: x86-64 writes the result over it |
-//! | `fabs`, `fneg` | where Cranelift makes the mask in a general register each time: `band`, `bxor` with a vector, which it loads from memory, and outside of loops |
+//! | `fabs`, `fneg` | where Cranelift makes the mask in a general register each time: `band`, `bxor` with a lane of a vector, which it loads from memory, and outside of loops |
 //! | `fcvt_from_uint` of what was loaded from 8 or 16 bytes | `fcvt_from_sint`: x86-64 has no instruction for the other |
 //!
 //! In: a function with floats. Out: the same. Sound: sums and products do not depend on the order of their operands, but for the payload of
-//! a NaN; the low lane of the vector has the same bits; a number below 2^31 is the same with and without a sign. One pass.
+//! a NaN; the lane has the bits that `fabs` clears or `fneg` flips; a number below 2^31 is the same with and without a sign. One pass.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
@@ -80,12 +80,12 @@ fn mask(function: &mut Function, inst: Inst, opcode: Opcode, arg: Value) {
     let location = function.srcloc(inst);
     let mut cursor = FuncCursor::new(function).at_inst(inst).with_srcloc(location);
     let mask = cursor.ins().vconst(vector, constant);
-    let whole = cursor.ins().scalar_to_vector(vector, arg);
-    let masked = match opcode {
-        Opcode::Fabs => cursor.ins().band(whole, mask),
-        _ => cursor.ins().bxor(whole, mask),
+    // The first lane of a vector is in the register that floats are in.
+    let mask = cursor.ins().extractlane(mask, 0);
+    let result = match opcode {
+        Opcode::Fabs => cursor.ins().band(arg, mask),
+        _ => cursor.ins().bxor(arg, mask),
     };
-    let result = cursor.ins().extractlane(masked, 0);
     replace_inst(function, inst, result);
 }
 

@@ -110,10 +110,12 @@ impl Lifter<'_, '_> {
                 self.call_with_registers(callee)
             }
             (_, Some(Target::Import { import, .. })) => match &declarations.imports[import] {
-                Imported::Function(callee) => match callee.c_function.and_then(|call| self.in_place(call, callee)) {
-                    Some(result) => result,
-                    None => self.call_import(callee, self.program.imports[import].weak),
-                },
+                Imported::Function(callee) => {
+                    match callee.c_function.and_then(|call| self.in_place(call, callee)) {
+                        Some(result) => result,
+                        None => self.call_import(callee, self.program.imports[import].weak),
+                    }
+                }
                 Imported::Inline(libcall) => self.inline(*libcall),
                 Imported::Unused => unreachable!("an import that is called"),
                 // Declared as data because of another object's reference, yet called: by address.

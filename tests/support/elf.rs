@@ -53,9 +53,9 @@ pub fn object_with_calls(order: Order, functions: &[Calling<'_>]) -> Vec<u8> {
         };
         elf.add_symbol(symbol(name, SymbolSection::Section(section), SymbolScope::Dynamic));
         for &(slot, callee) in *calls {
-            let callee = *undefined.entry(callee).or_insert_with(|| {
-                elf.add_symbol(symbol(callee, SymbolSection::Undefined, SymbolScope::Unknown))
-            });
+            let callee = *undefined
+                .entry(callee)
+                .or_insert_with(|| elf.add_symbol(symbol(callee, SymbolSection::Undefined, SymbolScope::Unknown)));
             // R_BPF_64_32
             let flags = RelocationFlags::Elf { r_type: 10 };
             let relocation = Relocation { offset: slot * 8, symbol: callee, addend: 0, flags };

@@ -22,12 +22,11 @@ use cranelift_codegen::ir::{
     Block, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types,
 };
 
+use super::halves::forward;
 use super::outcomes::{OUTCOMES, condition_of, outcomes_of};
 use crate::opt::ir::dead_code::remove_dead_code;
 use crate::opt::ir::evaluate::{evaluate, narrow};
-use crate::opt::ir::operands::{
-    MAX_LOOK_THROUGH, binary_operands, constant, each_operand, iconst, replace_inst, size_of, unary, value_map,
-};
+use crate::opt::ir::operands::{MAX_LOOK_THROUGH, each_operand, iconst, replace_inst, size_of, unary, value_map};
 use crate::opt::pass::PassContext;
 
 /// A value that the outcome of one comparison decides.
@@ -46,6 +45,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     if !function.layout.blocks().flat_map(insts).any(is_comparison) {
         return;
     }
+    forward(function);
     let blocks: Vec<Block> = context.analyses.control_flow(function).dominators.cfg_rpo().copied().collect();
     let mut decided: SecondaryMap<Value, Option<Decided>> = value_map(&function.dfg);
     for block in blocks {
@@ -70,10 +70,6 @@ fn decide(dfg: &DataFlowGraph, decided: &SecondaryMap<Value, Option<Decided>>, i
     }
     let ty = dfg.value_type(dfg.first_result(inst));
     size_of(ty)?;
-    if let Some(low) = low_part(dfg, inst) {
-        let known = decided[dfg.resolve_aliases(low)]?;
-        return Some(Decided { numbers: known.numbers.map(|number| narrow(number, ty)), ..known });
-    }
     let mut floats: Option<[Value; 2]> = None;
     // Each operand as a function of the outcomes of the same comparison.
     let mut operands: Vec<(Value, [u64; OUTCOMES])> = Vec::new();
@@ -92,28 +88,12 @@ fn decide(dfg: &DataFlowGraph, decided: &SecondaryMap<Value, Option<Decided>>, i
     }
     let mut numbers = [0; OUTCOMES];
     for (outcome, number) in numbers.iter_mut().enumerate() {
-        let of = |value| operands.iter().find(|(operand, _)| *operand == value).map(|(_, numbers)| numbers[outcome]);
+        let of =
+            |value| operands.iter().find(|(operand, _)| *operand == value).map(|(_, numbers)| numbers[outcome]);
         *number = narrow(evaluate(dfg, inst, of)?, ty);
     }
     let is_constant = numbers.iter().all(|&number| number == numbers[0]);
     Some(Decided { floats: floats.filter(|_| !is_constant), numbers })
-}
-
-/// What an instruction reduces a word to, if the other half was put beside it by `or`: a promoted frame slot of 8 bytes of which
-/// 4 were stored, and are loaded.
-fn low_part(dfg: &DataFlowGraph, inst: Inst) -> Option<Value> {
-    let InstructionData::Unary { opcode: Opcode::Ireduce, arg } = dfg.insts[inst] else { return None };
-    let sides = binary_operands(dfg, arg, Opcode::Bor)?;
-    let bits = dfg.value_type(dfg.first_result(inst)).bits();
-    let is_above = |side| {
-        let masks = binary_operands(dfg, side, Opcode::Band)?.map(|mask| constant(dfg, mask));
-        masks.into_iter().flatten().next().map(|mask| mask.trailing_zeros() >= bits)
-    };
-    match sides.map(|side| is_above(side).unwrap_or(false)) {
-        [true, false] => Some(sides[1]),
-        [false, true] => Some(sides[0]),
-        _ => None,
-    }
 }
 
 impl Decided {
@@ -155,7 +135,8 @@ fn rewrite(function: &mut Function, decided: &mut SecondaryMap<Value, Option<Dec
     match dfg.insts[inst].opcode() {
         Opcode::Icmp | Opcode::Band | Opcode::Bor | Opcode::Bxor => {
             let result = dfg.first_result(inst);
-            let Some(known) = decided[result].filter(|known| known.numbers.iter().all(|&number| number <= 1)) else {
+            let Some(known) = decided[result].filter(|known| known.numbers.iter().all(|&number| number <= 1))
+            else {
                 return;
             };
             if dfg.value_type(result) == types::I8 {

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | three-way results that are compared again | `comparisons.rs` |
 //! | what two floats that are compared can be, as a set | `outcomes.rs` |
+//! | halves of frame slots that both forward first | `halves.rs` |
 //! | words that hold floats become floats | `values.rs` |
 //! | which words these are | `webs.rs` |
 //! | how instructions get their operands then | `operands.rs` |
 
 pub(crate) mod comparisons;
+mod halves;
 mod operands;
 mod outcomes;
 pub(crate) mod values;

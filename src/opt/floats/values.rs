@@ -27,6 +27,7 @@ use cranelift_codegen::ir::{
     Block, BlockArg, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, types,
 };
 
+use super::halves::forward;
 use super::operands::arrange;
 use super::webs::{Copy, Format, bitcast, copy, floats};
 use crate::opt::ir::dead_code::remove_dead_code;
@@ -40,6 +41,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     if !function.layout.blocks().flat_map(insts).any(is_bitcast) {
         return;
     }
+    forward(function);
     let analyses = context.analyses.control_flow(function);
     let mut blocks: Vec<Block> = analyses.dominators.cfg_rpo().copied().collect();
     let formats = floats(function, analyses.loops);
@@ -169,7 +171,9 @@ impl Rewriter<'_> {
                 self.cursor(inst).ins().select(condition, one, another)
             }
             Copy::Load => {
-                let InstructionData::Load { arg, flags, offset, .. } = self.function.dfg.insts[inst] else { return };
+                let InstructionData::Load { arg, flags, offset, .. } = self.function.dfg.insts[inst] else {
+                    return;
+                };
                 let flags = self.function.dfg.mem_flags[flags];
                 self.cursor(inst).ins().load(format.float(), flags, arg, offset)
             }

@@ -17,9 +17,7 @@
 
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::entity::packed_option::PackedOption;
-use cranelift_codegen::ir::{
-    BlockArg, DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value, types,
-};
+use cranelift_codegen::ir::{BlockArg, DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value, types};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
 use crate::opt::ir::memory_accesses;

@@ -77,7 +77,8 @@ fn needed(function: &Function) -> EntitySet<Value> {
             }
             ValueDef::Param(..) => {
                 let mut next = first[value];
-                while let Some(&(argument, after)) = (next as usize).checked_sub(1).and_then(|at| arguments.get(at)) {
+                while let Some(&(argument, after)) = (next as usize).checked_sub(1).and_then(|at| arguments.get(at))
+                {
                     work.push(argument);
                     next = after;
                 }

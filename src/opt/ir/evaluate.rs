@@ -15,46 +15,46 @@ pub(crate) fn evaluate(dfg: &DataFlowGraph, inst: Inst, number: impl Fn(Value) -
     size_of(ty)?;
     Some(match dfg.insts[inst] {
         InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => imm.bits() as u64,
-            InstructionData::Unary { opcode, arg } => {
-                let value = number(arg)?;
-                match opcode {
-                    Opcode::Uextend | Opcode::Ireduce => value,
-                    Opcode::Sextend => signed(value, dfg.value_type(arg)) as u64,
-                    Opcode::Bnot => !value,
-                    Opcode::Ineg => value.wrapping_neg(),
-                    Opcode::Bswap => value.swap_bytes() >> (64 - ty.bits()),
-                    _ => return None,
-                }
+        InstructionData::Unary { opcode, arg } => {
+            let value = number(arg)?;
+            match opcode {
+                Opcode::Uextend | Opcode::Ireduce => value,
+                Opcode::Sextend => signed(value, dfg.value_type(arg)) as u64,
+                Opcode::Bnot => !value,
+                Opcode::Ineg => value.wrapping_neg(),
+                Opcode::Bswap => value.swap_bytes() >> (64 - ty.bits()),
+                _ => return None,
             }
-            InstructionData::Binary { opcode, args } => {
-                let [left, right] = [number(args[0])?, number(args[1])?];
-                let by = (right % u64::from(ty.bits())) as u32;
-                match opcode {
-                    Opcode::Iadd => left.wrapping_add(right),
-                    Opcode::Isub => left.wrapping_sub(right),
-                    Opcode::Imul => left.wrapping_mul(right),
-                    Opcode::Band => left & right,
-                    Opcode::Bor => left | right,
-                    Opcode::Bxor => left ^ right,
-                    Opcode::Ishl => left << by,
-                    Opcode::Ushr => left >> by,
-                    Opcode::Sshr => (signed(left, ty) >> by) as u64,
-                    Opcode::Rotl => left << by | left.checked_shr(ty.bits() - by).unwrap_or(0),
-                    Opcode::Rotr => left >> by | left.checked_shl(ty.bits() - by).unwrap_or(0),
-                    Opcode::Udiv => left.checked_div(right)?,
-                    Opcode::Urem => left.checked_rem(right)?,
-                    _ => return None,
-                }
+        }
+        InstructionData::Binary { opcode, args } => {
+            let [left, right] = [number(args[0])?, number(args[1])?];
+            let by = (right % u64::from(ty.bits())) as u32;
+            match opcode {
+                Opcode::Iadd => left.wrapping_add(right),
+                Opcode::Isub => left.wrapping_sub(right),
+                Opcode::Imul => left.wrapping_mul(right),
+                Opcode::Band => left & right,
+                Opcode::Bor => left | right,
+                Opcode::Bxor => left ^ right,
+                Opcode::Ishl => left << by,
+                Opcode::Ushr => left >> by,
+                Opcode::Sshr => (signed(left, ty) >> by) as u64,
+                Opcode::Rotl => left << by | left.checked_shr(ty.bits() - by).unwrap_or(0),
+                Opcode::Rotr => left >> by | left.checked_shl(ty.bits() - by).unwrap_or(0),
+                Opcode::Udiv => left.checked_div(right)?,
+                Opcode::Urem => left.checked_rem(right)?,
+                _ => return None,
             }
-            InstructionData::IntCompare { cond, args, .. } => {
-                let [left, right] = [number(args[0])?, number(args[1])?];
-                let of = dfg.value_type(args[0]);
-                u64::from(holds(cond, [left, right], [left, right].map(|number| signed(number, of))))
-            }
-            InstructionData::Ternary { opcode: Opcode::Select, args: [condition, one, other] } => {
-                if number(condition)? != 0 { number(one)? } else { number(other)? }
-            }
-            _ => return None,
+        }
+        InstructionData::IntCompare { cond, args, .. } => {
+            let [left, right] = [number(args[0])?, number(args[1])?];
+            let of = dfg.value_type(args[0]);
+            u64::from(holds(cond, [left, right], [left, right].map(|number| signed(number, of))))
+        }
+        InstructionData::Ternary { opcode: Opcode::Select, args: [condition, one, other] } => {
+            if number(condition)? != 0 { number(one)? } else { number(other)? }
+        }
+        _ => return None,
     })
 }
 

@@ -57,7 +57,9 @@ impl Question {
         match *form {
             "alone" => (format!("call -1\nr6 = 1\n{condition} +1\nr6 = 0\nr0 = r6\nexit"), vec![(0, name)]),
             "word" => (
-                format!("call -1\n*(u64 *)(r10 - 8) = r0\nr0 = *(u64 *)(r10 - 8)\n{condition} +2\nr0 = 0\nexit\nr0 = 1\nexit"),
+                format!(
+                    "call -1\n*(u64 *)(r10 - 8) = r0\nr0 = *(u64 *)(r10 - 8)\n{condition} +2\nr0 = 0\nexit\nr0 = 1\nexit"
+                ),
                 vec![(0, name)],
             ),
             form => {
@@ -76,8 +78,20 @@ impl Question {
         let result = match &self.function[0][2..4] {
             "un" => i64::from(is_unordered),
             _ if is_equal => 0,
-            "gt" | "ge" => if x > y { 1 } else { -1 },
-            _ => if x < y { -1 } else { 1 },
+            "gt" | "ge" => {
+                if x > y {
+                    1
+                } else {
+                    -1
+                }
+            }
+            _ => {
+                if x < y {
+                    -1
+                } else {
+                    1
+                }
+            }
         };
         let holds = match self.operator {
             "==" => result == self.constant,

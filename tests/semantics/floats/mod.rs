@@ -64,7 +64,8 @@ fn check(test: &str, order: Order, settings: &[(String, Config)], compiler: &str
     let flags = ["-O2", "-w", "-ffp-contract=off", "-fno-builtin", "-static", "-I"];
     link.args(flags).arg(&here).arg("-o").arg(path("check"));
     for (number, (_, config)) in settings.iter().enumerate() {
-        let is_of_it = |index: &usize| index % settings.len() == number || (index * 7 + 3) % settings.len() == number;
+        let is_of_it =
+            |index: &usize| index % settings.len() == number || (index * 7 + 3) % settings.len() == number;
         let chosen: Vec<usize> = (0..programs.len()).filter(is_of_it).collect();
         if chosen.is_empty() {
             continue;

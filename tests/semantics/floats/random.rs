@@ -80,7 +80,9 @@ impl Writer {
 
     fn function(&mut self) {
         let name = self.program.name.clone();
-        self.c(&format!("u64 {name}(unsigned char *m) {{ u64 d[4], w, sum = 1, i[2]; u32 f[2]; i64 t = 0; (void)i;"));
+        self.c(&format!(
+            "u64 {name}(unsigned char *m) {{ u64 d[4], w, sum = 1, i[2]; u32 f[2]; i64 t = 0; (void)i;"
+        ));
         self.bpf("r9 = r1");
         for index in 0..4 {
             self.load_double(index);

@@ -1,6 +1,6 @@
 //! The programs of the benchmarks do the same when they are translated as natively: result and buffer.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bpf2native::config::OptLevel;
 use bpf2native::{Config, Jit, Linker, Program as Translated};
@@ -31,9 +31,9 @@ fn run(bench: Bench, buffer: &mut [u64], bytes: usize) -> (u64, Vec<u64>) {
 }
 
 fn check(program: &suite::Program, folder: &Path, jits: &[(OptLevel, Jit)]) -> Result<(), String> {
-    let build = |flavour| build::build(&program.source(), flavour, folder);
-    let object: PathBuf = build(Flavour::Bpf("clang-19", "v4"))?;
-    let library = build(Flavour::Native("clang-19", build::NO_VECTORS, 0))?;
+    let object = build::object(program, "clang-19", folder)?;
+    let native = Flavour::Native("clang-19", build::NO_VECTORS, 0);
+    let library = build::build(&program.source(), native, folder)?;
     let mut buffer = vec![0_u64; program.buffer.div_ceil(8)];
     // SAFETY: the library is a program of the suite, without constructors; `bench` has this type in all of them.
     let expected = unsafe {
@@ -65,7 +65,7 @@ fn check_coverage(
     plain: &Jit,
     counting: &[(OptLevel, Jit)],
 ) -> Result<(), String> {
-    let object = build::build(&program.source(), Flavour::Bpf("clang-19", "v4"), folder)?;
+    let object = build::object(program, "clang-19", folder)?;
     let translated = Translated::from_files([object]).map_err(|error| error.to_string())?;
     let mut buffer = vec![0_u64; program.buffer.div_ceil(8)];
     let mut run_one = |jit: &Jit| {
@@ -109,7 +109,7 @@ fn programs_count_the_same_at_all_levels() {
         |opt_level| (opt_level, Jit::new(Config::new().opt_level(opt_level).coverage(true).threads(1)).unwrap());
     let counting = [OptLevel::O0, OptLevel::O1, OptLevel::O2].map(jit);
     let plain = Jit::new(Config::new().threads(1)).unwrap();
-    let programs = suite::programs();
+    let programs = [suite::programs(), suite::float_programs()].concat();
     let results = parallel::parallel(&programs, |program| check_coverage(program, &folder, &plain, &counting));
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -124,8 +124,8 @@ fn programs_do_the_same_as_natively() {
     std::fs::create_dir_all(&folder).unwrap();
     let jit = |opt_level| (opt_level, Jit::new(Config::new().opt_level(opt_level).threads(1)).unwrap());
     let jits = [OptLevel::O0, OptLevel::O1, OptLevel::O2].map(jit);
-    let programs = suite::programs();
-    assert!(programs.len() >= 30);
+    let programs = [suite::programs(), suite::float_programs()].concat();
+    assert!(programs.len() >= 70);
     let results = parallel::parallel(&programs, |program| check(program, &folder, &jits));
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));

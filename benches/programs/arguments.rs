@@ -8,6 +8,8 @@ use super::build::{NO_VECTORS, is_installed};
 use super::engines::{Engine, LEVELS};
 use super::measure::{Effort, TRIAL};
 use super::peers::Compiler;
+use super::report::Part;
+use super::suite::{self, Program};
 
 /// Measures programs, translated and native.
 #[derive(Parser)]
@@ -28,7 +30,10 @@ pub struct Arguments {
     no_peers: bool,
     /// Without the kernel
     #[arg(long)]
-    pub no_kernel: bool,
+    no_kernel: bool,
+    /// The programs of floats (objects of LLVM 23) beside clang-22, in place of the others
+    #[arg(long)]
+    floats: bool,
     /// Only our code of clang-19's objects beside clang-19 without vectors
     #[arg(long)]
     quick: bool,
@@ -67,8 +72,24 @@ pub struct Column {
 }
 
 impl Arguments {
+    /// The programs that are measured.
+    pub fn programs(&self) -> Vec<Program> {
+        let programs = if self.floats { suite::float_programs() } else { suite::programs() };
+        programs.into_iter().filter(|program| self.wants(&program.name)).collect()
+    }
+
+    /// Which part of BENCHMARKS.md is written.
+    pub fn part(&self) -> Part {
+        if self.floats { Part::Floats } else { Part::Programs }
+    }
+
+    /// Whether the kernel is measured too: its verifier knows no floats.
+    pub fn has_kernel(&self) -> bool {
+        !self.no_kernel && !self.floats
+    }
+
     /// Whether a program was asked for.
-    pub fn wants(&self, name: &str) -> bool {
+    fn wants(&self, name: &str) -> bool {
         match self.trial {
             Some(_) => self.names.iter().any(|part| name == part),
             None => self.names.is_empty() || self.names.iter().any(|part| name.contains(part)),
@@ -82,7 +103,7 @@ impl Arguments {
 
     /// Whether peers are measured.
     pub fn has_peers(&self) -> bool {
-        !self.no_peers && !self.quick
+        !self.no_peers && !self.quick && !self.floats
     }
 
     pub fn effort(&self) -> Effort {
@@ -94,12 +115,15 @@ impl Arguments {
         let column = |title: &str, engine| Column { title: title.to_owned(), engine };
         let ours = |clang, config: &Config| Engine::Translated(clang, Box::new(config.clone()));
         let config = Config::default();
+        let (native, clang) = if self.floats { ("clang-22", "LLVM 23") } else { ("clang-19", "clang-19") };
         let mut columns = vec![
-            column("clang-19 novec", Engine::Native("clang-19", NO_VECTORS)),
-            column("ours, clang-19", ours("clang-19", &config)),
+            column(&format!("{native} novec"), Engine::Native(native, NO_VECTORS)),
+            column(&format!("ours, {clang}"), ours(native, &config)),
         ];
         if !self.quick {
-            columns.push(column("ours, clang-22", ours("clang-22", &config)));
+            if !self.floats {
+                columns.push(column("ours, clang-22", ours("clang-22", &config)));
+            }
             columns.push(column("clang-22", Engine::Native("clang-22", &["-O2"])));
             columns.push(column("gcc", Engine::Native("gcc", &["-O2"])));
         }
@@ -111,7 +135,7 @@ impl Arguments {
                 _ => return Err(format!("-O{level}: there are 0, 1 and 2")),
             };
             let config = config.clone().opt_level(opt_level).clone();
-            columns.push(column(&format!("ours -O{level}"), ours("clang-19", &config)));
+            columns.push(column(&format!("ours -O{level}"), ours(native, &config)));
         }
         let each = Pass::ALL.iter().map(|pass| format!("no-{}", pass.name()));
         for words in self.passes.iter().cloned().chain(each.filter(|_| self.each)) {
@@ -119,7 +143,7 @@ impl Arguments {
             let changes = changes.map_err(|error| error.to_string())?;
             let passes = config.effective_passes().changed(&changes);
             let config = config.clone().passes(passes).clone();
-            columns.push(column(&format!("ours -Z {words}"), ours("clang-19", &config)));
+            columns.push(column(&format!("ours -Z {words}"), ours(native, &config)));
         }
         if peers {
             columns.push(column("rbpf JIT", Engine::Peer(Compiler::Own, LEVELS[0])));

@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::suite;
+use super::suite::{self, Program};
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,11 @@ pub fn is_installed(compiler: &str) -> bool {
     Command::new(compiler).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
+/// The BPF object of a program: the committed one, or what this clang makes for the newest instructions.
+pub fn object(program: &Program, clang: &'static str, folder: &Path) -> Result<PathBuf, String> {
+    program.object().map_or_else(|| build(&program.source(), Flavour::Bpf(clang, "v4"), folder), Ok)
+}
+
 /// Compiles a source into the folder.
 pub fn build(source: &Path, flavour: Flavour, folder: &Path) -> Result<PathBuf, String> {
     let (compiler, mut arguments, suffix): (_, Vec<String>, _) = match flavour {
@@ -70,6 +75,9 @@ pub fn build(source: &Path, flavour: Flavour, folder: &Path) -> Result<PathBuf, 
     };
     arguments.push(format!("-I{}", suite::folder().join("c").display()));
     arguments.push(source.display().to_string());
+    if matches!(flavour, Flavour::Native(..)) {
+        arguments.push("-lm".to_owned());
+    }
     let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let output = folder.join(format!("{name}-{:016x}.{suffix}", fingerprint(compiler, &arguments, source)?));
     if output.exists() {
@@ -95,8 +103,8 @@ fn fingerprint(compiler: &str, arguments: &[String], source: &Path) -> Result<u6
     let mut hasher = DefaultHasher::new();
     (compiler, arguments).hash(&mut hasher);
     read(source)?.hash(&mut hasher);
-    for header in ["bench.h", "lz.h", "sort.h"] {
-        read(&suite::folder().join("c").join(header))?.hash(&mut hasher);
+    for header in ["c/bench.h", "c/lz.h", "c/sort.h", "floats/float.h"] {
+        read(&suite::folder().join(header))?.hash(&mut hasher);
     }
     Ok(hasher.finish())
 }

@@ -68,7 +68,7 @@ pub fn prepare(program: &Program, engine: &Engine, placements: usize, folder: &P
             build(Flavour::Object(compiler, flags))?;
             (0..placements).try_for_each(|place| build(Flavour::Native(compiler, flags, place * 16)).map(drop))
         }
-        Engine::Translated(clang, _) => build(Flavour::Bpf(clang, "v4")).map(drop),
+        Engine::Translated(clang, _) => build::object(program, clang, folder).map(drop),
         // What a peer's clang refuses is said with its result.
         Engine::Peer(..) => Ok(()),
     }
@@ -91,7 +91,7 @@ pub fn load(
             })
             .collect(),
         Engine::Translated(clang, config) => {
-            let object = build::build(&source, Flavour::Bpf(clang, "v4"), folder)?;
+            let object = build::object(program, clang, folder)?;
             let jit = Jit::new(config).map_err(|error| error.to_string())?;
             let mut found: Vec<Loaded> = Vec::new();
             let mut spare = Vec::new();

@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `suite.rs`, `programs.txt`, `c/` | the programs |
+//! | `suite.rs`, `programs.txt`, `c/`, `floats.txt`, `floats/` | the programs; those of floats, with their objects |
 //! | `build.rs` | clang and gcc |
 //! | `engines.rs`, `peers.rs`, `kernel.rs` | what runs them |
 //! | `flat.rs`, `padding.rs`, `memory.rs` | objects for engines that know none; placement; the buffer |
@@ -71,7 +71,7 @@ fn target() -> PathBuf {
 fn run(arguments: &Arguments) -> Result<(), String> {
     let folder = build_folder()?;
     let mut memory = Memory::new();
-    let chosen: Vec<_> = suite::programs().into_iter().filter(|program| arguments.wants(&program.name)).collect();
+    let chosen = arguments.programs();
     if let Some(compiler) = arguments.trial {
         return trial(compiler, arguments, &chosen, &mut memory, &folder);
     }
@@ -101,11 +101,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
     report.totals();
     #[cfg(target_os = "linux")]
-    if !arguments.no_kernel {
+    if arguments.has_kernel() {
         report.kernel(kernel::compare(&chosen, arguments.rounds, &mut memory, &folder));
     }
     if arguments.write {
-        report.write()?;
+        report.write(arguments.part())?;
     }
     Ok(())
 }

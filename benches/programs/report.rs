@@ -14,6 +14,15 @@ use super::measure::{Effort, Measured, geomean};
 use super::suite;
 use super::support::{document, plot};
 
+/// A part of BENCHMARKS.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The programs of integers, with all peers.
+    Programs,
+    /// The programs of floats.
+    Floats,
+}
+
 /// What was measured so far.
 pub struct Report {
     titles: Vec<String>,
@@ -159,24 +168,42 @@ impl Report {
         self.kernel = text;
     }
 
-    /// Writes BENCHMARKS.md's part and the plot.
-    pub fn write(&self) -> Result<(), String> {
-        let notes = suite::folder().join("notes.md");
-        let notes = std::fs::read_to_string(&notes).map_err(|error| format!("{}: {error}", notes.display()))?;
-        let mut text = document::machine(&["clang-19", "clang-22", "gcc"]);
+    /// Writes a part of BENCHMARKS.md.
+    pub fn write(&self, part: Part) -> Result<(), String> {
+        match part {
+            Part::Programs => self.write_programs(),
+            Part::Floats => self.write_floats(),
+        }
+    }
+
+    /// How it was measured.
+    fn measured(&self, compilers: &[&str]) -> String {
         let Effort { rounds, placements, run } = self.effort;
         let millis = run / 1e6;
-        write!(text, " The least of {rounds} runs of {millis} ms or more at each of {placements} places.")
-            .expect("a string takes all");
+        format!(
+            "{} The least of {rounds} runs of {millis} ms or more at each of {placements} places.",
+            document::machine(compilers)
+        )
+    }
+
+    fn table(&self) -> String {
+        let rows: String = (0..self.rows.len()).map(|row| self.row(row)).collect();
+        format!("Times divided by those of {}.\n\n{}{rows}{}", self.titles[0], self.head_text(), self.totals_text())
+    }
+
+    fn write_floats(&self) -> Result<(), String> {
+        let text = format!("{}\n\n{}", self.measured(&["clang-22", "gcc"]), self.table());
+        document::replace("floats", text.trim())
+    }
+
+    fn write_programs(&self) -> Result<(), String> {
+        let notes = suite::folder().join("notes.md");
+        let notes = std::fs::read_to_string(&notes).map_err(|error| format!("{}: {error}", notes.display()))?;
+        let mut text = self.measured(&["clang-19", "clang-22", "gcc"]);
         text.push_str("\n\n### Summary\n\nTimes of ours divided by the other's.\n\n");
         text.push_str(&self.summary());
         text.push_str("\n![time divided by native](docs/bench/programs.svg)\n\n### Programs\n\n");
-        writeln!(text, "Times divided by those of {}.\n", self.titles[0]).expect("a string takes all");
-        text.push_str(&self.head_text());
-        for row in 0..self.rows.len() {
-            text.push_str(&self.row(row));
-        }
-        text.push_str(&self.totals_text());
+        text.push_str(&self.table());
         text.push_str(&self.reasons());
         text.push_str("\n### The kernel's JIT\n\n");
         text.push_str(&self.kernel);

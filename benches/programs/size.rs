@@ -23,7 +23,7 @@ fn size(program: &Program, engine: &Engine, folder: &Path) -> Result<Option<u64>
             std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?
         }
         Engine::Translated(clang, config) => {
-            let path = build::build(&source, Flavour::Bpf(clang, "v4"), folder)?;
+            let path = build::object(program, clang, folder)?;
             let program = Translated::from_files([path]).map_err(|error| error.to_string())?;
             let object = emit::object(&program, config, Purpose::Relocatable, "bench.o");
             object.map_err(|error| error.to_string())?.bytes

@@ -1,33 +1,47 @@
-//! Which programs there are: the table `programs.txt`, and the bytes that they work on.
+//! Which programs there are: the tables `programs.txt` and `floats.txt`, and the bytes that they work on.
 
 use std::path::PathBuf;
 
 /// A program of the suite.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// The name of its file in `c/`.
+    /// The name of its file in `c/` or `floats/`.
     pub name: String,
     /// The kind of work.
     pub group: String,
     /// Bytes of its buffer.
     pub buffer: usize,
+    /// Where its source is, and its object if that is committed: the packaged clangs have no floats for BPF.
+    part: &'static str,
 }
+
+/// The folder of the programs with floats.
+const FLOATS: &str = "floats";
 
 /// The folder of this file.
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/programs")
 }
 
-/// All programs, in the table's order.
+/// All programs of integers, in the table's order.
 pub fn programs() -> Vec<Program> {
-    let text = std::fs::read_to_string(folder().join("programs.txt")).expect("the table of programs is there");
+    table("programs.txt", "c")
+}
+
+/// All programs of floats, in the table's order.
+pub fn float_programs() -> Vec<Program> {
+    table("floats.txt", FLOATS)
+}
+
+fn table(name: &str, part: &'static str) -> Vec<Program> {
+    let text = std::fs::read_to_string(folder().join(name)).expect("the table of programs is there");
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let program = |line: &str| {
-        let [name, group, buffer] = line.split_whitespace().collect::<Vec<_>>()[..] else {
-            panic!("programs.txt: `{line}` is not a name, a group and a number of bytes");
+        let [program, group, buffer] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("{name}: `{line}` is not a name, a group and a number of bytes");
         };
-        let buffer = buffer.parse().unwrap_or_else(|_| panic!("programs.txt: `{line}`: the bytes are no number"));
-        Program { name: name.to_owned(), group: group.to_owned(), buffer }
+        let buffer = buffer.parse().unwrap_or_else(|_| panic!("{name}: `{line}`: the bytes are no number"));
+        Program { name: program.to_owned(), group: group.to_owned(), buffer, part }
     };
     lines.map(program).collect()
 }
@@ -35,7 +49,12 @@ pub fn programs() -> Vec<Program> {
 impl Program {
     /// Its C source.
     pub fn source(&self) -> PathBuf {
-        folder().join("c").join(format!("{}.c", self.name))
+        folder().join(self.part).join(format!("{}.c", self.name))
+    }
+
+    /// Its BPF object, if that is committed.
+    pub fn object(&self) -> Option<PathBuf> {
+        (self.part == FLOATS).then(|| self.source().with_extension("o"))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::btf::{CType, Parameter, Prototype};
 use crate::decode::insn::{AluOp, Width};
 
 /// A floating-point format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Float {
     /// `float`.
     F32,

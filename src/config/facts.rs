@@ -11,6 +11,10 @@
 //! | [`Need::RegisterPairs`] | yes | yes | | |
 //! | [`Need::MachineCodeSteps`] | yes | | | |
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
+//! | [`TargetFacts::rounds`] | with `sse4.1` | yes | yes | yes |
+//! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
+//! | [`TargetFacts::fmin_takes_second`] | yes | | | |
+//! | [`TargetFacts::masks_are_vectors`] | yes | | | |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 
 use cranelift_codegen::ir::Endianness;
@@ -55,6 +59,15 @@ pub struct TargetFacts {
     pub adds_to_third: bool,
     /// `popcnt` is a few instructions.
     pub counts_ones: bool,
+    /// Rounding a float up, down or towards zero is an instruction, or a few.
+    pub rounds: bool,
+    /// A product and a sum that is rounded once is an instruction.
+    pub multiplies_and_adds: bool,
+    /// Of two zeros, libc's `fmin` and `fmax` return the second, as one machine instruction does; elsewhere it is the smaller or the
+    /// larger.
+    pub fmin_takes_second: bool,
+    /// A mask of a float's sign is better a vector: there is no instruction for the sign alone.
+    pub masks_are_vectors: bool,
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
@@ -80,6 +93,10 @@ impl TargetFacts {
                 Architecture::Riscv64(_) => has("has_zbb"),
                 _ => true,
             },
+            rounds: !is_x86 || has("has_sse41"),
+            multiplies_and_adds: !is_x86 || has("has_fma"),
+            fmin_takes_second: is_x86,
+            masks_are_vectors: is_x86,
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,

@@ -3,7 +3,7 @@
 use cranelift_module::{DataId, FuncId};
 
 use crate::abi::Abi;
-use crate::abi::libc::MemoryCall;
+use crate::abi::libc::InPlace;
 
 /// The namespace of functions in names that Cranelift keeps as numbers; `cranelift_module` numbers them so.
 pub const FUNCTIONS: u32 = 0;
@@ -25,7 +25,7 @@ pub struct Callee {
     /// Another definition may take its place: it is undefined here, or weak in an object.
     pub replaceable: bool,
     /// Which of C's functions it is, for those that may be done in place.
-    pub c_function: Option<MemoryCall>,
+    pub c_function: Option<InPlace>,
 }
 
 /// A data object.

@@ -304,7 +304,7 @@ impl Declarer<'_> {
             self.warn_of_long_double(name, import.prototype.as_deref());
         }
         let callee = self.callee_by_name(name, abi, linkage, &signature)?;
-        let (c_function, in_registers) = (facts.memory, in_registers.map(Box::new));
+        let (c_function, in_registers) = (facts.in_place(), in_registers.map(Box::new));
         Ok(Imported::Function(Callee { in_registers, c_function, ..callee }))
     }
 

@@ -11,7 +11,7 @@
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
-//! ([`super::memory_calls`]).
+//! ([`super::memory_calls`], [`super::float_calls`]).
 //!
 //! A call leaves its result in r0, the second word of one that has two in r2, and 0 in the others of r1 to r5.
 //!
@@ -33,6 +33,7 @@ use super::error::LiftError;
 use super::lifter::{Lifter, TRAP_NO_CALLEE, TRAP_POISONED};
 use super::variadic;
 use crate::abi::helpers::{self, LOAD_PACKET};
+use crate::abi::libc::InPlace;
 use crate::abi::{Abi, REGISTER_WORDS, ResultWords, WORD};
 use crate::declarations::Imported;
 use crate::decode::insn::{self, Insn, Reg, Size};
@@ -114,10 +115,12 @@ impl Lifter<'_, '_> {
                 self.call_with_registers(callee)
             }
             (_, Some(Target::Import { import, .. })) => match &declarations.imports[import] {
-                Imported::Function(callee) => match callee.c_function.and_then(|call| self.memory_call(call)) {
-                    Some(result) => one(result),
-                    None => self.call_import(callee, self.program.imports[import].weak),
-                },
+                Imported::Function(callee) => {
+                    match callee.c_function.and_then(|call| self.in_place(call, callee)) {
+                        Some(result) => result,
+                        None => self.call_import(callee, self.program.imports[import].weak),
+                    }
+                }
                 Imported::Inline(libcall) => self.inline(*libcall),
                 Imported::Unused => unreachable!("an import that is called"),
                 // Declared as data because of another object's reference, yet called: by address.
@@ -139,6 +142,14 @@ impl Lifter<'_, '_> {
         };
         self.clobber(result);
         Ok(())
+    }
+
+    /// Does a call of one of C's functions in place, if it can be.
+    fn in_place(&mut self, call: InPlace, callee: &super::Callee) -> Option<ResultWords> {
+        match call {
+            InPlace::Memory(call) => self.memory_call(call).map(one),
+            InPlace::Float(call) => self.float_call(call, callee),
+        }
     }
 
     /// Calls what the callee finds, with the same context, and returns its result; goes on if there is nothing.
@@ -176,7 +187,7 @@ impl Lifter<'_, '_> {
         self.stack_arguments.len() as u16
     }
 
-    fn call_with_registers(&mut self, callee: &super::Callee) -> ResultWords {
+    pub(super) fn call_with_registers(&mut self, callee: &super::Callee) -> ResultWords {
         let in_registers = callee.in_registers.as_deref().filter(|_| self.is_at(&self.graph.struct_results));
         let abi = in_registers.unwrap_or(&callee.abi);
         let words = self.argument_words(abi.words(self.stack_argument_count()));

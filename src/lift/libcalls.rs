@@ -27,7 +27,7 @@ use crate::abi::libcalls::{Float, FloatOp, Libcall};
 use crate::abi::{ResultWords, WORD};
 use crate::decode::insn::{Operand, Reg, Width};
 
-const fn float_type(float: Float) -> Type {
+pub(super) const fn float_type(float: Float) -> Type {
     match float {
         Float::F32 => types::F32,
         Float::F64 => types::F64,
@@ -98,13 +98,18 @@ impl Lifter<'_, '_> {
     }
 
     /// The float in a register.
-    fn float(&mut self, float: Float, reg: Reg) -> Value {
+    pub(super) fn float(&mut self, float: Float, reg: Reg) -> Value {
+        let word = self.get(reg);
+        self.float_of(float, word)
+    }
+
+    /// The float in a word.
+    pub(super) fn float_of(&mut self, float: Float, word: Value) -> Value {
         let bits = match float {
-            Float::F32 => types::I32,
-            Float::F64 => types::I64,
+            Float::F32 => self.builder.ins().ireduce(types::I32, word),
+            Float::F64 => word,
         };
-        let value = self.operand_at(Operand::Reg(reg), bits);
-        self.builder.ins().bitcast(float_type(float), MemFlagsData::new(), value)
+        self.builder.ins().bitcast(float_type(float), MemFlagsData::new(), bits)
     }
 
     fn float_operands(&mut self, float: Float) -> [Value; 2] {
@@ -112,7 +117,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The 64-bit bit pattern of a float.
-    fn float_word(&mut self, float: Float, value: Value) -> Value {
+    pub(super) fn float_word(&mut self, float: Float, value: Value) -> Value {
         let flags = MemFlagsData::new();
         match float {
             Float::F64 => self.builder.ins().bitcast(WORD, flags, value),
@@ -133,15 +138,37 @@ impl Lifter<'_, '_> {
         self.builder.ins().select(holds, yes, otherwise)
     }
 
+    /// A cold block does what is rare: a NaN, and what is out of the range of 32 bits without a sign, of which the instruction for
+    /// 64 bits tells by the high half.
     fn float_to_int(&mut self, from: Float, width: Width, signed: bool) -> Value {
         let ty = width_type(width);
-        let bits = ty.bits();
         let value = self.float(from, Reg::R1);
-        let ins = self.builder.ins();
-        let number = if signed { ins.fcvt_to_sint_sat(ty, value) } else { ins.fcvt_to_uint_sat(ty, value) };
-        let (smallest, largest) = match (signed, bits) {
-            (true, 32) => (i64::from(i32::MIN), i64::from(i32::MAX)),
-            (true, _) => (i64::MIN, i64::MAX),
+        let (plain, special, done) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        self.builder.append_block_param(done, ty);
+        self.builder.set_cold_block(special);
+        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
+        self.builder.ins().brif(is_nan, special, &[], plain, &[]);
+
+        self.builder.switch_to_block(plain);
+        let in_wide_range = ty == types::I32 && !signed;
+        let number = if in_wide_range {
+            self.builder.ins().fcvt_to_sint_sat(WORD, value)
+        } else {
+            self.to_int_saturating(value, ty, signed)
+        };
+        if in_wide_range {
+            let high = self.builder.ins().ushr_imm_u(number, 32);
+            let number = self.builder.ins().ireduce(ty, number);
+            self.builder.ins().brif(high, special, &[], done, &[number.into()]);
+        } else {
+            self.builder.ins().jump(done, &[number.into()]);
+        }
+
+        self.builder.switch_to_block(special);
+        let (smallest, largest) = match (signed, width) {
+            (true, Width::W32) => (i64::from(i32::MIN), i64::from(i32::MAX)),
+            (true, Width::W64) => (i64::MIN, i64::MAX),
             (false, _) => (0, -1),
         };
         let [smallest, largest] = [smallest, largest].map(|number| self.constant(ty, number));
@@ -153,10 +180,21 @@ impl Lifter<'_, '_> {
         let sign = self.builder.ins().ushr_imm_u(word, sign_bit);
         let sign = self.builder.ins().band_imm_u(sign, 1);
         let is_negative = self.builder.ins().icmp_imm_u(IntCC::NotEqual, sign, 0);
-        let of_nan = self.builder.ins().select(is_negative, smallest, largest);
-        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
-        let result = self.builder.ins().select(is_nan, of_nan, number);
+        let mut result = self.builder.ins().select(is_negative, smallest, largest);
+        if in_wide_range {
+            let number = self.to_int_saturating(value, ty, signed);
+            result = self.builder.ins().select(is_nan, result, number);
+        }
+        self.builder.ins().jump(done, &[result.into()]);
+
+        self.builder.switch_to_block(done);
+        let result = self.builder.block_params(done)[0];
         self.zero_extend(result, ty)
+    }
+
+    fn to_int_saturating(&mut self, value: Value, ty: Type, signed: bool) -> Value {
+        let ins = self.builder.ins();
+        if signed { ins.fcvt_to_sint_sat(ty, value) } else { ins.fcvt_to_uint_sat(ty, value) }
     }
 
     /// The low 128 bits of a product: r1, r2 by r3, r4, each with its words in the order that memory has them.

@@ -11,6 +11,7 @@ use cranelift_module::{DataId, FuncId};
 
 use super::counted::{CountedEdge, CountedLoops};
 use crate::abi::{EntryValues, WORD};
+use crate::config::TargetFacts;
 use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};
 use crate::graph::{BlockIndex, Graph, Instruction};
@@ -46,6 +47,8 @@ pub(super) struct Plans<'a> {
     pub(super) control_flow: &'a ControlFlowPlan,
     /// The widest access that `memcpy` and the like may become, in bytes; none if they stay calls.
     pub(super) widest: Option<u64>,
+    /// What the target can do, if calls of C's functions of floats may become instructions.
+    pub(super) float_calls: Option<TargetFacts>,
     /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
     pub(super) checks_tables: bool,
 }
@@ -67,6 +70,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) control_flow: &'a ControlFlowPlan,
     /// As in [`Plans`].
     pub(super) widest: Option<u64>,
+    /// As in [`Plans`].
+    pub(super) float_calls: Option<TargetFacts>,
     /// As in [`Plans`].
     pub(super) checks_tables: bool,
     /// The results of `memcmp` calls that were expanded.

@@ -10,7 +10,7 @@
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
-//! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
+//! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of C's functions of floats: `float_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
 //! | counters of coverage | `counters.rs`, over `counted.rs` |
 //! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs` |
 //!
@@ -24,6 +24,7 @@ mod control;
 mod counted;
 mod counters;
 mod error;
+mod float_calls;
 pub mod formats;
 mod frame;
 mod input;
@@ -96,8 +97,10 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     });
     let facts = generators.facts();
     let widest = if passes.contains(Pass::MemoryCalls) { facts.widest_unaligned } else { None };
+    let float_calls = passes.contains(Pass::FloatCalls).then_some(*facts);
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
-    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, checks_tables: !is_checked_later };
+    let checks_tables = !is_checked_later;
+    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables };
     time(generators.times(), Phase::Lift, || {
         Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -126,7 +129,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
         LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, checks_tables }: Plans<'a>,
+        Plans { slots, control_flow, widest, float_calls, checks_tables }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -144,6 +147,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             slot_values: Vec::new(),
             control_flow,
             widest,
+            float_calls,
             checks_tables,
             compared: ComparisonResults::new(),
             frame,

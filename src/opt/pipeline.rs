@@ -10,7 +10,7 @@ use cranelift_codegen::isa::TargetIsa;
 
 use super::ir::analyses::Analyses;
 use super::pass::{Analysis, ClifPass, PassContext};
-use super::{branches, loops, memory, pressure, reassociate, scalar};
+use super::{branches, floats, loops, memory, pressure, reassociate, scalar};
 use crate::config::{Need, Pass, Passes, TargetFacts};
 use crate::times::{Times, time_pass};
 
@@ -58,6 +58,25 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         keeps_cfg: true,
         after: &[],
         run: scalar::bit_counts::run,
+    },
+    ClifPass {
+        name: "float-comparisons",
+        switches: &[(Pass::FloatComparisons, &[])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators],
+        keeps_cfg: true,
+        after: &[],
+        run: floats::comparisons::run,
+    },
+    ClifPass {
+        name: "float-values",
+        switches: &[(Pass::FloatValues, &[])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[
+            (Pass::LoadCombining, "bytes are put together as integers"),
+            (Pass::StoreMerging, "bytes are taken apart as integers"),
+        ],
+        run: floats::values::run,
     },
     ClifPass {
         name: "loops",

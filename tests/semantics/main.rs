@@ -6,6 +6,7 @@
 mod support;
 
 mod calls;
+mod floats;
 mod isa;
 mod isa_encodings;
 mod isa_random;

@@ -12,6 +12,7 @@
 //! | it has a form with a `va_list` | `v=NAME` | calls with doubles that BPF passes as words |
 //! | it has a form for `double` ([`long_double`]) | | calls with a `long double` of BPF |
 //! | it prints or scans by a format (`formats.rs`) | | an `L` before a floating-point conversion in it |
+//! | it does to floats what an instruction does (`float_calls.rs`) | | that instruction in place of the call |
 //! | a few bytes are done in place | `copy`, `fill`, `compare` | loads and stores in place of the call |
 //!
 //! With C11 7.1.3 a program cannot define functions of these names itself. Programs for hosts of their own do, and so:
@@ -20,7 +21,7 @@
 //! |---|---|
 //! | libc, in this process, and it is declared as the same call | all |
 //! | a link that is to come; the object's BTF says libc's type, what pointers point to among it | all |
-//! | the same, and no BTF says a type | those that are only about speed are left, but for functions that compilers call on their own, whose meaning cannot be another (`memcpy`, `memmove`, `memset`, `memcmp`) |
+//! | the same, and no BTF says a type | those that are only about speed are left, but for functions that compilers call on their own, whose meaning cannot be another (`memcpy`, `memmove`, `memset`, `memcmp`; `sqrt`, `floor`, ...) |
 //! | the embedder, a library | that it may return twice; its form with a `va_list`, if that is theirs too |
 //!
 //! That a function may return twice is believed by its name alone: it costs little where it is wrong. That it does not
@@ -28,6 +29,7 @@
 
 use super::super::table::find;
 use super::agree::{has_same_parameters, is_same_type};
+use super::float_calls::{self, FloatCall};
 use super::formats::{self, Format, VForm};
 use super::{TABLE, columns, is_same_call, prototype};
 use crate::abi::long_double;
@@ -67,8 +69,19 @@ pub struct Facts {
     pub is_registered: bool,
     /// Its form for `double`, of a function of `long double`.
     pub double_form: Option<&'static str>,
-    /// It may be done in place.
+    /// A few bytes are done in place.
     pub memory: Option<MemoryCall>,
+    /// It is done in place where the machine has an instruction.
+    pub float: Option<FloatCall>,
+}
+
+/// A C function that may be done in place, of either kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InPlace {
+    /// Of bytes.
+    Memory(MemoryCall),
+    /// Of floats.
+    Float(FloatCall),
 }
 
 /// A C function that may be done in place.
@@ -92,6 +105,7 @@ impl Facts {
             return Facts { is_registered, ..Facts::default() };
         };
         let facts = table(&import.name).unwrap_or_default();
+        let facts = Facts { float: float_calls::named(&import.name), ..facts };
         let declared = match import.prototype_from {
             PrototypeSource::Btf | PrototypeSource::Dwarf => import.prototype.as_deref(),
             PrototypeSource::Table | PrototypeSource::None => None,
@@ -125,7 +139,13 @@ impl Facts {
         };
         // One that may be missing is called, and traps.
         let memory = found.memory.filter(|_| !import.weak);
-        Facts { format, is_libc, is_registered, double_form, memory, ..found }
+        let float = found.float.filter(|_| !import.weak);
+        Facts { format, is_libc, is_registered, double_form, memory, float, ..found }
+    }
+
+    /// What may be done in place of a call of it.
+    pub fn in_place(&self) -> Option<InPlace> {
+        self.memory.map(InPlace::Memory).or(self.float.map(InPlace::Float))
     }
 }
 
@@ -209,6 +229,13 @@ mod tests {
         assert_eq!(believed(memory, "memcpy", Some("*void\t*void\t*const void\tu4")), no);
         // What compilers call on their own.
         assert_eq!(believed(memory, "memcpy", None), by_link);
+        // Of another type it may be another function; compilers call it on their own, without a type.
+        let float: fn(Facts) -> bool = |facts| facts.float.is_some();
+        assert_eq!(believed(float, "sqrt", Some("f8\tf8")), by_link);
+        assert_eq!(believed(float, "sqrt", Some("f4\tf4")), no);
+        assert_eq!(believed(float, "sqrt", Some("i4\ti4")), no);
+        assert_eq!(believed(float, "floorf", None), by_link);
+        assert_eq!(believed(float, "sin", None), no);
         let v_form: fn(Facts) -> bool = |facts| facts.v_form.is_some();
         let of_one = |types| believed(v_form, "printf", types);
         // All of them have `vprintf`, too.
@@ -236,8 +263,10 @@ mod tests {
 
     #[test]
     fn what_may_be_missing_is_called() {
-        let weak = Import { weak: true, ..import("memcpy", None) };
-        assert_eq!(ALL.map(|definer| Facts::of(&weak, |_| definer).memory), [None; 4]);
+        for name in ["memcpy", "sqrt"] {
+            let weak = Import { weak: true, ..import(name, None) };
+            assert_eq!(ALL.map(|definer| Facts::of(&weak, |_| definer).in_place()), [None; 4]);
+        }
     }
 
     #[test]

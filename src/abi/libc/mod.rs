@@ -21,6 +21,7 @@
 
 mod agree;
 mod facts;
+mod float_calls;
 mod formats;
 
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use super::table::find;
 use crate::btf::{Aggregate, CType, Parameter, Prototype};
 
 pub(crate) use facts::format_of;
-pub use facts::{Definer, Facts, MemoryCall};
+pub use facts::{Definer, Facts, InPlace, MemoryCall};
+pub use float_calls::{FloatCall, FloatFunction};
 pub use formats::{Format, VForm};
 
 const TABLE: &str = include_str!("libc.txt");

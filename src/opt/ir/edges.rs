@@ -60,6 +60,17 @@ pub(crate) fn retarget(
     }
 }
 
+/// Removes the arguments of a branch for removed parameters: the indices of each block's, the last one first.
+pub(crate) fn remove_arguments(function: &mut Function, branch: Inst, removed: &SecondaryMap<Block, Vec<usize>>) {
+    let dfg = &mut function.stencil.dfg;
+    let (tables, exceptions) = (&mut dfg.jump_tables, &mut dfg.exception_tables);
+    for call in dfg.insts[branch].branch_destination_mut(tables, exceptions) {
+        for &index in &removed[call.block(&dfg.value_lists)] {
+            call.remove(index, &mut dfg.value_lists);
+        }
+    }
+}
+
 /// The position of each block in the layout.
 pub(crate) struct LayoutOrder(SecondaryMap<Block, usize>);
 

@@ -9,6 +9,8 @@
 //! | predecessors, dominators, loops: Cranelift's, cached | `analyses.rs` |
 //! | innermost loops of one back edge and one exit, in the form that loop passes transform | `loop_discovery.rs` |
 //! | plain loads and stores, their addresses | `memory_accesses.rs` |
+//! | what an integer instruction computes for given operands | `evaluate.rs` |
+//! | removing what is not used | `dead_code.rs` |
 //! | which block parameters are passed to which | `phi_graph.rs` |
 //! | block parameters that are always one value | `parameter_values.rs` |
 //! | 64-bit block parameters that are always zero-extended | `zero_high_half.rs` |
@@ -16,8 +18,10 @@
 //! | copies that Cranelift's optimiser does not look through | `opaque.rs` |
 
 pub(crate) mod analyses;
+pub(crate) mod dead_code;
 pub(crate) mod edges;
 pub(crate) mod effects;
+pub(crate) mod evaluate;
 pub(crate) mod loop_discovery;
 pub(crate) mod memory_accesses;
 pub(crate) mod opaque;

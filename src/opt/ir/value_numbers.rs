@@ -16,9 +16,9 @@
 //! Each instruction is visited once.
 
 use cranelift_codegen::entity::{EntityRef, SecondaryMap};
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value};
 
+use super::evaluate::{evaluate, narrow};
 use super::operands::{size_of, value_map};
 use super::parameter_values::{ParameterValue, parameter_values};
 
@@ -106,63 +106,8 @@ impl ValueNumbers {
                 random(Input::Slot, stack_slot.index()).wrapping_add_signed(i64::from(i32::from(offset)))
             }
             InstructionData::UnaryGlobalValue { global_value, .. } => random(Input::Symbol, global_value.index()),
-            InstructionData::Unary { opcode, arg } => {
-                let value = number(arg)?;
-                match opcode {
-                    Opcode::Uextend | Opcode::Ireduce => value,
-                    Opcode::Sextend => signed(value, dfg.value_type(arg)) as u64,
-                    Opcode::Bnot => !value,
-                    Opcode::Ineg => value.wrapping_neg(),
-                    Opcode::Bswap => value.swap_bytes() >> (64 - ty.bits()),
-                    _ => return None,
-                }
-            }
-            InstructionData::Binary { opcode, args } => {
-                let [left, right] = [number(args[0])?, number(args[1])?];
-                let by = (right % u64::from(ty.bits())) as u32;
-                match opcode {
-                    Opcode::Iadd => left.wrapping_add(right),
-                    Opcode::Isub => left.wrapping_sub(right),
-                    Opcode::Imul => left.wrapping_mul(right),
-                    Opcode::Band => left & right,
-                    Opcode::Bor => left | right,
-                    Opcode::Bxor => left ^ right,
-                    Opcode::Ishl => left << by,
-                    Opcode::Ushr => left >> by,
-                    Opcode::Sshr => (signed(left, ty) >> by) as u64,
-                    Opcode::Rotl => left << by | left.checked_shr(ty.bits() - by).unwrap_or(0),
-                    Opcode::Rotr => left >> by | left.checked_shl(ty.bits() - by).unwrap_or(0),
-                    Opcode::Udiv => left.checked_div(right)?,
-                    Opcode::Urem => left.checked_rem(right)?,
-                    _ => return None,
-                }
-            }
-            InstructionData::IntCompare { cond, args, .. } => {
-                let [left, right] = [number(args[0])?, number(args[1])?];
-                let of = dfg.value_type(args[0]);
-                u64::from(holds(cond, [left, right], [left, right].map(|number| signed(number, of))))
-            }
-            InstructionData::Ternary { opcode: Opcode::Select, args: [condition, one, other] } => {
-                if number(condition)? != 0 { number(one)? } else { number(other)? }
-            }
-            _ => return None,
+            _ => return evaluate(dfg, inst, number),
         })
-    }
-}
-
-/// Whether a comparison of two numbers holds.
-fn holds(cond: IntCC, [a, b]: [u64; 2], [c, d]: [i64; 2]) -> bool {
-    match cond {
-        IntCC::Equal => a == b,
-        IntCC::NotEqual => a != b,
-        IntCC::UnsignedLessThan => a < b,
-        IntCC::UnsignedLessThanOrEqual => a <= b,
-        IntCC::UnsignedGreaterThan => a > b,
-        IntCC::UnsignedGreaterThanOrEqual => a >= b,
-        IntCC::SignedLessThan => c < d,
-        IntCC::SignedLessThanOrEqual => c <= d,
-        IntCC::SignedGreaterThan => c > d,
-        IntCC::SignedGreaterThanOrEqual => c >= d,
     }
 }
 
@@ -177,17 +122,4 @@ fn split_mix(number: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// Truncates a number to a type.
-fn narrow(number: u64, ty: Type) -> u64 {
-    match size_of(ty) {
-        Some(size @ 1..8) => number & ((1 << (8 * size)) - 1),
-        _ => number,
-    }
-}
-
-fn signed(number: u64, ty: Type) -> i64 {
-    let unused = 64_u32.saturating_sub(ty.bits());
-    ((number << unused) as i64) >> unused
 }

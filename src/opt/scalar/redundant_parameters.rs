@@ -14,8 +14,9 @@ use std::collections::HashMap;
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Type, Value};
+use cranelift_codegen::ir::{Block, Function, InstBuilder, Type, Value};
 
+use crate::opt::ir::edges::remove_arguments;
 use crate::opt::ir::operands::constant;
 use crate::opt::ir::parameter_values::{ParameterValue, parameter_values};
 use crate::opt::pass::PassContext;
@@ -56,17 +57,6 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     for block in blocks {
         if let Some(last) = function.layout.last_inst(block) {
             remove_arguments(function, last, &removed);
-        }
-    }
-}
-
-/// Removes the arguments of a branch for removed parameters.
-fn remove_arguments(function: &mut Function, branch: Inst, removed: &SecondaryMap<Block, Vec<usize>>) {
-    let dfg = &mut function.stencil.dfg;
-    let (tables, exceptions) = (&mut dfg.jump_tables, &mut dfg.exception_tables);
-    for call in dfg.insts[branch].branch_destination_mut(tables, exceptions) {
-        for &index in &removed[call.block(&dfg.value_lists)] {
-            call.remove(index, &mut dfg.value_lists);
         }
     }
 }

@@ -12,6 +12,8 @@
 //! | [`Need::MachineCodeSteps`] | yes | | | |
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
+//! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
+//! | [`TargetFacts::reverses_bits`] | | yes | | |
 
 use cranelift_codegen::ir::Endianness;
 use cranelift_codegen::isa::TargetIsa;
@@ -55,6 +57,10 @@ pub struct TargetFacts {
     pub adds_to_third: bool,
     /// `popcnt` is a few instructions.
     pub counts_ones: bool,
+    /// `clz` and `ctz` are; elsewhere they are loops.
+    pub counts_zeros: bool,
+    /// `bitrev` is one; elsewhere it is what programs write.
+    pub reverses_bits: bool,
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
@@ -80,6 +86,8 @@ impl TargetFacts {
                 Architecture::Riscv64(_) => has("has_zbb"),
                 _ => true,
             },
+            counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
+            reverses_bits: is_aarch64,
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,

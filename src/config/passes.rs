@@ -53,7 +53,7 @@ passes! {
     LoadCombining "load-combining" "byte loads of one number become one load, and masks of known zeros go"
     StoreMerging "store-merging" "byte stores of one number become one store"
     Rotates "rotates" "pairs of shifts become rotates by a variable amount"
-    BitCounts "bit-counts" "bit counts by shifts and masks become popcnt and clz"
+    BitCounts "bit-counts" "bit counts, parities and reversals by shifts, masks and tables become popcnt, clz, ctz and bitrev"
     LoopIdioms "loop-idioms" "loops that fill, copy or compute memory element by element do 16 bytes at once"
     Unrolling "unrolling" "small counted loops do several iterations in one"
     Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"

@@ -19,6 +19,7 @@
 mod address;
 mod alu;
 mod array_call;
+mod bit_counts;
 pub(crate) mod call;
 mod control;
 mod counted;
@@ -93,7 +94,9 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     let facts = generators.facts();
     let widest = if passes.contains(Pass::MemoryCalls) { facts.widest_unaligned } else { None };
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
-    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, checks_tables: !is_checked_later };
+    let counts_bits = facts.counts_zeros;
+    let plans =
+        Plans { slots: &slots, control_flow: &control_flow, widest, checks_tables: !is_checked_later, counts_bits };
     time(generators.times(), Phase::Lift, || {
         Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -120,7 +123,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
         LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, checks_tables }: Plans<'a>,
+        Plans { slots, control_flow, widest, checks_tables, counts_bits }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -139,6 +142,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             control_flow,
             widest,
             checks_tables,
+            counts_bits,
             compared: ComparisonResults::new(),
             frame,
             aligned_end: None,

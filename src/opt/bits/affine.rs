@@ -64,7 +64,7 @@ impl ZeroCount {
         let on_line = (0..width).take_while(|&bit| at(Some(bit)) == Some(line(u64::from(bit)))).count() as u32;
         let width = match on_line {
             _ if on_line == width => width,
-            32 if isolated.is_of_lowest() && (32..width).all(|bit| at(Some(bit)) == Some(zero)) => 32,
+            32.. if isolated.is_of_lowest() && (32..width).all(|bit| at(Some(bit)) == Some(zero)) => 32,
             _ => return None,
         };
         let (last, one_more, one_less) = (line(u64::from(width) - 1), line(u64::from(width)), line(u64::MAX));

@@ -6,7 +6,7 @@
 
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, ValueDef};
 
-use crate::opt::ir::operands::{constant, size_of};
+use crate::opt::ir::operands::{MAX_LOOK_THROUGH, constant, size_of, unary};
 
 /// How many instructions are looked into. The longest idiom, the reversal of 32 bits with each result zero-extended, has 100.
 const MAX_NODES: usize = 160;
@@ -50,6 +50,18 @@ pub(super) fn ones(width: u32) -> u64 {
     u64::MAX >> (64 - width)
 }
 
+/// The constant that a value is, through conversions.
+pub(super) fn number(dfg: &DataFlowGraph, value: Value) -> Option<u64> {
+    let mut value = dfg.resolve_aliases(value);
+    let mut kept = ones(dfg.value_type(value).bits());
+    for _ in 0..MAX_LOOK_THROUGH {
+        let Some((Opcode::Uextend | Opcode::Ireduce, inner)) = unary(dfg, value) else { break };
+        value = inner;
+        kept &= ones(dfg.value_type(value).bits());
+    }
+    constant(dfg, value).map(|number| number & kept)
+}
+
 /// The bits of a value that may be ones, as far as its instruction alone says.
 fn possible_bits(dfg: &DataFlowGraph, value: Value) -> u64 {
     let all = ones(dfg.value_type(value).bits());
@@ -90,11 +102,11 @@ impl Source {
                     matches!(opcode, Opcode::Band | Opcode::Bor | Opcode::Bxor | Opcode::Iadd | Opcode::Imul);
                 let shifts = matches!(opcode, Opcode::Ishl | Opcode::Ushr | Opcode::Rotl | Opcode::Rotr);
                 let subtracts = opcode == Opcode::Isub;
-                if !commutes && !shifts && !subtracts && opcode != Opcode::Urem {
+                if !commutes && !shifts && !subtracts && !matches!(opcode, Opcode::Udiv | Opcode::Urem) {
                     return None;
                 }
                 let width = dfg.value_type(left).bits();
-                match (constant(dfg, left), constant(dfg, right)) {
+                match (number(dfg, left), number(dfg, right)) {
                     (_, Some(amount)) if shifts => {
                         Some(Source::WithConstant(opcode, left, amount % u64::from(width)))
                     }

@@ -37,11 +37,11 @@ use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, InstructionData,
 
 use crate::config::TargetFacts;
 use crate::opt::constants::Constants;
-use crate::opt::ir::operands::{binary_operands, constant, iconst, replace_inst};
+use crate::opt::ir::operands::{binary_operands, iconst, replace_inst};
 use crate::opt::pass::PassContext;
 
 use affine::{ZeroCount, resized};
-use cone::{Cone, ones};
+use cone::{Cone, number, ones};
 use isolated::Isolated;
 use steps::with_constant;
 
@@ -228,8 +228,10 @@ impl Root<'_> {
 
     /// The number of four bits whose parity is the lowest bit of a value: 6996 in hexadecimal, shifted by it.
     fn parity_of_four(&self, value: Value) -> Option<Value> {
-        let [table, by] = binary_operands(&self.function.dfg, value, Opcode::Ushr)?;
-        let table = constant(&self.function.dfg, table)?;
+        let dfg = &self.function.dfg;
+        let shift = binary_operands(dfg, value, Opcode::Ushr).or_else(|| binary_operands(dfg, value, Opcode::Sshr));
+        let [table, by] = shift?;
+        let table = number(dfg, table)?;
         (table & 0xffff == 0x6996).then_some(by)
     }
 

@@ -5,8 +5,8 @@
 
 use cranelift_codegen::ir::{DataFlowGraph, Opcode, Value};
 
-use super::cone::ones;
-use crate::opt::ir::operands::{binary_operands, constant, unary};
+use super::cone::{number, ones};
+use crate::opt::ir::operands::{binary_operands, unary};
 
 /// How many conversions, masks and shifts one side of a step has.
 const MAX_SIDE: usize = 12;
@@ -33,7 +33,7 @@ fn shifted(number: u64, by: i32) -> u64 {
 /// The operand of a commuting instruction with a constant, and that.
 pub(super) fn with_constant(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<(Value, u64)> {
     let [left, right] = binary_operands(dfg, value, wanted)?;
-    match (constant(dfg, left), constant(dfg, right)) {
+    match (number(dfg, left), number(dfg, right)) {
         (_, Some(number)) => Some((left, number)),
         (Some(number), None) if matches!(wanted, Opcode::Band | Opcode::Imul) => Some((right, number)),
         _ => None,
@@ -66,6 +66,10 @@ impl Side {
             } else if let Some((inner, by)) = with_constant(dfg, side.base, Opcode::Ishl) {
                 let by = (by % u64::from(width)) as i32;
                 (inner, ones(width) << by, by)
+            } else if let Some([left, right]) = binary_operands(dfg, side.base, Opcode::Iadd)
+                && unconverted(dfg, left) == unconverted(dfg, right)
+            {
+                (left, ones(width) << 1, 1)
             } else {
                 break;
             };
@@ -112,13 +116,17 @@ pub(super) fn folds(dfg: &DataFlowGraph, value: Value) -> usize {
     steps(dfg, value, |value| fold(sides(dfg, value, Opcode::Bxor)?))
 }
 
-/// How many steps exchange each two neighbouring fields.
+/// How many steps exchange each two neighbouring fields; the last may exchange more of them, with an operand for each.
 pub(super) fn exchanges(dfg: &DataFlowGraph, value: Value) -> usize {
-    steps(dfg, value, |value| {
-        let sides = sides(dfg, value, Opcode::Bor).or_else(|| sides(dfg, value, Opcode::Iadd))?;
-        let [up, down] = sides;
+    let base = |value| {
+        let [up, down] = sides(dfg, value, Opcode::Bor).or_else(|| sides(dfg, value, Opcode::Iadd))?;
         // Reversals of fewer bits than a register has leave the rest 0.
         let exchanges = up.shift == -down.shift && up.mask & down.mask == 0;
         exchanges.then_some(up.base)
-    })
+    };
+    let of_two = steps(dfg, value, base);
+    match binary_operands(dfg, value, Opcode::Bor) {
+        Some([_, last]) if of_two == 0 => steps(dfg, Side::of(dfg, last).base, base),
+        _ => of_two,
+    }
 }

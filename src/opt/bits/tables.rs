@@ -10,10 +10,10 @@
 use cranelift_codegen::ir::{Block, Function, GlobalValue, Inst, InstructionData, Opcode, Value};
 
 use super::affine::ZeroCount;
-use super::cone::{Cone, Node, Operation, ones};
+use super::cone::{Cone, Node, Operation, number, ones};
 use super::isolated::Isolated;
 use crate::opt::constants::Constants;
-use crate::opt::ir::operands::{binary_operands, constant};
+use crate::opt::ir::operands::binary_operands;
 
 /// How many sums an address is looked through.
 const MAX_SUMS: usize = 8;
@@ -56,9 +56,12 @@ impl Address {
         let mut terms = vec![dfg.resolve_aliases(address)];
         for _ in 0..MAX_SUMS {
             let Some(term) = terms.pop() else { break };
-            if let Some([left, right]) = binary_operands(dfg, term, Opcode::Iadd) {
-                terms.extend([left, right].map(|value| dfg.resolve_aliases(value)));
-            } else if let Some(number) = constant(dfg, term) {
+            let sum =
+                binary_operands(dfg, term, Opcode::Iadd).map(|sum| sum.map(|value| dfg.resolve_aliases(value)));
+            // What is added to itself is doubled, and no two terms.
+            if let Some([left, right]) = sum.filter(|[left, right]| left != right) {
+                terms.extend([left, right]);
+            } else if let Some(number) = number(dfg, term) {
                 offset = offset.wrapping_add(number);
             } else if let Some(global) = symbol(function, term) {
                 if table.replace(global).is_some() {
@@ -128,6 +131,7 @@ fn result(node: &Node, values: &[u64]) -> Option<u64> {
             Opcode::Ushr => a >> by,
             Opcode::Rotl => a << by | a >> ((width - by) % width),
             Opcode::Rotr => a >> by | a << ((width - by) % width),
+            Opcode::Udiv => a.checked_div(b)?,
             Opcode::Urem => a.checked_rem(b)?,
             _ => return None,
         })

@@ -28,6 +28,23 @@ pub enum FloatOp {
     Div,
 }
 
+/// What is counted of an integer's bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitCount {
+    /// Ones.
+    Ones,
+    /// Whether the number of ones is odd.
+    Parity,
+    /// Zeros above the highest one.
+    LeadingZeros,
+    /// Zeros below the lowest one.
+    TrailingZeros,
+    /// The place of the lowest one, from 1 on; 0 if there is none.
+    LowestPlace,
+    /// Bits below the sign that are as it is.
+    SignBits,
+}
+
 /// A function that is lifted inline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Libcall {
@@ -69,6 +86,8 @@ pub enum Libcall {
     },
     /// The bytes in the other order.
     Swap(Width),
+    /// A count of bits.
+    Count(BitCount, Width),
     /// Never reached.
     Trap,
 }
@@ -130,6 +149,18 @@ pub fn named(name: &str) -> Option<Libcall> {
     }
     let stem = name.strip_suffix('2')?;
     let (operation, letters) = stem.split_at_checked(stem.len().checked_sub(2)?)?;
+    let count = match operation {
+        "popcount" => Some(BitCount::Ones),
+        "parity" => Some(BitCount::Parity),
+        "clz" => Some(BitCount::LeadingZeros),
+        "ctz" => Some(BitCount::TrailingZeros),
+        "ffs" => Some(BitCount::LowestPlace),
+        "clrsb" => Some(BitCount::SignBits),
+        _ => None,
+    };
+    if let Some(count) = count {
+        return Some(Libcall::Count(count, width(letters)?));
+    }
     let format = float(letters)?;
     match operation {
         "neg" => Some(Libcall::Negate(format)),
@@ -169,7 +200,7 @@ pub fn prototype(name: &str) -> Option<Prototype> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Float, FloatOp, Libcall, named};
+    use super::{BitCount, Float, FloatOp, Libcall, named};
     use crate::decode::insn::{AluOp, Width};
 
     #[test]
@@ -182,6 +213,9 @@ mod tests {
             ("__unorddf2", Some(Libcall::Unordered(Float::F64))),
             ("__floatunsisf", Some(Libcall::FromInt { width: Width::W32, signed: false, to: Float::F32 })),
             ("__fixunsdfdi", Some(Libcall::ToInt { from: Float::F64, width: Width::W64, signed: false })),
+            ("__ctzdi2", Some(Libcall::Count(BitCount::TrailingZeros, Width::W64))),
+            ("__clrsbsi2", Some(Libcall::Count(BitCount::SignBits, Width::W32))),
+            ("__ctzti2", None),
             ("__fixdfti", None),
             ("__divti3", None),
             ("__powidf2", None),

@@ -30,7 +30,7 @@ use crate::config::{CodeGenerators, Pass, Passes, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
 use crate::lift::{self, Declarations, LiftContext, LiftInput, Lifted};
-use crate::opt::{Pipeline, verify};
+use crate::opt::{Constants, Pipeline, verify};
 use crate::plan::PointerEffects;
 use crate::program::{FunctionId, Program};
 use crate::select::Selection;
@@ -97,8 +97,9 @@ pub fn each_function<T: Send>(
         pointer_effects: &pointer_effects,
     };
     let bodies = Bodies::new(input, &selection.graphs);
+    let constants = constants(program, declarations);
     let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
-        let lifted = lifted(input, &bodies, graph, None, lifting, context)?;
+        let lifted = lifted(input, &bodies, &constants, graph, None, lifting, context)?;
         let seen = look(graph, &lifted.function);
         let compiled = machine_code(program, declarations, generators, graph, lifted, keep, context)?;
         lifting.reuse(std::mem::replace(&mut context.func, Function::new()));
@@ -133,8 +134,9 @@ pub fn clif(
         pointer_effects: &pointer_effects,
     };
     let bodies = Bodies::new(input, &selection.graphs);
+    let constants = constants(program, declarations);
     let lift = |(lifting, context): &mut (LiftContext, Context), graph: &Graph| {
-        lifted(input, &bodies, graph, until, lifting, context).map(|lifted| lifted.function)
+        lifted(input, &bodies, &constants, graph, until, lifting, context).map(|lifted| lifted.function)
     };
     let contexts = || (LiftContext::default(), Context::new());
     first_error(selection.graphs.par_iter().map_init(contexts, lift).collect())
@@ -155,6 +157,7 @@ pub enum Until {
 fn lifted(
     input: LiftInput<'_>,
     bodies: &Bodies,
+    constants: &Constants<'_>,
     graph: &Graph,
     until: Option<Until>,
     lifting: &mut LiftContext,
@@ -185,11 +188,17 @@ fn lifted(
                 Some(Until::Clif(pass)) => Some(pass),
                 _ => None,
             };
-            let pipeline = Pipeline { isa, facts: *generators.facts(), times: generators.times() };
+            let pipeline = Pipeline { isa, facts: *generators.facts(), constants, times: generators.times() };
             pipeline.run(&mut lifted.function, passes, until, context);
         }
         Ok(lifted)
     })
+}
+
+/// The constants of a program, by what its own sections are declared as.
+fn constants<'a>(program: &'a Program, declarations: &Declarations) -> Constants<'a> {
+    let names = declarations.data.iter().filter_map(|(section, data)| Some((data.as_ref()?.name(), section)));
+    Constants::new(program, names)
 }
 
 /// Cranelift cannot compile a function.

@@ -16,6 +16,8 @@
 //! | [`TargetFacts::fmin_takes_second`] | yes | | | |
 //! | [`TargetFacts::masks_are_vectors`] | yes | | | |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
+//! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
+//! | [`TargetFacts::reverses_bits`] | | yes | | |
 
 use cranelift_codegen::ir::Endianness;
 use cranelift_codegen::isa::TargetIsa;
@@ -68,6 +70,10 @@ pub struct TargetFacts {
     pub fmin_takes_second: bool,
     /// A mask of a float's sign is better a vector: there is no instruction for the sign alone.
     pub masks_are_vectors: bool,
+    /// `clz` and `ctz` are; elsewhere they are loops.
+    pub counts_zeros: bool,
+    /// `bitrev` is one; elsewhere it is what programs write.
+    pub reverses_bits: bool,
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
@@ -97,6 +103,8 @@ impl TargetFacts {
             multiplies_and_adds: !is_x86 || has("has_fma"),
             fmin_takes_second: is_x86,
             masks_are_vectors: is_x86,
+            counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
+            reverses_bits: is_aarch64,
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,

@@ -55,7 +55,7 @@ passes! {
     LoadCombining "load-combining" "byte loads of one number become one load, and masks of known zeros go"
     StoreMerging "store-merging" "byte stores of one number become one store"
     Rotates "rotates" "pairs of shifts become rotates by a variable amount"
-    BitCounts "bit-counts" "bit counts by shifts and masks become popcnt and clz"
+    BitCounts "bit-counts" "bit counts, parities and reversals by shifts, masks and tables become popcnt, clz, ctz and bitrev"
     FloatComparisons "float-comparisons" "three-way results that are compared again become one comparison of floats"
     FloatValues "float-values" "words that hold floats become floats: block parameters, selects, loads and stores"
     LoopIdioms "loop-idioms" "loops that fill, copy or compute memory element by element do 16 bytes at once"

@@ -1,5 +1,6 @@
 //! What can be called, and data that can be referred to.
 
+use cranelift_codegen::ir::UserExternalName;
 use cranelift_module::{DataId, FuncId};
 
 use crate::abi::Abi;
@@ -35,4 +36,11 @@ pub struct DataReference {
     pub id: DataId,
     /// Defined by this link, so it is reached without a table of addresses.
     pub colocated: bool,
+}
+
+impl DataReference {
+    /// Its name in CLIF.
+    pub fn name(&self) -> UserExternalName {
+        UserExternalName { namespace: DATA, index: self.id.as_u32() }
+    }
 }

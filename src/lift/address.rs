@@ -16,7 +16,7 @@ use cranelift_codegen::ir::{
 
 use super::lifter::Lifter;
 use crate::abi::WORD;
-use crate::declarations::{Callee, DATA, DataReference, FUNCTIONS, Imported, Outside};
+use crate::declarations::{Callee, DataReference, FUNCTIONS, Imported, Outside};
 use crate::decode::insn::{Reg, WideImm};
 use crate::program::Target;
 
@@ -59,8 +59,7 @@ impl Lifter<'_, '_> {
     pub(super) fn symbol_value(&mut self, data: DataReference) -> Value {
         let builder = &mut *self.builder;
         let global = *self.references.data.entry(data.id).or_insert_with(|| {
-            let name = UserExternalName { namespace: DATA, index: data.id.as_u32() };
-            let name = ExternalName::user(builder.func.declare_imported_user_function(name));
+            let name = ExternalName::user(builder.func.declare_imported_user_function(data.name()));
             builder.create_global_value(GlobalValueData::Symbol {
                 name,
                 offset: 0.into(),

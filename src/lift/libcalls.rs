@@ -13,6 +13,7 @@
 //! | `__float{,un}{si,di}{df,sf}` | `fcvt_from_sint`, `fcvt_from_uint` |
 //! | `__fix{,uns}{df,sf}{si,di}` | `fcvt_to_sint_sat`, `fcvt_to_uint_sat`; a NaN as compiler-rt has it: by its sign, the largest or the smallest number |
 //! | `__bswap{si,di}2` | `bswap` |
+//! | `__{popcount,parity,clz,ctz,ffs,clrsb}{si,di}2` | `popcnt`, `clz`, `ctz` (`bit_counts.rs`) |
 //! | `__multi3` | `imul`, `umulhi` |
 //! | `__{,u}{div,mod}{si,di}3` | `sdiv`, `udiv`, `srem`, `urem`, guarded as BPF's own |
 //! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
@@ -52,6 +53,7 @@ impl Lifter<'_, '_> {
                 let value = self.builder.ins().bswap(value);
                 self.zero_extend(value, ty)
             }
+            Libcall::Count(count, width) => self.count_bits(count, width_type(width)),
             Libcall::Float(op, float) => {
                 let [left, right] = self.float_operands(float);
                 let ins = self.builder.ins();

@@ -29,16 +29,12 @@ use crate::abi::WORD;
 use crate::abi::libc::MemoryCall;
 use crate::decode::insn::{self, AluOp, Cond, Insn, Operand, Reg, WideImm, Width};
 use crate::graph::{Instruction, written};
-use crate::program::{Contents, DataKind};
 
 /// The most bytes of a copy or a fill that is expanded.
 const MAX_BYTES: u64 = 64;
 
 /// The most bytes of a comparison that is expanded.
 const MAX_COMPARED_BYTES: u64 = 16;
-
-/// Bytes of a pointer.
-const POINTER_BYTES: u64 = 8;
 
 /// An argument that is an address.
 #[derive(Clone, Copy)]
@@ -147,14 +143,7 @@ impl<'a> Lifter<'a, '_> {
             return None;
         };
         let (section, offset) = self.program.data_place(target)?;
-        let data = &self.program.data[section];
-        let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (data.kind, &data.contents) else { return None };
-        let start = u64::try_from(offset).ok()?;
-        let end = start.checked_add(size)?;
-        let pointer = data.relocations.partition_point(|pointer| pointer.offset + POINTER_BYTES <= start);
-        let has_pointer = data.relocations.get(pointer).is_some_and(|pointer| pointer.offset < end);
-        let bytes = bytes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
-        bytes.filter(|_| !has_pointer)
+        self.program.data[section].constant_bytes(u64::try_from(offset).ok()?, size)
     }
 
     fn load_piece(&mut self, pointer: Pointer<'_>, (offset, bytes): (i32, u64)) -> Value {

@@ -19,6 +19,7 @@
 mod address;
 mod alu;
 mod array_call;
+mod bit_counts;
 pub(crate) mod call;
 mod control;
 mod counted;
@@ -100,7 +101,8 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     let float_calls = passes.contains(Pass::FloatCalls).then_some(*facts);
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
     let checks_tables = !is_checked_later;
-    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables };
+    let counts_bits = facts.counts_zeros;
+    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables, counts_bits };
     time(generators.times(), Phase::Lift, || {
         Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -129,7 +131,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
         LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, float_calls, checks_tables }: Plans<'a>,
+        Plans { slots, control_flow, widest, float_calls, checks_tables, counts_bits }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -149,6 +151,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             widest,
             float_calls,
             checks_tables,
+            counts_bits,
             compared: ComparisonResults::new(),
             frame,
             aligned_end: None,

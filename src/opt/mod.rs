@@ -7,8 +7,9 @@
 //! |---|---|
 //! | the passes, in the order in which they run | `pipeline.rs` |
 //! | what a pass is given, and what it says of itself | `pass.rs` |
+//! | the program's constant data | `constants.rs` |
 //! | analyses, and questions that passes share | `ir/` |
-//! | passes over scalar values; floats; memory accesses; loops; sums; branches; register pressure | `scalar/`, `floats/`, `memory/`, `loops/`, `reassociate/`, `branches/`, `pressure/` |
+//! | passes over scalar values; bits; floats; memory accesses; loops; sums; branches; register pressure | `scalar/`, `bits/`, `floats/`, `memory/`, `loops/`, `reassociate/`, `branches/`, `pressure/` |
 //!
 //! Tried, and not kept, since 54 programs took as long as before: hoisting the arithmetic of a loop's last block above the
 //! branch that leads to it, so that this branch closes the loop (0.90 at best, 1.25 at worst); and 32-bit parameters
@@ -20,7 +21,9 @@
 //! objects, since slots that no pointer reaches have been promoted. Loads of read-only data can be folded to constants only at
 //! known addresses, where clang has done so: there is none in the 54 programs, and 8 in 65 objects.
 
+mod bits;
 mod branches;
+mod constants;
 mod floats;
 mod ir;
 mod loops;
@@ -31,5 +34,6 @@ mod pressure;
 mod reassociate;
 mod scalar;
 
+pub(crate) use constants::Constants;
 pub use pipeline::SEQUENCE_POINTS;
 pub(crate) use pipeline::{PIPELINE, Pipeline, verify};

@@ -5,6 +5,7 @@
 
 use cranelift_codegen::ir::Function;
 
+use super::constants::Constants;
 use super::ir::analyses::Analyses;
 use crate::config::{Need, Pass, Passes, TargetFacts};
 
@@ -59,6 +60,8 @@ impl Analysis {
 pub(crate) struct PassContext<'c> {
     /// What is known of the target.
     pub(crate) facts: TargetFacts,
+    /// The program's constant data.
+    pub(crate) constants: &'c Constants<'c>,
     /// Those of its switches that are on.
     pub(crate) on: Passes,
     /// What is known of the function's control flow.

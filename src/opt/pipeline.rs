@@ -8,9 +8,10 @@ use cranelift_codegen::Context;
 use cranelift_codegen::ir::{Block, Function};
 use cranelift_codegen::isa::TargetIsa;
 
+use super::constants::Constants;
 use super::ir::analyses::Analyses;
 use super::pass::{Analysis, ClifPass, PassContext};
-use super::{branches, floats, loops, memory, pressure, reassociate, scalar};
+use super::{bits, branches, floats, loops, memory, pressure, reassociate, scalar};
 use crate::config::{Need, Pass, Passes, TargetFacts};
 use crate::times::{Times, time_pass};
 
@@ -57,7 +58,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         analyses: &[],
         keeps_cfg: true,
         after: &[],
-        run: scalar::bit_counts::run,
+        run: bits::run,
     },
     ClifPass {
         name: "float-comparisons",
@@ -164,13 +165,15 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
 pub(crate) struct Pipeline<'a> {
     pub(crate) isa: &'a dyn TargetIsa,
     pub(crate) facts: TargetFacts,
+    pub(crate) constants: &'a Constants<'a>,
     pub(crate) times: Option<&'a Times>,
 }
 
 impl Pipeline<'_> {
     /// Runs the passes that are on, until the one that was asked for has run; `context` is Cranelift's, for reuse.
     pub(crate) fn run(&self, function: &mut Function, passes: Passes, until: Option<Pass>, context: &mut Context) {
-        let mut context = PassContext { facts: self.facts, on: Passes::NONE, analyses: Analyses::new(context) };
+        let analyses = Analyses::new(context);
+        let mut context = PassContext { facts: self.facts, constants: self.constants, on: Passes::NONE, analyses };
         for pass in PIPELINE {
             context.on = pass.enabled(passes, &self.facts);
             if context.on != Passes::NONE {

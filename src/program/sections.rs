@@ -3,7 +3,10 @@
 //! A linker puts sections of one name side by side, and defines `__start_NAME` and `__stop_NAME` where the name is one that C
 //! can spell: a registry is an array that objects add to. So a section that is no compiler's own keeps its name.
 
-use super::{DataKind, DataSection};
+use super::{Contents, DataKind, DataSection};
+
+/// Bytes of a pointer.
+const POINTER_BYTES: u64 = 8;
 
 /// Sections that a linker keeps or leaves out together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +58,16 @@ impl DataSection {
     pub fn keeps_name(&self) -> bool {
         let is_data = matches!(self.kind, DataKind::Data | DataKind::ReadOnly | DataKind::Settable);
         is_data && !self.name.is_empty() && !self.name.starts_with('.') && self.name != super::COMMON
+    }
+
+    /// The `size` bytes from `start` on, if they are the same whenever they are read: nobody writes them, and they are no pointer.
+    pub fn constant_bytes(&self, start: u64, size: u64) -> Option<&[u8]> {
+        let (DataKind::ReadOnly, Contents::Bytes(bytes)) = (self.kind, &self.contents) else { return None };
+        let end = start.checked_add(size)?;
+        let pointer = self.relocations.partition_point(|pointer| pointer.offset + POINTER_BYTES <= start);
+        let has_pointer = self.relocations.get(pointer).is_some_and(|pointer| pointer.offset < end);
+        let bytes = bytes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
+        bytes.filter(|_| !has_pointer)
     }
 }
 

@@ -94,10 +94,17 @@ const PARTS: [Phase; 3] = [Phase::Optimise, Phase::Lower, Phase::Registers];
 pub struct Times(Arc<Counted>);
 
 /// Nanoseconds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counted {
     phases: [AtomicU64; Phase::ALL.len()],
     passes: [AtomicU64; Pass::ALL.len()],
+}
+
+impl Default for Counted {
+    fn default() -> Counted {
+        // Arrays of more than 32 elements have no default of their own.
+        Counted { phases: Default::default(), passes: std::array::from_fn(|_| AtomicU64::default()) }
+    }
 }
 
 impl Times {

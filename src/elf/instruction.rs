@@ -119,12 +119,12 @@ impl Slot {
     }
 
     /// The number of the helper that it calls, if it calls one.
-    pub(super) fn helper(self) -> Option<u32> {
+    pub(crate) fn helper(self) -> Option<u32> {
         (self.is_call() && self.source() == HELPER).then(|| self.imm().cast_unsigned())
     }
 
     /// `r0 = *(uN *)skb[...]`: class `LD`, mode `ABS` or `IND`.
-    pub(super) fn is_packet_load(self) -> bool {
+    pub(crate) fn is_packet_load(self) -> bool {
         matches!(self.bytes[0] & 0xe7, 0x20 | 0x40)
     }
 

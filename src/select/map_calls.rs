@@ -197,14 +197,12 @@ impl<'a> MapCalls<'a> {
     }
 }
 
-/// Whether the operations of a map are the runtime's.
+/// Whether the operations of a map are the runtime's for its type: those of a map that a kernel has are others.
 fn has_runtime_operations(program: &Program, map: &Map) -> bool {
+    let Some(definition) = &map.definition else { return false };
     let relocations = &program.data[map.section].relocations;
-    let index = relocations.binary_search_by_key(&map.offset, |relocation| relocation.offset);
-    let section = index.ok().and_then(|index| match relocations[index].target {
-        Target::Symbol { symbol, .. } => Some(program.symbols[symbol].section),
-        Target::Data { section, .. } => Some(section),
-        _ => None,
-    });
-    section.is_some_and(|section| program.is_of_runtime(program.data[section].file))
+    let Ok(index) = relocations.binary_search_by_key(&map.offset, |relocation| relocation.offset) else { return false };
+    let Target::Symbol { symbol, .. } = relocations[index].target else { return false };
+    let symbol = &program.symbols[symbol];
+    symbol.name == maps::ops_symbol(definition.kind) && program.is_of_runtime(program.data[symbol.section].file)
 }

@@ -43,6 +43,9 @@ pub struct Arguments {
     /// A further column: our code with these passes, as `bpf2native -Z` has them, with commas
     #[arg(short = 'Z', value_name = "PASSES")]
     passes: Vec<String>,
+    /// A further column: our code with counters of coverage
+    #[arg(long)]
+    coverage: bool,
     /// A further column for each pass: without it
     #[arg(long)]
     each: bool,
@@ -136,6 +139,10 @@ impl Arguments {
             };
             let config = config.clone().opt_level(opt_level).clone();
             columns.push(column(&format!("ours -O{level}"), ours(native, &config)));
+        }
+        if self.coverage {
+            let config = config.clone().coverage(true).clone();
+            columns.push(column("ours with coverage", ours("clang-19", &config)));
         }
         let each = Pass::ALL.iter().map(|pass| format!("no-{}", pass.name()));
         for words in self.passes.iter().cloned().chain(each.filter(|_| self.each)) {

@@ -133,11 +133,7 @@ impl CoverageMap {
     }
 }
 
-fn finish(
-    name: &str,
-    File { functions, lines, branches }: File,
-    value: &impl Fn(Count) -> u64,
-) -> FileCoverage {
+fn finish(name: &str, File { functions, lines, branches }: File, value: &impl Fn(Count) -> u64) -> FileCoverage {
     let most = |group: &Vec<Count>| group.iter().map(|&count| value(count)).max().unwrap_or(0);
     let sum = |groups: Vec<Vec<Count>>| groups.iter().map(most).fold(0, u64::saturating_add);
     let values = |outcomes: Vec<Count>| outcomes.into_iter().map(value).collect();

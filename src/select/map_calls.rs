@@ -162,7 +162,9 @@ impl<'a> MapCalls<'a> {
             }
             insn => {
                 let changed = written(insn);
-                Reg::all().filter(|&reg| changed.contains(reg)).for_each(|reg| registers[reg.index()] = Value::Other);
+                Reg::all()
+                    .filter(|&reg| changed.contains(reg))
+                    .for_each(|reg| registers[reg.index()] = Value::Other);
             }
         }
     }

@@ -50,7 +50,8 @@ pub(crate) fn direct(program: &Program, graphs: &mut [Result<Graph, GraphError>]
         };
         for instruction in &mut graph.instructions {
             let is_redirect = instruction.insn == Insn::Call(Callee::Helper(REDIRECT));
-            let is_own = matches!(instruction.target, Some(Target::Function(id)) if program.is_runtime_function(id));
+            let is_own =
+                matches!(instruction.target, Some(Target::Function(id)) if program.is_runtime_function(id));
             if is_redirect && is_own {
                 instruction.target = Some(Target::Function(function));
             }

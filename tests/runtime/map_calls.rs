@@ -86,7 +86,10 @@ fn random_operations_by_direct_calls_are_as_by_the_helpers() {
                     _ => (0, map.look(&key)),
                 });
                 let [expected, direct, unoptimised] = &results;
-                assert_eq!(direct, expected, "{name}, step {step}: operation {operation} of {number}, flags {flags}");
+                assert_eq!(
+                    direct, expected,
+                    "{name}, step {step}: operation {operation} of {number}, flags {flags}"
+                );
                 assert_eq!(unoptimised, expected, "{name}, step {step}, without passes");
                 found += u32::from(expected.1.is_some());
                 full += u32::from(expected.0 != 0);
@@ -101,7 +104,9 @@ fn random_operations_by_direct_calls_are_as_by_the_helpers() {
 /// The calls of a function in an executable, as objdump has them: what is called, or `*` through a register or memory.
 fn calls(executable: &Path, function: &str) -> Vec<String> {
     let text = output(
-        Command::new("objdump").args(["-d", "--no-show-raw-insn", &format!("--disassemble={function}")]).arg(executable),
+        Command::new("objdump")
+            .args(["-d", "--no-show-raw-insn", &format!("--disassemble={function}")])
+            .arg(executable),
     );
     let instructions = text.lines().filter_map(|line| {
         let (at, instruction) = line.split_once(":\t")?;

@@ -55,6 +55,14 @@ KFUNC(void, bpf_xdp_xfrm_state_release, (void *state)) {}
 enum { LWT_ENCAP_SEG6, LWT_ENCAP_SEG6_INLINE, LWT_ENCAP_IP };
 enum { LWT_HEADROOM = 256 };
 
+/* ip_fast_csum */
+static u16 header_sum(const u8 *header, u32 length) {
+    u32 sum = 0;
+    for (u32 at = 0; at < length; at += 2) sum += (u32)header[at] << 8 | header[at + 1];
+    sum = (sum & 0xffff) + (sum >> 16);
+    return ~(sum + (sum >> 16));
+}
+
 /* An IP header and what is behind it, before a packet that begins with its own IP header. Segment routing wants a route. */
 HELPER(long, lwt_push_encap, (struct __sk_buff *skb, u32 type, const u8 *header, u32 length)) {
     if (type != LWT_ENCAP_IP) return -EINVAL;
@@ -64,6 +72,11 @@ HELPER(long, lwt_push_encap, (struct __sk_buff *skb, u32 type, const u8 *header,
     if (skb_room(skb, length, 0)) return -ENOMEM;
     u8 *data = low(skb->data) - length;
     memcpy(data, header, length);
+    if (version == 4 && !data[10] && !data[11]) {
+        u16 sum = header_sum(data, (header[0] & 15) * 4);
+        data[10] = sum >> 8;
+        data[11] = sum;
+    }
     skb_place(skb, data, skb_linear(skb) + length, skb->len + length);
     skb->protocol = to_be16(version == 4 ? ETH_P_IP : ETH_P_IPV6);
     struct record *record = record_of(skb);

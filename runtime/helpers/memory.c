@@ -9,7 +9,7 @@ extern s64 process_vm_readv(s32 pid, const struct area *own, u64 owns, const str
 extern s64 process_vm_writev(s32 pid, const struct area *own, u64 owns, const struct area *other, u64 others, u64 flags);
 extern int pipe(int *ends);
 /* Not read, as not write: programs have variables of these names. */
-extern s64 readv(int fd, const struct area *areas, u64 count);
+extern s64 readv(int fd, const struct area *areas, s32 count);
 extern int close(int fd);
 extern int *__errno_location(void);
 

@@ -17,7 +17,7 @@ struct area {
     u64 size;
 };
 
-extern s64 writev(int fd, const struct area *areas, u64 count);
+extern s64 writev(int fd, const struct area *areas, s32 count);
 
 /* Writes to standard error, by a function whose name no program has for a variable of its own. */
 static inline void write_error(const char *text, u64 length)

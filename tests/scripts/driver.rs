@@ -122,7 +122,8 @@ fn options_that_are_wrong_are_named() {
     let ran = run(&["-p", "4194305"]);
     assert!(ran.status == 1 && ran.err.contains("4194305"), "{ran:?}");
     let help = run(&["-h"]).expect(0, "help");
-    for word in ["--duration", "--set", "workload_pid", "small", "unsigned integer of 1 byte\n", "text of 8 bytes"] {
+    for word in ["--duration", "--set", "workload_pid", "small", "unsigned integer of 1 byte\n", "text of 8 bytes"]
+    {
         assert!(help.contains(word), "{word}\n{help}");
     }
 }
@@ -134,7 +135,9 @@ fn names_that_nothing_has_are_all_said() {
     }
     let folder = Folder::new();
     for way in WAYS {
-        for (object, names) in [("names.o", &["EVENT/numbers", "EVENT/missing"][..]), ("names.time.o", &["TIMER/soon"])] {
+        for (object, names) in
+            [("names.o", &["EVENT/numbers", "EVENT/missing"][..]), ("names.time.o", &["TIMER/soon"])]
+        {
             let ran = folder.run(folder.script(way, object).arg("true"));
             assert!(ran.status == 1 && names.iter().all(|name| ran.err.contains(name)), "{way:?}: {ran:?}");
         }

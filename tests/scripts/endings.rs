@@ -171,14 +171,14 @@ fn what_the_machine_lacks_is_said() {
     assert!(ran.status != 0 && ran.out.is_empty(), "{ran:?}");
     assert!(ran.err.contains("mount -t tracefs tracefs /sys/kernel/tracing"), "{}", ran.err);
 
-    // libbpf: an empty file in its place.
-    let empty = folder.path().join("empty");
-    fs::write(&empty, "").unwrap();
+    // libbpf: a damaged file in its place.
+    let damaged = folder.path().join("damaged");
+    fs::write(&damaged, b"\x7fELF and nothing else").unwrap();
     let hide = format!(
         "for file in $(PATH=$PATH:/sbin ldconfig -p | sed -n 's/.*libbpf\\.so\\.1 .*=> //p'); do
             mount --bind {} $(readlink -f $file)
         done",
-        empty.display()
+        damaged.display()
     );
     for way in WAYS {
         let words: Vec<String> = {

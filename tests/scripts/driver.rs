@@ -265,3 +265,38 @@ fn a_tool_loads_its_kernel_half_itself() {
     }
     leftovers::check(&["tool_enter", "tool_calls"], "a tool");
 }
+
+#[test]
+fn maps_of_struct_ops_are_attached() {
+    if !has_tracing() {
+        return;
+    }
+    let folder = Folder::new();
+    let known = "/proc/sys/net/ipv4/tcp_available_congestion_control";
+    for way in WAYS {
+        let out = folder.run(folder.script(way, "struct_ops.o").args(["cat", known])).expect(0, "struct_ops");
+        assert!(out.lines().next().unwrap().contains("bpf_plain"), "{way:?}\n{out}");
+        assert!(!std::fs::read_to_string(known).unwrap().contains("bpf_plain"), "{way:?}");
+    }
+    leftovers::check(&["begun", "threshold", "plain"], "struct_ops");
+}
+
+#[test]
+fn xdp_programs_are_attached_to_the_interface_that_is_named() {
+    if !has_tracing() {
+        return;
+    }
+    let folder = Folder::new();
+    let executable = folder.executable("interface.o");
+    // A loopback device of its own, which is down: nothing comes in.
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        folder.run(command.arg("-n").arg(&executable).args(words))
+    };
+    let ran = run(&["-v", "-i", "lo", "true"]);
+    assert!(ran.err.contains("attached `interface_pass` (xdp)"), "{ran:?}");
+    assert_eq!(ran.expect(0, "an interface"), "0 packets\n");
+    let ran = run(&["true"]);
+    assert!(ran.status == 1 && ran.err.contains("-i NAME") && ran.out.is_empty(), "{ran:?}");
+    leftovers::check(&["interface_pass"], "an interface");
+}

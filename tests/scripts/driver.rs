@@ -300,3 +300,21 @@ fn xdp_programs_are_attached_to_the_interface_that_is_named() {
     assert!(ran.status == 1 && ran.err.contains("-i NAME") && ran.out.is_empty(), "{ran:?}");
     leftovers::check(&["interface_pass"], "an interface");
 }
+
+#[test]
+fn a_workload_ends_with_the_process_that_is_watched() {
+    if !has_tracing() {
+        return;
+    }
+    let folder = Folder::new();
+    for way in WAYS {
+        let watched = folder.start(std::process::Command::new("sleep").arg("0.5"));
+        let process = watched.process().to_string();
+        let script = folder.start(folder.script(way, "phases.o").args(["-p", &process, "sleep", "30"]));
+        // A process that is not waited for has ended, too.
+        let ran = script.end();
+        watched.end().expect(0, "watched");
+        assert!(ran.status == 128 + libc::SIGTERM && is_ended(&ran), "{way:?}: {ran:?}");
+    }
+    leftovers::check(&PHASES, "a process that is watched");
+}

@@ -9,7 +9,8 @@
        void TIMER(void);                   by set_timer, or SEC("TIMER/100ms")
        int END(void);                      the workload has ended, or the script was interrupted
 
-   INIT and BEGIN that return other than 0 end the script with that status; what END returns, if it is not 0, is the exit status
+   INIT and BEGIN get the words before a `--`, or all of them. Records of perf buffers have up to 7 bytes more at their end. INIT
+   and BEGIN that return other than 0 end the script with that status; what END returns, if it is not 0, is the exit status
    in place of the workload's. `const volatile int workload_pid` gets the workload's process id.
 
    A tool has a main, and asks for its kernel half:

@@ -1,6 +1,7 @@
 /* The script while it runs: what is ready is served, in turn. In: the signals' descriptor, timers, buffers, the workload or -p's
    process, --duration. Out: the signal that asked for the end, or 0. The rule: the workload is never ended by force
-   after SIGINT, which it gets from the terminal itself; after SIGTERM and --duration it gets SIGTERM, and its end is waited for. */
+   after SIGINT, which it gets from the terminal itself; after SIGTERM, --duration and the end of -p's process it gets SIGTERM,
+   and its end is waited for. */
 #include "script/script.h"
 
 /* How often buffers are looked at whose programs do not wake anybody (BPF_RB_NO_WAKEUP), and a process without a pidfd. */
@@ -11,7 +12,7 @@ struct loop {
     u32 count;
     u32 timers;  /* where those begin */
     u32 sources;
-    int ending;  /* SIGTERM, or 1 for --duration: the workload is waited for */
+    u32 ending;  /* it is asked to end, and the workload is waited for */
 };
 
 static void add(struct loop *loop, int fd) {
@@ -42,14 +43,18 @@ static void serve(struct loop *loop, int nothing) {
         if (nothing || loop->files[i].revents) bpf2native_rt_script_receive(i - loop->sources);
 }
 
+/* Whether -p's process has ended. */
+static int is_gone(struct loop *loop, u32 pid) {
+    return pid && (loop->files[2].revents || (kill(pid, 0) && errno == ESRCH));
+}
+
 /* Whether the script ends now. */
 static int is_over(struct loop *loop, const struct script_options *options) {
     int status, asked = bpf2native_rt_script_asked();
     if (bpf2native_rt_script_ended(&status) || asked == SIGINT) return 1;
-    if (options->pid && (loop->files[2].revents || kill(options->pid, 0)) && errno != EPERM) return 1;
-    if (!loop->ending && (asked || loop->files[1].revents)) {
-        loop->ending = asked ? asked : 1;
-        loop->files[1].fd = -1;
+    if (!loop->ending && (asked || loop->files[1].revents || is_gone(loop, options->pid))) {
+        loop->ending = 1;
+        loop->files[1].fd = loop->files[2].fd = -1;
         bpf2native_rt_script_terminate();
     }
     return loop->ending && !bpf2native_rt_script_workload();

@@ -73,6 +73,8 @@ weak int bpf2native_rt_script_go(void) {
     char byte = 0;
     int error = 0;
     long got;
+    /* What BEGIN has printed comes before what the workload prints. */
+    fflush(NULL);
     write(start[1], &byte, 1);
     do got = read(failure[0], &error, sizeof error);
     while (got < 0 && errno == EINTR);

@@ -27,7 +27,7 @@ use object::elf;
 
 use crate::btf::{Btf, Kind};
 use crate::elf::{Object, SymbolHome};
-use crate::program::{Binding, Half};
+use crate::program::{Binding, Half, ScriptKind};
 use functions::Functions;
 use owner::Owners;
 
@@ -124,13 +124,13 @@ pub(crate) fn has_kernel_programs(object: &Object<'_>) -> bool {
     })
 }
 
-/// The functions of an object that make it a script, by name.
-pub(crate) fn script_functions<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
-    let is_one = |symbol: &&crate::elf::Symbol<'_>| {
-        let SymbolHome::Section(section) = symbol.home else { return false };
+/// The functions of an object that make it a script: their names, and what they are for.
+pub(crate) fn script_functions<'a>(object: &'a Object<'_>) -> impl Iterator<Item = (&'a str, ScriptKind)> {
+    object.symbols.iter().filter_map(|symbol| {
+        let SymbolHome::Section(section) = symbol.home else { return None };
         let section = object.sections[section].name;
         let is_seen = symbol.binding != Binding::Local || names::is_of_script(section);
-        symbol.kind == elf::STT_FUNC && is_seen && names::of_script(symbol.name, section).is_some()
-    };
-    object.symbols.iter().filter(is_one).map(|symbol| symbol.name)
+        let (kind, _) = names::of_script(symbol.name, section)?;
+        (symbol.kind == elf::STT_FUNC && is_seen).then_some((symbol.name, kind))
+    })
 }

@@ -83,7 +83,7 @@ pub(super) fn find(
             let called = called(object, function);
             for &symbol in &outside {
                 let name = object.symbols[symbol].name;
-                if externs.contains(name) && called.contains(&symbol) && !is_native(name) {
+                if externs.contains(name) && called.contains(&symbol) && !is_native(name) && name != TRAP {
                     let what =
                         "the kernel's function cannot be called from user space, and the runtime has none of \
                                 this name; call it in a kernel program"

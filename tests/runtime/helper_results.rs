@@ -172,7 +172,7 @@ fn programs_find_the_same_on_s390x() {
 
 /// Functions of the runtime that no program calls by its name in C.
 const INTERNAL: [&str; 7] = [
-    "bpf_script_",
+    "bpf_script",
     "bpf_map_ops_",
     "bpf_maps_first",
     "bpf_contexts_",

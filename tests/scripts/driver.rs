@@ -12,6 +12,9 @@ use crate::native::bpf::has_tracing;
 /// What `phases.o` makes in the kernel.
 const PHASES: [&str; 3] = ["phases_enter", "first", "second"];
 
+/// What it prints of its variables and maps, at its end.
+const AT_END: &str = "calls counted, map 10, sum 450000000000, 90000000000, missing 1\n";
+
 /// What it prints first, with its words before `--`.
 fn begin(words: &str) -> String {
     format!("BEGIN {words}\n3 -1 0 unset\n")
@@ -45,7 +48,8 @@ fn all_functions_of_a_kind_run_with_what_is_theirs() {
         let out = folder.run(&mut command).expect(0, "phases");
         let most = since.elapsed().as_millis() / 50 + 1;
         let rest = out.strip_prefix(&begin("3: one two")).unwrap_or_else(|| panic!("{way:?}\n{out}"));
-        let (timers, rest) = rest.split_once("END: equal, timers ").unwrap_or_else(|| panic!("{way:?}\n{out}"));
+        let (timers, rest) = rest.split_once(AT_END).unwrap_or_else(|| panic!("{way:?}\n{out}"));
+        let (_, rest) = rest.split_once("END: equal, timers ").unwrap_or_else(|| panic!("{way:?}\n{out}"));
         let (count, rest) = rest.split_once(", often ").unwrap();
         let often: u128 = rest.strip_suffix("\nEND again\n").unwrap().parse().unwrap();
         // Once in a second, and in 50 ms: fewer where the machine has other things to do.
@@ -64,7 +68,7 @@ fn values_of_every_type_are_set_or_refused() {
     let executable = folder.executable("phases.o");
     let run = |settings: &[&str]| {
         let mut command = std::process::Command::new(&executable);
-        settings.iter().for_each(|setting| drop(command.arg(format!("--set={setting}"))));
+        command.args(settings.iter().map(|setting| format!("--set={setting}")));
         folder.run(command.args(["--", "true"]))
     };
     for (settings, wanted) in [
@@ -260,4 +264,57 @@ fn a_tool_loads_its_kernel_half_itself() {
         assert!(out.ends_with("loaded -22, again -22, fd another\n"), "{way:?}\n{out}");
     }
     leftovers::check(&["tool_enter", "tool_calls"], "a tool");
+}
+
+#[test]
+fn maps_of_struct_ops_are_attached() {
+    if !has_tracing() {
+        return;
+    }
+    let folder = Folder::new();
+    let known = "/proc/sys/net/ipv4/tcp_available_congestion_control";
+    for way in WAYS {
+        let out = folder.run(folder.script(way, "struct_ops.o").args(["cat", known])).expect(0, "struct_ops");
+        assert!(out.lines().next().unwrap().contains("bpf_plain"), "{way:?}\n{out}");
+        assert!(!std::fs::read_to_string(known).unwrap().contains("bpf_plain"), "{way:?}");
+    }
+    leftovers::check(&["begun", "threshold", "plain"], "struct_ops");
+}
+
+#[test]
+fn xdp_programs_are_attached_to_the_interface_that_is_named() {
+    if !has_tracing() {
+        return;
+    }
+    let folder = Folder::new();
+    let executable = folder.executable("interface.o");
+    // A loopback device of its own, which is down: nothing comes in.
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        folder.run(command.arg("-n").arg(&executable).args(words))
+    };
+    let ran = run(&["-v", "-i", "lo", "true"]);
+    assert!(ran.err.contains("attached `interface_pass` (xdp)"), "{ran:?}");
+    assert_eq!(ran.expect(0, "an interface"), "0 packets\n");
+    let ran = run(&["true"]);
+    assert!(ran.status == 1 && ran.err.contains("-i NAME") && ran.out.is_empty(), "{ran:?}");
+    leftovers::check(&["interface_pass"], "an interface");
+}
+
+#[test]
+fn a_workload_ends_with_the_process_that_is_watched() {
+    if !has_tracing() {
+        return;
+    }
+    let folder = Folder::new();
+    for way in WAYS {
+        let watched = folder.start(std::process::Command::new("sleep").arg("0.5"));
+        let process = watched.process().to_string();
+        let script = folder.start(folder.script(way, "phases.o").args(["-p", &process, "sleep", "30"]));
+        // A process that is not waited for has ended, too.
+        let ran = script.end();
+        watched.end().expect(0, "watched");
+        assert!(ran.status == 128 + libc::SIGTERM && is_ended(&ran), "{way:?}: {ran:?}");
+    }
+    leftovers::check(&PHASES, "a process that is watched");
 }

@@ -114,6 +114,45 @@ fn the_copy_is_the_same_each_time_and_a_copy_of_itself() {
     }
 }
 
+/// Strings that both halves have in one section, and code of the user half that cannot be reached.
+#[test]
+fn strings_of_both_halves_are_each_halfs_own() {
+    let text = r#"
+        #include <linux/bpf.h>
+        #include <bpf/bpf_helpers.h>
+        int printf(const char *format, ...);
+        int seen;
+        SEC("raw_tp/sys_enter") int entered(void *context)
+        {
+            char name[16] = "";
+            bpf_get_current_comm(name, sizeof(name));
+            seen += bpf_strncmp(name, sizeof(name), "none") == 0;
+            return 0;
+        }
+        SEC("raw_tp/sys_exit") int left(unsigned long long *context)
+        {
+            return context[1] == 12345;
+        }
+        void END(void) { printf("%d\n", seen); printf("none"); __builtin_trap(); }
+        char LICENSE[] SEC("license") = "GPL";
+    "#;
+    for compiler in compilers() {
+        // The older one has no trap.
+        let text =
+            if compiler == "clang-19" { text.replace("__builtin_trap()", "(void)0") } else { text.to_owned() };
+        let object = compile_text(compiler, &text, &["-g"]);
+        let program = parsed(&object).unwrap();
+        let halves = program.halves.as_ref().unwrap();
+        let shared: Vec<&str> = halves.shared.iter().map(|&id| program.data[id].name.as_str()).collect();
+        assert_eq!(shared, [".bss"], "{compiler}: strings are constants of each half");
+        let copy = kernel_copy(&object).unwrap();
+        assert!(names(&copy).0.iter().any(|name| name == ".rodata.str1.1"), "{compiler}");
+        if can_load() {
+            assert_eq!(load(&copy).expect(compiler).programs.len(), 2);
+        }
+    }
+}
+
 /// Sources of this folder with the flags that they are compiled with.
 const SOURCES: [(&str, &[&str]); 4] =
     [("shapes.c", &["-g"]), ("legacy.c", &["-g"]), ("legacy.c", &[]), ("struct_ops.c", &["-g"])];

@@ -76,3 +76,27 @@ fn scripts_are_linked_where_there_is_a_libbpf_for_the_machine() {
         }
     }
 }
+
+#[test]
+fn an_executable_may_be_static() {
+    let finds = |file: &str| {
+        let said = Command::new("cc").arg(format!("-print-file-name={file}")).output().unwrap();
+        Path::new(String::from_utf8_lossy(&said.stdout).trim()).is_absolute()
+    };
+    for archive in ["libbpf.a", "libelf.a", "libz.a"] {
+        if !finds(archive) {
+            crate::native::skip(&format!("there is no {archive} (Debian: libbpf-dev, libelf-dev, zlib1g-dev)"));
+            return;
+        }
+    }
+    let folder = crate::folder::Folder::new();
+    let to = folder.path().join("static");
+    output(bpf2native().arg("--link-arg=-static").arg(fixture("shared.o")).arg("-o").arg(&to));
+    let bytes = std::fs::read(&to).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    assert!(file.section_by_name(".interp").is_none() && file.section_by_name(".dynamic").is_none());
+    if crate::native::bpf::has_tracing() {
+        let out = folder.run(Command::new(&to).args([&folder.workload(), "calls", "1000"])).expect(0, "static");
+        assert!(out.contains("calls 1000, own 1100\nsum exact"), "{out}");
+    }
+}

@@ -7,6 +7,7 @@ mod native;
 
 mod behaviour;
 mod driver;
+mod driver_machines;
 mod endings;
 mod examples;
 mod folder;

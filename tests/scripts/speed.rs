@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::folder::{Folder, Way};
+use crate::folder::{Folder, Way, object};
 use crate::native::bpf::{has_libbpf_headers, has_tracing};
 
 /// The nanoseconds that a line `WORD N` or `N WORD` says.
@@ -18,6 +18,9 @@ fn clock() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// How much later than in plain C a workload may begin, in nanoseconds.
+const MOST: u64 = 150_000_000;
+
 /// The shortest of some runs: other work of the machine makes some longer.
 fn shortest(run: impl Fn() -> u64) -> u64 {
     (0..7).map(|_| run()).min().unwrap()
@@ -30,19 +33,25 @@ fn a_workload_runs_soon() {
     }
     let folder = Folder::new();
     let workload = folder.workload();
-    let program = |command: Command| command.get_program().to_owned();
-    let (twin, script) =
-        (program(folder.twin("opens")), program(folder.script(Way::Executable, "opens.clang22.o")));
-    let kernel_half = crate::folder::object("opens.kernel.o");
     let until = |command: &mut Command| {
         let since = clock();
         let out = folder.run(command.args([&workload, "now", "1"])).expect(0, "now");
         number(&out, "now") - since
     };
-    let native = shortest(|| until(Command::new(&twin).arg(&kernel_half)));
-    let translated = shortest(|| until(&mut Command::new(&script)));
-    println!("workload runs after {} us, {} us in plain C", translated / 1000, native / 1000);
-    assert!(translated < native + 150_000_000, "{translated} ns, and {native} ns in plain C");
+    let twin = folder.twin("opens").get_program().to_owned();
+    let executable = folder.executable("opens.clang22.o");
+    let native = shortest(|| until(Command::new(&twin).arg(object("opens.kernel.o"))));
+    let translated = shortest(|| until(&mut Command::new(&executable)));
+    let in_memory = shortest(|| until(&mut folder.script(Way::Memory, "opens.clang22.o")));
+    println!(
+        "a workload runs after {} us in plain C, {} us by an executable, {} us by `run`",
+        native / 1000,
+        translated / 1000,
+        in_memory / 1000
+    );
+    assert!(translated < native + MOST, "{translated} ns, and {native} ns in plain C");
+    // A translator that is not optimised is no measure.
+    assert!(cfg!(debug_assertions) || in_memory < native + MOST, "{in_memory} ns, and {native} ns in plain C");
 }
 
 #[test]
@@ -68,6 +77,6 @@ fn a_large_map_is_walked_as_fast_as_in_plain_c() {
         each / 1000
     );
     assert!(translated < each, "{translated} ns, and {each} ns in plain C");
-    // The same batches, with what a busy machine adds.
-    assert!(translated < batched * 3 / 2, "{translated} ns, and {batched} ns in plain C");
+    // The same batches; time of the processor, which differs a little from run to run.
+    assert!(translated < batched * 5 / 4, "{translated} ns, and {batched} ns in plain C");
 }

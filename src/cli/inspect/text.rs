@@ -37,7 +37,8 @@ fn table<const N: usize>(text: &mut String, heading: &str, rows: impl Iterator<I
     let widths: Vec<usize> = (0..N).map(length).collect();
     for row in &rows {
         let mut line = String::from(" ");
-        for (cell, width) in row.iter().zip(&widths) {
+        // A column with nothing in it is not there.
+        for (cell, width) in row.iter().zip(&widths).filter(|(_, width)| **width > 0) {
             // Numbers are aligned at their ends.
             let is_number = cell.starts_with(|c: char| c.is_ascii_digit()) && cell.contains(' ');
             line += &if is_number { format!(" {cell:>width$} ") } else { format!(" {cell:width$} ") };

@@ -20,10 +20,12 @@ mod legacy_maps;
 mod types;
 mod write;
 
+use object::elf;
+
 use super::functions::Functions;
 use super::owner::Owners;
 use crate::btf::raw::RawBtf;
-use crate::elf::Object;
+use crate::elf::{Object, Section};
 use kept::Kept;
 use legacy_maps::LegacyMaps;
 use write::{OutSection, Output};
@@ -66,15 +68,18 @@ pub(super) fn make(object: &Object<'_>, functions: &Functions, owners: &Owners) 
     if let Some(bytes) = ext {
         output.sections.push(OutSection::plain(".BTF.ext", bytes));
     }
-    let data = kept.sections.iter().copied().filter(|&index| is_global_data(object.sections[index].name)).collect();
+    let data = kept.sections.iter().copied().filter(|&index| is_global_data(&object.sections[index])).collect();
     Ok(Copy { bytes: output.write()?, data })
 }
 
-/// Whether libbpf makes a map of a data section of this name.
-fn is_global_data(section: &str) -> bool {
+/// Whether a data section has variables that libbpf makes a map of. What a linker may merge are constants without a name.
+fn is_global_data(section: &Section<'_>) -> bool {
+    if section.has(elf::SHF_MERGE) {
+        return false;
+    }
     [".data", ".rodata", ".bss"]
         .iter()
-        .any(|base| section.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+        .any(|base| section.name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
 fn section_data<'data>(object: &Object<'data>, name: &str) -> Option<&'data [u8]> {

@@ -21,8 +21,8 @@ use super::pointers;
 use super::runtime::Archive;
 use super::{Input, Options, input, maps};
 use crate::abi::helpers;
-use crate::elf::{Object, SymbolHome};
-use crate::halves::{self, KernelHalf, Split, Unsplit, names};
+use crate::elf::{Object, Symbol, SymbolHome};
+use crate::halves::{self, KernelHalf, Split, Unsplit};
 use crate::program::{
     Binding, CodeSectionId, DataKind, DataSectionId, FileId, Half, Halves, Id, Program, ScriptKind, names as texts,
 };
@@ -55,17 +55,9 @@ pub(super) fn find(objects: &[Object<'_>], options: &Options) -> Result<Option<W
     if !options.kernel_half || !options.runtime {
         return Ok(None);
     }
-    let scripts: Vec<&str> = objects.iter().flat_map(halves::script_functions).collect();
-    let defines_main = |object: &Object<'_>| {
-        let is_main = |symbol: &crate::elf::Symbol<'_>| {
-            symbol.name == "main" && symbol.home != SymbolHome::Undefined && symbol.binding != Binding::Local
-        };
-        object.symbols.iter().any(is_main)
-    };
+    let scripts: Vec<(&str, ScriptKind)> = objects.iter().flat_map(halves::script_functions).collect();
     let is_script = !scripts.is_empty() && !objects.iter().any(defines_main);
-    let is_asking =
-        |symbol: &crate::elf::Symbol<'_>| symbol.home == SymbolHome::Undefined && ASKS.contains(&symbol.name);
-    let asks = objects.iter().any(|object| object.symbols.iter().any(is_asking));
+    let asks = objects.iter().any(asks);
     if !is_script && !asks {
         return Ok(None);
     }
@@ -83,38 +75,39 @@ pub(super) fn find(objects: &[Object<'_>], options: &Options) -> Result<Option<W
              sections that libbpf knows, such as SEC(\"tp/syscalls/sys_enter_openat\")"
                 .to_owned(),
         ),
-        (None, _) => match scripts.iter().find(|name| !matches!(**name, "BEGIN" | "END")) {
-            Some(name) if is_of_kernel_half(objects) => lacking(format!(
+        (None, _) => match scripts.iter().find(|(_, kind)| !matches!(kind, ScriptKind::Begin | ScriptKind::End)) {
+            Some((name, _)) => lacking(format!(
                 "`{}` is of a script with a kernel half, and no object has kernel programs; put them in sections that libbpf \
                  knows, such as SEC(\"tp/syscalls/sys_enter_openat\")",
                 texts::printable(name)
             )),
-            _ => Ok(None),
+            None => Ok(None),
         },
     }
 }
 
-/// Whether a function is one that only a kernel half has a use for.
-fn is_of_kernel_half(objects: &[Object<'_>]) -> bool {
-    objects.iter().any(|object| {
-        object.symbols.iter().any(|symbol| {
-            let SymbolHome::Section(section) = symbol.home else { return false };
-            let script = names::of_script(symbol.name, object.sections[section].name);
-            script.is_some_and(|(kind, _)| !matches!(kind, ScriptKind::Begin | ScriptKind::End))
-        })
-    })
+/// Whether an object has a function that a program starts with.
+fn defines_main(object: &Object<'_>) -> bool {
+    let is_main = |symbol: &Symbol<'_>| {
+        symbol.name == "main" && symbol.home != SymbolHome::Undefined && symbol.binding != Binding::Local
+    };
+    object.symbols.iter().any(is_main)
 }
 
-/// Says which half each function belongs to, of the first object with kernel programs, if it has other functions too.
+/// Whether an object asks for its kernel half.
+fn asks(object: &Object<'_>) -> bool {
+    object.symbols.iter().any(|symbol| symbol.home == SymbolHome::Undefined && ASKS.contains(&symbol.name))
+}
+
+/// Says which half each function belongs to, of the first object with kernel programs, if the program has a start of its own too.
 pub(super) fn list(objects: &[Object<'_>], program: &mut Program) {
-    let Some(index) = objects.iter().take(program.given_files).position(halves::has_kernel_programs) else {
-        return;
+    let starts = |object: &Object<'_>| {
+        halves::script_functions(object).next().is_some() || defines_main(object) || asks(object)
     };
-    let halves = halves_of(&objects[index], FileId::new(index), &Split::new(&objects[index]), program);
-    if halves.kernel.len() + halves.both.len()
-        < program.functions.iter().filter(|(id, _)| !program.is_runtime_function(*id)).count()
-    {
-        program.halves = Some(halves);
+    let given = &objects[..program.given_files.min(objects.len())];
+    if let Some(index) = given.iter().position(halves::has_kernel_programs).filter(|_| given.iter().any(starts)) {
+        let object = &objects[index];
+        program.halves = Some(halves_of(object, FileId::new(index), &Split::new(object), program));
     }
 }
 

@@ -31,6 +31,7 @@ fixtures:
 # Measures translation and translated programs, and writes BENCHMARKS.md and its plots
 bench:
     cargo bench --bench programs -- --write
+    cargo bench --bench programs -- --floats --write
     cargo bench --bench translation -- --write
 
 # Measures some of the programs: `just bench-programs --quick sha256 vm`; `--help` says more

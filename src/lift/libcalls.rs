@@ -157,7 +157,7 @@ impl Lifter<'_, '_> {
         let number = if in_wide_range {
             self.builder.ins().fcvt_to_sint_sat(WORD, value)
         } else {
-            self.to_int_saturating(value, ty, signed)
+            self.saturating_int(value, ty, signed)
         };
         if in_wide_range {
             let high = self.builder.ins().ushr_imm_u(number, 32);
@@ -184,7 +184,7 @@ impl Lifter<'_, '_> {
         let is_negative = self.builder.ins().icmp_imm_u(IntCC::NotEqual, sign, 0);
         let mut result = self.builder.ins().select(is_negative, smallest, largest);
         if in_wide_range {
-            let number = self.to_int_saturating(value, ty, signed);
+            let number = self.saturating_int(value, ty, signed);
             result = self.builder.ins().select(is_nan, result, number);
         }
         self.builder.ins().jump(done, &[result.into()]);
@@ -194,7 +194,7 @@ impl Lifter<'_, '_> {
         self.zero_extend(result, ty)
     }
 
-    fn to_int_saturating(&mut self, value: Value, ty: Type, signed: bool) -> Value {
+    fn saturating_int(&mut self, value: Value, ty: Type, signed: bool) -> Value {
         let ins = self.builder.ins();
         if signed { ins.fcvt_to_sint_sat(ty, value) } else { ins.fcvt_to_uint_sat(ty, value) }
     }

@@ -29,10 +29,10 @@ pub(super) fn arrange(function: &mut Function, facts: TargetFacts) {
         let insts: Vec<Inst> = function.layout.block_insts(block).collect();
         for inst in insts {
             match function.dfg.insts[inst] {
-                InstructionData::Binary { opcode: Opcode::Fadd | Opcode::Fmul, args } => {
-                    if is_better_second(&function.dfg, &counts, args) {
-                        function.dfg.inst_args_mut(inst).swap(0, 1);
-                    }
+                InstructionData::Binary { opcode: Opcode::Fadd | Opcode::Fmul, args }
+                    if is_better_second(&function.dfg, &counts, args) =>
+                {
+                    function.dfg.inst_args_mut(inst).swap(0, 1);
                 }
                 InstructionData::Unary { opcode: opcode @ (Opcode::Fabs | Opcode::Fneg), arg }
                     if facts.masks_are_vectors =>

@@ -89,7 +89,7 @@ pub(super) fn copy(dfg: &DataFlowGraph, inst: Inst, format: Format) -> Option<Co
     }
     let is_float_wide = ty == format.bits();
     let other = |args: [Value; 2], wanted: u64| {
-        let mask = format.sign() | format.sign() - 1;
+        let mask = format.sign() | (format.sign() - 1);
         let is = |value| constant(dfg, value).is_some_and(|number| number & mask == wanted);
         match args.map(is) {
             [false, true] => Some(args[0]),

@@ -44,7 +44,8 @@ impl Program {
     pub fn new(seed: u64) -> Program {
         let name = format!("floats_{seed:x}");
         let program = Program { c: String::new(), bpf: String::new(), calls: Vec::new(), name };
-        let mut writer = Writer { seed: Seed::new(seed), program, slots: 0, labels: 0, is_wide: seed % 2 == 0 };
+        let mut writer =
+            Writer { seed: Seed::new(seed), program, slots: 0, labels: 0, is_wide: seed.is_multiple_of(2) };
         writer.function();
         writer.program
     }
@@ -171,20 +172,20 @@ impl Writer {
         }
     }
 
-    fn to_double(&mut self, c: &str) {
+    fn set_double(&mut self, c: &str) {
         let index = self.seed.below(4);
         self.bpf(&format!("{} = r0", DOUBLES[index]));
         self.c(&format!("d[{index}] = {c};"));
     }
 
-    fn to_float(&mut self, c: &str) {
+    fn set_float(&mut self, c: &str) {
         let index = self.seed.below(2);
         self.bpf(&format!("{} = r0", FLOATS[index]));
         self.c(&format!("f[{index}] = {c};"));
     }
 
     /// Adds r0 to the sum.
-    fn to_sum(&mut self, c: &str) {
+    fn add_to_sum(&mut self, c: &str) {
         self.bpf(&format!("r1 = {SUM}"));
         self.bpf("r1 *= 31");
         self.bpf("r1 += r0");
@@ -199,26 +200,26 @@ impl Writer {
                 let name = *self.seed.pick(&NAMES);
                 let (x, y) = (self.double_to("r1"), self.double_to("r2"));
                 self.call(name);
-                self.to_double(&format!("{}({x}, {y})", &name[2..]));
+                self.set_double(&format!("{}({x}, {y})", &name[2..]));
             }
             3 | 4 => {
                 const NAMES: [&str; 4] = ["__addsf3", "__subsf3", "__mulsf3", "__divsf3"];
                 let name = *self.seed.pick(&NAMES);
                 let (x, y) = (self.float_to("r1"), self.float_to("r2"));
                 self.call(name);
-                self.to_float(&format!("{}({x}, {y})", &name[2..]));
+                self.set_float(&format!("{}({x}, {y})", &name[2..]));
             }
             5 => {
                 let name = *self.seed.pick(&["sqrt", "fabs", "floor", "ceil", "trunc"]);
                 let x = self.double_to("r1");
                 self.call(name);
-                self.to_double(&format!("call_{name}({x})"));
+                self.set_double(&format!("call_{name}({x})"));
             }
             6 => {
                 let name = *self.seed.pick(&["sqrtf", "fabsf", "floorf"]);
                 let x = self.float_to("r1");
                 self.call(name);
-                self.to_float(&format!("call_{name}({x})"));
+                self.set_float(&format!("call_{name}({x})"));
             }
             7 => match self.seed.below(3) {
                 0 => {
@@ -226,13 +227,13 @@ impl Writer {
                     let x = self.double_to("r1");
                     self.bpf("r2 = r8");
                     self.call("copysign");
-                    self.to_double(&format!("call_copysign({x}, w)"));
+                    self.set_double(&format!("call_copysign({x}, w)"));
                 }
                 choice => {
                     let name = if choice == 1 { "fmin" } else { "fmax" };
                     let (x, y) = (self.double_to("r1"), self.double_to("r2"));
                     self.call(name);
-                    self.to_double(&format!("call_{name}({x}, {y})"));
+                    self.set_double(&format!("call_{name}({x}, {y})"));
                 }
             },
             8 => self.mask(),
@@ -240,12 +241,12 @@ impl Writer {
                 0 => {
                     let x = self.float_to("r1");
                     self.call("__extendsfdf2");
-                    self.to_double(&format!("bits_of_f64(f32_of({x}))"));
+                    self.set_double(&format!("bits_of_f64(f32_of({x}))"));
                 }
                 _ => {
                     let x = self.double_to("r1");
                     self.call("__truncdfsf2");
-                    self.to_float(&format!("bits_of_f32(f64_of({x}))"));
+                    self.set_float(&format!("bits_of_f32(f64_of({x}))"));
                 }
             },
             10 => self.conversion(),
@@ -277,13 +278,13 @@ impl Writer {
                 let x = self.double_to("r0");
                 self.bpf("r1 = 0x7fffffffffffffff ll");
                 self.bpf("r0 &= r1");
-                self.to_double(&format!("{x} & ~(1ull << 63)"));
+                self.set_double(&format!("{x} & ~(1ull << 63)"));
             }
             1 => {
                 let x = self.double_to("r0");
                 self.bpf("r1 = 0x8000000000000000 ll");
                 self.bpf("r0 ^= r1");
-                self.to_double(&format!("{x} ^ 1ull << 63"));
+                self.set_double(&format!("{x} ^ 1ull << 63"));
             }
             choice => {
                 let (line, c) = if choice == 2 {
@@ -294,7 +295,7 @@ impl Writer {
                 let x = self.float_to("r1");
                 self.bpf(line);
                 self.bpf("w0 = w1");
-                self.to_float(&format!("{x} {c}"));
+                self.set_float(&format!("{x} {c}"));
             }
         }
     }
@@ -307,7 +308,7 @@ impl Writer {
                 let name = *self.seed.pick(&NAMES);
                 self.bpf("r1 = r8");
                 self.call(name);
-                self.to_sum(&format!("{}(w)", &name[2..]));
+                self.add_to_sum(&format!("{}(w)", &name[2..]));
             }
             1 => {
                 let name = *self.seed.pick(&["__fixsfsi", "__fixunssfsi", "__fixsfdi"]);
@@ -315,7 +316,7 @@ impl Writer {
                 self.bpf(&format!("r1 = *(u32 *)(r9 + {at})"));
                 self.call(name);
                 self.c(&format!("{{ u32 x; memcpy(&x, m + {at}, 4);"));
-                self.to_sum(&format!("{}(x)", &name[2..]));
+                self.add_to_sum(&format!("{}(x)", &name[2..]));
                 self.c("}");
             }
             2 => {
@@ -327,13 +328,13 @@ impl Writer {
                 ]);
                 self.bpf(&format!("r1 = {SUM}"));
                 self.call(name);
-                self.to_double(&format!("bits_of_f64((double){c})"));
+                self.set_double(&format!("bits_of_f64((double){c})"));
             }
             _ => {
                 // The bits of a word as an integer.
                 self.bpf("r0 = r8");
                 self.bpf("r0 >>= 40");
-                self.to_sum("(w >> 40)");
+                self.add_to_sum("(w >> 40)");
             }
         }
     }

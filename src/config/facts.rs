@@ -13,6 +13,7 @@
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
+//! | [`TargetFacts::counts_zeros_of_words`] | yes | yes | | yes |
 //! | [`TargetFacts::reverses_bits`] | | yes | | |
 
 use cranelift_codegen::ir::Endianness;
@@ -59,6 +60,8 @@ pub struct TargetFacts {
     pub counts_ones: bool,
     /// `clz` and `ctz` are; elsewhere they are loops.
     pub counts_zeros: bool,
+    /// `ctz` of 32 bits does not look at those above: QEMU 7.2, of Debian 12, has a `ctzw` of riscv64 that does where all 32 are 0.
+    pub counts_zeros_of_words: bool,
     /// `bitrev` is one; elsewhere it is what programs write.
     pub reverses_bits: bool,
     vectors: bool,
@@ -87,6 +90,7 @@ impl TargetFacts {
                 _ => true,
             },
             counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
+            counts_zeros_of_words: !matches!(architecture, Architecture::Riscv64(_)),
             reverses_bits: is_aarch64,
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,

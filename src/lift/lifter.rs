@@ -11,6 +11,7 @@ use cranelift_module::{DataId, FuncId};
 
 use super::counted::{CountedEdge, CountedLoops};
 use crate::abi::{EntryValues, WORD};
+use crate::config::TargetFacts;
 use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};
 use crate::graph::{BlockIndex, Graph, Instruction};
@@ -48,8 +49,6 @@ pub(super) struct Plans<'a> {
     pub(super) widest: Option<u64>,
     /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
     pub(super) checks_tables: bool,
-    /// Whether the target has instructions that count bits.
-    pub(super) counts_bits: bool,
 }
 
 /// The state of lifting one function.
@@ -71,8 +70,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) widest: Option<u64>,
     /// As in [`Plans`].
     pub(super) checks_tables: bool,
-    /// As in [`Plans`].
-    pub(super) counts_bits: bool,
+    /// What is known of the target.
+    pub(super) facts: &'a TargetFacts,
     /// The results of `memcmp` calls that were expanded.
     pub(super) compared: ComparisonResults,
     /// The BPF stack, if the function uses r10.

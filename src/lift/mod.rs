@@ -94,9 +94,7 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     let facts = generators.facts();
     let widest = if passes.contains(Pass::MemoryCalls) { facts.widest_unaligned } else { None };
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
-    let counts_bits = facts.counts_zeros;
-    let plans =
-        Plans { slots: &slots, control_flow: &control_flow, widest, checks_tables: !is_checked_later, counts_bits };
+    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, checks_tables: !is_checked_later };
     time(generators.times(), Phase::Lift, || {
         Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -121,9 +119,9 @@ fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContex
 
 impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
-        LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
+        LiftInput { program, resolution, declarations, generators, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, checks_tables, counts_bits }: Plans<'a>,
+        Plans { slots, control_flow, widest, checks_tables }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -142,7 +140,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             control_flow,
             widest,
             checks_tables,
-            counts_bits,
+            facts: generators.facts(),
             compared: ComparisonResults::new(),
             frame,
             aligned_end: None,

@@ -32,11 +32,18 @@ fn folder() -> PathBuf {
 
 /// The objects, by name.
 fn objects() -> Vec<(String, Vec<u8>)> {
-    let names = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".o")).collect();
-    names.sort();
-    assert!(names.len() > 20, "objects are missing");
-    names.into_iter().map(|name| (name.clone(), fs::read(folder().join(name)).unwrap())).collect()
+    let mut objects = Vec::new();
+    for folder in [folder(), folder().with_file_name("llvm14")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "o") {
+                objects.push((path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()));
+            }
+        }
+    }
+    objects.sort();
+    assert!(objects.len() > 20, "objects are missing");
+    objects
 }
 
 /// What a function of the fixtures computes, by its name, and the instruction that does.

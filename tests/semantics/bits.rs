@@ -46,15 +46,18 @@ fn objects() -> Vec<(String, Vec<u8>)> {
     objects
 }
 
-/// What a function of the fixtures computes, by its name, and the instruction that does.
-fn model(name: &str) -> Option<(&'static str, u32, fn(u64, u32) -> u64)> {
+/// What is computed of a number of so many bits.
+type Model = fn(u64, u32) -> u64;
+
+/// What a function of the fixtures computes, by its name: the instruction that does, of how many bits, and the same in Rust.
+fn model(name: &str) -> Option<(&'static str, u32, Model)> {
     let digit = name.find(|c: char| c.is_ascii_digit())?;
     let digits: String = name[digit..].chars().take_while(char::is_ascii_digit).collect();
-    let (instruction, model): (_, fn(u64, u32) -> u64) = match &name[..digit] {
+    let (instruction, model): (_, Model) = match &name[..digit] {
         "popcount" => ("popcnt", |x, _| u64::from(x.count_ones())),
         "parity" => ("popcnt", |x, _| u64::from(x.count_ones() % 2)),
         "clz" => ("clz", |x, bits| u64::from(x.leading_zeros() - (64 - bits))),
-        "log" => ("clz", |x, _| u64::from(63 - x.leading_zeros())),
+        "log" => ("clz", |x, _| u64::from(x.ilog2())),
         "fls" => ("clz", |x, _| u64::from(64 - x.leading_zeros())),
         "ctz" => ("ctz", |x, bits| u64::from(x.trailing_zeros().min(bits))),
         "ffs" => ("ctz", |x, _| if x == 0 { 0 } else { u64::from(x.trailing_zeros() + 1) }),

@@ -17,6 +17,7 @@
 //! | [`TargetFacts::masks_are_vectors`] | yes | | | |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
+//! | [`TargetFacts::counts_zeros_of_words`] | yes | yes | | yes |
 //! | [`TargetFacts::reverses_bits`] | | yes | | |
 
 use cranelift_codegen::ir::Endianness;
@@ -72,6 +73,8 @@ pub struct TargetFacts {
     pub masks_are_vectors: bool,
     /// `clz` and `ctz` are; elsewhere they are loops.
     pub counts_zeros: bool,
+    /// `ctz` of 32 bits does not look at those above: QEMU 7.2, of Debian 12, has a `ctzw` of riscv64 that does where all 32 are 0.
+    pub counts_zeros_of_words: bool,
     /// `bitrev` is one; elsewhere it is what programs write.
     pub reverses_bits: bool,
     vectors: bool,
@@ -104,6 +107,7 @@ impl TargetFacts {
             fmin_takes_second: is_x86,
             masks_are_vectors: is_x86,
             counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
+            counts_zeros_of_words: !matches!(architecture, Architecture::Riscv64(_)),
             reverses_bits: is_aarch64,
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,

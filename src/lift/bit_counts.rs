@@ -16,6 +16,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 
 use super::lifter::Lifter;
+use crate::abi::WORD;
 use crate::abi::libcalls::BitCount;
 use crate::decode::insn::{Operand, Reg};
 
@@ -49,7 +50,7 @@ impl Lifter<'_, '_> {
     }
 
     fn leading_zeros(&mut self, value: Value, ty: Type) -> Value {
-        if self.counts_bits {
+        if self.facts.counts_zeros {
             return self.builder.ins().clz(value);
         }
         let mut smeared = value;
@@ -64,7 +65,7 @@ impl Lifter<'_, '_> {
     }
 
     fn trailing_zeros(&mut self, value: Value, ty: Type) -> Value {
-        if self.counts_bits {
+        if self.facts.counts_zeros && (ty == WORD || self.facts.counts_zeros_of_words) {
             return self.builder.ins().ctz(value);
         }
         let less = self.builder.ins().iadd_imm_s(value, -1);
@@ -74,7 +75,7 @@ impl Lifter<'_, '_> {
     }
 
     fn ones(&mut self, value: Value, ty: Type) -> Value {
-        if self.counts_bits {
+        if self.facts.counts_zeros {
             return self.builder.ins().popcnt(value);
         }
         let [fives, threes, nibbles, bytes] = [0x55, 0x33, 0x0f, 0x01].map(|byte: u8| {

@@ -51,8 +51,6 @@ pub(super) struct Plans<'a> {
     pub(super) float_calls: Option<TargetFacts>,
     /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
     pub(super) checks_tables: bool,
-    /// Whether the target has instructions that count bits.
-    pub(super) counts_bits: bool,
 }
 
 /// The state of lifting one function.
@@ -76,8 +74,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) float_calls: Option<TargetFacts>,
     /// As in [`Plans`].
     pub(super) checks_tables: bool,
-    /// As in [`Plans`].
-    pub(super) counts_bits: bool,
+    /// What is known of the target.
+    pub(super) facts: &'a TargetFacts,
     /// The results of `memcmp` calls that were expanded.
     pub(super) compared: ComparisonResults,
     /// The BPF stack, if the function uses r10.

@@ -101,8 +101,7 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     let float_calls = passes.contains(Pass::FloatCalls).then_some(*facts);
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
     let checks_tables = !is_checked_later;
-    let counts_bits = facts.counts_zeros;
-    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables, counts_bits };
+    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables };
     time(generators.times(), Phase::Lift, || {
         Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -129,9 +128,9 @@ fn declared(declarations: &Declarations, graph: &Graph, context: &mut LiftContex
 
 impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
-        LiftInput { program, resolution, declarations, .. }: LiftInput<'a>,
+        LiftInput { program, resolution, declarations, generators, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, float_calls, checks_tables, counts_bits }: Plans<'a>,
+        Plans { slots, control_flow, widest, float_calls, checks_tables }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -151,7 +150,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             widest,
             float_calls,
             checks_tables,
-            counts_bits,
+            facts: generators.facts(),
             compared: ComparisonResults::new(),
             frame,
             aligned_end: None,

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bits;
 mod calls;
 mod floats;
 mod isa;

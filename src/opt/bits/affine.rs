@@ -19,6 +19,7 @@ use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 
 use super::cone::ones;
 use super::isolated::{Isolated, Number};
+use crate::config::TargetFacts;
 use crate::opt::ir::operands::iconst;
 
 /// What is counted where the number is 0.
@@ -81,7 +82,7 @@ impl ZeroCount {
     }
 
     /// Inserts it, as a number of this type.
-    pub(super) fn insert(&self, cursor: &mut FuncCursor<'_>, ty: Type) -> Value {
+    pub(super) fn insert(&self, cursor: &mut FuncCursor<'_>, ty: Type, facts: &TargetFacts) -> Value {
         let ZeroCount { width, trailing, base, negative, zero, .. } = *self;
         let count_type = if width == 32 { types::I32 } else { types::I64 };
         let of = self.number.insert(cursor, count_type);
@@ -97,8 +98,14 @@ impl ZeroCount {
                 cursor.ins().ctz(of)
             }
             (true, Zero::LowestBit) => {
+                let of = if facts.counts_zeros_of_words { of } else { resized(cursor, of, types::I64) };
                 let count = cursor.ins().ctz(of);
                 cursor.ins().band_imm_u(count, i64::from(width) - 1)
+            }
+            (true, _) if width == 32 && !facts.counts_zeros_of_words => {
+                let of = cursor.ins().uextend(types::I64, of);
+                let of = cursor.ins().bor_imm_u(of, 1 << 32);
+                cursor.ins().ctz(of)
             }
             (true, _) => cursor.ins().ctz(of),
         };

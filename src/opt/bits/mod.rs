@@ -71,7 +71,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         let ty = function.dfg.value_type(function.dfg.first_result(inst));
         let location = function.srcloc(inst);
         let mut cursor = FuncCursor::new(function).at_inst(inst).with_srcloc(location);
-        let new = idiom.insert(&mut cursor, ty);
+        let new = idiom.insert(&mut cursor, ty, &context.facts);
         replace_inst(function, inst, new);
     }
 }
@@ -88,7 +88,7 @@ fn type_of_width(width: u32) -> Type {
 
 impl Idiom {
     /// Inserts it, as a number of this type.
-    fn insert(self, cursor: &mut FuncCursor<'_>, ty: Type) -> Value {
+    fn insert(self, cursor: &mut FuncCursor<'_>, ty: Type, facts: &TargetFacts) -> Value {
         let masked = |cursor: &mut FuncCursor<'_>, of, width, mask: Option<u64>| {
             let value = resized(cursor, of, type_of_width(width));
             let Some(mask) = mask else { return value };
@@ -96,7 +96,7 @@ impl Idiom {
             cursor.ins().band(value, mask)
         };
         match self {
-            Idiom::Zeros(count) => count.insert(cursor, ty),
+            Idiom::Zeros(count) => count.insert(cursor, ty, facts),
             Idiom::Ones { of, mask, width, is_parity } => {
                 let value = masked(cursor, of, width, mask);
                 let count = cursor.ins().popcnt(value);

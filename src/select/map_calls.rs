@@ -203,7 +203,9 @@ impl<'a> MapCalls<'a> {
 fn has_runtime_operations(program: &Program, map: &Map) -> bool {
     let Some(definition) = &map.definition else { return false };
     let relocations = &program.data[map.section].relocations;
-    let Ok(index) = relocations.binary_search_by_key(&map.offset, |relocation| relocation.offset) else { return false };
+    let Ok(index) = relocations.binary_search_by_key(&map.offset, |relocation| relocation.offset) else {
+        return false;
+    };
     let Target::Symbol { symbol, .. } = relocations[index].target else { return false };
     let symbol = &program.symbols[symbol];
     symbol.name == maps::ops_symbol(definition.kind) && program.is_of_runtime(program.data[symbol.section].file)

@@ -47,7 +47,7 @@ pub(super) struct Cone {
 
 /// All bits of a number of this many bits.
 pub(super) fn ones(width: u32) -> u64 {
-    u64::MAX >> (64 - width)
+    if width < 64 { (1 << width) - 1 } else { u64::MAX }
 }
 
 /// The constant that a value is, through conversions.

@@ -20,9 +20,16 @@
 //! None of these knows a sequence of instructions, or constants: what is computed decides, so it does not matter how it is
 //! written. Each file says why it is sound. Instructions that are no more used go with Cranelift's dead code.
 //!
-//! Where the target has instructions for it ([`TargetFacts`]): otherwise Cranelift expands these to as many as there were. Counted,
-//! at -O2: `x86-64` without `popcnt` has 15 instructions for the population count, either way, and for `clz` 4, for the table
-//! of a de Bruijn sequence 8, for `ctz` and its mask 4.
+//! Only where the target has instructions for it ([`TargetFacts`]): elsewhere Cranelift makes as many of it as there were, or loops.
+//! Instructions of functions that do nothing else, without the pass and with it:
+//!
+//! | | x86-64 | with `popcnt`, `lzcnt`, `bmi1` | aarch64 | riscv64 with `zbb` | s390x |
+//! |---|---|---|---|---|---|
+//! | `popcount` of 64 bits | 35, 35 | 35, 2 | 14, 5 | 35, 2 | 22, 10 |
+//! | `clz` | 55, 7 | 55, 2 | 27, 2 | 46, 2 | 36, 3 |
+//! | `ctz` | 13, 5 | 9, 3 | 12, 4 | 14, 3 | 9, 9 |
+//! | parity | 21, 21 | 21, 3 | 15, 6 | 16, 3 | 17, 12 |
+//! | reversal | 35, 35 | 35, 35 | 14, 2 | 33, 33 | 24, 24 |
 
 mod affine;
 mod cone;
@@ -155,7 +162,7 @@ impl Root<'_> {
     /// Whether a value may be the last instruction of a count of bits.
     fn may_count(&self, value: Value) -> bool {
         let dfg = &self.function.dfg;
-        let is_power_less_one = |number: u64| number >= 15 && number & (number + 1) == 0;
+        let is_low_ones = |number: u64| number >= 15 && number.trailing_ones() + number.leading_zeros() == 64;
         if let Some((product, _)) = with_constant(dfg, value, Opcode::Ushr) {
             let mut product = steps::unconverted(dfg, product);
             if let Some((masked, _)) = with_constant(dfg, product, Opcode::Band) {
@@ -165,10 +172,10 @@ impl Root<'_> {
             return factor.is_some_and(|(fields, _)| steps::sums(dfg, fields) >= 2);
         }
         if let Some((sum, mask)) = with_constant(dfg, value, Opcode::Band) {
-            return mask <= 255 && is_power_less_one(mask) && steps::sums(dfg, sum) >= 3;
+            return mask <= 255 && is_low_ones(mask) && steps::sums(dfg, sum) >= 3;
         }
         if let Some((sum, by)) = with_constant(dfg, value, Opcode::Urem) {
-            return is_power_less_one(by) && steps::sums(dfg, sum) >= 2;
+            return is_low_ones(by) && steps::sums(dfg, sum) >= 2;
         }
         binary_operands(dfg, value, Opcode::Iadd).is_some() && steps::sums(dfg, value) >= 3
     }

@@ -57,7 +57,7 @@ impl Side {
         let width = dfg.value_type(value).bits();
         let mut side = Side { base: unconverted(dfg, value), shift: 0, mask: ones(width) };
         for _ in 0..MAX_SIDE {
-            let width = dfg.value_type(side.base).bits();
+            let width = dfg.value_type(side.base).bits().min(64);
             let (inner, mask, by) = if let Some((inner, mask)) = with_constant(dfg, side.base, Opcode::Band) {
                 (inner, mask, 0)
             } else if let Some((inner, by)) = with_constant(dfg, side.base, Opcode::Ushr) {
@@ -114,6 +114,12 @@ pub(super) fn sums(dfg: &DataFlowGraph, value: Value) -> usize {
 pub(super) fn folds(dfg: &DataFlowGraph, value: Value) -> usize {
     let fold = |sides: [Side; 2]| (sides[0].shift == 0 && sides[1].shift < 0).then_some(sides[0].base);
     steps(dfg, value, |value| fold(sides(dfg, value, Opcode::Bxor)?))
+}
+
+/// How many steps OR a value with the same shifted to the right.
+pub(super) fn smears(dfg: &DataFlowGraph, value: Value) -> usize {
+    let smear = |sides: [Side; 2]| (sides[0].shift == 0 && sides[1].shift < 0).then_some(sides[0].base);
+    steps(dfg, value, |value| smear(sides(dfg, value, Opcode::Bor)?))
 }
 
 /// How many steps exchange each two neighbouring fields; the last may exchange more of them, with an operand for each.

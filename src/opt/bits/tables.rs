@@ -12,11 +12,15 @@ use cranelift_codegen::ir::{Block, Function, GlobalValue, Inst, InstructionData,
 use super::affine::ZeroCount;
 use super::cone::{Cone, Node, Operation, number, ones};
 use super::isolated::Isolated;
+use super::steps;
 use crate::opt::constants::Constants;
 use crate::opt::ir::operands::binary_operands;
 
 /// How many sums an address is looked through.
 const MAX_SUMS: usize = 8;
+
+/// How many instructions an index is computed by, from what tells of a bit.
+const MAX_COMPUTED: usize = 16;
 
 /// An address in a table: `table + offset + index`.
 struct Address {
@@ -38,6 +42,9 @@ pub(super) fn zero_count(function: &Function, inst: Inst, constants: &Constants<
     let signed = matches!(opcode, Opcode::Sload8 | Opcode::Sload16 | Opcode::Sload32);
     let bits = function.dfg.value_type(function.dfg.first_result(inst)).bits();
     let address = Address::of(function, arg)?;
+    if !may_tell(function, address.index) {
+        return None;
+    }
     let table = constants.table(function, address.table)?;
     let (cone, leaf, isolated) = index(function, function.layout.inst_block(inst)?, address.index)?;
     let start = address.offset.wrapping_add(i64::from(i32::from(offset)) as u64);
@@ -81,6 +88,29 @@ fn symbol(function: &Function, value: Value) -> Option<GlobalValue> {
         InstructionData::UnaryGlobalValue { opcode: Opcode::SymbolValue, global_value } => Some(global_value),
         _ => None,
     }
+}
+
+/// Whether an index may be computed from what tells of a bit: most tables are for something else, so this looks at one operand of
+/// each instruction only.
+fn may_tell(function: &Function, index: Value) -> bool {
+    let dfg = &function.dfg;
+    let mut value = index;
+    for _ in 0..MAX_COMPUTED {
+        value = steps::unconverted(dfg, value);
+        if Isolated::of_lowest(function, value).is_some() {
+            return true;
+        }
+        let Some(inst) = dfg.value_def(value).inst() else { return false };
+        let InstructionData::Binary { opcode, args: [left, right] } = dfg.insts[inst] else { return false };
+        value = match (number(dfg, left), number(dfg, right)) {
+            (_, Some(_)) => left,
+            (Some(_), None) => right,
+            // A remainder is a difference.
+            (None, None) if matches!(opcode, Opcode::Iadd | Opcode::Isub) => left,
+            (None, None) => return steps::smears(dfg, value) >= 3,
+        };
+    }
+    false
 }
 
 /// The cone of an index that is computed from what tells of a bit, which node that is, and what it tells.

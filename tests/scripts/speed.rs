@@ -5,10 +5,11 @@ use std::process::Command;
 use crate::folder::{Folder, Way, object};
 use crate::native::bpf::{has_libbpf_headers, has_tracing};
 
-/// The nanoseconds that a line `WORD N` or `N WORD` says.
-fn number(text: &str, word: &str) -> u64 {
-    let line = text.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("no {word} in {text}"));
-    line.split_whitespace().find_map(|word| word.parse().ok()).unwrap()
+/// The nanoseconds after or before this text, which may stand amid what else writes to the same file.
+fn number(text: &str, mark: &str) -> u64 {
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    let (before, after) = text.split_once(mark).unwrap_or_else(|| panic!("no {mark:?} in {text}"));
+    digits(after).or_else(|| digits(before.lines().last()?)).unwrap()
 }
 
 fn clock() -> u64 {
@@ -42,7 +43,7 @@ fn a_workload_runs_soon() {
     let until = |command: &mut Command| {
         let since = clock();
         let out = folder.run(command.args([&workload, "now", "1"])).expect(0, "now");
-        number(&out, "now") - since
+        number(&out, "now ") - since
     };
     let twin = folder.twin("opens").get_program().to_owned();
     let executable = folder.executable("opens.clang22.o");
@@ -73,7 +74,7 @@ fn a_large_map_is_walked_as_fast_as_in_plain_c() {
     let walk = |command: &mut Command| {
         let out = folder.run(command).expect(0, "table");
         assert!(out.contains("100000 entries, 4999950000, 14999850000\n"), "{out}");
-        number(&out, "nanoseconds")
+        number(&out, " nanoseconds")
     };
     let [translated, batched, each] =
         shortest([&|| walk(Command::new(&script).arg("true")), &|| walk(&mut Command::new(&twin)), &|| {

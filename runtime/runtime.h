@@ -25,7 +25,7 @@ typedef long s64;
 #define NULL ((void *)0)
 #define weak __attribute__((weak))
 #define forced_inline inline __attribute__((always_inline))
-#define noinline __attribute__((noinline))
+#define never_inline __attribute__((noinline))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define offset_of(type, member) __builtin_offsetof(type, member)

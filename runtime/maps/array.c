@@ -59,7 +59,7 @@ weak const struct map_ops bpf_map_ops_struct_ops = {
 
 /* What calls of helpers call for arrays that programs name (src/select/map_calls.rs): look-ups by the distance of elements. */
 
-static noinline void *lookup_of_new(struct map *map, const void *key) { return map_ready(map) ? NULL : lookup(map, key); }
+static never_inline void *lookup_of_new(struct map *map, const void *key) { return map_ready(map) ? NULL : lookup(map, key); }
 
 #define LOOKUP(suffix, stride)                                                         \
     weak void *bpf2native_rt_lookup_array##suffix(struct map *map, const void *key) {  \

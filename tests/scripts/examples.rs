@@ -205,11 +205,12 @@ fn leaks_are_found() {
 
 #[test]
 fn packets_of_an_interface_are_counted() {
-    if !has_tracing()
-        || !has_libbpf_headers()
-        || !crate::native::has_tool("bpftool")
-        || !crate::native::has_tool("ip")
-    {
+    if !has_tracing() || !has_libbpf_headers() || !crate::native::has_tool("bpftool") {
+        return;
+    }
+    // It knows no --version.
+    if Command::new("ip").arg("-V").output().is_err() {
+        crate::native::skip("`ip` is not installed (Debian: iproute2)");
         return;
     }
     let folder = Folder::new();

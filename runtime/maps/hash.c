@@ -162,7 +162,7 @@ weak const struct map_ops bpf_map_ops_lru_percpu_hash = {
 /* What calls of helpers call for maps that programs name (src/select/map_calls.rs). */
 
 #define REST(size)                                                                              \
-    static never_inline struct hash_element *rest_##size(struct map *map, const void *key) {        \
+    static never_inline struct hash_element *rest_##size(struct map *map, const void *key) {    \
         return map_ready(map) ? NULL : hash_find_sized(map->state, key, size);                  \
     }
 REST(4)

@@ -103,7 +103,7 @@ fn check(
     let folder = tempfile::tempdir().unwrap();
     let executable = folder.path().join("translated");
     let mut translate = Command::new(BPF2NATIVE);
-    translate.args(["--target", machine]).args(&objects).arg("-o").arg(&executable);
+    translate.args(["--no-kernel", "--target", machine]).args(&objects).arg("-o").arg(&executable);
     if let Err(error) = tool(&mut translate) {
         return vec![format!("{} {variant}: {error}", program.name)];
     }

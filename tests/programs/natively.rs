@@ -1,7 +1,7 @@
 //! The main job: what the programs in `fixtures` do when they are translated, ahead of time and in process, is what
 //! they do when the system's compiler makes them, byte for byte.
 //!
-//! The objects are those that `fixtures/build.sh` made; the native programs are made here, by `cc`. To try some:
+//! Kernel halves are left out (`--no-kernel`): what they do is in `tests/scripts`. The objects are those that `fixtures/build.sh` made; the native programs are made here, by `cc`. To try some:
 //! `BPF2NATIVE_PROGRAMS=wc,json BPF2NATIVE_VARIANTS=clang19-v3 cargo test --test programs`.
 
 use std::collections::BTreeSet;
@@ -80,7 +80,7 @@ fn check(matrix: &Matrix, program: &Program, variant: &str, expected: &[Outcome]
     }
     let folder = tempfile::tempdir().unwrap();
     let executable = folder.path().join("translated");
-    let in_process: Vec<&Path> = [BPF2NATIVE, "run", "--argv0", "program"]
+    let in_process: Vec<&Path> = [BPF2NATIVE, "run", "--no-kernel", "--argv0", "program"]
         .into_iter()
         .map(Path::new)
         .chain(objects.iter().map(PathBuf::as_path))
@@ -89,7 +89,7 @@ fn check(matrix: &Matrix, program: &Program, variant: &str, expected: &[Outcome]
     let mut drivers: Vec<(&str, &[&Path])> = vec![("jit", &in_process)];
     let mut failures = Vec::new();
     let ahead_of_time: [&Path; 1] = [&executable];
-    match tool(Command::new(BPF2NATIVE).args(&objects).arg("-o").arg(&executable)) {
+    match tool(Command::new(BPF2NATIVE).arg("--no-kernel").args(&objects).arg("-o").arg(&executable)) {
         Ok(()) => drivers.push(("aot", &ahead_of_time)),
         Err(error) => failures.push(format!("{} {variant} aot: {error}", program.name)),
     }

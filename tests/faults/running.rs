@@ -93,7 +93,7 @@ fn an_entry_needs_only_what_it_reaches() {
     for (name, reason, expected) in [
         ("illegal", "unknown opcode `0xfe`", Some(1)),
         ("reaches", "unknown opcode `0xfe`", Some(1)),
-        ("frame_pointer", "r10, which is read-only; it traps when it is reached", None),
+        ("frame_pointer", "which is read-only; it traps when it is reached", None),
     ] {
         let (status, _, error) = outcome("neighbours.o", name, "");
         assert_eq!(status, expected, "{name}: {error}");

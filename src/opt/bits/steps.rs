@@ -3,7 +3,7 @@
 //! In: a function's data flow graph, a value. Out: the value that a step is of, or how many steps follow each other. The rule: a
 //! few instructions are looked at for each step, so that the [cones](super::cone) of what is no idiom are hardly ever built.
 
-use cranelift_codegen::ir::{DataFlowGraph, Opcode, Value};
+use cranelift_codegen::ir::{DataFlowGraph, InstructionData, Opcode, Value};
 
 use super::cone::{number, ones};
 use crate::opt::ir::operands::{binary_operands, unary};
@@ -80,9 +80,26 @@ impl Side {
     }
 }
 
+/// Whether a value may be another one that is shifted, or masked after that: most operands are not.
+fn may_be_shifted(dfg: &DataFlowGraph, value: Value) -> bool {
+    let value = unconverted(dfg, value);
+    let Some(inst) = dfg.value_def(value).inst() else { return false };
+    match dfg.insts[inst] {
+        InstructionData::Binary { opcode: Opcode::Band | Opcode::Ushr | Opcode::Ishl, .. } => true,
+        InstructionData::Binary { opcode: Opcode::Iadd, args: [left, right] } => {
+            unconverted(dfg, left) == unconverted(dfg, right)
+        }
+        _ => false,
+    }
+}
+
 /// The two sides of a step, the one that is shifted less to the right first.
 fn sides(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<[Side; 2]> {
-    let [left, right] = binary_operands(dfg, value, wanted)?.map(|operand| Side::of(dfg, operand));
+    let operands = binary_operands(dfg, value, wanted)?;
+    if !operands.iter().any(|&operand| may_be_shifted(dfg, operand)) {
+        return None;
+    }
+    let [left, right] = operands.map(|operand| Side::of(dfg, operand));
     let is_step = left.base == right.base && left.shift != right.shift;
     is_step.then_some(if left.shift > right.shift { [left, right] } else { [right, left] })
 }

@@ -60,7 +60,8 @@ impl Address {
     fn of(function: &Function, address: Value) -> Option<Address> {
         let dfg = &function.dfg;
         let (mut table, mut index, mut offset) = (None, None, 0u64);
-        let mut terms = vec![dfg.resolve_aliases(address)];
+        // An address of one term has no index.
+        let mut terms = binary_operands(dfg, address, Opcode::Iadd)?.map(|term| dfg.resolve_aliases(term)).to_vec();
         for _ in 0..MAX_SUMS {
             let Some(term) = terms.pop() else { break };
             let sum =

@@ -31,8 +31,9 @@ pub(crate) use define::define;
 pub use object::object_with_cache;
 pub use object::{Object, object};
 pub use translation::Purpose;
+pub(crate) use translation::trapped;
 #[cfg(feature = "compare")]
-pub(crate) use translation::{Declared, declared, translate, trapped};
+pub(crate) use translation::{Declared, declared, translate};
 
 pub use crate::abi::AbiError;
 pub use crate::codegen::CompileError;

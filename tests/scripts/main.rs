@@ -15,6 +15,7 @@ mod halves;
 mod kernel_copy;
 mod leftovers;
 mod machines;
+mod origin;
 mod refusals;
 mod speed;
 mod split;

@@ -90,6 +90,20 @@ fn every_record_comes_that_the_kernel_did_not_drop() {
 }
 
 #[test]
+fn records_are_given_to_a_callback_of_the_scripts() {
+    if !has_tracing() {
+        return;
+    }
+    let folder = Folder::new();
+    let workload = folder.workload();
+    for way in WAYS {
+        let out =
+            folder.run(folder.script(way, "callback.o").args([&workload, "calls", "2000"])).expect(0, "callback");
+        assert_eq!(out, "some, all, in order\n", "{way:?}");
+    }
+}
+
+#[test]
 fn options_are_the_drivers_the_scripts_and_the_workloads() {
     if !has_tracing() {
         return;

@@ -43,11 +43,11 @@ impl Returning {
         };
         let calls = CallGraph::new(graphs);
         let mut returns: Vec<bool> = graphs.iter().map(|graph| calls_only(graph, is_own)).collect();
-        // Callees come first, and a group of functions that call each other returns if each of them does.
+        // Callees come first, and a group of functions that call each other returns if each of them does: what these call of the group
+        // is asked as one of them.
         for group in &calls.groups {
             let all = group.iter().all(|&function| {
-                let callees = &calls.callees[function];
-                returns[function] && callees.iter().all(|callee| group.contains(callee) || returns[*callee])
+                returns[function] && calls.callees[function].iter().all(|&callee| returns[callee])
             });
             group.iter().for_each(|&function| returns[function] = all);
         }

@@ -32,9 +32,10 @@ impl Lifter<'_, '_> {
         self.counted_loops.zero = Some(zero);
         for (index, blocks) in counters.loops.iter().enumerate() {
             let of_blocks = blocks.iter().filter_map(|&block| *counters.blocks.get(block)?);
-            let of_outcomes = counters.outcomes.iter().filter(|((block, outcome), _)| {
-                blocks.contains(block) && !self.leaves_loop(blocks, *block, *outcome)
-            });
+            let of_outcomes = blocks
+                .iter()
+                .flat_map(|&block| counters.outcomes.range((block, 0)..=(block, usize::MAX)))
+                .filter(|((block, outcome), _)| !self.leaves_loop(blocks, *block, *outcome));
             let counted: Vec<u32> = of_blocks.chain(of_outcomes.map(|(_, counter)| *counter)).collect();
             let mut variables = Vec::new();
             for counter in counted {

@@ -19,10 +19,15 @@
 //! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros_of_words`] | yes | yes | | yes |
 //! | [`TargetFacts::reverses_bits`] | | yes | | |
+//! | [`TargetFacts::registers`] | 14 | 26 | 26 | 13 |
+//!
+//! Which constants instructions take is in `immediates.rs`.
 
 use cranelift_codegen::ir::Endianness;
 use cranelift_codegen::isa::TargetIsa;
 use target_lexicon::Architecture;
+
+use super::immediates::Immediates;
 
 /// What a pass needs of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,10 @@ pub struct TargetFacts {
     pub counts_zeros_of_words: bool,
     /// `bitrev` is one; elsewhere it is what programs write.
     pub reverses_bits: bool,
+    /// How many registers for integers a function may use.
+    pub registers: usize,
+    /// Which constants instructions have inside.
+    pub immediates: Immediates,
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
@@ -109,6 +118,12 @@ impl TargetFacts {
             counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
             counts_zeros_of_words: !matches!(architecture, Architecture::Riscv64(_)),
             reverses_bits: is_aarch64,
+            registers: match architecture {
+                Architecture::X86_64 => 14,
+                Architecture::S390x => 13,
+                _ => 26,
+            },
+            immediates: Immediates::of(architecture),
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,

@@ -67,6 +67,7 @@ passes! {
     PostIncrement "post-increment" "back edges compare and pass the incremented counter"
     EdgeSplitting "edge-splitting" "edges that leave loops, or pass constants, get blocks of their own"
     Anchors "anchors" "values used on several paths are computed where the program does, once"
+    LoopConstants "loop-constants" "constants that instructions do not have inside are made in front of loops"
     ArgumentOrder "argument-order" "arguments of back edges are computed in the order of the last uses of the old values"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
     ShortEncodings "short-encodings" "branches and constants take as few bytes as they can"

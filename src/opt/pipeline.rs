@@ -143,6 +143,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: pressure::anchors::run,
     },
     ClifPass {
+        name: "loop-constants",
+        switches: &[(Pass::LoopConstants, &[Need::RegisterPairs])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "its loops count up to constants")],
+        run: pressure::loop_constants::run,
+    },
+    ClifPass {
         name: "argument-order",
         switches: &[(Pass::ArgumentOrder, &[])],
         analyses: &[Analysis::Predecessors],

@@ -68,6 +68,7 @@ passes! {
     EdgeSplitting "edge-splitting" "edges that leave loops, or pass constants, get blocks of their own"
     Anchors "anchors" "values used on several paths are computed where the program does, once"
     LoopConstants "loop-constants" "constants that instructions do not have inside are made in front of loops"
+    LoopArguments "loop-arguments" "arguments that loops use leave the registers that they arrive in"
     ArgumentOrder "argument-order" "arguments of back edges are computed in the order of the last uses of the old values"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
     ShortEncodings "short-encodings" "branches and constants take as few bytes as they can"

@@ -151,6 +151,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: pressure::loop_constants::run,
     },
     ClifPass {
+        name: "loop-arguments",
+        switches: &[(Pass::LoopArguments, &[Need::RegisterPairs])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[],
+        run: pressure::loop_arguments::run,
+    },
+    ClifPass {
         name: "argument-order",
         switches: &[(Pass::ArgumentOrder, &[])],
         analyses: &[Analysis::Predecessors],

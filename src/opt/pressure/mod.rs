@@ -9,6 +9,7 @@
 pub(crate) mod anchors;
 pub(crate) mod argument_order;
 mod long_blocks;
+pub(crate) mod loop_arguments;
 pub(crate) mod loop_constants;
 mod rematerialised;
 mod two_address;

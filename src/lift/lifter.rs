@@ -10,6 +10,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
 use super::counted::{CountedEdge, CountedLoops};
+use super::low_halves::LowHalves;
 use crate::abi::{EntryValues, WORD};
 use crate::config::TargetFacts;
 use crate::declarations::Declarations;
@@ -62,6 +63,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) builder: &'a mut FunctionBuilder<'f>,
     pub(super) references: References,
     pub(super) registers: [Variable; 10],
+    /// What is known of their low halves.
+    pub(super) low_halves: LowHalves,
     /// The promoted frame slots.
     pub(super) slots: &'a PromotedSlots,
     /// Their variables.
@@ -84,6 +87,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) aligned_end: Option<Value>,
     /// CLIF blocks, by index of BPF block.
     pub(super) blocks: Vec<Block>,
+    /// Whether all edges to a BPF block are there.
+    pub(super) is_sealed: Vec<bool>,
     /// The function's parameters at entry, and where its result goes.
     pub(super) entry: EntryValues,
     /// Where control goes that leaves the function.
@@ -128,12 +133,16 @@ impl Lifter<'_, '_> {
             (Reg::FRAME, Some(_)) => self.frame_address(0),
             // Read, but never as an address: any value will do.
             (Reg::FRAME, None) => self.builder.ins().iconst(WORD, 0),
-            (reg, _) => self.builder.use_var(self.registers[reg.index()]),
+            (reg, _) => {
+                self.extend(reg);
+                self.builder.use_var(self.registers[reg.index()])
+            }
         }
     }
 
     /// Gives a register a value; decoding leaves no instruction that writes r10.
     pub(super) fn set(&mut self, reg: Reg, value: Value) {
+        self.low_halves.overwrite(reg);
         self.builder.def_var(self.registers[reg.index()], value);
     }
 

@@ -5,7 +5,7 @@
 //!
 //! | BPF | CLIF |
 //! |---|---|
-//! | r0 to r9 | one `i64` variable each; undefined at entry means 0 |
+//! | r0 to r9 | one `i64` variable each; undefined at entry means 0; 32 bits of them: `low_halves.rs` |
 //! | r10 | the end of one explicit stack slot: `frame.rs` |
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
@@ -31,6 +31,7 @@ mod frame;
 mod input;
 mod libcalls;
 mod lifter;
+mod low_halves;
 mod memory;
 pub(crate) mod memory_calls;
 mod pointers;
@@ -45,7 +46,7 @@ use cranelift_frontend::FunctionBuilder;
 use crate::abi::{EntryValues, WORD};
 use crate::config::{Need, Pass};
 use crate::decode::insn::{Insn, Reg};
-use crate::graph::{self, Edge, Graph, Instruction};
+use crate::graph::{self, BlockIndex, Edge, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::times::{Phase, time};
 
@@ -54,6 +55,7 @@ pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
 use lifter::TRAP_OUTSIDE;
 use lifter::{ComparisonResults, Lifter, Plans, References};
+use low_halves::LowHalves;
 pub use pointers::note_of;
 
 pub use crate::declarations::{
@@ -144,6 +146,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             builder,
             references: References::default(),
             registers,
+            low_halves: LowHalves::default(),
             slots,
             slot_values: Vec::new(),
             control_flow,
@@ -155,6 +158,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             frame,
             aligned_end: None,
             blocks: Vec::new(),
+            is_sealed: vec![false; graph.blocks.len()],
             entry: EntryValues::default(),
             outside: None,
             budget: None,
@@ -181,12 +185,14 @@ impl<'a, 'f> Lifter<'a, 'f> {
         } else {
             let first = self.edge(Edge::Block(0));
             self.builder.ins().jump(first, &[]);
+            self.seal_completed(None);
         }
         for (index, block) in graph.blocks.iter().enumerate() {
             if !self.control_flow.is_lifted(index) {
                 continue;
             }
             self.block = index;
+            self.forget_low_halves();
             self.builder.switch_to_block(self.blocks[index]);
             if self.control_flow.is_cold(index) {
                 self.builder.set_cold_block(self.blocks[index]);
@@ -202,6 +208,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
                 (None, None) => self.terminator(&block.terminator),
             }
             self.count_outcomes();
+            self.seal_completed(Some(index));
         }
         if let Some(outside) = self.outside {
             self.builder.switch_to_block(outside);
@@ -209,6 +216,17 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.trap(TRAP_OUTSIDE);
         }
         Ok(())
+    }
+
+    /// Seals the blocks whose predecessors are all there: a register that is read in a block which is not sealed becomes a
+    /// parameter, that most often turns out to be one value and goes again.
+    fn seal_completed(&mut self, block: Option<BlockIndex>) {
+        let Lifter { control_flow, graph, builder, blocks, is_sealed, .. } = self;
+        control_flow.completed_by(graph, block, |block| {
+            if !std::mem::replace(&mut is_sealed[block], true) {
+                builder.seal_block(blocks[block]);
+            }
+        });
     }
 
     /// Makes the entry block.
@@ -224,16 +242,23 @@ impl<'a, 'f> Lifter<'a, 'f> {
         entry
     }
 
-    /// Lifts a block's instructions, but for the jump at its end.
+    /// Lifts a block's instructions, but for the jump at its end; all registers are extended then.
     fn instructions(&mut self, block: &graph::Block) -> Result<(), LiftError> {
         let instructions = self.graph.instructions_of(block);
         for (index, instruction) in instructions.iter().enumerate() {
             self.at = *instruction;
             self.before = &instructions[..index];
             self.set_location();
-            self.instruction()?;
+            if low_halves::is_simple(instruction.insn) {
+                self.instruction()?;
+            } else {
+                self.extend_all();
+                self.instruction()?;
+                self.forget_low_halves();
+            }
             self.count_return();
         }
+        self.extend_all();
         Ok(())
     }
 

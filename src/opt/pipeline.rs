@@ -29,6 +29,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: scalar::redundant_parameters::run,
     },
     ClifPass {
+        name: "implied-branches",
+        switches: &[(Pass::ImpliedBranches, &[])],
+        analyses: &[Analysis::Predecessors],
+        keeps_cfg: false,
+        after: &[(Pass::RedundantParameters, "a parameter hides that a number is the same")],
+        run: branches::implied_branches::run,
+    },
+    ClifPass {
         name: "load-combining",
         switches: &[(Pass::LoadCombining, &[])],
         analyses: &[],

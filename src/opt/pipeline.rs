@@ -143,6 +143,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: branches::edge_splitting::run,
     },
     ClifPass {
+        name: "low-halves",
+        switches: &[(Pass::LowHalves, &[Need::RegisterPairs])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "loops are matched as the program has them")],
+        run: pressure::low_halves::run,
+    },
+    ClifPass {
         name: "anchors",
         switches: &[(Pass::Anchors, &[Need::RegisterPairs])],
         analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],

@@ -3,10 +3,12 @@
 //! | pass | file |
 //! |---|---|
 //! | anchors: values are computed where the program computes them | `anchors.rs`, over `rematerialised.rs`, `long_blocks.rs`, `two_address.rs` |
+//! | low halves of values that are needed whole too | `low_halves.rs` |
 //! | the order in which the arguments of a back edge are computed | `argument_order.rs` |
 
 pub(crate) mod anchors;
 pub(crate) mod argument_order;
 mod long_blocks;
+pub(crate) mod low_halves;
 mod rematerialised;
 mod two_address;

@@ -68,6 +68,7 @@ passes! {
     BranchMerging "branch-merging" "two tests for equality with one target become one branch"
     PostIncrement "post-increment" "back edges compare and pass the incremented counter"
     EdgeSplitting "edge-splitting" "edges that leave loops, or pass constants, get blocks of their own"
+    BitTests "bit-tests" "branches on one bit, by a shift and a mask, become bit tests"
     LowHalves "low-halves" "low halves of values that are needed whole are taken from them"
     Anchors "anchors" "values used on several paths are computed where the program does, once"
     ArgumentOrder "argument-order" "arguments of back edges are computed in the order of the last uses of the old values"

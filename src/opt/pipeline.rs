@@ -143,6 +143,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: branches::edge_splitting::run,
     },
     ClifPass {
+        name: "bit-tests",
+        switches: &[(Pass::BitTests, &[Need::RegisterPairs, Need::MachineCodeSteps])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::LoopIdioms, "a loop's condition is matched as the program has it")],
+        run: branches::bit_tests::run,
+    },
+    ClifPass {
         name: "low-halves",
         switches: &[(Pass::LowHalves, &[Need::RegisterPairs])],
         analyses: &[],

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, InstBuilder, Signature, SourceLoc, StackSlot, Value};
+use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, Inst, InstBuilder, Signature, SourceLoc, StackSlot, Value};
 use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
@@ -18,7 +18,7 @@ use crate::decode::insn::{Operand, Reg};
 use crate::graph::{BlockIndex, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::program::counters::FunctionCounters;
-use crate::program::{Endianness, Program};
+use crate::program::{DataSectionId, Endianness, Program};
 use crate::resolution::Resolution;
 
 /// The trap of control that leaves a function, or that LLVM says is unreachable.
@@ -36,6 +36,8 @@ pub const TRAP_POISONED: u8 = 4;
 pub(super) struct References {
     pub(super) functions: HashMap<(FuncId, Signature), FuncRef>,
     pub(super) data: HashMap<DataId, GlobalValue>,
+    /// The jump tables among the data.
+    pub(super) tables: HashMap<GlobalValue, DataSectionId>,
 }
 
 /// The results of expanded comparisons, each with a value that is 0 if and only if the result is.
@@ -52,6 +54,8 @@ pub(super) struct Plans<'a> {
     pub(super) float_calls: Option<TargetFacts>,
     /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
     pub(super) checks_tables: bool,
+    /// Whether jumps by entries of jump tables go by the index.
+    pub(super) by_index: bool,
 }
 
 /// The state of lifting one function.
@@ -77,6 +81,10 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) float_calls: Option<TargetFacts>,
     /// As in [`Plans`].
     pub(super) checks_tables: bool,
+    /// As in [`Plans`].
+    pub(super) by_index: bool,
+    /// Loads of entries of jump tables that jumps do not need.
+    pub(super) table_loads: Vec<Inst>,
     /// What is known of the target.
     pub(super) facts: &'a TargetFacts,
     /// The results of `memcmp` calls that were expanded.

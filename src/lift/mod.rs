@@ -12,7 +12,7 @@
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of C's functions of floats: `float_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
 //! | counters of coverage | `counters.rs`, over `counted.rs` |
-//! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs` |
+//! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs`; jumps by entries of jump tables: `table_jumps.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
 
@@ -38,9 +38,10 @@ mod pointers;
 mod select;
 mod slots;
 mod switch;
+mod table_jumps;
 pub mod variadic;
 
-use cranelift_codegen::ir::{Block, Function, InstBuilder, UserFuncName, Value};
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, UserFuncName, Value};
 use cranelift_frontend::FunctionBuilder;
 
 use crate::abi::{EntryValues, WORD};
@@ -103,14 +104,16 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     let float_calls = passes.contains(Pass::FloatCalls).then_some(*facts);
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
     let checks_tables = !is_checked_later;
-    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables };
-    time(generators.times(), Phase::Lift, || {
-        Lifter::new(input, graph, plans, &mut builder).function()?;
+    let by_index = passes.contains(Pass::TableJumps);
+    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables, by_index };
+    let loads = time(generators.times(), Phase::Lift, || {
+        let loads = Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
         builder.finalize(generators.main.frontend_config());
-        Ok(())
+        Ok(loads)
     })?;
     context.builder = taken;
+    table_jumps::remove_unused(&mut function, &loads);
     Ok(Lifted { function, returns_twice })
 }
 
@@ -132,7 +135,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
         LiftInput { program, resolution, declarations, generators, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, float_calls, checks_tables }: Plans<'a>,
+        Plans { slots, control_flow, widest, float_calls, checks_tables, by_index }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -153,6 +156,8 @@ impl<'a, 'f> Lifter<'a, 'f> {
             widest,
             float_calls,
             checks_tables,
+            by_index,
+            table_loads: Vec::new(),
             facts: generators.facts(),
             compared: ComparisonResults::new(),
             frame,
@@ -175,7 +180,8 @@ impl<'a, 'f> Lifter<'a, 'f> {
         }
     }
 
-    fn function(&mut self) -> Result<(), LiftError> {
+    /// Lifts the function; what may be removed from it if nothing needs the results is returned.
+    fn function(mut self) -> Result<Vec<Inst>, LiftError> {
         let graph = self.graph;
         self.blocks = graph.blocks.iter().map(|_| self.builder.create_block()).collect();
         self.start();
@@ -215,7 +221,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             self.builder.set_cold_block(outside);
             self.trap(TRAP_OUTSIDE);
         }
-        Ok(())
+        Ok(self.table_loads)
     }
 
     /// Seals the blocks whose predecessors are all there: a register that is read in a block which is not sealed becomes a

@@ -29,6 +29,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: scalar::redundant_parameters::run,
     },
     ClifPass {
+        name: "implied-branches",
+        switches: &[(Pass::ImpliedBranches, &[])],
+        analyses: &[Analysis::Predecessors],
+        keeps_cfg: false,
+        after: &[(Pass::RedundantParameters, "a parameter hides that a number is the same")],
+        run: branches::implied_branches::run,
+    },
+    ClifPass {
         name: "load-combining",
         switches: &[(Pass::LoadCombining, &[])],
         analyses: &[],
@@ -133,6 +141,22 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         keeps_cfg: false,
         after: &[(Pass::BranchMerging, "a block on an edge would keep two branches apart")],
         run: branches::edge_splitting::run,
+    },
+    ClifPass {
+        name: "bit-tests",
+        switches: &[(Pass::BitTests, &[Need::RegisterPairs, Need::MachineCodeSteps])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::LoopIdioms, "a loop's condition is matched as the program has it")],
+        run: branches::bit_tests::run,
+    },
+    ClifPass {
+        name: "low-halves",
+        switches: &[(Pass::LowHalves, &[Need::RegisterPairs])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "loops are matched as the program has them")],
+        run: pressure::low_halves::run,
     },
     ClifPass {
         name: "anchors",

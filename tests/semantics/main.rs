@@ -8,6 +8,7 @@ mod support;
 mod bits;
 mod calls;
 mod floats;
+mod implied;
 mod isa;
 mod isa_encodings;
 mod isa_random;

@@ -1,0 +1,37 @@
+//! Jumps by the entries of jump tables (`gotox`, clang 22): with gaps, shared labels, large indices and unchecked ones.
+
+use bpf2native::compare::listing;
+use bpf2native::config::{Pass, Passes};
+use bpf2native::{Config, Program};
+
+use crate::translated::{object, prints};
+
+/// What gcc's and clang's native code of the source print.
+const EXPECTED: &str = "c1dc9b1467dddbad\n495908429c09fd20\ncaaf27f3ba086c20\na8fe8ec7de70eddd\n112b78\n";
+
+#[test]
+fn entries_of_jump_tables_lead_where_they_say() {
+    prints(&["table-jumps.o"], EXPECTED);
+}
+
+/// How many instructions of the CLIF are of this opcode, for both byte orders.
+fn count(passes: Passes, opcode: &str) -> [usize; 2] {
+    [("x86_64", "table-jumps.o"), ("s390x", "table-jumps.be.o")].map(|(target, name)| {
+        let program = Program::from_files([object(name)]).unwrap();
+        let config = Config::for_target(target.parse().unwrap()).passes(passes).clone();
+        listing::clif(&program, &config, None).unwrap().text.matches(opcode).count()
+    })
+}
+
+#[test]
+fn the_index_of_each_is_what_the_program_has() {
+    let alone = Passes::NONE.with(Pass::TableJumps);
+    for (before, after) in count(Passes::NONE, "load.i64").into_iter().zip(count(alone, "load.i64")) {
+        assert_eq!(before - after, 5, "a load of each table's entry");
+    }
+    // Of five checks of 64 bits, two are of zero-extended numbers, and two follow from the program's own.
+    let both = alone.with(Pass::ImpliedBranches);
+    for (one, two) in count(alone, "brif").into_iter().zip(count(both, "brif")) {
+        assert_eq!(one - two, 1, "a check behind the program's own");
+    }
+}

@@ -77,7 +77,7 @@ impl Machine {
 
     fn link(&self, object: &Path) -> Result<PathBuf, String> {
         let output = object.with_extension("exe");
-        let mut command = Command::new(format!("{}-linux-gnu-gcc", self.name.replace('_', "-")));
+        let mut command = Command::new(format!("{}-linux-gnu-gcc", self.name));
         run(command.arg("-static").arg(here().join("driver.c")).arg(object).arg("-lm").arg("-o").arg(&output))?;
         Ok(output)
     }

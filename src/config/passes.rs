@@ -64,6 +64,7 @@ passes! {
     Unrolling "unrolling" "small counted loops do several iterations in one"
     Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"
     Slp "slp" "products of adjacent 16-bit numbers are computed in vectors of eight"
+    NarrowValues "narrow-values" "words of which only the low 32 bits are looked at are 32 bits wide"
     SelectToBranch "select-to-branch" "selects on a loop's critical path become branches, where one outcome is likely"
     BranchMerging "branch-merging" "two tests for equality with one target become one branch"
     PostIncrement "post-increment" "back edges compare and pass the incremented counter"

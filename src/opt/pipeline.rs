@@ -108,6 +108,17 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: reassociate::run,
     },
     ClifPass {
+        name: "narrow-values",
+        switches: &[(Pass::NarrowValues, &[])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[
+            (Pass::LoadCombining, "masks of known zeros are gone, which look at words"),
+            (Pass::Unrolling, "the conversions are in the way of what it and its neighbours recognise"),
+        ],
+        run: scalar::narrow_values::run,
+    },
+    ClifPass {
         name: "select-to-branch",
         switches: &[(Pass::SelectToBranch, &[])],
         analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],

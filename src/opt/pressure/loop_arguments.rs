@@ -4,17 +4,23 @@
 //! splits the argument's live range, and the split may lie in a loop: two moves in each iteration that undo each other. A copy at the
 //! function's entry, which is an instruction of its own, has no such register.
 //!
+//! Not where steps over machine code follow (x86-64): these take moves away that undo each other, and the copy is one more.
+//!
 //! In: a function. Out: the same, with copies of arguments that loops use. Sound: `x | x` is `x`.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{Function, InstBuilder, Value, types};
 
+use crate::config::Need;
 use crate::opt::ir::opaque::opaque;
 use crate::opt::ir::operands::each_operand;
 use crate::opt::pass::PassContext;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
+    if context.facts.has(Need::MachineCodeSteps) {
+        return;
+    }
     let loops = context.analyses.control_flow(function).loops;
     let Some(entry) = function.layout.entry_block() else { return };
     let arguments: Vec<Value> = function.dfg.block_params(entry).to_vec();

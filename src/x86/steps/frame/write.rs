@@ -3,7 +3,6 @@
 //! In: fragments, Cranelift's frame, and where the new one is set up. Out: fragments, and the [`WrittenFrame`]. The rule: each
 //! instruction that moves the stack pointer has a row right behind it, and behind each `ret` the rows of the body hold again.
 
-
 use super::cranelift::CraneliftFrame;
 use super::shrink_wrapping::ShrinkWrapping;
 use crate::codegen::unwind::FrameRow;
@@ -71,11 +70,7 @@ struct Writer {
 impl Writer {
     /// For code that had so many fragments.
     fn new(fragments: usize, next_label: u32) -> Writer {
-        Writer {
-            list: Vec::with_capacity(fragments + 16),
-            rows: Vec::new(),
-            next_label,
-        }
+        Writer { list: Vec::with_capacity(fragments + 16), rows: Vec::new(), next_label }
     }
 
     /// The prologue. One word is allocated by a `push` of any register, which is shorter than `sub`.

@@ -17,114 +17,15 @@
 use super::abi::{RSP, RegisterSet};
 use super::decode::{Form, Instruction};
 use super::effects::{Effects, Flags, Transfer};
+use super::operands::{Bytes, Use};
 
 const RAX: RegisterSet = 1;
 const RCX: RegisterSet = 1 << 1;
 const RDX: RegisterSet = 1 << 2;
 
-/// Reads the parts of an instruction, one after the other.
-struct Bytes<'a> {
-    all: &'a [u8],
-    at: usize,
-    /// The low bits of a REX prefix.
-    rex: u8,
-    has_rex: bool,
-}
-
-/// What a ModRM byte says.
-struct Operands {
-    /// Its register, or the number of the operation.
-    reg: u8,
-    /// The other operand's register; none if that is in memory.
-    register: Option<u8>,
-    /// Registers of the address.
-    address: RegisterSet,
-}
-
-impl Bytes<'_> {
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.all.get(self.at).copied();
-        self.at += 1;
-        byte
-    }
-
-    fn skip(&mut self, count: usize) -> Option<()> {
-        self.at += count;
-        (self.at <= self.all.len()).then_some(())
-    }
-
-    fn is_wide(&self) -> bool {
-        self.rex & 8 != 0
-    }
-
-    /// Reads a ModRM byte and what belongs to it; none for an address relative to the instruction.
-    fn operands(&mut self) -> Option<Operands> {
-        let byte = self.next()?;
-        let reg = byte >> 3 & 7 | (self.rex & 4) << 1;
-        let (mode, low) = (byte >> 6, byte & 7);
-        let extended = (self.rex & 1) << 3;
-        if mode == 3 {
-            return Some(Operands { reg, register: Some(low | extended), address: 0 });
-        }
-        let mut address = 0;
-        let mut base = low;
-        if low == RSP {
-            let sib = self.next()?;
-            base = sib & 7;
-            let index = sib >> 3 & 7 | (self.rex & 2) << 2;
-            if index != RSP {
-                address |= 1 << index;
-            }
-        }
-        match (mode, base) {
-            (0, 5) if low == 5 => return None,
-            (0, 5) => self.skip(4)?,
-            _ => {
-                address |= 1 << (base | extended);
-                self.skip([0, 1, 4][usize::from(mode)])?;
-            }
-        }
-        Some(Operands { reg, register: None, address })
-    }
-
-    /// A general register as an operand of 8 bits, if that is its lowest byte.
-    fn byte_register(&self, register: u8) -> Option<u8> {
-        (self.has_rex || register < 4).then_some(register)
-    }
-}
-
-/// How an operand is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Read,
-    Write,
-    Both,
-}
-
-impl Effects {
-    /// Adds the use of a register.
-    fn register(&mut self, register: u8, by: Use) {
-        if by != Use::Write {
-            self.read |= 1 << register;
-        }
-        if by != Use::Read {
-            self.written |= 1 << register;
-        }
-    }
-
-    /// Adds the use of an operand that is a register or in memory.
-    fn operand(&mut self, operands: &Operands, by: Use) {
-        self.read |= operands.address;
-        match operands.register {
-            Some(register) => self.register(register, by),
-            None => self.stores |= by != Use::Read,
-        }
-    }
-}
-
 /// Decodes an instruction.
 pub(super) fn decode(all: &[u8]) -> Option<Instruction> {
-    let mut bytes = Bytes { all, at: 0, rex: 0, has_rex: false };
+    let mut bytes = Bytes::new(all);
     let mut opcode = bytes.next()?;
     let prefix = matches!(opcode, 0x66 | 0xf2 | 0xf3).then_some(opcode);
     if prefix.is_some() {
@@ -194,6 +95,18 @@ pub(super) fn decode(all: &[u8]) -> Option<Instruction> {
             }
         }
         (None, _) => one_byte(&mut bytes, opcode, &mut effects)?,
+    }
+    if let Some(at) = bytes.relative {
+        let word = if bytes.is_wide() { 8 } else { 4 };
+        let accessed = match (prefix, opcode) {
+            (None, 0x8d) => 0,
+            (None, 0x89 | 0x8b) => word,
+            (None, 0xff) => 8,
+            _ => return None,
+        };
+        let &[a, b, c, d] = bytes.all.get(at..bytes.at)? else { return None };
+        let distance = i32::from_le_bytes([a, b, c, d]).into();
+        form = Form::PcRelative { at: u8::try_from(at).ok()?, distance, accessed };
     }
     let size = u32::try_from(bytes.at).ok()?;
     (bytes.at <= all.len()).then_some(Instruction { size, effects, form, ends })

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the fragments of a function: instructions, jump tables, constants | `fragments.rs`, found by their labels: `labels.rs` |
 //! | the bytes of an instruction | `bytes.rs` |
-//! | bytes to instructions, and those to fragments | `decode.rs`, `integers.rs`; `read.rs` |
+//! | bytes to instructions, and those to fragments | `decode.rs`, `integers.rs`, `operands.rs`; `read.rs` |
 //! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
 //! | targets of branches | `targets.rs` |
 //! | basic blocks, and how often control goes from one to another | `blocks.rs` |
@@ -21,6 +21,7 @@ pub(crate) mod effects;
 pub(crate) mod fragments;
 mod integers;
 mod labels;
+mod operands;
 pub(crate) mod read;
 pub(crate) mod relaxation;
 pub(crate) mod targets;

@@ -29,7 +29,7 @@ fn the_index_of_each_is_what_the_program_has() {
     for (before, after) in count(Passes::NONE, "load.i64").into_iter().zip(count(alone, "load.i64")) {
         assert_eq!(before - after, 5, "a load of each table's entry");
     }
-    // Of five checks of 64 bits, two are of zero-extended numbers, and two follow from the program's own.
+    // That of the machine's loop, whose number is loaded two blocks before.
     let both = alone.with(Pass::ImpliedBranches);
     for (one, two) in count(alone, "brif").into_iter().zip(count(both, "brif")) {
         assert_eq!(one - two, 1, "a check behind the program's own");

@@ -29,7 +29,7 @@ use bpf2native::config::{OptLevel, PassChange, Target};
 use clap::Parser;
 
 use machine::{Counts, Machine};
-use suite::Program;
+use suite::{Part, Program};
 
 /// Counts the instructions that programs execute, translated and native.
 #[derive(Parser)]
@@ -41,6 +41,9 @@ struct Arguments {
     /// The programs of floats, in place of the others
     #[arg(long)]
     floats: bool,
+    /// The whole programs, in place of the others
+    #[arg(long, conflicts_with = "floats")]
+    whole: bool,
     /// Our code at this level
     #[arg(short = 'O', value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=2))]
     level: Option<u8>,
@@ -76,7 +79,12 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("counts").join(&arguments.machine);
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let machine = Machine::new(&arguments.machine, config(arguments)?, &folder)?;
-    let mut programs = if arguments.floats { suite::float_programs() } else { suite::programs() };
+    let part = match (arguments.floats, arguments.whole) {
+        (true, _) => Part::Floats,
+        (_, true) => Part::Whole,
+        _ => Part::Programs,
+    };
+    let mut programs = suite::programs(part);
     let names = &arguments.names;
     programs.retain(|program| names.is_empty() || names.iter().any(|name| program.name.contains(name.as_str())));
     if programs.is_empty() {
@@ -88,8 +96,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let table = table(&rows);
     print!("{table}");
     if arguments.write {
-        let part = format!("counts {}{}", arguments.machine, if arguments.floats { " floats" } else { "" });
-        support::document::replace(&part, &table)?;
+        let kind = if part == Part::Programs { String::new() } else { format!(" {}", part.name()) };
+        support::document::replace(&format!("counts {}{kind}", arguments.machine), &table)?;
     }
     Ok(())
 }

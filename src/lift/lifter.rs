@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, Inst, InstBuilder, Signature, SourceLoc, StackSlot, Value};
+use cranelift_codegen::ir::{
+    Block, FuncRef, GlobalValue, Inst, InstBuilder, Signature, SourceLoc, StackSlot, Value,
+};
 use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 

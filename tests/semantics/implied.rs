@@ -6,9 +6,9 @@
 use std::fmt::Write;
 
 use bpf2native::Config;
+use bpf2native::Program;
 use bpf2native::compare::listing;
 use bpf2native::config::{Pass, Passes};
-use bpf2native::Program;
 
 use crate::support::asm::assemble;
 use crate::support::differential::{self, Translator};
@@ -56,13 +56,15 @@ fn program(seed: &mut Seed) -> String {
             0 => writeln!(text, "r0 *= 31\nr0 += {place}\ntaken{place}:").unwrap(),
             1 => writeln!(text, "r0 += {place}\ngoto end\ntaken{place}:").unwrap(),
             2 => {
-                writeln!(text, "r5 += 1\nr0 *= 7\ngoto joined{place}\ntaken{place}:\nr0 += 9\njoined{place}:").unwrap();
+                writeln!(text, "r5 += 1\nr0 *= 7\ngoto joined{place}\ntaken{place}:\nr0 += 9\njoined{place}:")
+                    .unwrap();
             }
             3 => {
                 writeln!(text, "r0 *= 5\ntaken{place}:").unwrap();
                 bits = load(seed, &mut text);
             }
-            _ => writeln!(text, "goto on{place}\ntaken{place}:\nr0 ^= {place}\ngoto end\non{place}:\nr0 += r5").unwrap(),
+            _ => writeln!(text, "goto on{place}\ntaken{place}:\nr0 ^= {place}\ngoto end\non{place}:\nr0 += r5")
+                .unwrap(),
         }
     }
     text += "end:\nr0 *= 31\nr0 += r3\nexit\n";

@@ -14,7 +14,9 @@
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types};
+use cranelift_codegen::ir::{
+    DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
+};
 
 use crate::opt::ir::operands::{binary_operands, constant, iconst, replace_inst, unary_operand};
 use crate::opt::ir::uses::use_counts;
@@ -127,7 +129,8 @@ fn test(dfg: &DataFlowGraph, mask: Inst, is_sole: impl Fn(Value) -> bool) -> Opt
             return None;
         }
         let shift = unconverted(dfg, shift);
-        let one_shifted = binary_operands(dfg, shift, Opcode::Ishl).filter(|&[one, _]| constant(dfg, one) == Some(1));
+        let one_shifted =
+            binary_operands(dfg, shift, Opcode::Ishl).filter(|&[one, _]| constant(dfg, one) == Some(1));
         let shifted = binary_operands(dfg, shift, Opcode::Ushr).filter(|_| constant(dfg, other) == Some(1));
         let (number, bit) = match (one_shifted, shifted) {
             (Some([_, bit]), _) => (other, bit),

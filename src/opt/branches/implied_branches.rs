@@ -15,7 +15,9 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
-use cranelift_codegen::ir::{Block, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types};
+use cranelift_codegen::ir::{
+    Block, BlockCall, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types,
+};
 
 use crate::opt::ir::edges::successors;
 use crate::opt::ir::operands::{MAX_LOOK_THROUGH, binary_operands, constant, unary};

@@ -33,7 +33,9 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
             || operands(dfg, inst).is_some() && !is_whole[dfg.resolve_aliases(dfg.first_result(inst))];
         if is_narrow {
             let operands = dfg.inst_args(inst).iter().map(|&operand| dfg.resolve_aliases(operand));
-            found.extend(operands.filter(|&value| is_whole[value] && is_worth_it(dfg, value)).map(|value| (inst, value)));
+            found.extend(
+                operands.filter(|&value| is_whole[value] && is_worth_it(dfg, value)).map(|value| (inst, value)),
+            );
         }
     }
     for (inst, value) in found {
@@ -76,10 +78,8 @@ fn is_reduction(dfg: &DataFlowGraph, inst: Inst) -> bool {
 /// The operands of an operation of 64 bits whose low half Cranelift computes from the operands' low halves.
 fn operands(dfg: &DataFlowGraph, inst: Inst) -> Option<[Value; 2]> {
     let InstructionData::Binary { opcode, args } = dfg.insts[inst] else { return None };
-    let is_arithmetic = matches!(
-        opcode,
-        Opcode::Iadd | Opcode::Isub | Opcode::Imul | Opcode::Band | Opcode::Bor | Opcode::Bxor
-    );
+    let is_arithmetic =
+        matches!(opcode, Opcode::Iadd | Opcode::Isub | Opcode::Imul | Opcode::Band | Opcode::Bor | Opcode::Bxor);
     (is_arithmetic && dfg.value_type(args[0]) == types::I64).then(|| args.map(|value| dfg.resolve_aliases(value)))
 }
 

@@ -33,6 +33,7 @@ pub fn folder() -> PathBuf {
 
 impl Part {
     /// All of them.
+    #[allow(dead_code, reason = "the tests run all, and a benchmark one")]
     pub const ALL: [Part; 3] = [Part::Programs, Part::Floats, Part::Whole];
 
     /// The name of its table, and of its marks in BENCHMARKS.md.

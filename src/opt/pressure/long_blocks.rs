@@ -10,7 +10,8 @@
 //!
 //! In: a function. Out: the instructions of either kind, block by block. One pass each.
 //!
-//! Tried, and not kept: all other arithmetic of long blocks (no change), and that of 32 bits (`sha256` gains what `chacha20`
+//! Tried, and not kept: what is computed from one load and something else in blocks of 4 to 16 of these (`blake2s` no change), all
+//! other arithmetic of long blocks (no change), and that of 32 bits (`sha256` gains what `chacha20`
 //! loses).
 
 use cranelift_codegen::entity::SecondaryMap;

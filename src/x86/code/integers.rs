@@ -216,7 +216,7 @@ fn one_byte(bytes: &mut Bytes<'_>, opcode: u8, effects: &mut Effects) -> Option<
             let operands = bytes.operands()?;
             bytes.skip(if opcode == 0xc6 { 1 } else { 4 })?;
             // A byte into a register is written in another way.
-            let is_known = operands.reg & 7 == 0 && (opcode == 0xc7 || operands.register.is_none());
+            let is_known = matches!(operands.reg, 0 | 8) && (opcode == 0xc7 || operands.register.is_none());
             is_known.then_some(())?;
             effects.operand(&operands, Use::Write);
         }

@@ -40,7 +40,7 @@ pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Fragments, G
     if end > size || starts.last().is_none_or(|&last| last >= end) {
         return Err(GivenUp::Unaccounted);
     }
-    let mut reader = Reader::new(function, end)?;
+    let mut reader = Reader::new(function, end);
     for (index, &start) in starts.iter().enumerate() {
         reader.block(start, starts.get(index + 1).copied().unwrap_or(end))?;
     }
@@ -70,11 +70,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(function: &'a CompiledFunction, end: u32) -> Result<Reader<'a>, GivenUp> {
+    fn new(function: &'a CompiledFunction, end: u32) -> Reader<'a> {
         let code = &function.code[..];
         let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
         relocated.sort_unstable();
-        Ok(Reader {
+        Reader {
             code,
             end,
             relocated,
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
             ends: false,
             is_jump: false,
             constants: Vec::new(),
-        })
+        }
     }
 
     /// Reads from the start of a block to that of the next one.

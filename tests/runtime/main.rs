@@ -18,6 +18,7 @@ mod entry;
 mod helper_results;
 mod helpers;
 mod kernel;
+mod library_names;
 mod map;
 mod map_calls;
 mod maps;

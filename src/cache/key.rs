@@ -58,6 +58,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         tail_return,
         tail_enter,
         kept,
+        local_names,
         warnings: _,
         core_relocations: _,
         halves: _,
@@ -74,6 +75,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         tail_return,
         tail_enter,
         kept,
+        local_names,
         counters,
     )
         .hash(hash);

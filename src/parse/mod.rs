@@ -9,7 +9,7 @@
 //! | read an object's maps | `maps` | what they are |
 //! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
 //! | define variables of the kernel's configuration | `kconfig` | its values; zeros for weak variables |
-//! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
+//! | resolve names | `merge`, `libraries` | one definition for each name; COMDAT, weak, COMMON; what the runtime has of libraries |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
 //! | find functions | `functions`, `crate::elf::instruction` | names and byte ranges |
@@ -41,6 +41,7 @@ mod helpers;
 mod input;
 mod jump_tables;
 mod kconfig;
+mod libraries;
 mod mangled;
 mod maps;
 mod merge;
@@ -142,13 +143,16 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let archive::Chosen { mut objects, given, has_maps, halves } = archive::select(inputs, options)?;
+    let mut chosen = archive::select(inputs, options)?;
+    let given = chosen.given;
     // Before weak variables of the kernel's configuration are zeros: the kernel's copy has them as they are.
-    let halves = halves.map(|wanted| script::split(&objects[..given], wanted)).transpose()?;
+    let halves = chosen.halves.take();
+    let halves = halves.map(|wanted| script::split(&chosen.objects[..given], wanted)).transpose()?;
     let of_runtime = options.runtime.then(Kconfig::default);
-    let values = kconfig::values(&mut objects, options.kconfig.as_ref().or(of_runtime.as_ref()))?;
+    let values = kconfig::values(&mut chosen.objects, options.kconfig.as_ref().or(of_runtime.as_ref()))?;
     let named = halves.as_ref().map(|halves| halves.wanted.named_helpers()).unwrap_or_default();
-    let mut program = build::program(&objects, given, &named)?;
+    let mut program = build::program(&chosen, &named)?;
+    let (objects, has_maps) = (chosen.objects, chosen.has_maps);
     kconfig::define(&values, &mut program);
     if has_maps {
         let kernel = halves.as_ref().map(|halves| FileId::new(halves.wanted.object));

@@ -29,6 +29,7 @@ mod runtime;
 mod script;
 mod sections;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -80,6 +81,9 @@ pub struct Program {
     pub tail_enter: Option<FunctionId>,
     /// Functions of the runtime that are translated though nothing reaches them.
     pub kept: Vec<FunctionId>,
+    /// Names of functions and data that no other object of a link sees, though the program's own objects do: what the runtime calls by
+    /// them is a library's.
+    pub local_names: BTreeSet<String>,
     /// What was noticed and does not stop translation.
     pub warnings: Vec<Warning>,
     /// What the objects' CO-RE relocations ask for, sorted by place; only where

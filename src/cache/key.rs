@@ -57,6 +57,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         given_files,
         tail_return,
         tail_enter,
+        exceptions,
         kept,
         local_names,
         warnings: _,
@@ -75,10 +76,10 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         tail_return,
         tail_enter,
         kept,
-        local_names,
         counters,
     )
         .hash(hash);
+    (exceptions, local_names).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

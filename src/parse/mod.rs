@@ -18,6 +18,7 @@
 //! | put together | `build` | the program |
 //! | describe maps | `descriptors` | what the runtime reads of them |
 //! | read types, add lines | `btf` | types of each object, source lines |
+//! | find what `bpf_throw` needs | `exceptions` | what catches |
 //! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | find whose programs are the kernel's; embed the kernel half, with what the driver is told | `script` | halves, data |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
@@ -36,6 +37,7 @@ mod coverage;
 mod descriptors;
 mod dwarf;
 mod error;
+mod exceptions;
 mod functions;
 mod helpers;
 mod input;
@@ -162,6 +164,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
         program.keep_of_runtime(&options.roots);
     }
     let types = btf::add(&objects, options, &mut program)?;
+    exceptions::add(&types, &mut program);
     prototypes::add(&objects, &types, &mut program);
     if options.writable_constants || halves.is_some() {
         constants::unprotect(&types, &mut program);

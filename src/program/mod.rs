@@ -19,6 +19,7 @@ mod array_call;
 mod core;
 pub(crate) mod counters;
 pub(crate) mod endianness;
+mod exceptions;
 mod id;
 pub(crate) mod interface;
 pub(crate) mod kinds;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 pub use self::core::CoreRelocation;
 pub use array_call::{ArrayCall, ArrayForm};
+pub use exceptions::Exceptions;
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
 pub use maps::{FieldKind, Map, MapDefinition, MapField, MapValue};
 pub use script::{Half, Halves, ScriptKind};
@@ -79,6 +81,8 @@ pub struct Program {
     pub tail_return: Option<FunctionId>,
     /// The runtime's function that a program calls at its entry, whose functions make tail calls; at its end it calls `tail_return`.
     pub tail_enter: Option<FunctionId>,
+    /// What the program has for `bpf_throw`, if that is the runtime's.
+    pub exceptions: Option<Exceptions>,
     /// Functions of the runtime that are translated though nothing reaches them.
     pub kept: Vec<FunctionId>,
     /// Names of functions and data that no other object of a link sees, though the program's own objects do: what the runtime calls by

@@ -38,7 +38,8 @@ fn in_executables() {
 /// An object cannot define a name for others and refer to another's of that name: it says so.
 #[test]
 fn no_other_object_sees_them() {
-    for (source, target) in [("libc_names.o", "x86_64"), ("libc_names.o", "aarch64"), ("libc_names.be.o", "s390x")] {
+    for (source, target) in [("libc_names.o", "x86_64"), ("libc_names.o", "aarch64"), ("libc_names.be.o", "s390x")]
+    {
         let program = program(&format!("runtime/{source}"));
         for purpose in [Purpose::Relocatable, Purpose::SharedLibrary, Purpose::SoleExecutable] {
             let config = Config::for_target(target.parse().unwrap());

@@ -32,3 +32,4 @@ mod pair;
 mod probes;
 mod programs;
 mod selection;
+mod throws;

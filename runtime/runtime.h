@@ -91,7 +91,8 @@ struct map_field {
     u32 unused;
 };
 
-/* An element that a definition gives a map (`__array(values, ...) = { [2] = &inner }`): a map or a function. */
+/* An element that a definition gives a map (`__array(values, ...) = { [2] = &inner }`): a map or a function. Of an arena: bytes of
+   variables that lie in it, whose offset is the lower half of the index, and their size the upper one. */
 struct map_value {
     u64 index;
     void *value;

@@ -58,6 +58,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         tail_return,
         tail_enter,
         exceptions,
+        arena,
         kept,
         local_names,
         warnings: _,
@@ -79,7 +80,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         counters,
     )
         .hash(hash);
-    (exceptions, local_names).hash(hash);
+    (exceptions, arena, local_names).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

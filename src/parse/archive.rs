@@ -183,6 +183,7 @@ impl MemberSelection<'_> {
         let has_maps = self.objects.len() > given;
         if has_maps {
             lacks.operations().for_each(|name| self.want(name));
+            lacks.arena_base().into_iter().for_each(|name| self.want(name.to_owned()));
         }
         if interface {
             lacks.interface(has_maps).for_each(|name| self.want(name.to_owned()));

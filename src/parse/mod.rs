@@ -16,7 +16,7 @@
 //! | find who defines helpers | `helpers` | targets of calls by number |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
-//! | describe maps | `descriptors` | what the runtime reads of them |
+//! | describe maps | `descriptors`, `arena` | what the runtime reads of them; where variables in arenas are |
 //! | read types, add lines | `btf` | types of each object, source lines |
 //! | find what `bpf_throw` needs | `exceptions` | what catches |
 //! | make constants writable, where that is asked for | `constants` | kinds of sections |
@@ -29,6 +29,7 @@
 
 mod addresses;
 mod archive;
+mod arena;
 mod block;
 mod btf;
 mod build;
@@ -158,7 +159,9 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     kconfig::define(&values, &mut program);
     if has_maps {
         let kernel = halves.as_ref().map(|halves| FileId::new(halves.wanted.object));
+        arena::place(kernel, &mut program)?;
         descriptors::add(&objects, kernel, &mut program)?;
+        arena::find(&mut program);
     }
     if program.has_runtime() {
         program.keep_of_runtime(&options.roots);

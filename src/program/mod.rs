@@ -15,6 +15,7 @@
 //! Addresses: a place in code is (section, byte offset), a place in data is (section, byte offset). All offsets are
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
+pub(crate) mod arena;
 mod array_call;
 mod core;
 pub(crate) mod counters;
@@ -35,6 +36,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::core::CoreRelocation;
+pub use arena::{ArenaData, ArenaSection};
 pub use array_call::{ArrayCall, ArrayForm};
 pub use exceptions::Exceptions;
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
@@ -83,6 +85,8 @@ pub struct Program {
     pub tail_enter: Option<FunctionId>,
     /// What the program has for `bpf_throw`, if that is the runtime's.
     pub exceptions: Option<Exceptions>,
+    /// Which global variables lie in arenas, if the program has such.
+    pub arena: Option<ArenaData>,
     /// Functions of the runtime that are translated though nothing reaches them.
     pub kept: Vec<FunctionId>,
     /// Names of functions and data that no other object of a link sees, though the program's own objects do: what the runtime calls by

@@ -266,6 +266,10 @@ fn reachable(
                     {
                         pending.extend(used.functions().map(Node::Function));
                     }
+                    if let Some((placed, _)) = instruction.target.and_then(|target| program.arena_place(target)) {
+                        let base = program.arena.as_ref().map(|arena| Node::Function(arena.base));
+                        pending.extend(base.into_iter().chain([Node::Data(placed.map.0)]));
+                    }
                     match instruction.target {
                         Some(target) => pending.extend(beside.nodes(program, target)),
                         None if call::may_need_runtime(instruction.insn) => {

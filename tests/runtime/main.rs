@@ -11,6 +11,7 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arena;
 mod contexts;
 mod definitions;
 mod embedding;

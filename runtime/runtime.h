@@ -121,7 +121,9 @@ struct map {
     void *state;                      /*  96: what `ops` keep */
     u32 ready;                        /* 104: 0 at first, 1 while `create` runs, 2 when `state` is made, 3 when it failed */
     s32 error;                        /* 108: why it failed */
-    u64 reserved[2];                  /* 112 */
+    u32 id;                           /* 112: the map's number in the program, from 1 on; 0 of what elements look like */
+    u32 unused;                       /* 116 */
+    u64 reserved;                     /* 120 */
 };                                    /* 128 */
 
 #endif

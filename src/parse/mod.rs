@@ -17,7 +17,7 @@
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
 //! | describe maps | `descriptors`, `arena` | what the runtime reads of them; where variables in arenas are |
-//! | read types, add lines | `btf` | types of each object, source lines |
+//! | read types, add lines | `btf`, `map_types` | types of each object, source lines; fields of `struct bpf_map` in descriptors |
 //! | find what `bpf_throw` needs | `exceptions` | what catches |
 //! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | find whose programs are the kernel's; embed the kernel half, with what the driver is told | `script` | halves, data |
@@ -46,6 +46,7 @@ mod jump_tables;
 mod kconfig;
 mod libraries;
 mod mangled;
+mod map_types;
 mod maps;
 mod merge;
 mod once;
@@ -166,7 +167,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     if program.has_runtime() {
         program.keep_of_runtime(&options.roots);
     }
-    let types = btf::add(&objects, options, &mut program)?;
+    let types = btf::add(&objects, options, has_maps, &mut program)?;
     exceptions::add(&types, &mut program);
     prototypes::add(&objects, &types, &mut program);
     if options.writable_constants || halves.is_some() {

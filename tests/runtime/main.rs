@@ -22,6 +22,7 @@ mod kernel;
 mod library_names;
 mod map;
 mod map_calls;
+mod map_fields;
 mod maps;
 mod maps_machines;
 mod maps_objects;

@@ -91,7 +91,8 @@ struct map_field {
     u32 unused;
 };
 
-/* An element that a definition gives a map (`__array(values, ...) = { [2] = &inner }`): a map or a function. */
+/* An element that a definition gives a map (`__array(values, ...) = { [2] = &inner }`): a map or a function. Of an arena: bytes of
+   variables that lie in it, whose offset is the lower half of the index, and their size the upper one. */
 struct map_value {
     u64 index;
     void *value;
@@ -120,7 +121,9 @@ struct map {
     void *state;                      /*  96: what `ops` keep */
     u32 ready;                        /* 104: 0 at first, 1 while `create` runs, 2 when `state` is made, 3 when it failed */
     s32 error;                        /* 108: why it failed */
-    u64 reserved[2];                  /* 112 */
+    u32 id;                           /* 112: the map's number in the program, from 1 on; 0 of what elements look like */
+    u32 unused;                       /* 116 */
+    u64 reserved;                     /* 120 */
 };                                    /* 128 */
 
 #endif

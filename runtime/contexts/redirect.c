@@ -6,6 +6,7 @@
    A run is opened by bpf2native_begin and closed by bpf2native_end, and runs nest; a context that is made or reset makes the
    innermost one its own. What is not in any run is in one that is always open. */
 #include "contexts/redirect.h"
+#include "helpers/thread.h"
 
 enum { BPF_F_INGRESS = 1, BPF_F_BROADCAST = 1 << 3, BPF_F_EXCLUDE_INGRESS = 1 << 4 };
 enum { DEVMAP = 14, CPUMAP = 16, DEVMAP_HASH = 25 };
@@ -19,38 +20,20 @@ struct run {
 };
 
 struct runs {
-    struct runs *next; /* of the same bucket */
-    u64 thread;
     u32 innermost;
     struct run run[MOST_RUNS];
 };
 
-/* Those of threads, by the thread; a thread that has ended leaves its own to the next one of its number. No function is called
-   at a thread's end: the program's code may be gone then. */
-enum { BUCKETS = 64 };
-static struct runs *threads[BUCKETS];
 /* Those of threads that there is no memory for. */
 static struct runs shared;
 
-u64 pthread_self(void);
 void *bpf_map_lookup_elem(struct map *, const void *) __asm__("bpf_helper_map_lookup_elem");
 
-static struct runs *new_runs(struct runs **bucket, u64 thread) {
-    struct runs *made = calloc(1, sizeof *made);
-    if (!made) return &shared;
-    made->thread = thread;
-    do made->next = *(struct runs *volatile *)bucket;
-    while (!__sync_bool_compare_and_swap(bucket, made->next, made));
-    return made;
-}
-
 static struct runs *runs(void) {
-    u64 thread = pthread_self();
-    /* Threads lie at least 16 KiB apart. */
-    struct runs **bucket = &threads[(thread >> 14) * 0x9e3779b97f4a7c15ul >> 58];
-    for (struct runs *known = __atomic_load_n(bucket, __ATOMIC_ACQUIRE); known; known = known->next)
-        if (known->thread == thread) return known;
-    return new_runs(bucket, thread);
+    struct thread *thread = bpf2native_rt_thread();
+    if (!thread) return &shared;
+    if (!thread->runs) thread->runs = calloc(1, sizeof(struct runs));
+    return thread->runs ? thread->runs : &shared;
 }
 
 static struct run *innermost(void) {

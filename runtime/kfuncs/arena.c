@@ -7,19 +7,8 @@ extern int madvise(void *address, u64 size, int advice);
 
 enum { MADV_DONTNEED = 4 };
 
-/* The arena of a map, with its bits; NULL if there is no memory. */
-static struct arena *arena_of(struct map *map)
-{
-    if (map_ready(map))
-        return NULL;
-    struct arena *arena = map->state;
-    if (*(u64 *volatile *)&arena->taken)
-        return arena;
-    u64 *taken = calloc((map->max_entries + 63ul) / 64, 8);
-    if (taken && __sync_val_compare_and_swap((u64 *)&arena->taken, 0, (u64)taken))
-        free(taken);
-    return arena->taken ? arena : NULL;
-}
+/* The arena of a map; NULL if there is no memory. */
+static struct arena *arena_of(struct map *map) { return map_ready(map) ? NULL : map->state; }
 
 static u32 page_count(const struct arena *arena) { return arena->size / PAGE; }
 

@@ -17,6 +17,7 @@ pub(crate) mod kind {
     pub(crate) const POINTER: u32 = 2;
     pub(crate) const ARRAY: u32 = 3;
     pub(crate) const STRUCT: u32 = 4;
+    pub(crate) const ENUM: u32 = 6;
     pub(crate) const FUNCTION: u32 = 12;
     pub(crate) const VARIABLE: u32 = 14;
     pub(crate) const DATA_SECTION: u32 = 15;

@@ -57,7 +57,10 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         given_files,
         tail_return,
         tail_enter,
+        exceptions,
+        arena,
         kept,
+        local_names,
         warnings: _,
         core_relocations: _,
         halves: _,
@@ -77,6 +80,7 @@ fn hash_program(program: &Program, hash: &mut Hashed) {
         counters,
     )
         .hash(hash);
+    (exceptions, arena, local_names).hash(hash);
     code.len().hash(hash);
     for (_, CodeSection { file: _, name, group, bytes, relocations, array_calls, lines: _ }) in code.iter() {
         (name, group, bytes, relocations, array_calls).hash(hash);

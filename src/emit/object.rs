@@ -11,6 +11,7 @@
 //! | local function | local |
 //! | global function or data | local, and global of default or hidden visibility |
 //! | weak function or data | weak only: references go through it |
+//! | function or data of a name of [`Program::local_names`] | local |
 //!
 //! In a shared library references go through global names of data too, and through those of functions where addresses are
 //! taken.
@@ -143,7 +144,8 @@ fn add_symbols(
             // A script's `main` is called by the `main` that is added.
             let is_hidden_main = entry.is_script() && entry.main == Some(id);
             let own = (!is_hidden_main).then_some(own);
-            own.into_iter().chain(aliases).for_each(|name| export(product, &referred, symbol, name));
+            let names = own.into_iter().chain(aliases).filter(|(name, ..)| !program.local_names.contains(*name));
+            names.for_each(|name| export(product, &referred, symbol, name));
         }
     }
     for (id, name) in declarations.adapters.iter().flat_map(|adapters| adapters.names(program)) {
@@ -158,7 +160,8 @@ fn add_symbols(
         let Some(section) = declarations.data[symbol.section] else { continue };
         let section = product.data_symbol(section.id);
         let place = product.object.symbol(section);
-        let scope = scope(symbol.visibility);
+        let is_local = program.local_names.contains(&symbol.name);
+        let scope = if is_local { SymbolScope::Compilation } else { scope(symbol.visibility) };
         let defined = Symbol {
             name: names::raw(&symbol.name).as_bytes().to_vec(),
             value: place.value + symbol.offset,

@@ -73,6 +73,15 @@ pub(crate) fn trapped(error: &GraphError) -> Warning {
     Warning::new(WarningKind::Refused, format!("{error}; it traps when it is reached"))
 }
 
+/// The warning that other objects do not see a name.
+fn local(name: &str) -> Warning {
+    let text = format!(
+        "`{name}` is the program's, and a function of libc that the runtime calls: no other object sees the program's; rename \
+         it there"
+    );
+    Warning::new(WarningKind::Calls, text)
+}
+
 /// Declares the names of a program for an object; `name` as for [`translate`].
 ///
 /// # Errors
@@ -94,6 +103,9 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
     let graphs = driver.graphs(unverified);
     let mut warnings = Vec::new();
     warnings.extend(graphs.iter().flatten().flat_map(|graph| &graph.refused).map(trapped));
+    if matches!(purpose, Purpose::Relocatable | Purpose::SharedLibrary) {
+        warnings.extend(program.local_names.iter().map(|name| local(name)));
+    }
     let entry = match purpose {
         Purpose::Executable | Purpose::SoleExecutable => EntryPoints::of(program),
         // The driver is what a script with a kernel half is linked for.

@@ -54,7 +54,7 @@ pub(crate) use liveness::registers_read;
 pub use liveness::written;
 use liveness::{Calls, Code};
 pub use model::{
-    Block, BlockIndex, Edge, Frame, Graph, Instruction, JumpTarget, RegisterJump, Terminator, Unverified,
+    Block, BlockIndex, Catch, Edge, Frame, Graph, Instruction, JumpTarget, RegisterJump, Terminator, Unverified,
 };
 pub use parameters::{Callers, find as find_parameters, find_surely_read};
 use predecessors::Predecessors;
@@ -132,6 +132,8 @@ impl Graph {
             stack_parameters,
             adds_to_labels,
             opens_run: false,
+            catches: None,
+            throwing: Vec::new(),
             refused,
         })
     }
@@ -157,6 +159,8 @@ impl Graph {
             stack_parameters: 0,
             adds_to_labels: false,
             opens_run: false,
+            catches: None,
+            throwing: Vec::new(),
             refused: Vec::new(),
         }
     }

@@ -48,8 +48,21 @@ pub struct Graph {
     pub adds_to_labels: bool,
     /// It is a program from whose entry on tail calls count, until it returns; set by the selection.
     pub opens_run: bool,
+    /// What becomes of what reaches it that was thrown; set by the selection.
+    pub catches: Option<Catch>,
+    /// Byte offsets of calls after which something may have been thrown, in order; set by the selection.
+    pub throwing: Vec<u64>,
     /// What was replaced by traps ([`Unverified::Trap`]).
     pub refused: Vec<GraphError>,
+}
+
+/// What becomes of what was thrown by `bpf_throw`, in a function that does not pass it on to its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Catch {
+    /// It is a program, and ends by it.
+    Program,
+    /// It is a callback, which may not throw: the process ends.
+    Stray,
 }
 
 /// What becomes of code that is well encoded, and that a verifier would not let run: an instruction that writes r10 or

@@ -12,7 +12,7 @@ use super::Linker;
 use crate::declare::is_writable;
 use crate::program::interface::{MAPS, PACKETS};
 use crate::program::maps::MapDefinition;
-use crate::program::{DataSectionId, FunctionId, Program};
+use crate::program::{DataSectionId, DataSymbol, FunctionId, Program};
 
 /// A map in memory.
 #[derive(Clone)]
@@ -23,10 +23,54 @@ pub(super) struct MapEntry {
     pub definition: Option<Arc<MapDefinition>>,
 }
 
+/// Where a variable is.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    At(usize),
+    /// In an arena: the runtime's function that gives its start, its map, and how far from the start.
+    Arena {
+        base: usize,
+        map: usize,
+        offset: usize,
+    },
+}
+
+impl Place {
+    /// The place of a symbol.
+    pub(super) fn of(
+        program: &Program,
+        symbol: &DataSymbol,
+        section: impl Fn(DataSectionId) -> Option<usize>,
+        function: impl Fn(FunctionId) -> Option<usize>,
+    ) -> Option<Place> {
+        let offset = symbol.offset as usize;
+        let placed = program.arena.as_ref().zip(program.arena_section(symbol.section));
+        let in_arena = placed.and_then(|(arena, placed)| {
+            let map = section(placed.map.0)?.wrapping_add(placed.map.1 as usize);
+            let offset = offset.wrapping_add(placed.offset as usize);
+            Some(Place::Arena { base: function(arena.base)?, map, offset })
+        });
+        in_arena.or_else(|| Some(Place::At(section(symbol.section)?.wrapping_add(offset))))
+    }
+
+    /// The address. An arena is mapped when it is first asked for.
+    pub(super) fn address(self) -> usize {
+        match self {
+            Place::At(address) => address,
+            Place::Arena { base, map, offset } => {
+                // SAFETY: the function is the runtime's, as it was translated with the program, and takes an arena's map.
+                let base: unsafe extern "C-unwind" fn(usize) -> usize = unsafe { std::mem::transmute(base) };
+                // SAFETY: as above; the module, which has the map, outlives the call.
+                unsafe { base(map) }.wrapping_add(offset)
+            }
+        }
+    }
+}
+
 /// A global variable in memory.
 #[derive(Clone, Copy)]
 pub(super) struct GlobalEntry {
-    pub address: usize,
+    pub place: Place,
     /// In bytes.
     pub size: u64,
     /// Whether its memory may be written.
@@ -85,6 +129,7 @@ pub(super) fn maps(
 pub(super) fn globals(
     program: &Program,
     section: impl Fn(DataSectionId) -> Option<usize>,
+    function: impl Fn(FunctionId) -> Option<usize>,
 ) -> BTreeMap<String, GlobalEntry> {
     let is_map = |id: DataSectionId| program.maps.iter().any(|map| map.section == id);
     let each = program.symbols.iter().filter_map(|(_, symbol)| {
@@ -92,8 +137,8 @@ pub(super) fn globals(
         if program.is_of_runtime(data.file) || is_map(symbol.section) {
             return None;
         }
-        let address = section(symbol.section)?.wrapping_add(symbol.offset as usize);
-        let entry = GlobalEntry { address, size: symbol.size, is_writable: is_writable(data.kind) };
+        let place = Place::of(program, symbol, &section, &function)?;
+        let entry = GlobalEntry { place, size: symbol.size, is_writable: is_writable(data.kind) };
         Some((symbol.name.clone(), entry))
     });
     each.collect()

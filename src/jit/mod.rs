@@ -35,6 +35,7 @@ mod host;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
+mod low;
 mod maps;
 mod memory;
 mod module;
@@ -74,6 +75,7 @@ pub use dynamic::DynamicFunction;
 pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
 pub use host::NativeFunction;
 pub use linker::Linker;
+pub use low::LowPointer;
 pub use maps::{
     ANY, EXIST, Global, GlobalError, Keys, Map, MapError, NOEXIST, PerCpuMap, PerfEvents, Pod, Queue, RawMap,
     RingBuffer, UserRingBuffer,

@@ -11,7 +11,7 @@ use cranelift_jit::JITModule;
 
 use super::dso_handle::DsoHandle;
 use super::entries;
-use super::entries::{GlobalEntry, Interface, MapEntry};
+use super::entries::{GlobalEntry, Interface, MapEntry, Place};
 use super::error::FunctionError;
 use super::native::{Arguments, NativeSignature, NativeValue};
 use super::observers::Observed;
@@ -20,7 +20,7 @@ use super::resolve::Kept;
 use crate::btf::Prototype;
 use crate::coverage::{Coverage, CoverageMap};
 use crate::lift::Declarations;
-use crate::program::{Binding, DataKind, DataSectionId, Function, Program};
+use crate::program::{Binding, DataKind, DataSectionId, Function, FunctionId, Program};
 use crate::warning::Warning;
 
 /// A function's address and its C type.
@@ -55,7 +55,7 @@ struct Loaded {
     module: Option<JITModule>,
     functions: BTreeMap<String, Entry>,
     statics: BTreeSet<String>,
-    data: BTreeMap<String, usize>,
+    data: BTreeMap<String, Place>,
     globals: BTreeMap<String, GlobalEntry>,
     maps: BTreeMap<String, MapEntry>,
     interface: Interface,
@@ -99,14 +99,15 @@ impl Module {
         }
         let section_address =
             |id: DataSectionId| declarations.data[id].map(|data| module.get_finalized_data(data.id));
-        let data = program.symbols.as_slice().iter().filter_map(|symbol| {
-            let (start, _) = section_address(symbol.section)?;
-            Some((symbol.name.clone(), start as usize + symbol.offset as usize))
-        });
-        let data = data.collect();
         let section = |id| section_address(id).map(|(start, _)| start as usize);
-        let (globals, maps) = (entries::globals(program, section), entries::maps(program, section));
-        let function = |id| declarations.functions[id].as_ref().map(|callee| address(callee.id));
+        let function = |id: FunctionId| declarations.functions[id].as_ref().map(|callee| address(callee.id));
+        let data = program
+            .symbols
+            .as_slice()
+            .iter()
+            .filter_map(|symbol| Some((symbol.name.clone(), Place::of(program, symbol, section, function)?)));
+        let data = data.collect();
+        let (globals, maps) = (entries::globals(program, section, function), entries::maps(program, section));
         let interface = entries::interface(program, function);
         let pointers = |is_kind: fn(DataKind) -> Option<Option<u16>>| {
             let sections = program.data.iter().filter_map(|(id, data)| Some((is_kind(data.kind)?, id)));
@@ -349,7 +350,7 @@ impl Module {
 
     /// The address of global data. It is good as long as the module lives.
     pub fn data_address(&self, name: &str) -> Option<*mut c_void> {
-        self.loaded.data.get(name).map(|&address| address as *mut c_void)
+        self.loaded.data.get(name).map(|place| place.address() as *mut c_void)
     }
 }
 

@@ -7,6 +7,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use super::error::FunctionError;
+use super::low::LowPointer;
 use super::module::Module;
 use crate::btf::CType;
 
@@ -44,9 +45,9 @@ pub enum PacketError {
 #[repr(C)]
 #[allow(missing_docs, reason = "the kernel's names")]
 pub struct XdpMd {
-    pub data: u32,
-    pub data_end: u32,
-    pub data_meta: u32,
+    pub data: LowPointer,
+    pub data_end: LowPointer,
+    pub data_meta: LowPointer,
     pub ingress_ifindex: u32,
     pub rx_queue_index: u32,
     pub egress_ifindex: u32,
@@ -72,8 +73,8 @@ pub struct SkBuff {
     pub cb: [u32; 5],
     pub hash: u32,
     pub tc_classid: u32,
-    pub data: u32,
-    pub data_end: u32,
+    pub data: LowPointer,
+    pub data_end: LowPointer,
     pub napi_id: u32,
     pub family: u32,
     pub remote_ip4: u32,
@@ -82,7 +83,7 @@ pub struct SkBuff {
     pub local_ip6: [u32; 4],
     pub remote_port: u32,
     pub local_port: u32,
-    pub data_meta: u32,
+    pub data_meta: LowPointer,
     pub flow_keys: u64,
     pub tstamp: u64,
     pub wire_len: u32,
@@ -127,17 +128,16 @@ impl SkBuff {
     /// [`PacketError::High`] where the packet is not below 4 GiB.
     pub fn of(packet: &mut [u8]) -> Result<SkBuff, PacketError> {
         let (data, data_end) = low(packet)?;
-        let len = data_end - data;
+        let len = data_end.get() - data.get();
         Ok(SkBuff { len, wire_len: len, data, data_end, data_meta: data, ifindex: 1, ..SkBuff::default() })
     }
 }
 
-/// Where a packet is, and where it ends, in 32 bits.
-fn low(packet: &mut [u8]) -> Result<(u32, u32), PacketError> {
+/// Where a packet is, and where it ends.
+fn low(packet: &mut [u8]) -> Result<(LowPointer, LowPointer), PacketError> {
     let range = packet.as_mut_ptr_range();
-    let (start, end) = (range.start.addr(), range.end.addr());
-    let bounds = u32::try_from(start).ok().zip(u32::try_from(end).ok());
-    bounds.ok_or(PacketError::High { address: start, length: packet.len() })
+    let bounds = LowPointer::of(range.start).and_then(|start| Ok((start, LowPointer::of(range.end)?)));
+    bounds.map_err(|_| PacketError::High { address: range.start.addr(), length: packet.len() })
 }
 
 /// What an XDP program says is done with a packet: `enum xdp_action`.

@@ -5,6 +5,7 @@
 //! | a function | `func_addr` |
 //! | data, an import that is never called | `symbol_value`, `iadd` of the offset |
 //! | either of these, if it has an entry in the [`super::AddressTable`] | `load` of that entry, by `symbol_value` of the table |
+//! | a variable in an arena | a call of `bpf2native_rt_arena_globals`, `iadd` of the offset |
 //! | a label | `iconst` of its number ([`crate::graph::LabelNumbers`]) |
 //! | a number | `iconst` |
 //! | `map_by_fd(n)`, `map_val(m)`, `var_addr(n)`, `map_by_idx(n)` | a call of `bpf_map_by_fd`, `bpf_map_val`, ... |
@@ -18,7 +19,7 @@ use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::declarations::{Callee, DataReference, FUNCTIONS, Imported, Outside};
 use crate::decode::insn::{Reg, WideImm};
-use crate::program::{DataKind, Target};
+use crate::program::{ArenaSection, DataKind, Target};
 
 impl Lifter<'_, '_> {
     /// Imports a function, to be called with this signature.
@@ -77,6 +78,9 @@ impl Lifter<'_, '_> {
     /// The address of `target`.
     pub(super) fn target_address(&mut self, target: Target) -> Value {
         let declarations = self.declarations;
+        if let Some((placed, offset)) = self.program.arena_place(target) {
+            return self.arena_address(placed, offset);
+        }
         match target {
             Target::Function(function) => self.function_address(declarations.address_of(function)),
             Target::Label { section, offset } => {
@@ -110,6 +114,16 @@ impl Lifter<'_, '_> {
             }
             Target::Absolute(value) => self.builder.ins().iconst(WORD, value as i64),
         }
+    }
+
+    /// A place in an arena, which the runtime maps when it is first asked.
+    fn arena_address(&mut self, placed: ArenaSection, offset: i64) -> Value {
+        let declarations = self.declarations;
+        let base = self.program.arena.as_ref().map(|arena| arena.base).expect("what is placed has an arena");
+        let map = self.data_address(declarations.section(placed.map.0), placed.map.1.cast_signed());
+        let start = self.call_function(declarations.function(base), &[map]).first;
+        let start = start.expect("the runtime's function returns a pointer");
+        self.plus(start, offset.wrapping_add_unsigned(placed.offset))
     }
 
     pub(super) fn load_imm(&mut self, dst: Reg, value: WideImm) {

@@ -140,6 +140,7 @@ impl Lifter<'_, '_> {
             (insn::Callee::Kfunc(id), None) => self.call_with_registers(&declarations.runtime[&kfunc_symbol(id)]),
             (insn::Callee::Local(_), None) => unreachable!("the graph phase gives every local call a target"),
         };
+        self.pass_on();
         self.clobber(result);
         Ok(())
     }

@@ -78,6 +78,7 @@ impl Lifter<'_, '_> {
         if let Some(function) = self.program.tail_return.filter(|_| self.graph.opens_run) {
             self.call_function(self.declarations.function(function), &[]);
         }
+        self.leave_program();
         let results = abi.results(self.builder, &self.entry, &words);
         self.builder.ins().return_(&results);
     }

@@ -25,6 +25,7 @@ mod control;
 mod counted;
 mod counters;
 mod error;
+mod exceptions;
 mod float_calls;
 pub mod formats;
 mod frame;
@@ -245,6 +246,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         if let Some(function) = self.program.tail_enter.filter(|_| self.graph.opens_run) {
             self.call_function(self.declarations.function(function), &[]);
         }
+        self.enter_program();
         entry
     }
 

@@ -7,13 +7,14 @@
 //! again. A weak reference takes nothing. If two members define a name, the first counts. The runtime is an archive that is
 //! given last (`runtime.rs`).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use object::read::archive::ArchiveFile;
 
 use super::coverage;
 use super::error::ParseError;
 use super::input::{self, InputKind};
+use super::libraries;
 use super::maps;
 use super::merge::is_shared;
 use super::runtime::{self, Lacks};
@@ -35,6 +36,10 @@ pub(super) struct Chosen<'data> {
     pub(super) has_maps: bool,
     /// Whose programs the kernel runs.
     pub(super) halves: Option<Wanted>,
+    /// How many of the objects are not the translator's own.
+    pub(super) users: usize,
+    /// Names that the program defines, and the translator's own objects have of libraries.
+    pub(super) library_names: BTreeSet<&'data str>,
 }
 
 /// Reads the files and chooses the members.
@@ -67,6 +72,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
             }
         }
     }
+    let users = selection.objects.len();
     if let Some(first) = selection.objects.first().filter(|_| options.coverage) {
         let writer = coverage::writer(first.endian)?;
         selection.add(writer);
@@ -81,7 +87,15 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         });
     }
     check_byte_order(&selection.objects)?;
-    Ok(Chosen { objects: selection.objects, given, has_maps, halves })
+    let objects = selection.objects;
+    let library_names = match objects.first() {
+        Some(first) if objects.len() > users => {
+            let runtime = runtime::Archive::of(first.endian)?;
+            libraries::names(&objects, users, |name| runtime.place(name).is_some())
+        }
+        _ => BTreeSet::new(),
+    };
+    Ok(Chosen { objects, given, has_maps, halves, users, library_names })
 }
 
 /// The objects so far, and what they lack.
@@ -169,6 +183,7 @@ impl MemberSelection<'_> {
         let has_maps = self.objects.len() > given;
         if has_maps {
             lacks.operations().for_each(|name| self.want(name));
+            lacks.arena_base().into_iter().for_each(|name| self.want(name.to_owned()));
         }
         if interface {
             lacks.interface(has_maps).for_each(|name| self.want(name.to_owned()));
@@ -211,7 +226,7 @@ fn members(file: &Input) -> Result<Vec<Object<'_>>, ParseError> {
 }
 
 /// Names that an object defines for others, weak and COMMON ones among them.
-fn defined_names<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
+pub(super) fn defined_names<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
     let defined = |symbol: &&Symbol<'_>| symbol.home != SymbolHome::Undefined && is_shared(object, symbol);
     object.symbols.iter().filter(defined).map(|symbol| symbol.name)
 }

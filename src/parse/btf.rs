@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::Options;
 use super::error::ParseError;
+use super::map_types::{self, MapTypes};
 use crate::btf::core::{CoreError, Description, Relocator, add_sizes};
 use crate::btf::{Btf, BtfError, BtfExt, TypeId};
 use crate::elf::Object;
@@ -50,7 +51,12 @@ struct Sections {
 }
 
 /// Adds what the objects' BTF says to `program`, which was made of them, and fits it to the options' target.
-pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Program) -> Result<Types, ParseError> {
+pub(super) fn add(
+    objects: &[Object<'_>],
+    options: &Options,
+    has_maps: bool,
+    program: &mut Program,
+) -> Result<Types, ParseError> {
     let sections = sections_by_name(objects.len(), program);
     let mut places: HashMap<(CodeSectionId, u64), TypeId> = HashMap::new();
     let mut types = Vec::with_capacity(objects.len());
@@ -60,10 +66,10 @@ pub(super) fn add(objects: &[Object<'_>], options: &Options, program: &mut Progr
             types.push(None);
             continue;
         };
-        if let Some(target) = &options.btf {
-            let unfit = |source| ParseError::Core { file: object.name.clone(), source };
-            relocate(&of_object, target, &object.name, &sections, program).map_err(unfit)?;
-        }
+        let map_types = if has_maps { map_types::types(&of_object.btf) } else { None };
+        let targets = Targets { maps: map_types.as_ref(), others: options.btf.as_ref() };
+        let unfit = |source| ParseError::Core { file: object.name.clone(), source };
+        relocate(&of_object, targets, &object.name, &sections, program).map_err(unfit)?;
         let makes_objects =
             options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&symbol.name));
         if options.core_relocations {
@@ -145,30 +151,47 @@ fn map_files(prefixes: &[PrefixMap], lines: &mut [Line]) {
     }
 }
 
+/// What code is fitted to.
+#[derive(Clone, Copy)]
+struct Targets<'a> {
+    /// The types of maps' descriptors.
+    maps: Option<&'a Btf>,
+    /// The types of the machine that the program will run on.
+    others: Option<&'a Btf>,
+}
+
 /// Applies the CO-RE relocations of one object.
 fn relocate(
     types: &Sections,
-    target: &Btf,
+    targets: Targets<'_>,
     file: &str,
     sections: &BTreeMap<String, Option<CodeSectionId>>,
     program: &mut Program,
 ) -> Result<(), CoreError> {
     let mut relocator = None;
+    let mut maps = targets.maps.map(|maps| MapTypes::new(&types.btf, maps)).transpose()?;
     for (name, section) in sections {
         let records = types.ext.core_relocations(name);
         if records.is_empty() {
             continue;
         }
         let Some(section) = *section else {
+            if targets.others.is_none() {
+                continue;
+            }
             let text = format!("{file}: several sections `{name}`: their CO-RE relocations are not applied");
             program.warnings.push(Warning::new(WarningKind::Types, text));
             continue;
         };
+        let code = &mut program.code[section].bytes;
+        let rest = maps.as_mut().map(|maps| maps.take(name, records, code)).transpose()?;
+        let records = rest.as_deref().unwrap_or(records);
+        let Some(target) = targets.others else { continue };
         let relocator = match &mut relocator {
             Some(relocator) => relocator,
             none => none.insert(Relocator::new(&types.btf, target)?),
         };
-        let warnings = relocator.relocate(name, records, &mut program.code[section].bytes)?;
+        let warnings = relocator.relocate(name, records, code)?;
         let warning = |warning| Warning::new(WarningKind::Types, format!("{file}: {warning}"));
         program.warnings.extend(warnings.into_iter().map(warning));
     }

@@ -2,13 +2,17 @@
 //!
 //! In: the objects. Out: the [`Program`].
 
+use std::collections::BTreeSet;
+
 use object::elf;
 
 use super::addresses::{Address, Symbols};
+use super::archive::Chosen;
 use super::error::ParseError;
 use super::functions::{self, Code, CodeSymbol, Found};
 use super::helpers;
 use super::jump_tables::JumpTables;
+use super::libraries;
 use super::maps;
 use super::merge::{Definition, Global, Globals, SymbolRef};
 use super::relocations::{self, Reference, References, Use};
@@ -25,14 +29,10 @@ use crate::program::{
 
 /// The program that `objects` make together.
 ///
-/// The first `given` of them are those that were given, the others the runtime's. Undefined functions of the names of
-/// `named_helpers` are helpers of these numbers.
-pub(super) fn program(
-    objects: &[Object<'_>],
-    given: usize,
-    named_helpers: &[(&str, u32)],
-) -> Result<Program, ParseError> {
-    let globals = Globals::resolve(objects)?;
+/// Undefined functions of the names of `named_helpers` are helpers of these numbers.
+pub(super) fn program(chosen: &Chosen<'_>, named_helpers: &[(&str, u32)]) -> Result<Program, ParseError> {
+    let objects = &chosen.objects[..];
+    let globals = Globals::resolve(objects, chosen.users, &chosen.library_names)?;
     let mut layout = Layout::new(objects, &globals)?;
     if layout.code.is_empty() && layout.data.is_empty() {
         return Err(ParseError::NoCode { files: objects.iter().map(|object| object.name.clone()).collect() });
@@ -51,7 +51,8 @@ pub(super) fn program(
     }
     let data_symbols = builder.data_symbols(&commons);
     let mut program = builder.finish(functions, data_symbols, &references)?;
-    program.given_files = given;
+    program.given_files = chosen.given;
+    libraries::make_local(&chosen.library_names, &mut program);
     helpers::call_by_number(&mut program, named_helpers);
     helpers::resolve(&mut program);
     Ok(program)
@@ -114,7 +115,10 @@ pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseErro
         given_files: 1,
         tail_return: None,
         tail_enter: None,
+        exceptions: None,
+        arena: None,
         kept: Vec::new(),
+        local_names: BTreeSet::new(),
         warnings: Vec::new(),
         core_relocations: Vec::new(),
         halves: None,
@@ -349,7 +353,10 @@ impl<'data> Builder<'_, 'data> {
             given_files: self.objects.len(),
             tail_return: None,
             tail_enter: None,
+            exceptions: None,
+            arena: None,
             kept: Vec::new(),
+            local_names: BTreeSet::new(),
             warnings: Vec::new(),
             core_relocations: Vec::new(),
             halves: None,

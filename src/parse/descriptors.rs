@@ -44,6 +44,9 @@ mod offset {
     pub(super) const NEXT: u64 = 88;
 }
 
+/// Where a `struct map` has the map's number in the program.
+pub(super) const ID: u64 = 112;
+
 /// The runtime's pointer to the program's first map.
 const FIRST: &str = "bpf_maps_first";
 
@@ -67,6 +70,7 @@ pub(super) fn add(objects: &[Object<'_>], kernel: Option<FileId>, program: &mut 
     }
     for (index, map) in maps.iter().enumerate() {
         maker.map(map, maps.get(index + 1));
+        maker.number(map, index + 1);
     }
     maker.finish();
     let first = Target::Data { section: maps[0].section, offset: maps[0].offset.cast_signed() };
@@ -226,6 +230,12 @@ impl<'a> Maker<'a> {
             let count = self.endianness.double_word(map.values.len() as u64);
             block.put(map.offset + offset::VALUES + 8, &count);
         }
+    }
+
+    /// Gives a map its number.
+    fn number(&mut self, map: &Map, number: usize) {
+        let number = self.endianness.word(number as u32);
+        self.sections.entry(map.section).or_default().put(map.offset + ID, &number);
     }
 
     /// Writes what a definition says.

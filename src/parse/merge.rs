@@ -13,10 +13,12 @@
 //! | none | an import |
 //! | in a section that is left out (`once.rs`) | a reference to the kept one's |
 //!
+//! What the translator's own objects have of libraries is another name than that which the program defines (`libraries.rs`).
+//!
 //! Jump tables have global symbols, `BPF.JT.<function>.<table>`, with the same names in every object: they count as
 //! local.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::{Duplicate, ParseError};
 use super::once;
@@ -64,8 +66,12 @@ pub(super) struct Globals<'data> {
 }
 
 impl<'data> Globals<'data> {
-    /// Resolves all symbols of `objects`.
-    pub(super) fn resolve(objects: &[Object<'data>]) -> Result<Self, ParseError> {
+    /// Resolves all symbols of `objects`; from object `ours` on, `library_names` are those of libraries.
+    pub(super) fn resolve(
+        objects: &[Object<'data>],
+        ours: usize,
+        library_names: &BTreeSet<&str>,
+    ) -> Result<Self, ParseError> {
         let mut globals = Self { list: Vec::new(), by_symbol: Vec::new(), discarded: once::discarded(objects)? };
         let mut by_name = HashMap::new();
         let mut duplicates = Vec::new();
@@ -75,7 +81,8 @@ impl<'data> Globals<'data> {
                 if !is_shared(object, symbol) {
                     continue;
                 }
-                let global = *by_name.entry(symbol.name).or_insert_with(|| {
+                let of_library = object_index >= ours && library_names.contains(symbol.name);
+                let global = *by_name.entry((symbol.name, of_library)).or_insert_with(|| {
                     globals.list.push(Global {
                         name: symbol.name,
                         definition: Definition::None,
@@ -96,6 +103,11 @@ impl<'data> Globals<'data> {
                 }
             }
             globals.by_symbol.push(row);
+        }
+        for &name in library_names {
+            if let Some(&global) = by_name.get(&(name, false)) {
+                globals.list[global].make_local();
+            }
         }
         if duplicates.is_empty() { Ok(globals) } else { Err(ParseError::Duplicates(duplicates)) }
     }
@@ -122,6 +134,14 @@ impl<'data> Globals<'data> {
 }
 
 impl Global<'_> {
+    /// Nothing that is linked later has a part in what it means.
+    fn make_local(&mut self) {
+        self.visibility = Visibility::Hidden;
+        if let Definition::Symbol(_, binding) = &mut self.definition {
+            *binding = Binding::Global;
+        }
+    }
+
     /// Adds a symbol of this name; in case of a second global definition says where the first is.
     fn add(&mut self, symbol: &Symbol<'_>, at: SymbolRef, discarded: bool) -> Result<(), SymbolRef> {
         if symbol.visibility == Visibility::Hidden {

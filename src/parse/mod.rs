@@ -9,15 +9,16 @@
 //! | read an object's maps | `maps` | what they are |
 //! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
 //! | define variables of the kernel's configuration | `kconfig` | its values; zeros for weak variables |
-//! | resolve names | `merge` | one definition for each name; COMDAT, weak, COMMON |
+//! | resolve names | `merge`, `libraries` | one definition for each name; COMDAT, weak, COMMON; what the runtime has of libraries |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
 //! | read relocations | `relocations`, `addresses` | what each field refers to |
 //! | find functions | `functions`, `crate::elf::instruction` | names and byte ranges |
 //! | find who defines helpers | `helpers` | targets of calls by number |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
 //! | put together | `build` | the program |
-//! | describe maps | `descriptors` | what the runtime reads of them |
-//! | read types, add lines | `btf` | types of each object, source lines |
+//! | describe maps | `descriptors`, `arena` | what the runtime reads of them; where variables in arenas are |
+//! | read types, add lines | `btf`, `map_types` | types of each object, source lines; fields of `struct bpf_map` in descriptors |
+//! | find what `bpf_throw` needs | `exceptions` | what catches |
 //! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | find whose programs are the kernel's; embed the kernel half, with what the driver is told | `script` | halves, data |
 //! | add types of functions | `prototypes`, with `dwarf` for what BTF leaves out | prototypes |
@@ -28,6 +29,7 @@
 
 mod addresses;
 mod archive;
+mod arena;
 mod block;
 mod btf;
 mod build;
@@ -36,12 +38,15 @@ mod coverage;
 mod descriptors;
 mod dwarf;
 mod error;
+mod exceptions;
 mod functions;
 mod helpers;
 mod input;
 mod jump_tables;
 mod kconfig;
+mod libraries;
 mod mangled;
+mod map_types;
 mod maps;
 mod merge;
 mod once;
@@ -142,22 +147,28 @@ impl Options {
 ///
 /// If a file is not a BPF object or an archive of them, is damaged, or if they do not fit together.
 pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError> {
-    let archive::Chosen { mut objects, given, has_maps, halves } = archive::select(inputs, options)?;
+    let mut chosen = archive::select(inputs, options)?;
+    let given = chosen.given;
     // Before weak variables of the kernel's configuration are zeros: the kernel's copy has them as they are.
-    let halves = halves.map(|wanted| script::split(&objects[..given], wanted)).transpose()?;
+    let halves = chosen.halves.take();
+    let halves = halves.map(|wanted| script::split(&chosen.objects[..given], wanted)).transpose()?;
     let of_runtime = options.runtime.then(Kconfig::default);
-    let values = kconfig::values(&mut objects, options.kconfig.as_ref().or(of_runtime.as_ref()))?;
+    let values = kconfig::values(&mut chosen.objects, options.kconfig.as_ref().or(of_runtime.as_ref()))?;
     let named = halves.as_ref().map(|halves| halves.wanted.named_helpers()).unwrap_or_default();
-    let mut program = build::program(&objects, given, &named)?;
+    let mut program = build::program(&chosen, &named)?;
+    let (objects, has_maps) = (chosen.objects, chosen.has_maps);
     kconfig::define(&values, &mut program);
     if has_maps {
         let kernel = halves.as_ref().map(|halves| FileId::new(halves.wanted.object));
+        arena::place(kernel, &mut program)?;
         descriptors::add(&objects, kernel, &mut program)?;
+        arena::find(&mut program);
     }
     if program.has_runtime() {
         program.keep_of_runtime(&options.roots);
     }
-    let types = btf::add(&objects, options, &mut program)?;
+    let types = btf::add(&objects, options, has_maps, &mut program)?;
+    exceptions::add(&types, &mut program);
     prototypes::add(&objects, &types, &mut program);
     if options.writable_constants || halves.is_some() {
         constants::unprotect(&types, &mut program);

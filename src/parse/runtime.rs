@@ -9,6 +9,7 @@
 //! | a call of helper `n` that none of them defines (`bpf_<name>`, or its link name) | its link name, `bpf_helper_<name>` |
 //! | a legacy packet load | `bpf_load_packet` |
 //! | one of these that the runtime defines, and a map of type `t` | `bpf_map_ops_<t>` |
+//! | one of these, an arena, and variables in it | `bpf2native_rt_arena_globals` |
 //! | one of these, and a map of a kernel half | `bpf_map_ops_kernel` |
 //! | a kernel half that is a script's | `bpf_script_main` |
 //! | such a map, or programs that are given packets | what embedders call (`crate::program::interface`), if that is asked for |
@@ -27,7 +28,7 @@ use super::error::ParseError;
 use crate::abi::helpers::{self, LOAD_PACKET};
 use crate::elf::instruction;
 use crate::elf::{self as elf_object, Object};
-use crate::program::{interface, maps};
+use crate::program::{arena, interface, maps};
 
 /// The archive of little-endian objects.
 const LITTLE: &[u8] = include_bytes!("../../runtime/runtime.le.a");
@@ -48,6 +49,7 @@ pub(super) struct Lacks {
     helpers: BTreeSet<u32>,
     map_types: BTreeSet<u32>,
     packet_loads: bool,
+    arena_data: bool,
     packet_programs: bool,
     kernel_maps: bool,
 }
@@ -71,6 +73,7 @@ impl Lacks {
             self.kernel_maps |= !object.maps.is_empty();
             return;
         }
+        self.arena_data |= object.sections.iter().any(|section| section.name == arena::SECTION);
         let definitions = object.maps.iter().filter_map(|(_, definition)| definition.as_ref().ok());
         for definition in definitions.flat_map(|definition| definition.with_inner()) {
             self.map_types.insert(definition.kind);
@@ -89,6 +92,11 @@ impl Lacks {
     pub(super) fn interface(&self, has_maps: bool) -> impl Iterator<Item = &'static str> {
         let of_maps = interface::MAPS.iter().filter(move |_| has_maps && !self.map_types.is_empty());
         of_maps.chain(interface::PACKETS.iter().filter(|_| self.packet_programs)).copied()
+    }
+
+    /// What gives the start of an arena, where variables lie in one.
+    pub(super) fn arena_base(&self) -> Option<&'static str> {
+        (self.arena_data && self.map_types.contains(&arena::MAP_TYPE)).then_some(arena::BASE)
     }
 
     /// The names of the operations of its maps.

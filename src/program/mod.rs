@@ -15,10 +15,12 @@
 //! Addresses: a place in code is (section, byte offset), a place in data is (section, byte offset). All offsets are
 //! in bytes of BPF code or of data; an instruction slot is 8 bytes.
 
+pub(crate) mod arena;
 mod array_call;
 mod core;
 pub(crate) mod counters;
 pub(crate) mod endianness;
+mod exceptions;
 mod id;
 pub(crate) mod interface;
 pub(crate) mod kinds;
@@ -29,11 +31,14 @@ mod runtime;
 mod script;
 mod sections;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::core::CoreRelocation;
+pub use arena::{ArenaData, ArenaSection};
 pub use array_call::{ArrayCall, ArrayForm};
+pub use exceptions::Exceptions;
 pub use id::{CodeSectionId, DataSectionId, DataSymbolId, FileId, FunctionId, GroupId, Id, IdVec, ImportId};
 pub use maps::{FieldKind, Map, MapDefinition, MapField, MapValue};
 pub use script::{Half, Halves, ScriptKind};
@@ -78,8 +83,15 @@ pub struct Program {
     pub tail_return: Option<FunctionId>,
     /// The runtime's function that a program calls at its entry, whose functions make tail calls; at its end it calls `tail_return`.
     pub tail_enter: Option<FunctionId>,
+    /// What the program has for `bpf_throw`, if that is the runtime's.
+    pub exceptions: Option<Exceptions>,
+    /// Which global variables lie in arenas, if the program has such.
+    pub arena: Option<ArenaData>,
     /// Functions of the runtime that are translated though nothing reaches them.
     pub kept: Vec<FunctionId>,
+    /// Names of functions and data that no other object of a link sees, though the program's own objects do: what the runtime calls by
+    /// them is a library's.
+    pub local_names: BTreeSet<String>,
     /// What was noticed and does not stop translation.
     pub warnings: Vec<Warning>,
     /// What the objects' CO-RE relocations ask for, sorted by place; only where

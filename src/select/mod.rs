@@ -8,6 +8,7 @@
 //! translated, in any case; of an object with a kernel half, the user half.
 
 pub mod entry;
+mod exceptions;
 pub(crate) mod map_calls;
 pub(crate) mod redirects;
 mod runs;
@@ -98,6 +99,7 @@ fn uses(
     resolution: Resolution,
 ) -> Selection {
     runs::mark(program, &mut graphs);
+    exceptions::mark(program, &mut graphs);
     let callers = Callers::of(program, &graphs);
     find_surely_read(&callers, &mut graphs);
     find_results(program, &resolution, &mut graphs);
@@ -245,6 +247,8 @@ fn reachable(
         match next {
             Node::Function(id) if !std::mem::replace(&mut functions[id], true) => {
                 pending.extend(beside.members(program.code[program.functions[id].section].group));
+                let callback = program.exceptions.as_ref().and_then(|exceptions| exceptions.callback(id));
+                pending.extend(callback.map(Node::Function));
                 let Some(graph) = graph_of.get(&id) else { continue };
                 // What is called without being named, the program may define itself.
                 let mut called: Vec<String> =
@@ -257,6 +261,15 @@ fn reachable(
                     let tail_return = call::tail_return(program, instruction);
                     let tail_enter = program.tail_enter.filter(|_| tail_return.is_some());
                     pending.extend(tail_return.into_iter().chain(tail_enter).map(Node::Function));
+                    if let Some(used) =
+                        program.exceptions.as_ref().filter(|_| exceptions::calls_throw(program, instruction))
+                    {
+                        pending.extend(used.functions().map(Node::Function));
+                    }
+                    if let Some((placed, _)) = instruction.target.and_then(|target| program.arena_place(target)) {
+                        let base = program.arena.as_ref().map(|arena| Node::Function(arena.base));
+                        pending.extend(base.into_iter().chain([Node::Data(placed.map.0)]));
+                    }
                     match instruction.target {
                         Some(target) => pending.extend(beside.nodes(program, target)),
                         None if call::may_need_runtime(instruction.insn) => {

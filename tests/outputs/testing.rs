@@ -170,6 +170,19 @@ fn the_number_of_threads_does_not_show() {
     }
 }
 
+/// A context with 32 of an address's 64 bits: what may be wrong is said where it shows.
+#[test]
+fn a_cut_address_is_explained() {
+    let out = tested(&["cut_test.o", "--", "program.o"], 1);
+    assert!(out.contains("test test_cut ... FAILED\ntest test_refused ... ok\n"), "{out}");
+    let line =
+        out.lines().find(|line| line.starts_with("SIGSEGV: an access of 0x")).unwrap_or_else(|| panic!("{out}"));
+    for part in ["if it is of a packet: `data` and `data_end` of its context have 32 bits", "`bpf2native_xdp_at`"] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(out.contains("0: my_filter\n"), "{out}");
+}
+
 #[test]
 fn a_test_that_hangs_fails_in_its_time() {
     let start = Instant::now();

@@ -151,7 +151,8 @@ fn contexts_hold_packets() {
     let module = module("entry");
     let packet: Vec<u8> = (0..60).collect();
     let mut xdp = module.xdp(&packet).unwrap();
-    assert_eq!(xdp.fields().data_end - xdp.fields().data, 60);
+    assert_eq!(xdp.fields().data_end.get() - xdp.fields().data.get(), 60);
+    assert_eq!(xdp.fields().data.offset(60), Some(xdp.fields().data_end));
     // SAFETY: the fixture is trusted.
     assert_eq!(unsafe { xdp.run("strip") }.unwrap(), XdpAction::Tx);
     assert_eq!(xdp.packet(), packet[14..]);

@@ -40,6 +40,16 @@ pub struct Map {
     pub value_size: usize,
 }
 
+/// The version of libbpf that loads objects here.
+pub fn libbpf_version() -> (u32, u32) {
+    // SAFETY: as in `unavailable`; the functions have these types.
+    unsafe {
+        let library = Library::new("libbpf.so.1").unwrap();
+        let part = |name: &[u8]| library.get::<unsafe extern "C" fn() -> u32>(name).unwrap()();
+        (part(b"libbpf_major_version\0"), part(b"libbpf_minor_version\0"))
+    }
+}
+
 impl Loaded {
     /// Loads one program of an object.
     pub fn new(object: &[u8], program: &str) -> Result<Loaded, String> {
@@ -80,7 +90,10 @@ impl Loaded {
                     break;
                 }
                 let is_it = CStr::from_ptr(name_of(at)) == name.as_c_str();
-                autoload(at, all || is_it);
+                // All others: but those of sections with a question mark.
+                if is_it || !all {
+                    autoload(at, is_it);
+                }
                 if is_it {
                     found = at;
                 }

@@ -11,6 +11,7 @@ mod native;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arena;
 mod contexts;
 mod definitions;
 mod embedding;
@@ -18,8 +19,10 @@ mod entry;
 mod helper_results;
 mod helpers;
 mod kernel;
+mod library_names;
 mod map;
 mod map_calls;
+mod map_fields;
 mod maps;
 mod maps_machines;
 mod maps_objects;
@@ -31,3 +34,4 @@ mod pair;
 mod probes;
 mod programs;
 mod selection;
+mod throws;

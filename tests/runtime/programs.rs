@@ -4,13 +4,17 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::native::{bpf2native, fixture, has_tool, output};
+use crate::throws::PRINTED;
 
 /// Programs, by their objects, and what they print.
-const PROGRAMS: [(&[&str], &str); 5] = [
+const PROGRAMS: [(&[&str], &str); 8] = [
     (&["tail_runs"], "210000: 33, 0\n210000: 33, 0\n33, 1\n"),
     (&["counts"], "0 2 2 42\n1 -22\n"),
     (&["shared.main", "shared.other"], "0 1242 12 42\n"),
     (&["calls", "own"], "7 1 5 11\n"),
+    (&["throws_main", "throws"], PRINTED),
+    (&["map_fields_main", "map_fields"], crate::map_fields::PRINTED),
+    (&["arena"], "0, 6, 8\n"),
     (
         &["tail"],
         "0: 5, value 105, depth 0\n1: 210, value 105, depth 1\n2: 5, value 105, depth 2\n\
@@ -21,7 +25,7 @@ const PROGRAMS: [(&[&str], &str); 5] = [
 ];
 
 /// Those that are compiled for big-endian machines too.
-const BOTH_ORDERS: [&str; 3] = ["counts", "tail", "tail_runs"];
+const BOTH_ORDERS: [&str; 6] = ["arena", "map_fields_main", "counts", "tail", "tail_runs", "throws_main"];
 
 fn objects(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| fixture(&format!("runtime/{name}.o")).display().to_string()).collect()
@@ -85,7 +89,10 @@ fn programs_on_other_machines() {
                 continue;
             }
             let objects = match is_big {
-                true => objects(&[&format!("{}.be", names[0])]),
+                true => {
+                    let names: Vec<String> = names.iter().map(|name| format!("{name}.be")).collect();
+                    objects(&names.iter().map(String::as_str).collect::<Vec<_>>())
+                }
                 false => objects(names),
             };
             let program = folder.path().join("program");

@@ -68,6 +68,20 @@ fn functions_that_nothing_reaches_are_left_out() {
     assert!(module.function_address("bpf_helper_map_update_elem").is_none());
 }
 
+/// A process has 1024 keys of threads' own data, and may load more programs than that.
+#[test]
+fn programs_take_no_keys_of_threads_data() {
+    for name in ["tail", "throws", "xdp_packets"] {
+        let program = program(&format!("runtime/{name}.o"));
+        let names: Vec<&str> = program.imports.iter().map(|(_, import)| import.name.as_str()).collect();
+        assert!(names.contains(&"pthread_self"), "{name}: {names:?}");
+        assert!(
+            !names.iter().any(|name| name.starts_with("pthread_key") || name.ends_with("specific")),
+            "{names:?}"
+        );
+    }
+}
+
 #[test]
 fn a_root_is_taken_though_nothing_refers_to_it() {
     let mut options = Options::default();

@@ -99,6 +99,16 @@ impl<'a> Relocator<'a> {
         Ok(warnings)
     }
 
+    /// Whether a relocation asks for a field that the target has.
+    pub fn finds(&mut self, record: &CoreRelocation) -> bool {
+        let Ok(kind) = RelocationKind::new(record.kind) else { return false };
+        match self.outcome(record) {
+            Ok(Outcome::Value { new, .. }) if kind == RelocationKind::FieldExists => new != 0,
+            Ok(Outcome::Value { .. }) => kind.subject() == kind::Subject::Field,
+            Ok(Outcome::Poison) | Err(_) => false,
+        }
+    }
+
     fn outcome(&mut self, record: &CoreRelocation) -> Result<Outcome, CoreCause> {
         let kind = RelocationKind::new(record.kind)?;
         let key = (kind, record.ty, Arc::clone(&record.access));

@@ -145,6 +145,13 @@ fn what(signal: c_int, address: usize) -> String {
             )
         }
         libc::SIGSEGV if address < 4096 => format!("{name}: an access of {address:#x}, a null pointer or near one"),
+        // What a context with an address of 64 bits in a field of 32 leads to.
+        libc::SIGSEGV if u32::try_from(address).is_ok() => format!(
+            "{name}: an access of {address:#x}, where there is no memory or none that may be used so; if it is of a packet: `data` \
+             and `data_end` of its context have 32 bits, and hold the lower half of an address; make the context with \
+             `bpf2native_xdp`, `bpf2native_skb`, or around a packet of your own with `bpf2native_xdp_at`, `bpf2native_skb_at`, \
+             which refuse one that is not below 4 GiB"
+        ),
         libc::SIGSEGV => {
             format!("{name}: an access of {address:#x}, where there is no memory or none that may be used so")
         }

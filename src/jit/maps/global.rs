@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 
 use super::error::GlobalError;
 use super::pod::Pod;
-use crate::jit::entries::GlobalEntry;
 use crate::jit::module::Module;
 
 impl Module {
@@ -45,14 +44,16 @@ impl Module {
             let (name, ty, wanted) = (name.clone(), std::any::type_name::<T>(), size_of::<T>());
             return Err(GlobalError::Size { name, has: entry.size, ty, wanted });
         }
-        Ok(Global { name, entry, module: PhantomData })
+        let address = entry.place.address();
+        Ok(Global { name, address, is_writable: entry.is_writable, module: PhantomData })
     }
 }
 
 /// A global variable ([`Module::global`]).
 pub struct Global<'m, T> {
     name: &'m str,
-    entry: GlobalEntry,
+    address: usize,
+    is_writable: bool,
     module: PhantomData<(&'m Module, *mut T)>,
 }
 
@@ -60,7 +61,7 @@ impl<T: Pod> Global<'_, T> {
     /// Its value. While a program that writes it runs in another thread, that may be old and new bytes mixed.
     pub fn get(&self) -> T {
         // SAFETY: the variable has as many bytes, of which any are a value, and lives as long as the module.
-        unsafe { (self.entry.address as *const T).read_unaligned() }
+        unsafe { (self.address as *const T).read_unaligned() }
     }
 
     /// Sets it.
@@ -69,16 +70,16 @@ impl<T: Pod> Global<'_, T> {
     ///
     /// [`GlobalError::Constant`] if it is constant.
     pub fn set(&self, value: T) -> Result<(), GlobalError> {
-        if !self.entry.is_writable {
+        if !self.is_writable {
             return Err(GlobalError::Constant { name: self.name.to_owned() });
         }
         // SAFETY: as in `get`; its memory may be written.
-        unsafe { (self.entry.address as *mut T).write_unaligned(value) }
+        unsafe { (self.address as *mut T).write_unaligned(value) }
         Ok(())
     }
 
     /// Its address: what a program's pointers to it are.
     pub fn as_ptr(&self) -> *mut T {
-        self.entry.address as *mut T
+        self.address as *mut T
     }
 }

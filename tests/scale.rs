@@ -131,7 +131,7 @@ fn passes_over_loops_are_linear() {
 #[test]
 fn coverage_is_linear() {
     for Shape { name, make } in SHAPES {
-        is_in_proportion(name, 1_500, make, |object| {
+        is_in_proportion(name, 600, make, |object| {
             let program = Program::from_bytes("large.o", object).unwrap();
             let counted = Counted::new(&program);
             assert!(counted.counters() > 0, "{name} is counted");

@@ -63,6 +63,9 @@ pub use crate::declarations::{
 /// About how many instructions of CLIF there are for each one of BPF.
 const CLIF_FOR_EACH: usize = 2;
 
+/// What is lifted before a function's first block is in none.
+const BEFORE_BLOCKS: graph::BlockIndex = graph::BlockIndex::MAX;
+
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
 
@@ -165,7 +168,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             counted_loops: CountedLoops::default(),
             counted_edges: Vec::new(),
             weight: None,
-            block: 0,
+            block: BEFORE_BLOCKS,
             at,
             before: &[],
         }
@@ -181,6 +184,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         } else {
             let first = self.edge(Edge::Block(0));
             self.builder.ins().jump(first, &[]);
+            self.count_outcomes();
         }
         for (index, block) in graph.blocks.iter().enumerate() {
             if !self.control_flow.is_lifted(index) {

@@ -10,7 +10,8 @@ use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::FuncId;
 
-use super::assemble::assemble;
+use super::assemble::{assemble, describe};
+use super::counters;
 use super::{CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Work};
 use crate::lift::Lifted;
@@ -34,7 +35,17 @@ pub(super) fn compile(
         assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), context)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);
-    let compiled = assemble(generators.for_function(&work, lifted.returns_twice), lifted.function, context)?;
+    let mut isa = generators.for_function(&work, lifted.returns_twice);
+    let mut function = lifted.function;
+    if let Some(section) = lifted.counters.filter(|_| counters::are_moved(isa)) {
+        context.clear();
+        context.func = function;
+        context.optimize(isa, &mut Default::default()).map_err(|error| describe(&error))?;
+        function = std::mem::replace(&mut context.func, Function::new());
+        counters::rematerialise_addresses(&mut function, &section);
+        isa = &*generators.unoptimised;
+    }
+    let compiled = assemble(isa, function, context)?;
     match again {
         Some(isa) if compiled.frame.spills.len() > MOST_SPILLS => {
             // What Cranelift does before it allocates registers, it has done: doing it again changes nothing.

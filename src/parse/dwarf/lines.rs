@@ -46,7 +46,8 @@ pub(in crate::parse) fn add(objects: &[Object<'_>], program: &mut Program) -> Ve
         let Some(object) = objects.get(file.index()) else { continue };
         let Some(dwarf) = Sections::new(object) else { continue };
         dwarf.lines(|address, line| {
-            let section = (address >> PLACE_BITS).checked_sub(1).and_then(|index| object.sections.get(index as usize));
+            let section =
+                (address >> PLACE_BITS).checked_sub(1).and_then(|index| object.sections.get(index as usize));
             if let Some(&Some(id)) = section.and_then(|section| sections.get(section.name)) {
                 found.entry(id).or_default().push(line);
             }

@@ -13,6 +13,7 @@ use bpf2native::compare::measure::{self, Measure, Want};
 use bpf2native::config::{OptLevel, Pass, Passes};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::internals::codegen::{self, Keep};
+use bpf2native::internals::coverage::Counted;
 use bpf2native::internals::emit::{Declared, adapters, declared};
 use bpf2native::internals::graph::Unverified;
 use bpf2native::internals::plan::{PointerEffects, PromotedSlots};
@@ -124,6 +125,20 @@ fn passes_over_loops_are_linear() {
         let config = Config::new().threads(1).clone();
         drop(black_box(listing::clif(&program, &config, None).unwrap().text));
     });
+}
+
+/// Counters of coverage: where they are put, and the CLIF that counts.
+#[test]
+fn coverage_is_linear() {
+    for Shape { name, make } in SHAPES {
+        is_in_proportion(name, 600, make, |object| {
+            let program = Program::from_bytes("large.o", object).unwrap();
+            let counted = Counted::new(&program);
+            assert!(counted.counters() > 0, "{name} is counted");
+            let config = Config::new().threads(1).passes(Passes::NONE).clone();
+            drop(black_box(listing::clif(&counted.program, &config, None).unwrap().text));
+        });
+    }
 }
 
 /// What comes before Cranelift: parsing, graphs, liveness, frames, frame slots.

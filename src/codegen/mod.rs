@@ -15,6 +15,7 @@
 
 mod assemble;
 pub(crate) mod compiled;
+mod counters;
 mod cranelift;
 mod error;
 mod extent;

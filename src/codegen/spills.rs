@@ -3,7 +3,8 @@
 //! At -O0 registers are allocated in a single pass, and each value that it spills has a place of its own: a frame of 65 KB
 //! for the main loop of an interpreter of 250 labels, which takes that for each level of its recursion; by backtracking it
 //! is 1.2 KB. In: a lifted function. Out: the same, compiled; again, by backtracking, if its spills take too much and it is
-//! not too much work. The rule: what is compiled twice depends on the function and the level alone.
+//! not too much work.
+//! The rule: what is compiled twice depends on the function and the level alone.
 
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetIsa;
@@ -34,6 +35,7 @@ pub(super) fn compile(
         assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), contexts)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);
+    contexts.counters = lifted.counters;
     let compiled = assemble(generators.for_function(&work, lifted.returns_twice), lifted.function, contexts)?;
     match again {
         Some(isa) if compiled.frame.spills.len() > MOST_SPILLS => {

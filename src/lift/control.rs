@@ -42,7 +42,7 @@ impl Lifter<'_, '_> {
 
     pub(super) fn edge(&mut self, edge: Edge) -> Block {
         match self.control_flow.edge(edge) {
-            Edge::Block(index) => self.blocks[index],
+            Edge::Block(index) => self.entering(index).unwrap_or(self.blocks[index]),
             Edge::Outside => *self.outside.get_or_insert_with(|| self.builder.create_block()),
         }
     }

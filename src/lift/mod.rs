@@ -42,7 +42,7 @@ mod switch;
 mod table_jumps;
 pub mod variadic;
 
-use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, UserFuncName, Value};
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, UserExternalName, UserFuncName, Value};
 use cranelift_frontend::FunctionBuilder;
 
 use crate::abi::{EntryValues, WORD};
@@ -67,6 +67,9 @@ pub use crate::declarations::{
 /// About how many instructions of CLIF there are for each one of BPF.
 const CLIF_FOR_EACH: usize = 2;
 
+/// What is lifted before a function's first block is in none.
+const BEFORE_BLOCKS: graph::BlockIndex = graph::BlockIndex::MAX;
+
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
 
@@ -76,6 +79,8 @@ pub struct Lifted {
     pub function: Function,
     /// It calls a function that may return twice (setjmp): it must be compiled without moving code across calls.
     pub returns_twice: bool,
+    /// The section of its counters, if it has some.
+    pub counters: Option<UserExternalName>,
 }
 
 /// Lifts a function.
@@ -115,7 +120,9 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     })?;
     context.builder = taken;
     table_jumps::remove_unused(&mut function, &loads);
-    Ok(Lifted { function, returns_twice })
+    let counters = program.counters.as_ref().filter(|counters| counters.functions.contains_key(&graph.function));
+    let counters = counters.map(|counters| declarations.section(counters.section).name());
+    Ok(Lifted { function, returns_twice, counters })
 }
 
 /// A function without a body.
@@ -175,7 +182,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             counted_loops: CountedLoops::default(),
             counted_edges: Vec::new(),
             weight: None,
-            block: 0,
+            block: BEFORE_BLOCKS,
             at,
             before: &[],
         }
@@ -192,6 +199,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         } else {
             let first = self.edge(Edge::Block(0));
             self.builder.ins().jump(first, &[]);
+            self.count_outcomes();
             self.seal_completed(None);
         }
         for (index, block) in graph.blocks.iter().enumerate() {

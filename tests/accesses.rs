@@ -41,7 +41,7 @@ fn engines() -> Vec<Engine> {
     let some = |passes: &[Pass]| passes.iter().fold(Passes::NONE, |set, &pass| set.with(pass));
     let settings = [
         ("-O2", OptLevel::O2, Passes::ALL),
-        ("-O2 -Z none,loop-idioms", OptLevel::O2, some(&[Pass::LoopIdioms])),
+        ("-O2 -Z none,loop-vectors", OptLevel::O2, some(&[Pass::LoopVectors])),
         ("-O2 -Z none,egraph", OptLevel::O2, some(&[Pass::Egraph])),
         (
             "-O2 -Z none,load-combining,store-merging,egraph",

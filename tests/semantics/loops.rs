@@ -241,7 +241,7 @@ fn config(passes: Passes) -> Config {
 const SETTINGS: [(&str, Passes); 4] = [
     ("all", Passes::ALL),
     ("unrolling", Passes::NONE.with(Pass::Unrolling)),
-    ("loop-idioms", Passes::NONE.with(Pass::LoopIdioms)),
+    ("loop-vectors", Passes::NONE.with(Pass::LoopVectors)),
     ("none", Passes::NONE),
 ];
 
@@ -264,6 +264,7 @@ fn check(
         let r0 = interp::run(&code, &mut expected, &|_, _| None, 1 << 20);
         let r0 = r0.unwrap_or_else(|fault| panic!("seed {value}: {fault:?}\n{text}"));
         made += 1;
+        if std::env::var_os("LOOPS_LAST").is_some() { std::fs::write("/tmp/loops-last.txt", &text).unwrap(); }
         for (name, jit) in &engines {
             let mut after = memory.clone();
             let got = engine::jit::run(jit, &linker, "loops", &code, &mut after);
@@ -301,7 +302,7 @@ fn random_loops_do_what_they_say() {
     let (mut unrolled, mut widened, mut computed) = (0, 0, 0);
     let made = check("loops", 3000, program, |code| {
         unrolled += usize::from(is_unrolled(code));
-        let wide = clif(code, Passes::NONE.with(Pass::LoopIdioms));
+        let wide = clif(code, Passes::NONE.with(Pass::LoopVectors));
         widened += usize::from(wide.contains("i8x16"));
         computed += usize::from(["i16x8", "i32x4", "i64x2"].iter().any(|vector| wide.contains(vector)));
     });
@@ -364,7 +365,7 @@ fn check_machine(name: &str) {
     let settings = machine.with_passes(&[
         ("all", Passes::ALL),
         ("none unrolling", Passes::NONE.with(Pass::Unrolling)),
-        ("none loop-idioms", Passes::NONE.with(Pass::LoopIdioms)),
+        ("none loop-vectors", Passes::NONE.with(Pass::LoopVectors)),
     ]);
     let samples = seeds::of(&test, EMULATED).filter_map(|value| {
         let mut seed = Seed::new(value);

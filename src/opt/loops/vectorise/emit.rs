@@ -22,6 +22,7 @@ use super::plan::Plan;
 use super::reductions::Reduction;
 use crate::opt::ir::edges::block_args;
 use crate::opt::ir::loop_discovery::Loop;
+use crate::opt::ir::opaque::opaque;
 use crate::opt::ir::operands::iconst;
 use crate::opt::loops::rewiring::enter;
 
@@ -54,12 +55,14 @@ pub(super) fn emit(function: &mut Function, inner: &Loop, plan: &Plan, users: &O
             let mut cursor = entry.cursor();
             let total = plus(&mut cursor, count, extra);
             let mask = iconst(&mut cursor, types::I64, -lanes);
-            (Some(is_in_range), total, cursor.ins().band(total, mask))
+            let whole = cursor.ins().band(total, mask);
+            // Cranelift would compute it in the loop again, to have a register less in use.
+            (Some(is_in_range), total, opaque(&mut cursor, whole))
         }
     };
     let starts = entry.starts(&plan.streams);
     for &check in &plan.checks {
-        let holds = entry.check(check, &plan.streams, &starts, lanes, whole);
+        let holds = entry.check(check, &plan.streams, &starts, whole);
         condition = Some(match condition {
             Some(condition) => entry.cursor().ins().band(condition, holds),
             None => holds,

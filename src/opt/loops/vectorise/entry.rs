@@ -122,25 +122,27 @@ impl<'a> Entry<'a> {
         starts
     }
 
-    /// Whether a check holds for a vector loop of `lanes` iterations at once, `whole` in all.
-    pub(super) fn check(&mut self, check: Check, streams: &Streams, starts: &[Value], lanes: i64, whole: Value) -> Value {
+    /// Whether a check holds for a vector loop of `whole` iterations.
+    pub(super) fn check(&mut self, check: Check, streams: &Streams, starts: &[Value], whole: Value) -> Value {
         let is_up = streams.is_up();
         let mut cursor = self.cursor();
         match check {
-            Check::Distance { streams: [a, b], less } => {
-                let [from, to] = if is_up { [a, b] } else { [b, a] }.map(|index| starts[index]);
-                let distance = cursor.ins().isub(to, from);
-                let distance = plus(&mut cursor, distance, -less);
-                let least = iconst(&mut cursor, types::I64, lanes * streams.all[a].size() - less);
-                cursor.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, distance, least)
+            Check::Distance { streams: [a, b], from, length } => {
+                let [start, to] = if is_up { [a, b] } else { [b, a] }.map(|index| starts[index]);
+                let distance = cursor.ins().isub(to, start);
+                let distance = plus(&mut cursor, distance, -from);
+                let length = iconst(&mut cursor, types::I64, length);
+                cursor.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, distance, length)
             }
-            Check::Apart { streams: [a, b] } => {
+            Check::Apart { streams: [a, b], extents } => {
                 // From the end of A to the end of what would be too close behind B, around the address space.
                 let [first, second] = [a, b].map(|index| streams.all[index].size());
                 let distance = cursor.ins().isub(starts[b], starts[a]);
                 let length = times(&mut cursor, whole, first);
+                let length = plus(&mut cursor, length, extents[0]);
                 let beyond = cursor.ins().isub(distance, length);
                 let both = times(&mut cursor, whole, first + second);
+                let both = plus(&mut cursor, both, extents[0] + extents[1]);
                 let room = cursor.ins().ineg(both);
                 cursor.ins().icmp(IntCC::UnsignedLessThanOrEqual, beyond, room)
             }

@@ -2,7 +2,8 @@
 //!
 //! | what a loop may do | file |
 //! |---|---|
-//! | count, by one test, without branches and calls | `plan.rs`, over `trip_count.rs` |
+//! | count, by one test, without calls | `plan.rs`, over `trip_count.rs` |
+//! | branch to choose between values | `joins.rs` |
 //! | load and store elements of 1, 2, 4 or 8 bytes, integers or floats, at addresses that move by their size | `streams.rs` |
 //! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `range.rs`, `widths.rs` |
 //! | add up, combine bits, keep the least or the greatest, of integers | `reductions.rs` |
@@ -34,6 +35,7 @@ mod emit;
 mod entry;
 mod fill;
 mod horizontal;
+mod joins;
 mod lanes;
 mod leaving;
 mod nodes;
@@ -59,6 +61,9 @@ pub(crate) fn run(
     is_zero_extended: &dyn Fn(Value) -> bool,
 ) -> Vec<bool> {
     let mut done = vec![false; loops.len()];
+    if joins::remove_equal_parameters(function, loops) {
+        function.dfg.resolve_all_aliases();
+    }
     let mut users: Option<OutsideUsers> = None;
     for index in 0..loops.len() {
         let plan = Plan::find(function, &loops[index], facts, is_zero_extended, &mut users, loops);

@@ -21,8 +21,10 @@ use std::collections::HashMap;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Function, Inst, InstructionData, Opcode, Value, ValueDef};
 
+use super::joins::Joins;
 use super::range::{self, Range};
 use super::streams::Streams;
+use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::loop_discovery::Loop;
 use crate::opt::ir::operands::{binary_operands, constant, unary};
 use crate::opt::loops::induction::InductionVariables;
@@ -30,6 +32,9 @@ use crate::opt::loops::trip_count::is_signed;
 
 /// How many nodes a loop may have.
 const MAX_NODES: usize = 64;
+
+/// How many instructions on a path an unchanged value is looked for in.
+const MAX_UNIFORM_DEPTH: usize = 3;
 
 /// The index of a node.
 pub(super) type NodeId = usize;
@@ -86,6 +91,7 @@ pub(super) struct Nodes<'a> {
     function: &'a Function,
     inner: &'a Loop,
     variables: &'a InductionVariables,
+    joins: &'a Joins,
     pub(super) all: Vec<Node>,
     pub(super) streams: Streams,
     known: HashMap<Value, NodeId>,
@@ -93,9 +99,14 @@ pub(super) struct Nodes<'a> {
 
 impl<'a> Nodes<'a> {
     /// None yet.
-    pub(super) fn new(function: &'a Function, inner: &'a Loop, variables: &'a InductionVariables) -> Nodes<'a> {
-        let streams = Streams::default();
-        Nodes { function, inner, variables, all: Vec::new(), streams, known: HashMap::new() }
+    pub(super) fn new(
+        function: &'a Function,
+        inner: &'a Loop,
+        variables: &'a InductionVariables,
+        joins: &'a Joins,
+    ) -> Nodes<'a> {
+        let (all, streams, known) = (Vec::new(), Streams::default(), HashMap::new());
+        Nodes { function, inner, variables, joins, all, streams, known }
     }
 
     /// The node of a value.
@@ -108,14 +119,35 @@ impl<'a> Nodes<'a> {
         if ty.is_vector() || ty.bits() > 64 || self.all.len() >= MAX_NODES || self.known.len() >= 4 * MAX_NODES {
             return None;
         }
-        let node = if self.variables.step(self.function, self.inner, value) == Some(0) {
+        let node = if self.is_uniform(value, MAX_UNIFORM_DEPTH) {
             self.uniform(value)?
         } else {
-            let ValueDef::Result(inst, 0) = dfg.value_def(value) else { return None };
-            self.result(inst, ty.bits())?
+            match dfg.value_def(value) {
+                ValueDef::Result(inst, 0) => self.result(inst, ty.bits())?,
+                ValueDef::Param(block, index) => {
+                    let join = self.joins.get(&block)?;
+                    let values = [*join.passed[0].get(index)?, *join.passed[1].get(index)?];
+                    self.select(join.condition, values, ty.bits())?
+                }
+                _ => return None,
+            }
         };
         self.known.insert(value, node);
         Some(node)
+    }
+
+    /// Whether the loop does not change a value; on a path that not all iterations take, what is computed of such.
+    fn is_uniform(&self, value: Value, depth: usize) -> bool {
+        if let Some(step) = self.variables.step(self.function, self.inner, value) {
+            return step == 0;
+        }
+        let dfg = &self.function.dfg;
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return false };
+        let is_always = self.function.layout.inst_block(inst).is_some_and(|block| self.inner.is_always(block));
+        depth > 0
+            && !is_always
+            && is_pure(dfg, inst)
+            && dfg.inst_args(inst).iter().all(|&operand| self.is_uniform(operand, depth - 1))
     }
 
     /// The node of a value that the loop does not change: one for all that extend the same number.
@@ -251,6 +283,9 @@ impl<'a> Nodes<'a> {
     }
 
     fn select(&mut self, condition: Value, values: [Value; 2], bits: u32) -> Option<NodeId> {
+        if self.function.dfg.value_type(values[0]).is_float() {
+            return None;
+        }
         let (code, compare) = self.compare(condition)?;
         let values = [self.of(values[0])?, self.of(values[1])?];
         let [one, other] = values.map(|value| self.all[value].range);

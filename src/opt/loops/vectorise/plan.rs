@@ -6,6 +6,7 @@ use cranelift_codegen::ir::{Function, Inst, Opcode, Value, ValueDef};
 
 use super::decision::Decision;
 use super::entry::MAX_VECTOR_ITERATIONS;
+use super::joins;
 use super::leaving::{Leaving, OutsideUsers};
 use super::nodes::{Node, NodeId, Nodes};
 use super::reductions::{Combine, Reduction};
@@ -51,7 +52,7 @@ fn countable(
     inner: &Loop,
     is_zero_extended: &dyn Fn(Value) -> bool,
 ) -> Option<(InductionVariables, ExitTest)> {
-    if function.layout.is_cold(inner.header()) || inner.always.contains(&false) {
+    if function.layout.is_cold(inner.header()) {
         return None;
     }
     let mut variables = InductionVariables::new(function, inner, &[]);
@@ -83,7 +84,8 @@ impl Plan {
     ) -> Option<Plan> {
         let (variables, test) = countable(function, inner, is_zero_extended)?;
         let (loads, stores) = accesses(function, inner, &test)?;
-        let mut nodes = Nodes::new(function, inner, &variables);
+        let joins = joins::find(function, inner)?;
+        let mut nodes = Nodes::new(function, inner, &variables, &joins);
         let mut reductions = Vec::new();
         for (index, parameter) in function.dfg.block_params(inner.header()).iter().enumerate() {
             if variables.step_inside(*parameter).is_none() && !variables.low_steps.contains_key(parameter) {
@@ -192,7 +194,7 @@ fn accesses(function: &Function, inner: &Loop, test: &ExitTest) -> Option<(usize
             loads += 1;
         } else if !is_pure(dfg, inst)
             && inst != test.branch
-            && !matches!(dfg.insts[inst].opcode(), Opcode::Jump | Opcode::SequencePoint)
+            && !matches!(dfg.insts[inst].opcode(), Opcode::Jump | Opcode::Brif | Opcode::SequencePoint)
         {
             return None;
         }

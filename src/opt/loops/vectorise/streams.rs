@@ -22,6 +22,9 @@ use cranelift_codegen::ir::{Function, Inst, Type, Value, types};
 use crate::opt::ir::memory_accesses::{self, MemoryAccess};
 use crate::opt::loops::induction::InductionVariables;
 
+/// The most bytes between accesses of one root.
+const MAX_EXTENT: i64 = 1 << 20;
+
 /// The most checks before a loop.
 const MAX_CHECKS: usize = 6;
 
@@ -46,10 +49,10 @@ pub(super) struct Streams {
 /// What is checked of two streams before the vector loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
-    /// The distance `d`, as an unsigned number, minus this, is at least `n s` minus this: 1 where both may be at one address.
-    Distance { streams: [usize; 2], less: i64 },
-    /// All that they access is apart.
-    Apart { streams: [usize; 2] },
+    /// The distance `d` is not one of the `length` numbers from `from` on.
+    Distance { streams: [usize; 2], from: i64, length: i64 },
+    /// All that they access is apart; of several streams of one root, these are the lowest, and the others so many bytes further.
+    Apart { streams: [usize; 2], extents: [i64; 2] },
 }
 
 impl Stream {
@@ -127,29 +130,73 @@ impl Streams {
     /// `position` is the place of an access in an iteration.
     pub(super) fn checks(&self, lanes: i64, position: impl Fn(Inst) -> usize) -> Option<Vec<Check>> {
         let order = self.order();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for &index in &order {
+            let stream = &self.all[index];
+            let is_same = |group: &&mut Vec<usize>| {
+                let first = &self.all[group[0]];
+                stream.stored.is_none() && first.stored.is_none() && first.access.root == stream.access.root
+            };
+            match groups.iter_mut().find(is_same) {
+                Some(group) => group.push(index),
+                None => groups.push(vec![index]),
+            }
+        }
+        // Loads of one root are in the program's order.
         let mut checks = Vec::new();
-        for (index, &one) in order.iter().enumerate() {
-            for &other in &order[index + 1..] {
-                let [a, b] = [one, other].map(|index| &self.all[index]);
-                // Where the program has B first, an access of the same iteration is an earlier one.
-                let less = i64::from(position(a.access.inst) < position(b.access.inst));
-                if a.size() != b.size() {
-                    if !self.is_up() {
-                        return None;
-                    }
-                    checks.push(Check::Apart { streams: [one, other] });
-                } else if a.access.root == b.access.root {
-                    let distance = b.access.at.wrapping_sub(a.access.at);
-                    let distance = if self.is_up() { distance } else { distance.wrapping_neg() };
-                    if (less..lanes * a.size()).contains(&distance) {
-                        return None;
-                    }
-                } else {
-                    checks.push(Check::Distance { streams: [one, other], less });
-                }
+        for (index, one) in groups.iter().enumerate() {
+            for other in &groups[index + 1..] {
+                checks.extend(self.check(lanes, one, other, &position)?);
             }
         }
         (checks.len() <= MAX_CHECKS).then_some(checks)
+    }
+
+    /// What has to be checked of two groups, the first of which is accessed first; none if they are too close.
+    fn check(
+        &self,
+        lanes: i64,
+        one: &[usize],
+        other: &[usize],
+        position: impl Fn(Inst) -> usize,
+    ) -> Option<Option<Check>> {
+        let [first, second] = [one[0], other[0]].map(|index| &self.all[index]);
+        let at = |index: usize| {
+            let at = self.all[index].access.at;
+            if self.is_up() { at } else { at.wrapping_neg() }
+        };
+        let pairs = || one.iter().flat_map(|&a| other.iter().map(move |&b| (a, b)));
+        // Where the program has B first, an access of the same iteration is an earlier one.
+        let in_order = |(a, b): (usize, usize)| {
+            position(self.all[a].access.inst) < position(self.all[b].access.inst)
+        };
+        let less = i64::from(pairs().all(in_order));
+        if first.size() != second.size() {
+            if !self.is_up() {
+                return None;
+            }
+            let lowest = |group: &[usize]| group.iter().copied().min_by_key(|&index| at(index));
+            let extent = |group: &[usize]| {
+                let places = || group.iter().map(|&index| at(index));
+                Some(places().max()?.wrapping_sub(places().min()?))
+            };
+            let streams = [lowest(one)?, lowest(other)?];
+            let extents = [extent(one)?, extent(other)?];
+            let is_small = extents.iter().all(|extent| (0..MAX_EXTENT).contains(extent));
+            return is_small.then_some(Some(Check::Apart { streams, extents }));
+        }
+        let length = lanes * first.size();
+        let distance = |(a, b): (usize, usize)| at(b).wrapping_sub(at(a));
+        if first.access.root == second.access.root {
+            return pairs().all(|pair| !(less..length).contains(&distance(pair))).then_some(None);
+        }
+        // The distances of the pairs, by how much they are more than that of the first one.
+        let of_first = distance((one[0], other[0]));
+        let more = || pairs().map(|pair| distance(pair).wrapping_sub(of_first));
+        let (least, most) = (more().min()?, more().max()?);
+        let is_small = -MAX_EXTENT < least && most < MAX_EXTENT;
+        let from = less - most;
+        is_small.then_some(Some(Check::Distance { streams: [one[0], other[0]], from, length: length - least - from }))
     }
 }
 

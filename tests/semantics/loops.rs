@@ -227,7 +227,7 @@ fn a_large_fill_is_a_loop_and_no_call() {
     assert!(clif.contains("i8x16") && !clif.contains("call"), "{clif}");
 }
 
-fn memory(seed: &mut Seed) -> Vec<u8> {
+pub(super) fn memory(seed: &mut Seed) -> Vec<u8> {
     let mut memory = vec![0_u8; MEMORY];
     memory.fill_with(|| seed.next() as u8);
     memory
@@ -246,7 +246,7 @@ const SETTINGS: [(&str, Passes); 4] = [
 ];
 
 /// Loops, translated with each of the settings and interpreted. Goes out: how many there were; each 16th is handed on.
-fn check(
+pub(super) fn check(
     name: &str,
     count: u64,
     make: impl Fn(&mut Seed) -> Option<String>,
@@ -264,7 +264,6 @@ fn check(
         let r0 = interp::run(&code, &mut expected, &|_, _| None, 1 << 20);
         let r0 = r0.unwrap_or_else(|fault| panic!("seed {value}: {fault:?}\n{text}"));
         made += 1;
-        if std::env::var_os("LOOPS_LAST").is_some() { std::fs::write("/tmp/loops-last.txt", &text).unwrap(); }
         for (name, jit) in &engines {
             let mut after = memory.clone();
             let got = engine::jit::run(jit, &linker, "loops", &code, &mut after);
@@ -284,7 +283,7 @@ fn check(
 }
 
 /// The CLIF of a program for x86-64, with some passes.
-fn clif(code: &[u8], passes: Passes) -> String {
+pub(super) fn clif(code: &[u8], passes: Passes) -> String {
     let program = Program::from_instructions("loops", code).unwrap();
     let target = "x86_64".parse::<Target>().unwrap();
     let config = Config::for_target(target).passes(passes).clone();

@@ -19,3 +19,4 @@ mod passes;
 mod siblings;
 mod sums;
 mod validation;
+mod vectors;

@@ -72,7 +72,9 @@ pub(crate) fn linear(dfg: &DataFlowGraph, value: Value) -> (Value, i64) {
 /// Whether a header parameter has the same values as another one: the same at first, and next.
 fn is_equal(function: &Function, inner: &Loop, other: Value, index: usize, next: Value) -> bool {
     let (dfg, header) = (&function.dfg, inner.header());
-    let Some(of_other) = dfg.block_params(header).iter().position(|&parameter| parameter == other) else { return false };
+    let Some(of_other) = dfg.block_params(header).iter().position(|&parameter| parameter == other) else {
+        return false;
+    };
     let is_same = |one: Value, two: Value| {
         one == two || constant(dfg, one).is_some_and(|known| constant(dfg, two) == Some(known))
     };

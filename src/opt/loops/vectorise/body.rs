@@ -228,7 +228,8 @@ impl<'a> Body<'a> {
     fn pairs_of_products(&self, builder: &mut LaneBuilder<'_>, term: NodeId, bits: u32) -> Option<Vec<Value>> {
         let plan = self.plan;
         let Kind::Binary(Opcode::Imul, factors) = plan.nodes[term].kind else { return None };
-        let is_narrow = |factor: NodeId| plan.nodes[factor].range.fits_signed(16) && plan.lanes[factor].wanted >= 16;
+        let is_narrow =
+            |factor: NodeId| plan.nodes[factor].range.fits_signed(16) && plan.lanes[factor].wanted >= 16;
         // Twice the least number of 16 bits, squared, has no sum of 32 bits.
         let range = plan.nodes[term].range;
         let is_narrow_pair = bits == 32 || range.plus(range).fits_signed(32);

@@ -19,7 +19,7 @@ use crate::opt::loops::induction::InductionVariables;
 /// The most vectors that the lanes of a node may take.
 const MAX_VECTORS: u32 = 4;
 
-/// The fewest bytes of a loop that only copies or fills for which vectors pay.
+/// The fewest bytes of a loop of constant length, and of one that only copies or fills, for which vectors pay.
 const MIN_BYTES: u64 = 64;
 
 /// The fewest bytes of a fill for which four vectors in each iteration pay.
@@ -53,9 +53,10 @@ impl Decision {
         let is_copy = copies && reductions.is_empty();
         let loads = streams.all.iter().any(|stream| stream.stored.is_none());
         // Half a vector of the narrowest elements is the least that is accessed at once.
-        let mut count = [128 / narrowest, 64 / narrowest]
-            .into_iter()
-            .find(|count| count * widest <= 128 * MAX_VECTORS && *count >= 2)?;
+        // What is combined fills whole vectors.
+        let combined = reductions.iter().map(|(reduction, _)| 128 / reduction.bits).max().unwrap_or(2);
+        let fits_vectors = |count: &u32| count * widest <= 128 * MAX_VECTORS && *count >= combined;
+        let mut count = [128 / narrowest, 64 / narrowest, 256 / narrowest].into_iter().find(fits_vectors)?;
         let vectors = |count: u32, width: u32| u64::from((count * width).div_ceil(128));
         let estimate = |count: u32| {
             let mut sum = 3;
@@ -74,10 +75,13 @@ impl Decision {
                     let width = lanes[term].width.max(8);
                     sum += match reduction.combine {
                         Combine::Bits(Opcode::Iadd) => {
-                            let steps = reduction.bits.trailing_zeros() - width.trailing_zeros();
+                            let steps = reduction.bits.trailing_zeros().saturating_sub(width.trailing_zeros());
                             vectors(count, width) * u64::from(1 + 3 * steps)
                         }
-                        _ => vectors(count, reduction.bits) + converted(nodes, lanes, term, reduction.bits, count, facts),
+                        _ => {
+                            vectors(count, reduction.bits)
+                                + converted(nodes, lanes, term, reduction.bits, count, facts)
+                        }
                     };
                 }
             }
@@ -88,9 +92,13 @@ impl Decision {
             return None;
         }
         let fits = |count: u32, times: u64| last.is_none_or(|last| last + 1 >= times * u64::from(count));
+        // Where a few bytes were just stored one by one, the processor cannot forward them to the load of a vector.
+        let bytes = u64::from(streams.widest()? / 8);
+        if last.is_some_and(|last| (last + 1).saturating_mul(bytes) < MIN_BYTES) {
+            return None;
+        }
         if is_copy {
             // Copies of unknown length inside other loops are mostly short.
-            let bytes = u64::from(streams.widest()? / 8);
             let is_long = last.map_or(!(inner.is_nested && loads), |last| last.saturating_mul(bytes) >= MIN_BYTES);
             if !is_long {
                 return None;
@@ -99,8 +107,12 @@ impl Decision {
                 count *= 4;
             }
         } else {
-            let room = |count: u32| 2 * count * widest <= 128 * MAX_VECTORS && estimate(2 * count) <= MAX_UNROLLED_COST;
-            while room(count) && fits(2 * count, if last.is_some() { 2 } else { 1 }) && (last.is_some() || !inner.is_nested) {
+            let room =
+                |count: u32| 2 * count * widest <= 128 * MAX_VECTORS && estimate(2 * count) <= MAX_UNROLLED_COST;
+            while room(count)
+                && fits(2 * count, if last.is_some() { 2 } else { 1 })
+                && (last.is_some() || !inner.is_nested)
+            {
                 count *= 2;
             }
         }

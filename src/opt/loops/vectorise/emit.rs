@@ -69,18 +69,22 @@ pub(super) fn emit(function: &mut Function, inner: &Loop, plan: &Plan, users: &O
         });
     }
     // The rest of a fill of constant length is stored here too, and not by the scalar loop.
-    let remainder = if plan.is_fill() { plan.total().map(|total| total % lanes).filter(|&rest| rest > 0) } else { None };
+    let remainder =
+        if plan.is_fill() { plan.total().map(|total| total % lanes).filter(|&rest| rest > 0) } else { None };
     let done = if remainder.is_some() { total } else { whole };
-    let next: Vec<Value> = function_params(&entry).into_iter().map(|parameter| entry.after(parameter, done)).collect();
+    let next: Vec<Value> =
+        function_params(&entry).into_iter().map(|parameter| entry.after(parameter, done)).collect();
     let left_by = exit.as_ref().map(|exit| (exit, plan.leaving.as_ref()));
-    let leaving_values: Vec<Value> = left_by.iter().flat_map(|(_, leaving)| leaving.iter()).flat_map(|leaving| leaving.values.clone()).collect();
+    let leaving_values: Vec<Value> =
+        left_by.iter().flat_map(|(_, leaving)| leaving.iter()).flat_map(|leaving| leaving.values.clone()).collect();
     let one_less = plus(&mut entry.cursor(), total, -1);
     let mut outside: HashMap<Value, Value> = HashMap::new();
     for value in leaving_values.iter().copied().filter(|value| plan.variables.step_inside(*value).is_some()) {
         let known = entry.after(value, one_less);
         outside.insert(value, known);
     }
-    let (guard, parameters, values, location) = (entry.block, entry.parameters.clone(), entry.values.clone(), entry.location);
+    let (guard, parameters, values, location) =
+        (entry.block, entry.parameters.clone(), entry.values.clone(), entry.location);
     let before = block_before(function, header);
     match condition {
         Some(condition) => {

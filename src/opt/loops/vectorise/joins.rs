@@ -34,8 +34,10 @@ pub(super) fn find(function: &Function, inner: &Loop) -> Option<Joins> {
     }
     let dfg = &function.dfg;
     for (&block, &always) in inner.blocks.iter().zip(&inner.always).skip(1) {
-        let is_plain =
-            |inst: Inst| is_pure(dfg, inst) || matches!(dfg.insts[inst].opcode(), Opcode::Jump | Opcode::Brif | Opcode::SequencePoint);
+        let is_plain = |inst: Inst| {
+            is_pure(dfg, inst)
+                || matches!(dfg.insts[inst].opcode(), Opcode::Jump | Opcode::Brif | Opcode::SequencePoint)
+        };
         if !always && !function.layout.block_insts(block).all(is_plain) {
             return None;
         }
@@ -57,7 +59,9 @@ fn incoming(function: &Function, inner: &Loop, block: Block) -> Vec<(Block, usiz
     let mut found = Vec::new();
     for &from in &inner.blocks {
         let Some(last) = function.layout.last_inst(from) else { continue };
-        found.extend(successors(function, last).enumerate().filter(|&(_, to)| to == block).map(|(edge, _)| (from, edge)));
+        found.extend(
+            successors(function, last).enumerate().filter(|&(_, to)| to == block).map(|(edge, _)| (from, edge)),
+        );
     }
     found
 }
@@ -67,7 +71,9 @@ fn join(function: &Function, inner: &Loop, joins: &Joins, edges: [(Block, usize)
     if one.0 != other.0 || one.1 == other.1 {
         return None;
     }
-    let InstructionData::Brif { arg, .. } = function.dfg.insts[function.layout.last_inst(one.0)?] else { return None };
+    let InstructionData::Brif { arg, .. } = function.dfg.insts[function.layout.last_inst(one.0)?] else {
+        return None;
+    };
     let arguments = |(block, edge): (Block, usize)| {
         let dfg = &function.dfg;
         let last = function.layout.last_inst(block)?;
@@ -79,7 +85,12 @@ fn join(function: &Function, inner: &Loop, joins: &Joins, edges: [(Block, usize)
 }
 
 /// The two-way branch that an edge comes from, and which of its edges that is.
-fn branch(function: &Function, inner: &Loop, joins: &Joins, (mut block, mut edge): (Block, usize)) -> Option<(Block, usize)> {
+fn branch(
+    function: &Function,
+    inner: &Loop,
+    joins: &Joins,
+    (mut block, mut edge): (Block, usize),
+) -> Option<(Block, usize)> {
     for _ in &inner.blocks {
         let last = function.layout.last_inst(block)?;
         if function.dfg.insts[last].opcode() == Opcode::Brif {

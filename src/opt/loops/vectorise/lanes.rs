@@ -220,7 +220,8 @@ impl<'a> LaneBuilder<'a> {
             (vectors, width) = (wider, 2 * width);
         }
         while width > to {
-            vectors = self.narrowed(vectors, width, range.fits_unsigned(width / 2), range.fits_signed(width / 2))?;
+            vectors =
+                self.narrowed(vectors, width, range.fits_unsigned(width / 2), range.fits_signed(width / 2))?;
             width /= 2;
         }
         Some(vectors)
@@ -299,7 +300,12 @@ pub(super) fn binary(cursor: &mut FuncCursor<'_>, opcode: Opcode, [one, other]: 
 }
 
 /// The lesser or the greater.
-pub(super) fn extreme(cursor: &mut FuncCursor<'_>, is_max: bool, is_signed: bool, [one, other]: [Value; 2]) -> Value {
+pub(super) fn extreme(
+    cursor: &mut FuncCursor<'_>,
+    is_max: bool,
+    is_signed: bool,
+    [one, other]: [Value; 2],
+) -> Value {
     match (is_max, is_signed) {
         (true, true) => cursor.ins().smax(one, other),
         (true, false) => cursor.ins().umax(one, other),

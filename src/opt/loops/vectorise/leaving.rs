@@ -58,7 +58,12 @@ pub(super) struct ExitBlock {
 
 impl Leaving {
     /// The exit of a loop whose test is the branch of its back edge.
-    pub(super) fn find(function: &Function, inner: &Loop, test: &ExitTest, users: &OutsideUsers) -> Option<Leaving> {
+    pub(super) fn find(
+        function: &Function,
+        inner: &Loop,
+        test: &ExitTest,
+        users: &OutsideUsers,
+    ) -> Option<Leaving> {
         if test.branch != inner.latch {
             return None;
         }

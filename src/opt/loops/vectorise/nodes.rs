@@ -165,7 +165,9 @@ impl<'a> Nodes<'a> {
             }
         }
         match unary(dfg, value) {
-            Some((Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, from)) if range::of_uniform(dfg, from) == range => {
+            Some((Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, from))
+                if range::of_uniform(dfg, from) == range =>
+            {
                 self.of(from)
             }
             _ => self.add(Kind::Uniform(value), ty.bits(), range),
@@ -292,7 +294,9 @@ impl<'a> Nodes<'a> {
         let is_less = matches!(code.unsigned(), IntCC::UnsignedLessThan | IntCC::UnsignedLessThanOrEqual);
         let is_order = !matches!(code, IntCC::Equal | IntCC::NotEqual);
         // If the compared numbers are equal, both are the result.
-        if is_order && compare.is_exact && (values == compare.operands || values == [compare.operands[1], compare.operands[0]])
+        if is_order
+            && compare.is_exact
+            && (values == compare.operands || values == [compare.operands[1], compare.operands[0]])
         {
             let is_max = is_less != (values == compare.operands);
             return self.add(Kind::Extreme { is_max, compare }, bits, one.extreme(other, is_max));

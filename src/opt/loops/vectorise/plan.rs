@@ -114,8 +114,14 @@ impl Plan {
         let first = initial_value(function, inner, test.index).map(|start| induction::wrapped(start, test.ty));
         let bound = induction::signed(&function.dfg, test.bound);
         let last = first.zip(bound).and_then(|(start, bound)| test.last_iteration(start, bound));
-        let decision =
-            Decision::new((function, inner, &variables), (&all, &lanes), &streams, (&stored, &reductions), last, facts)?;
+        let decision = Decision::new(
+            (function, inner, &variables),
+            (&all, &lanes),
+            &streams,
+            (&stored, &reductions),
+            last,
+            facts,
+        )?;
         let order: Vec<Inst> = inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block)).collect();
         let position = |inst: Inst| order.iter().position(|&other| other == inst).unwrap_or_default();
         let checks = streams.checks(decision.lanes.into(), position)?;
@@ -136,11 +142,16 @@ impl Plan {
             let known = |value: &Value| {
                 let made = |inst: &Inst| function.dfg.inst_results(*inst).contains(value);
                 let is_combined = reductions.iter().any(|(reduction, _)| {
-                    reduction.next == *value || reduction.chain.iter().any(made) && is_last(function, reduction, *value)
+                    reduction.next == *value
+                        || reduction.chain.iter().any(made) && is_last(function, reduction, *value)
                 });
                 is_combined || variables.step_inside(*value).is_some()
             };
-            let combined = |value: &Value| reductions.iter().any(|(reduction, _)| reduction.chain.iter().any(|inst| function.dfg.inst_results(*inst).contains(value)));
+            let combined = |value: &Value| {
+                reductions.iter().any(|(reduction, _)| {
+                    reduction.chain.iter().any(|inst| function.dfg.inst_results(*inst).contains(value))
+                })
+            };
             let others = leaving.values.iter().copied().filter(|value| !combined(value));
             let more = leaving.values.iter().all(known).then(|| hoistable(function, inner, others))??;
             hoisted.extend(more);
@@ -148,9 +159,21 @@ impl Plan {
         });
         let nodes = all;
         let plan = Plan {
-            variables, test, nodes, lanes, streams, stored, reductions, checks, decision, last, leaving, hoisted,
+            variables,
+            test,
+            nodes,
+            lanes,
+            streams,
+            stored,
+            reductions,
+            checks,
+            decision,
+            last,
+            leaving,
+            hoisted,
         };
-        let has_whole = plan.total().is_none_or(|total| (decision.lanes.into()..MAX_VECTOR_ITERATIONS).contains(&total));
+        let has_whole =
+            plan.total().is_none_or(|total| (decision.lanes.into()..MAX_VECTOR_ITERATIONS).contains(&total));
         has_whole.then_some(plan)
     }
 
@@ -175,7 +198,10 @@ fn is_last(function: &Function, reduction: &Reduction, value: Value) -> bool {
     };
     let is_operation = |inst: &Inst| match reduction.combine {
         Combine::Bits(_) => {
-            matches!(dfg.insts[*inst].opcode(), Opcode::Iadd | Opcode::Isub | Opcode::Band | Opcode::Bor | Opcode::Bxor)
+            matches!(
+                dfg.insts[*inst].opcode(),
+                Opcode::Iadd | Opcode::Isub | Opcode::Band | Opcode::Bor | Opcode::Bxor
+            )
         }
         Combine::Extreme { .. } => dfg.insts[*inst].opcode() == Opcode::Select,
     };

@@ -72,7 +72,9 @@ impl Range {
 
     /// The products.
     pub(super) fn times(self, other: Range) -> Range {
-        let ends = [self.min, self.max].into_iter().flat_map(|one| [other.min, other.max].map(|by| one.saturating_mul(by)));
+        let ends = [self.min, self.max]
+            .into_iter()
+            .flat_map(|one| [other.min, other.max].map(|by| one.saturating_mul(by)));
         ends.fold(Range { min: i128::MAX, max: i128::MIN }, |range, end| Range {
             min: range.min.min(end),
             max: range.max.max(end),

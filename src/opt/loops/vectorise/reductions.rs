@@ -74,11 +74,7 @@ struct Tracer<'a> {
 
 impl Reduction {
     /// The reduction of a header's parameter.
-    pub(super) fn find(
-        function: &Function,
-        inner: &Loop,
-        index: usize,
-    ) -> Option<Reduction> {
+    pub(super) fn find(function: &Function, inner: &Loop, index: usize) -> Option<Reduction> {
         let parameter = function.dfg.block_params(inner.header())[index];
         let next = argument(function, inner.latch, inner.header(), index)?;
         let mut tracer = Tracer {
@@ -119,7 +115,8 @@ impl Reduction {
             // The arguments of a branch are not looked at: they lead out, or to the header.
             let is_branch = dfg.insts[inst].opcode().is_terminator();
             let used = dfg.inst_args(inst).iter().any(|value| between.contains(value));
-            let passed = !is_branch || inst == inner.latch || !dfg.inst_values(inst).any(|value| between.contains(&value));
+            let passed =
+                !is_branch || inst == inner.latch || !dfg.inst_values(inst).any(|value| between.contains(&value));
             !used && passed
         }) && self.is_passed_once(function, inner, &between)
     }

@@ -64,7 +64,12 @@ impl Stream {
 
 impl Streams {
     /// Adds a load, and says where it is in the list.
-    pub(super) fn load(&mut self, function: &Function, variables: &InductionVariables, inst: Inst) -> Option<usize> {
+    pub(super) fn load(
+        &mut self,
+        function: &Function,
+        variables: &InductionVariables,
+        inst: Inst,
+    ) -> Option<usize> {
         let dfg = &function.dfg;
         let access = memory_accesses::number_load(dfg, inst)?;
         let ty = dfg.value_type(dfg.first_result(inst));
@@ -72,7 +77,12 @@ impl Streams {
     }
 
     /// The same for a store.
-    pub(super) fn store(&mut self, function: &Function, variables: &InductionVariables, inst: Inst) -> Option<usize> {
+    pub(super) fn store(
+        &mut self,
+        function: &Function,
+        variables: &InductionVariables,
+        inst: Inst,
+    ) -> Option<usize> {
         let (access, value) = memory_accesses::number_store(&function.dfg, inst)?;
         self.add(access, function.dfg.value_type(value), Some(value), variables)
     }
@@ -85,7 +95,8 @@ impl Streams {
         variables: &InductionVariables,
     ) -> Option<usize> {
         let step = variables.step_inside(access.address)?;
-        let is_along = step.abs() == i64::from(access.size) && self.all.iter().all(|other| (other.step > 0) == (step > 0));
+        let is_along =
+            step.abs() == i64::from(access.size) && self.all.iter().all(|other| (other.step > 0) == (step > 0));
         let lane = if ty.is_float() { ty } else { Type::int(8 * u16::from(access.size))? };
         is_along.then(|| {
             self.all.push(Stream { access, lane, stored, step });
@@ -167,9 +178,8 @@ impl Streams {
         };
         let pairs = || one.iter().flat_map(|&a| other.iter().map(move |&b| (a, b)));
         // Where the program has B first, an access of the same iteration is an earlier one.
-        let in_order = |(a, b): (usize, usize)| {
-            position(self.all[a].access.inst) < position(self.all[b].access.inst)
-        };
+        let in_order =
+            |(a, b): (usize, usize)| position(self.all[a].access.inst) < position(self.all[b].access.inst);
         let less = i64::from(pairs().all(in_order));
         if first.size() != second.size() {
             if !self.is_up() {
@@ -196,7 +206,11 @@ impl Streams {
         let (least, most) = (more().min()?, more().max()?);
         let is_small = -MAX_EXTENT < least && most < MAX_EXTENT;
         let from = less - most;
-        is_small.then_some(Some(Check::Distance { streams: [one[0], other[0]], from, length: length - least - from }))
+        is_small.then_some(Some(Check::Distance {
+            streams: [one[0], other[0]],
+            from,
+            length: length - least - from,
+        }))
     }
 }
 

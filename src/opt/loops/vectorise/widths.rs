@@ -70,13 +70,17 @@ pub(super) fn assign(nodes: &[Node], wanted: &[(NodeId, u32)]) -> Option<Vec<Lan
                         || by < width && opcode == Opcode::Sshr && shifted.fits_signed(width)
                 };
                 let width = WIDTHS.into_iter().find(|&width| width >= NARROWEST_PRODUCT && has_all(width))?;
-                let is_zero = opcode == Opcode::Ushr || by + wanted <= width || shifted.fits_unsigned(width) && width < node.bits;
-                // There is no such instruction.
-                if width > node.bits || width == 64 && !is_zero {
-                    return None;
-                }
+                // Where lanes hold all of the number, so do those of the result; others that are shifted in are not wanted.
+                let is_signed = opcode == Opcode::Sshr
+                    && (width == node.bits || !shifted.fits_unsigned(width) && shifted.fits_signed(width));
+                // There is no such instruction; the zeros of the other one do not matter where no narrower lane is said to hold all.
+                let is_signed = match width == 64 && is_signed {
+                    true if by + wanted > 64 || node.range.fits(32) => return None,
+                    true => false,
+                    false => is_signed,
+                };
                 need(operand, width);
-                (lanes[id].width, lanes[id].is_signed) = (width, !is_zero);
+                (lanes[id].width, lanes[id].is_signed) = (width, is_signed);
             }
             Kind::Extreme { compare, .. } => {
                 let (least, _) = compared(nodes, &compare)?;

@@ -32,6 +32,7 @@ fixtures:
 bench:
     cargo bench --bench programs -- --write
     cargo bench --bench programs -- --floats --write
+    cargo bench --bench programs -- --vectors --write
     cargo bench --bench translation -- --write
 
 # Measures some of the programs: `just bench-programs --quick sha256 vm`; `--help` says more

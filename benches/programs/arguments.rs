@@ -34,6 +34,9 @@ pub struct Arguments {
     /// The programs of floats (objects of LLVM 23) beside clang-22, in place of the others
     #[arg(long)]
     floats: bool,
+    /// The same for programs that are loops over elements
+    #[arg(long, conflicts_with = "floats")]
+    vectors: bool,
     /// Only our code of clang-19's objects beside clang-19 without vectors
     #[arg(long)]
     quick: bool,
@@ -77,18 +80,31 @@ pub struct Column {
 impl Arguments {
     /// The programs that are measured.
     pub fn programs(&self) -> Vec<Program> {
-        let programs = if self.floats { suite::float_programs() } else { suite::programs() };
+        let programs = match self.part() {
+            Part::Programs => suite::programs(),
+            Part::Floats => suite::float_programs(),
+            Part::Vectors => suite::vector_programs(),
+        };
         programs.into_iter().filter(|program| self.wants(&program.name)).collect()
     }
 
     /// Which part of BENCHMARKS.md is written.
     pub fn part(&self) -> Part {
-        if self.floats { Part::Floats } else { Part::Programs }
+        match (self.floats, self.vectors) {
+            (true, _) => Part::Floats,
+            (_, true) => Part::Vectors,
+            _ => Part::Programs,
+        }
+    }
+
+    /// Whether objects are those that are committed, and compared with clang-22 only.
+    fn has_objects(&self) -> bool {
+        self.part() != Part::Programs
     }
 
     /// Whether the kernel is measured too: its verifier knows no floats.
     pub fn has_kernel(&self) -> bool {
-        !self.no_kernel && !self.floats
+        !self.no_kernel && !self.has_objects()
     }
 
     /// Whether a program was asked for.
@@ -106,7 +122,7 @@ impl Arguments {
 
     /// Whether peers are measured.
     pub fn has_peers(&self) -> bool {
-        !self.no_peers && !self.quick && !self.floats
+        !self.no_peers && !self.quick && !self.has_objects()
     }
 
     pub fn effort(&self) -> Effort {
@@ -118,13 +134,13 @@ impl Arguments {
         let column = |title: &str, engine| Column { title: title.to_owned(), engine };
         let ours = |clang, config: &Config| Engine::Translated(clang, Box::new(config.clone()));
         let config = Config::default();
-        let (native, clang) = if self.floats { ("clang-22", "LLVM 23") } else { ("clang-19", "clang-19") };
+        let (native, clang) = if self.has_objects() { ("clang-22", "LLVM 23") } else { ("clang-19", "clang-19") };
         let mut columns = vec![
             column(&format!("{native} novec"), Engine::Native(native, NO_VECTORS)),
             column(&format!("ours, {clang}"), ours(native, &config)),
         ];
         if !self.quick {
-            if !self.floats {
+            if !self.has_objects() {
                 columns.push(column("ours, clang-22", ours("clang-22", &config)));
             }
             columns.push(column("clang-22", Engine::Native("clang-22", &["-O2"])));

@@ -6,7 +6,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `suite.rs`, `programs.txt`, `c/`, `floats.txt`, `floats/` | the programs; those of floats, with their objects |
+//! | `suite.rs`, `programs.txt`, `c/` | the programs |
+//! | `floats.txt`, `floats/`, `vectors.txt`, `vectors/`, `objects.sh` | those of floats, and loops over elements, with their objects |
 //! | `build.rs` | clang and gcc |
 //! | `engines.rs`, `peers.rs`, `kernel.rs` | what runs them |
 //! | `flat.rs`, `padding.rs`, `memory.rs` | objects for engines that know none; placement; the buffer |

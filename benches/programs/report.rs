@@ -21,6 +21,8 @@ pub enum Part {
     Programs,
     /// The programs of floats.
     Floats,
+    /// The programs that are loops over elements.
+    Vectors,
 }
 
 /// What was measured so far.
@@ -172,7 +174,8 @@ impl Report {
     pub fn write(&self, part: Part) -> Result<(), String> {
         match part {
             Part::Programs => self.write_programs(),
-            Part::Floats => self.write_floats(),
+            Part::Floats => self.write_table("floats"),
+            Part::Vectors => self.write_table("vectors"),
         }
     }
 
@@ -191,9 +194,9 @@ impl Report {
         format!("Times divided by those of {}.\n\n{}{rows}{}", self.titles[0], self.head_text(), self.totals_text())
     }
 
-    fn write_floats(&self) -> Result<(), String> {
+    fn write_table(&self, mark: &str) -> Result<(), String> {
         let text = format!("{}\n\n{}", self.measured(&["clang-22", "gcc"]), self.table());
-        document::replace("floats", text.trim())
+        document::replace(mark, text.trim())
     }
 
     fn write_programs(&self) -> Result<(), String> {

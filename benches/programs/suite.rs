@@ -1,11 +1,11 @@
-//! Which programs there are: the tables `programs.txt` and `floats.txt`, and the bytes that they work on.
+//! Which programs there are: the tables `programs.txt`, `floats.txt` and `vectors.txt`, and the bytes that they work on.
 
 use std::path::PathBuf;
 
 /// A program of the suite.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// The name of its file in `c/` or `floats/`.
+    /// The name of its file in `c/`, `floats/` or `vectors/`.
     pub name: String,
     /// The kind of work.
     pub group: String,
@@ -17,6 +17,9 @@ pub struct Program {
 
 /// The folder of the programs with floats.
 const FLOATS: &str = "floats";
+
+/// The folder of the programs that are loops over elements.
+const VECTORS: &str = "vectors";
 
 /// The folder of this file.
 pub fn folder() -> PathBuf {
@@ -31,6 +34,11 @@ pub fn programs() -> Vec<Program> {
 /// All programs of floats, in the table's order.
 pub fn float_programs() -> Vec<Program> {
     table("floats.txt", FLOATS)
+}
+
+/// All programs that are loops over elements, in the table's order.
+pub fn vector_programs() -> Vec<Program> {
+    table("vectors.txt", VECTORS)
 }
 
 fn table(name: &str, part: &'static str) -> Vec<Program> {
@@ -54,7 +62,7 @@ impl Program {
 
     /// Its BPF object, if that is committed.
     pub fn object(&self) -> Option<PathBuf> {
-        (self.part == FLOATS).then(|| self.source().with_extension("o"))
+        matches!(self.part, FLOATS | VECTORS).then(|| self.source().with_extension("o"))
     }
 }
 

@@ -1,5 +1,5 @@
 /* Blends 1,000 bytes with others by their weights. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void blend(u8 *to, const u8 *from, const u8 *weight, u32 count)
 {

@@ -1,5 +1,5 @@
 /* A blur of 3 by 3 over an image of 64 by 24 bytes. */
-#include "../c/bench.h"
+#include "bench.h"
 
 enum { WIDTH = 64, HEIGHT = 24 };
 

@@ -1,5 +1,5 @@
 /* Two sums of 500 numbers of 32 bits, one of 64 bits, and their parity. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline u64 sums(const u32 *from, u32 count)
 {

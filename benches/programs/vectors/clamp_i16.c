@@ -1,5 +1,5 @@
 /* Adds 16-bit samples with a gain, and clamps them to 16 bits. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void add(i16 *to, const i16 *from, u32 count, i32 gain)
 {

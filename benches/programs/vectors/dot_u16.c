@@ -1,5 +1,5 @@
 /* The dot product of 500 numbers of 16 bits. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline u32 dot(const u16 *one, const u16 *other, u32 count)
 {

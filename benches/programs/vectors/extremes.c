@@ -1,5 +1,5 @@
 /* The least and the greatest of 500 numbers, and where the greatest is. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline i32 greatest(const i32 *from, u32 count)
 {

@@ -1,5 +1,5 @@
 /* A filter over 100 samples whose taps are known at run time only, as in Embench's edn. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void filter(const i16 *in, const i16 *taps, i32 *out, u32 samples, u32 count)
 {

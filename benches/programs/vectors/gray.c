@@ -1,5 +1,5 @@
 /* 640 pixels of three bytes each to shades of gray. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void gray(u8 *to, const u8 *from, u32 count)
 {

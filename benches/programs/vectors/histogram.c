@@ -1,5 +1,5 @@
 /* How often each of 1,000 bytes occurs: no loop for vectors. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void histogram(u32 *counts, const u8 *from, u32 count)
 {

@@ -1,5 +1,5 @@
 /* The product of two matrices of 24 by 24 integers, row by row. */
-#include "../c/bench.h"
+#include "bench.h"
 
 enum { N = 24 };
 

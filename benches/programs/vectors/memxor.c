@@ -1,5 +1,5 @@
 /* The exclusive or of 1,000 bytes with others. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void memxor(u8 *to, const u8 *from, u32 count)
 {

@@ -1,5 +1,5 @@
 /* Adds 1,000 bytes to others, saturating. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void add(u8 *to, const u8 *from, u32 count)
 {

@@ -1,5 +1,5 @@
 /* The sum of 1,500 bytes. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline u32 total(const u8 *from, u32 count)
 {

@@ -1,5 +1,5 @@
 /* Scales 1,000 signed bytes to 16 bits. */
-#include "../c/bench.h"
+#include "bench.h"
 
 static noinline void widen(i16 *to, const i8 *from, u32 count, i16 factor)
 {

@@ -136,7 +136,8 @@ impl<'a> Nodes<'a> {
         Some(node)
     }
 
-    /// Whether the loop does not change a value; on a path that not all iterations take, what is computed of such.
+    /// Whether the loop does not change a value. Floats, and what is on a path that not all iterations take, are no induction
+    /// variables: those that are computed of such values are.
     fn is_uniform(&self, value: Value, depth: usize) -> bool {
         if let Some(step) = self.variables.step(self.function, self.inner, value) {
             return step == 0;
@@ -145,7 +146,7 @@ impl<'a> Nodes<'a> {
         let ValueDef::Result(inst, _) = dfg.value_def(value) else { return false };
         let is_always = self.function.layout.inst_block(inst).is_some_and(|block| self.inner.is_always(block));
         depth > 0
-            && !is_always
+            && (!is_always || dfg.value_type(value).is_float())
             && is_pure(dfg, inst)
             && dfg.inst_args(inst).iter().all(|&operand| self.is_uniform(operand, depth - 1))
     }

@@ -14,6 +14,9 @@ fn operation(seed: &mut Seed, text: &mut String, label: &mut usize) {
     let constant =
         *seed.pick(&[1, 2, 3, 7, 77, 127, 128, 150, 255, 256, 1000, 32767, 65535, -1, -128, -32768, 0x12345]);
     let bits = if word == 'w' { 32 } else { 64 };
+    if seed.below(6) == 0 {
+        return clamp(seed, text, label);
+    }
     match seed.below(14) {
         0..=2 => writeln!(text, "{word}5 {} {word}0", seed.pick(&["+=", "-=", "*=", "^=", "&=", "|="])),
         3 | 4 => writeln!(text, "{word}5 {} {constant}", seed.pick(&["+=", "-=", "*=", "^=", "&=", "|="])),
@@ -39,6 +42,39 @@ fn operation(seed: &mut Seed, text: &mut String, label: &mut usize) {
             writeln!(text, "if {word}5 {test} {word}0 goto l{label}\n{word}5 = {word}0\nl{label}:")
         }
         _ => writeln!(text, "{word}5 = -{word}5"),
+    }
+    .unwrap();
+}
+
+/// Both ends of a range, one after the other, or one where it is not the other.
+fn clamp(seed: &mut Seed, text: &mut String, label: &mut usize) {
+    let (low, high) = *seed.pick(&[(0, 255), (-128, 127), (-32768, 32767), (0, 65535), (5, 200), (-100_000, 7)]);
+    *label += 1;
+    let (less, more) = if seed.below(2) == 0 { ("s<", "s>") } else { ("s<=", "s>=") };
+    let [one, other] = if seed.below(2) == 0 { [(less, low), (more, high)] } else { [(more, high), (less, low)] };
+    match seed.below(3) {
+        0 => writeln!(
+            text,
+            "if w5 {} {} goto a{label}\nif w5 {} {} goto b{label}\ngoto l{label}\na{label}:\nw5 = {}\ngoto l{label}\n\
+             b{label}:\nw5 = {}\nl{label}:",
+            one.0, one.1, other.0, other.1, one.1, other.1
+        ),
+        1 => writeln!(
+            text,
+            "if w5 s< {} goto a{label}\nw5 = {high}\na{label}:\nif w5 s> {} goto l{label}\nw5 = {low}\nl{label}:",
+            high + 1,
+            low - 1
+        ),
+        _ => writeln!(
+            text,
+            "w0 = w5\nif w5 {} {} goto a{label}\nw0 = {}\na{label}:\nif w5 {} {} goto l{label}\nw0 = {}\nl{label}:\nw5 = w0",
+            if one.0 == less { "s>" } else { "s<" },
+            one.1,
+            one.1,
+            if other.0 == less { "s>" } else { "s<" },
+            other.1,
+            other.1
+        ),
     }
     .unwrap();
 }

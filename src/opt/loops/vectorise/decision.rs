@@ -140,7 +140,11 @@ fn converted(nodes: &[Node], lanes: &[Lanes], node: NodeId, width: u32, count: u
 fn operands(kind: &Kind) -> Vec<NodeId> {
     match *kind {
         Kind::Uniform(_) | Kind::Load(_) => Vec::new(),
-        Kind::Low(one) | Kind::Unary(_, one) | Kind::Shift(_, one, _) | Kind::FloatUnary(_, one) => vec![one],
+        Kind::Low(one)
+        | Kind::Saturated(one)
+        | Kind::Unary(_, one)
+        | Kind::Shift(_, one, _)
+        | Kind::FloatUnary(_, one) => vec![one],
         Kind::Binary(_, both) | Kind::FloatBinary(_, both) => both.to_vec(),
         Kind::Extreme { compare, .. } => compare.operands.to_vec(),
         Kind::Select { compare, values, .. } => compare.operands.into_iter().chain(values).collect(),

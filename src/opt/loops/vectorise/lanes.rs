@@ -135,6 +135,12 @@ impl<'a> LaneBuilder<'a> {
         match kind {
             Kind::Uniform(_) | Kind::Load(_) => None,
             Kind::Low(operand) => self.at(operand, width),
+            Kind::Saturated(operand) => {
+                let vectors = self.at(operand, 2 * width)?;
+                let mut cursor = self.at_body();
+                let narrow = |pair: &[Value]| cursor.ins().snarrow(pair[0], *pair.last().unwrap_or(&pair[0]));
+                Some(vectors.chunks(2).map(narrow).collect())
+            }
             Kind::Unary(opcode, operand) | Kind::FloatUnary(opcode, operand) => {
                 let vectors = self.at(operand, width)?;
                 let mut cursor = self.at_body();

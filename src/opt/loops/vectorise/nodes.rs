@@ -10,6 +10,7 @@
 //! | an extension, or a mask of the low bits, that changes nothing (`range.rs`) | that of its operand |
 //! | one that does | [`Kind::Low`] |
 //! | the lesser or the greater of two, by comparison and select | [`Kind::Extreme`] |
+//! | what both clamp to less than 16 signed bits hold | [`Kind::Saturated`], before these |
 //! | another select | [`Kind::Select`] |
 //! | arithmetic of integers and floats | [`Kind::Unary`], [`Kind::Binary`], [`Kind::Shift`], [`Kind::FloatUnary`], [`Kind::FloatBinary`] |
 //! | anything else | none: the loop stays |
@@ -26,7 +27,7 @@ use super::range::{self, Range};
 use super::streams::Streams;
 use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::loop_discovery::Loop;
-use crate::opt::ir::operands::{binary_operands, constant, unary};
+use crate::opt::ir::operands::{binary_operands, constant, unary, unary_operand};
 use crate::opt::loops::induction::InductionVariables;
 use crate::opt::loops::trip_count::is_signed;
 
@@ -48,6 +49,8 @@ pub(super) enum Kind {
     Load(usize),
     /// The low bits of a node, which are as many as the range has; above them, what the range says.
     Low(NodeId),
+    /// The nearest number of 16 signed bits.
+    Saturated(NodeId),
     /// All bits inverted, or the negative.
     Unary(Opcode, NodeId),
     /// Low bits that depend on the operands' low bits only.
@@ -195,7 +198,16 @@ impl<'a> Nodes<'a> {
                 match opcode {
                     Opcode::Uextend => self.low(operand, range::extended(old, from, false), bits),
                     Opcode::Sextend => self.low(operand, range::extended(old, from, true), bits),
-                    Opcode::Ireduce => self.low(operand, old.wrapped(bits), bits),
+                    Opcode::Ireduce => {
+                        // Of what was extended from so many bits, these are what there was.
+                        if let Kind::Low(inner) = self.all[operand].kind
+                            && self.all[inner].bits == bits
+                            && [Range::unsigned(bits), Range::signed(bits)].iter().any(|all| all.is_within(old))
+                        {
+                            return Some(inner);
+                        }
+                        self.low(operand, old.wrapped(bits), bits)
+                    }
                     Opcode::Bnot => self.add(Kind::Unary(opcode, operand), bits, Range::unsigned(bits)),
                     Opcode::Ineg => {
                         let range = Range::of(0).minus(old).wrapped(bits);
@@ -289,8 +301,19 @@ impl<'a> Nodes<'a> {
         if self.function.dfg.value_type(values[0]).is_float() {
             return None;
         }
-        let (code, compare) = self.compare(condition)?;
+        // Of two numbers that are zero-extended, the one that is chosen is.
+        let narrow = values.map(|value| unary_operand(&self.function.dfg, value, Opcode::Uextend));
+        if let [Some(one), Some(other)] = narrow
+            && self.function.dfg.value_type(one) == self.function.dfg.value_type(other)
+        {
+            let from = self.function.dfg.value_type(one).bits();
+            let chosen = self.select(condition, [one, other], from)?;
+            return self.low(chosen, range::extended(self.all[chosen].range, from, false), bits);
+        }
+        let (code, mut compare) = self.compare(condition)?;
         let values = [self.of(values[0])?, self.of(values[1])?];
+        self.see_clamped(code, &mut compare, values);
+        self.move_border(code, &mut compare, values);
         let [one, other] = values.map(|value| self.all[value].range);
         let is_less = matches!(code.unsigned(), IntCC::UnsignedLessThan | IntCC::UnsignedLessThanOrEqual);
         let is_order = !matches!(code, IntCC::Equal | IntCC::NotEqual);
@@ -300,9 +323,77 @@ impl<'a> Nodes<'a> {
             && (values == compare.operands || values == [compare.operands[1], compare.operands[0]])
         {
             let is_max = is_less != (values == compare.operands);
+            let compare = self.saturated(is_max, compare, one.extreme(other, is_max))?;
+            let [one, other] = compare.operands.map(|operand| self.all[operand].range);
             return self.add(Kind::Extreme { is_max, compare }, bits, one.extreme(other, is_max));
         }
         self.add(Kind::Select { code, compare, values }, bits, one.or(other).wrapped(bits))
+    }
+
+    /// The outer comparison of a clamp to what 16 signed bits hold: what is clamped may be saturated to that before.
+    fn saturated(&mut self, is_max: bool, compare: Compare, result: Range) -> Option<Compare> {
+        let [clamped, border] = compare.operands;
+        let Kind::Extreme { is_max: is_inner_max, compare: inner } = self.all[clamped].kind else {
+            return Some(compare);
+        };
+        let [number, inner_border] = inner.operands;
+        let from = self.all[number].range;
+        let is_known = [border, inner_border].iter().all(|&node| self.all[node].range.fits_signed(16));
+        if is_inner_max == is_max
+            || !is_known
+            || !result.fits_signed(16)
+            || from.fits_signed(16)
+            || !from.fits_signed(32)
+        {
+            return Some(compare);
+        }
+        let low = from.extreme(Range::signed(16), true);
+        let number = self.add(Kind::Saturated(number), 32, low.extreme(Range::of(i128::from(i16::MAX)), false))?;
+        let compare_inner = Compare { operands: [number, inner_border], ..inner };
+        let range = self.all[number].range.extreme(self.all[inner_border].range, is_inner_max);
+        let clamped = self.add(Kind::Extreme { is_max: is_inner_max, compare: compare_inner }, 32, range)?;
+        Some(Compare { operands: [clamped, border], ..compare })
+    }
+
+    /// Compares what is chosen, and was clamped on one side, in place of the number itself, where the border is on the other side.
+    fn see_clamped(&self, code: IntCC, compare: &mut Compare, values: [NodeId; 2]) {
+        let border = self.all[compare.operands[1]].range;
+        for value in values {
+            let Kind::Extreme { is_max, compare: inner } = self.all[value].kind else { continue };
+            let limit = self.all[inner.operands[1]].range;
+            let is_beyond = if is_max { limit.max < border.min } else { limit.min > border.max };
+            let seen = [value, compare.operands[1]];
+            if inner.operands[0] == compare.operands[0]
+                && is_beyond
+                && compare.is_exact
+                && exact(code, seen.map(|node| self.all[node].range), compare.bits)
+            {
+                compare.operands = seen;
+                return;
+            }
+        }
+    }
+
+    /// Compares with the constant that is chosen, where the border is the same: `x < c` is one between `c - 1` and `c`.
+    fn move_border(&self, code: IntCC, compare: &mut Compare, values: [NodeId; 2]) {
+        let chosen = match values.iter().position(|&value| value == compare.operands[0]) {
+            Some(place) => values[1 - place],
+            None => return,
+        };
+        let known = |node: NodeId| {
+            let range = self.all[node].range;
+            (matches!(self.all[node].kind, Kind::Uniform(_)) && range.min == range.max).then_some(range.min)
+        };
+        let (Some(border), Some(constant)) = (known(compare.operands[1]), known(chosen)) else { return };
+        let beside = match code.unsigned() {
+            IntCC::UnsignedLessThan | IntCC::UnsignedGreaterThanOrEqual => border - 1,
+            IntCC::UnsignedLessThanOrEqual | IntCC::UnsignedGreaterThan => border + 1,
+            _ => return,
+        };
+        let moved = [compare.operands[0], chosen];
+        if constant == beside && exact(code, moved.map(|node| self.all[node].range), compare.bits) {
+            compare.operands = moved;
+        }
     }
 
     /// A condition as a comparison of two nodes.

@@ -7,7 +7,7 @@
 //! | shifts by a constant | `ishl`, `ushr`, `sshr` | 16 and 32 bits; 64 bits but `sshr` |
 //! | the lesser, the greater | `umin`, `umax`, `smin`, `smax` | unsigned bytes, signed words; others with SSE4.1 |
 //! | select by comparison | `icmp`, `bitselect` | two, or four without SSE4.1 |
-//! | a sum clamped to what its lanes hold | `uadd_sat`, `sadd_sat`, `usub_sat`, `ssub_sat` | 8 and 16 bits |
+//! | 32 bits, saturated to 16 | `snarrow` | one |
 //! | wider lanes | `uwiden_low`, `uwiden_high`, `swiden_low`, `swiden_high` | unsigned; signed with SSE4.1, or two |
 //! | narrower lanes | `band`, `unarrow`; `ishl`, `sshr`, `snarrow`; `shuffle` | what is left of it where all values fit |
 //! | floats: `+`, `-`, `*`, `/`, square root, sign | the same | any lanes |
@@ -25,7 +25,7 @@ pub(super) fn cost(kind: &Kind, lanes: &Lanes, facts: &TargetFacts) -> u64 {
     let all = facts.compares_all_lanes;
     match *kind {
         Kind::Uniform(_) | Kind::Low(_) => 0,
-        Kind::Load(_) | Kind::Unary(Opcode::Ineg, _) | Kind::FloatUnary(..) => 1,
+        Kind::Load(_) | Kind::Saturated(_) | Kind::Unary(Opcode::Ineg, _) | Kind::FloatUnary(..) => 1,
         Kind::Unary(..) => 2,
         Kind::Binary(Opcode::Imul, _) => match lanes.width {
             16 => 1,

@@ -50,6 +50,10 @@ pub(super) fn assign(nodes: &[Node], wanted: &[(NodeId, u32)]) -> Option<Vec<Lan
                 need(operand, width);
                 lanes[id].width = width;
             }
+            Kind::Saturated(operand) => {
+                need(operand, 32);
+                lanes[id].width = 16;
+            }
             Kind::Binary(opcode, operands) => {
                 let width = at_least(if opcode == Opcode::Imul { NARROWEST_PRODUCT } else { 0 })?;
                 operands.into_iter().for_each(|operand| need(operand, width));

@@ -68,7 +68,8 @@ pub(crate) fn run(
     for index in 0..loops.len() {
         let plan = Plan::find(function, &loops[index], facts, is_zero_extended, &mut users, loops);
         let (Some(plan), Some(users)) = (plan, &users) else { continue };
-        let Some(emitted) = emit::emit(function, &loops[index], &plan, users) else { continue };
+        let emitted = emit::emit(function, &loops[index], &plan, users);
+        let emitted = emitted.expect("a plan has lanes for all that is stored and combined");
         done[index] = true;
         // The exit of this loop may be the entry of another one.
         if let Some(jump) = emitted.exit {

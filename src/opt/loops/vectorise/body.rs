@@ -110,10 +110,7 @@ impl<'a> Body<'a> {
         let again: Vec<Value> = std::iter::once(more).chain(next_arguments).collect();
         let again: Vec<_> = again.iter().map(|&value| value.into()).collect();
         cursor.ins().brif(goes_on, body, &again, after, &[]);
-        let end_address = match plan.stored.first() {
-            Some(&(stream, _)) => Some(self.address(function, after, stream, end)),
-            None => None,
-        };
+        let end_address = plan.stored.first().map(|&(stream, _)| self.address(function, after, stream, end));
         Some(Made { after, combined: all_combined, end_address, stored_vector })
     }
 

@@ -28,6 +28,9 @@ const MIN_UNROLLED_FILL: u64 = 512;
 /// How many instructions the vector loop may have where it is unrolled.
 const MAX_UNROLLED_COST: u64 = 12;
 
+/// A reduction and its terms.
+type Reduced = (Reduction, Vec<NodeId>);
+
 /// How a loop is vectorised.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decision {
@@ -43,7 +46,7 @@ impl Decision {
         (function, inner, variables): (&Function, &Loop, &InductionVariables),
         (nodes, lanes): (&[Node], &[Lanes]),
         streams: &Streams,
-        (stored, reductions): (&[(usize, NodeId)], &[(Reduction, Vec<NodeId>)]),
+        (stored, reductions): (&[(usize, NodeId)], &[Reduced]),
         last: Option<u64>,
         facts: &TargetFacts,
     ) -> Option<Decision> {

@@ -157,6 +157,9 @@ pub(super) fn extended(range: Range, from: u32, is_signed: bool) -> Range {
 /// How many bits a mask keeps, if it is that of the low bits of a lane.
 pub(super) fn low_bits(mask: u64) -> Option<u32> {
     let bits = mask.trailing_ones();
-    (mask.checked_shr(bits).unwrap_or(0) == 0 && bits < 64 && type_of((bits / 8) as u8).is_some() && bits % 8 == 0)
-        .then_some(bits)
+    (mask.checked_shr(bits).unwrap_or(0) == 0
+        && bits < 64
+        && type_of((bits / 8) as u8).is_some()
+        && bits.is_multiple_of(8))
+    .then_some(bits)
 }

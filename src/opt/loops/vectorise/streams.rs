@@ -55,6 +55,16 @@ pub(super) enum Check {
     Apart { streams: [usize; 2], extents: [i64; 2] },
 }
 
+/// What the accesses of two groups of streams are to each other.
+enum Relation {
+    /// They are in the program's order.
+    Apart,
+    /// They are not.
+    TooClose,
+    /// They are, if this holds.
+    Checked(Check),
+}
+
 impl Stream {
     /// Bytes of an element.
     pub(super) fn size(&self) -> i64 {
@@ -157,20 +167,18 @@ impl Streams {
         let mut checks = Vec::new();
         for (index, one) in groups.iter().enumerate() {
             for other in &groups[index + 1..] {
-                checks.extend(self.check(lanes, one, other, &position)?);
+                match self.relation(lanes, one, other, &position) {
+                    Relation::TooClose => return None,
+                    Relation::Apart => {}
+                    Relation::Checked(check) => checks.push(check),
+                }
             }
         }
         (checks.len() <= MAX_CHECKS).then_some(checks)
     }
 
-    /// What has to be checked of two groups, the first of which is accessed first; none if they are too close.
-    fn check(
-        &self,
-        lanes: i64,
-        one: &[usize],
-        other: &[usize],
-        position: impl Fn(Inst) -> usize,
-    ) -> Option<Option<Check>> {
+    /// What two groups are to each other, the first of which is accessed first.
+    fn relation(&self, lanes: i64, one: &[usize], other: &[usize], position: impl Fn(Inst) -> usize) -> Relation {
         let [first, second] = [one[0], other[0]].map(|index| &self.all[index]);
         let at = |index: usize| {
             let at = self.all[index].access.at;
@@ -183,34 +191,41 @@ impl Streams {
         let less = i64::from(pairs().all(in_order));
         if first.size() != second.size() {
             if !self.is_up() {
-                return None;
+                return Relation::TooClose;
             }
             let lowest = |group: &[usize]| group.iter().copied().min_by_key(|&index| at(index));
             let extent = |group: &[usize]| {
                 let places = || group.iter().map(|&index| at(index));
                 Some(places().max()?.wrapping_sub(places().min()?))
             };
-            let streams = [lowest(one)?, lowest(other)?];
-            let extents = [extent(one)?, extent(other)?];
+            let (Some(a), Some(b)) = (lowest(one).zip(extent(one)), lowest(other).zip(extent(other))) else {
+                return Relation::TooClose;
+            };
+            let (streams, extents) = ([a.0, b.0], [a.1, b.1]);
             let is_small = extents.iter().all(|extent| (0..MAX_EXTENT).contains(extent));
-            return is_small.then_some(Some(Check::Apart { streams, extents }));
+            return Relation::checked(is_small, Check::Apart { streams, extents });
         }
         let length = lanes * first.size();
         let distance = |(a, b): (usize, usize)| at(b).wrapping_sub(at(a));
         if first.access.root == second.access.root {
-            return pairs().all(|pair| !(less..length).contains(&distance(pair))).then_some(None);
+            let is_close = pairs().any(|pair| (less..length).contains(&distance(pair)));
+            return if is_close { Relation::TooClose } else { Relation::Apart };
         }
         // The distances of the pairs, by how much they are more than that of the first one.
         let of_first = distance((one[0], other[0]));
         let more = || pairs().map(|pair| distance(pair).wrapping_sub(of_first));
-        let (least, most) = (more().min()?, more().max()?);
+        let (least, most) = more().fold((0, 0), |(least, most), one| (one.min(least), one.max(most)));
         let is_small = -MAX_EXTENT < least && most < MAX_EXTENT;
         let from = less - most;
-        is_small.then_some(Some(Check::Distance {
-            streams: [one[0], other[0]],
-            from,
-            length: length - least - from,
-        }))
+        let check = Check::Distance { streams: [one[0], other[0]], from, length: length - least - from };
+        Relation::checked(is_small, check)
+    }
+}
+
+impl Relation {
+    /// What a check says, if there can be one.
+    fn checked(is_small: bool, check: Check) -> Relation {
+        if is_small { Relation::Checked(check) } else { Relation::TooClose }
     }
 }
 

@@ -8,10 +8,9 @@ use std::collections::HashMap;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, Function, InstBuilder, MemFlagsData, Opcode, SourceLoc, Value, types};
 
-use super::emit::block_before;
 use super::entry::plus;
 use super::horizontal::{combine, neutral};
-use super::lanes::{LaneBuilder, at_end, bitcast, widen};
+use super::lanes::{LaneBuilder, at_end, bitcast, block_before, widen};
 use super::nodes::{Kind, NodeId};
 use super::plan::Plan;
 use super::reductions::{Combine, Reduction};

@@ -16,7 +16,7 @@ use super::body::Body;
 use super::entry::{Entry, clone_into, plus};
 use super::fill::fill_remainder;
 use super::horizontal;
-use super::lanes::at_end;
+use super::lanes::{at_end, block_before};
 use super::leaving::{ExitBlock, OutsideUsers};
 use super::plan::Plan;
 use super::reductions::Reduction;
@@ -173,13 +173,6 @@ fn finish(
         known.extend(results);
     }
     known.get(&reduction.next).copied()
-}
-
-/// Puts a new block before another one.
-pub(super) fn block_before(function: &mut Function, block: Block) -> Block {
-    let new = function.dfg.make_block();
-    function.layout.insert_block(new, block);
-    new
 }
 
 /// Removes a loop that nothing leads to any more.

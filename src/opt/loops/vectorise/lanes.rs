@@ -335,3 +335,10 @@ fn signed(code: IntCC) -> IntCC {
 pub(super) fn at_end(function: &mut Function, block: Block, location: SourceLoc) -> FuncCursor<'_> {
     FuncCursor::new(function).at_bottom(block).with_srcloc(location)
 }
+
+/// Puts a new block before another one.
+pub(super) fn block_before(function: &mut Function, block: Block) -> Block {
+    let new = function.dfg.make_block();
+    function.layout.insert_block(new, block);
+    new
+}

@@ -33,6 +33,7 @@ bench:
     cargo bench --bench programs -- --write
     cargo bench --bench programs -- --floats --write
     cargo bench --bench programs -- --whole --write
+    cargo bench --bench programs -- --vectors --write
     cargo bench --bench translation -- --write
 
 # Measures some of the programs: `just bench-programs --quick sha256 vm`; `--help` says more

@@ -125,7 +125,7 @@ fn programs_do_the_same_as_natively() {
     let jit = |opt_level| (opt_level, Jit::new(Config::new().opt_level(opt_level).threads(1)).unwrap());
     let jits = [OptLevel::O0, OptLevel::O1, OptLevel::O2].map(jit);
     let programs = suite::Part::ALL.map(suite::programs).concat();
-    assert!(programs.len() >= 110);
+    assert!(programs.len() >= 120);
     let results = parallel::parallel(&programs, |program| check(program, &folder, &jits));
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));

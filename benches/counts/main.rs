@@ -39,11 +39,14 @@ struct Arguments {
     /// Only programs whose names contain one of these
     names: Vec<String>,
     /// The programs of floats, in place of the others
-    #[arg(long, conflicts_with = "whole")]
+    #[arg(long, conflicts_with_all = ["whole", "vectors"])]
     floats: bool,
     /// The whole programs, in place of the others
-    #[arg(long)]
+    #[arg(long, conflicts_with = "vectors")]
     whole: bool,
+    /// The programs that are loops over elements, in place of the others
+    #[arg(long)]
+    vectors: bool,
     /// Our code at this level
     #[arg(short = 'O', value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=2))]
     level: Option<u8>,
@@ -79,9 +82,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("counts").join(&arguments.machine);
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let machine = Machine::new(&arguments.machine, config(arguments)?, &folder)?;
-    let part = match (arguments.floats, arguments.whole) {
-        (true, _) => Part::Floats,
-        (_, true) => Part::Whole,
+    let part = match (arguments.floats, arguments.whole, arguments.vectors) {
+        (true, ..) => Part::Floats,
+        (_, true, _) => Part::Whole,
+        (.., true) => Part::Vectors,
         _ => Part::Programs,
     };
     let mut programs = suite::programs(part);

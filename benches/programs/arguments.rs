@@ -36,6 +36,9 @@ pub struct Arguments {
     /// The whole programs (objects of clang-22) beside clang-22, in place of the others
     #[arg(long, conflicts_with = "floats")]
     whole: bool,
+    /// The programs that are loops over elements (objects of LLVM 23) beside clang-22, in place of the others
+    #[arg(long, conflicts_with_all = ["floats", "whole"])]
+    vectors: bool,
     /// Only our code of clang-19's objects beside clang-19 without vectors
     #[arg(long)]
     quick: bool,
@@ -84,9 +87,10 @@ impl Arguments {
 
     /// Which part of BENCHMARKS.md is written.
     pub fn part(&self) -> Part {
-        match (self.floats, self.whole) {
-            (true, _) => Part::Floats,
-            (_, true) => Part::Whole,
+        match (self.floats, self.whole, self.vectors) {
+            (true, ..) => Part::Floats,
+            (_, true, _) => Part::Whole,
+            (.., true) => Part::Vectors,
             _ => Part::Programs,
         }
     }
@@ -125,7 +129,7 @@ impl Arguments {
         let config = Config::default();
         let (native, clang) = match self.part() {
             Part::Programs => ("clang-19", "clang-19"),
-            Part::Floats => ("clang-22", "LLVM 23"),
+            Part::Floats | Part::Vectors => ("clang-22", "LLVM 23"),
             Part::Whole => ("clang-22", "clang-22"),
         };
         let mut columns = vec![

@@ -7,7 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `suite.rs`, `programs.txt`, `c/` | the programs |
-//! | `floats.txt`, `floats/`, `whole.txt`, `whole/` | those of floats, and whole ones, with their objects |
+//! | `floats`, `vectors`, `whole`, each a `.txt` and a folder; `objects.sh` | those of floats, loops over elements, and whole ones, with their objects |
 //! | `build.rs` | clang and gcc |
 //! | `engines.rs`, `peers.rs`, `kernel.rs` | what runs them |
 //! | `flat.rs`, `padding.rs`, `memory.rs` | objects for engines that know none; placement; the buffer |

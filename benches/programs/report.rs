@@ -163,7 +163,7 @@ impl Report {
     pub fn write(&self, part: Part) -> Result<(), String> {
         match part {
             Part::Programs => self.write_programs(),
-            Part::Floats => self.write_part(part, ""),
+            Part::Floats | Part::Vectors => self.write_part(part, ""),
             Part::Whole => self.write_part(part, &notes("whole.md")?),
         }
     }

@@ -1,4 +1,4 @@
-//! Which programs there are: the tables `programs.txt`, `floats.txt` and `whole.txt`, and the bytes that they work on.
+//! Which programs there are: the tables `programs.txt`, `floats.txt`, `whole.txt` and `vectors.txt`, and the bytes that they work on.
 
 use std::path::PathBuf;
 
@@ -11,6 +11,8 @@ pub enum Part {
     Floats,
     /// Whole programs: interpreters, parsers, data structures, codecs; their objects are committed.
     Whole,
+    /// Programs that are loops over elements, which clang computes in vectors; their objects are committed.
+    Vectors,
 }
 
 /// A program of the suite.
@@ -34,7 +36,7 @@ pub fn folder() -> PathBuf {
 impl Part {
     /// All of them.
     #[allow(dead_code, reason = "the tests run all, and a benchmark one")]
-    pub const ALL: [Part; 3] = [Part::Programs, Part::Floats, Part::Whole];
+    pub const ALL: [Part; 4] = [Part::Programs, Part::Floats, Part::Whole, Part::Vectors];
 
     /// The name of its table, and of its marks in BENCHMARKS.md.
     pub fn name(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Part {
             Part::Programs => "programs",
             Part::Floats => "floats",
             Part::Whole => "whole",
+            Part::Vectors => "vectors",
         }
     }
 
@@ -49,7 +52,7 @@ impl Part {
     fn folder(self) -> &'static str {
         match self {
             Part::Programs => "c",
-            Part::Floats | Part::Whole => self.name(),
+            Part::Floats | Part::Whole | Part::Vectors => self.name(),
         }
     }
 }

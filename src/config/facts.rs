@@ -15,6 +15,7 @@
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
 //! | [`TargetFacts::fmin_takes_second`] | yes | | | |
 //! | [`TargetFacts::masks_are_vectors`] | yes | | | |
+//! | [`TargetFacts::multiplies_lanes`], [`TargetFacts::compares_all_lanes`] | with `sse4.1` | yes | no vectors | no vectors |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros_of_words`] | yes | yes | | yes |
@@ -76,6 +77,10 @@ pub struct TargetFacts {
     pub fmin_takes_second: bool,
     /// A mask of a float's sign is better a vector: there is no instruction for the sign alone.
     pub masks_are_vectors: bool,
+    /// A product of 32-bit lanes is one instruction.
+    pub multiplies_lanes: bool,
+    /// The lesser or the greater of lanes of 8 to 32 bits, signed or not, is one instruction, and so is their sign extension.
+    pub compares_all_lanes: bool,
     /// `clz` and `ctz` are; elsewhere they are loops.
     pub counts_zeros: bool,
     /// `ctz` of 32 bits does not look at those above: QEMU 7.2, of Debian 12, has a `ctzw` of riscv64 that does where all 32 are 0.
@@ -115,6 +120,8 @@ impl TargetFacts {
             multiplies_and_adds: !is_x86 || has("has_fma"),
             fmin_takes_second: is_x86,
             masks_are_vectors: is_x86,
+            multiplies_lanes: !is_x86 || has("has_sse41"),
+            compares_all_lanes: !is_x86 || has("has_sse41"),
             counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
             counts_zeros_of_words: !matches!(architecture, Architecture::Riscv64(_)),
             reverses_bits: is_aarch64,

@@ -60,7 +60,7 @@ passes! {
     BitCounts "bit-counts" "bit counts, parities and reversals by shifts, masks and tables become popcnt, clz, ctz and bitrev"
     FloatComparisons "float-comparisons" "three-way results that are compared again become one comparison of floats"
     FloatValues "float-values" "words that hold floats become floats: block parameters, selects, loads and stores"
-    LoopIdioms "loop-idioms" "loops that fill, copy or compute memory element by element do 16 bytes at once"
+    LoopVectors "loop-vectors" "loops over elements do 16 bytes or more at once, in vectors"
     Unrolling "unrolling" "small counted loops do several iterations in one"
     Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"
     Slp "slp" "products of adjacent 16-bit numbers are computed in vectors of eight"

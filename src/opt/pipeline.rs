@@ -89,7 +89,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
     },
     ClifPass {
         name: "loops",
-        switches: &[(Pass::LoopIdioms, &[Need::Vectors]), (Pass::Unrolling, &[])],
+        switches: &[(Pass::LoopVectors, &[Need::Vectors]), (Pass::Unrolling, &[])],
         analyses: &[],
         keeps_cfg: false,
         after: &[
@@ -124,7 +124,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
         keeps_cfg: false,
         after: &[
-            (Pass::LoopIdioms, "a select can be computed in vectors, and a branch cannot"),
+            (Pass::LoopVectors, "a select can be computed in vectors, and a branch cannot"),
             (Pass::Unrolling, "its blocks may be too many for a loop to be unrolled"),
         ],
         run: branches::select_to_branch::run,
@@ -158,7 +158,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         switches: &[(Pass::BitTests, &[Need::RegisterPairs, Need::MachineCodeSteps])],
         analyses: &[],
         keeps_cfg: true,
-        after: &[(Pass::LoopIdioms, "a loop's condition is matched as the program has it")],
+        after: &[(Pass::LoopVectors, "a loop's condition is matched as the program has it")],
         run: branches::bit_tests::run,
     },
     ClifPass {

@@ -20,3 +20,4 @@ mod passes;
 mod siblings;
 mod sums;
 mod validation;
+mod vectors;

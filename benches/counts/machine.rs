@@ -115,7 +115,8 @@ fn here() -> PathBuf {
 
 fn clang(flags: &str) -> Command {
     let mut command = Command::new(CLANG);
-    command.args(flags.split_whitespace()).arg(format!("-I{}", suite::folder().join("c").display())).arg("-c");
+    command.args(flags.split_whitespace());
+    command.args(["c", "floats"].map(|headers| format!("-I{}", suite::folder().join(headers).display()))).arg("-c");
     command
 }
 

@@ -1,5 +1,5 @@
 /* Adds 200 scaled numbers of 64 bits to others, as LINPACK does most of its time. */
-#include "float.h"
+#include "../floats/float.h"
 
 static noinline void axpy(double *to, const double *from, double factor, u32 count)
 {

@@ -1,5 +1,5 @@
 /* Scales 500 numbers of 32 bits and adds an offset. */
-#include "float.h"
+#include "../floats/float.h"
 
 static noinline void scale(float *to, const float *from, float factor, float offset, u32 count)
 {

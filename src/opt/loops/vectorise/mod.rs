@@ -5,7 +5,7 @@
 //! | count, by one test, without calls | `plan.rs`, over `trip_count.rs` |
 //! | branch to choose between values | `joins.rs` |
 //! | load and store elements of 1, 2, 4 or 8 bytes, integers or floats, at addresses that move by their size | `streams.rs` |
-//! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `range.rs`, `widths.rs` |
+//! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `clamps.rs`, `range.rs`, `widths.rs` |
 //! | add up, combine bits, keep the least or the greatest, of integers | `reductions.rs` |
 //!
 //! | step | file |
@@ -30,6 +30,7 @@
 //! reads more (AArch64's and RISC-V's vectors). BPF says of no address how much is there.
 
 mod body;
+mod clamps;
 mod decision;
 mod emit;
 mod entry;

@@ -158,6 +158,9 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
         program.keep_of_runtime(&options.roots);
     }
     let types = btf::add(&objects, options, &mut program)?;
+    for section in dwarf::add_lines(&objects, &mut program) {
+        btf::map_files(&options.prefixes, &mut program.code[section].lines);
+    }
     prototypes::add(&objects, &types, &mut program);
     if options.writable_constants || halves.is_some() {
         constants::unprotect(&types, &mut program);

@@ -15,6 +15,7 @@
 
 mod assemble;
 pub(crate) mod compiled;
+mod counters;
 mod error;
 mod extent;
 mod spills;

@@ -3,14 +3,16 @@
 //! At -O0 registers are allocated in a single pass, and each value that it spills has a place of its own: a frame of 65 KB
 //! for the main loop of an interpreter of 250 labels, which takes that for each level of its recursion; by backtracking it
 //! is 1.2 KB. In: a lifted function. Out: the same, compiled; again, by backtracking, if its spills take too much and it is
-//! not too much work. The rule: what is compiled twice depends on the function and the level alone.
+//! not too much work. Functions with counters of coverage are optimised first, for `counters.rs`. The rule: what is compiled
+//! twice depends on the function and the level alone.
 
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::FuncId;
 
-use super::assemble::assemble;
+use super::assemble::{assemble, describe};
+use super::counters;
 use super::{CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Work};
 use crate::lift::Lifted;
@@ -34,7 +36,17 @@ pub(super) fn compile(
         assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), context)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);
-    let compiled = assemble(generators.for_function(&work, lifted.returns_twice), lifted.function, context)?;
+    let mut isa = generators.for_function(&work, lifted.returns_twice);
+    let mut function = lifted.function;
+    if let Some(section) = lifted.counters.filter(|_| counters::may_move(isa)) {
+        context.clear();
+        context.func = function;
+        context.optimize(isa, &mut Default::default()).map_err(|error| describe(&error))?;
+        counters::rematerialise_addresses(context, &section);
+        function = std::mem::replace(&mut context.func, Function::new());
+        isa = &*generators.unoptimised;
+    }
+    let compiled = assemble(isa, function, context)?;
     match again {
         Some(isa) if compiled.frame.spills.len() > MOST_SPILLS => {
             // What Cranelift does before it allocates registers, it has done: doing it again changes nothing.

@@ -39,7 +39,7 @@ mod slots;
 mod switch;
 pub mod variadic;
 
-use cranelift_codegen::ir::{Block, Function, InstBuilder, UserFuncName, Value};
+use cranelift_codegen::ir::{Block, Function, InstBuilder, UserExternalName, UserFuncName, Value};
 use cranelift_frontend::FunctionBuilder;
 
 use crate::abi::{EntryValues, WORD};
@@ -75,6 +75,8 @@ pub struct Lifted {
     pub function: Function,
     /// It calls a function that may return twice (setjmp): it must be compiled without moving code across calls.
     pub returns_twice: bool,
+    /// The section of its counters, if it has some.
+    pub counters: Option<UserExternalName>,
 }
 
 /// Lifts a function.
@@ -112,7 +114,9 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
         Ok(())
     })?;
     context.builder = taken;
-    Ok(Lifted { function, returns_twice })
+    let counters = program.counters.as_ref().filter(|counters| counters.functions.contains_key(&graph.function));
+    let counters = counters.map(|counters| declarations.section(counters.section).name());
+    Ok(Lifted { function, returns_twice, counters })
 }
 
 /// A function without a body.

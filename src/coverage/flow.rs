@@ -1,7 +1,7 @@
 //! Where control may stop.
 //!
-//! In: graphs. Out: which calls may not come back. Those of functions of the program do, if all that these
-//! call, and so on, are functions of the program: a loop that does not end, or a fault, leaves no counts behind.
+//! In: graphs. Out: which calls may not come back. Those of functions of the program do, if all that these call, and so on, are
+//! functions of the program: a loop that does not end, or a fault, leaves no counts behind.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Source lines, by DWARF's line table (`.debug_line`), of code that `.BTF.ext` says none of: bpf-gcc and rustc write no such
-//! records, and `llvm-strip` and `bpftool gen object` may drop them.
+//! Source lines, by DWARF's line table (`.debug_line`), of code that `.BTF.ext` says none of: of compilers that were asked for
+//! DWARF alone, and of objects that were stripped of BTF.
 //!
 //! In: the objects, and the program with the lines of `.BTF.ext`. Out: `lines` of the code sections that have none.
 //!

@@ -12,7 +12,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
 use super::counted::{CountedEdge, CountedLoops};
-use super::low_halves::LowHalves;
+use super::known_halves::LowHalves;
 use crate::abi::{EntryValues, WORD};
 use crate::config::TargetFacts;
 use crate::declarations::Declarations;

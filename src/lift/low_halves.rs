@@ -11,7 +11,7 @@
 //! | the low half of a register | is reduced once in a block, if it is not known |
 //! | an instruction that makes more than one block, or reads registers otherwise | finds all registers extended, and nothing known |
 //!
-//! Sound: within a block, what an earlier instruction has computed is there for a later one.
+//! The state is in `known_halves.rs`. Sound: within a block, what an earlier instruction has computed is there for a later one.
 
 use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value, types};
 
@@ -19,23 +19,6 @@ use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::decode::insn::{Insn, Reg};
 use crate::graph::RegSet;
-
-/// What is known of the registers at an instruction.
-#[derive(Default)]
-pub(super) struct LowHalves {
-    /// Their low 32 bits.
-    known: [Option<Value>; 10],
-    /// Those whose variables still have an earlier value: they are what is known, zero-extended.
-    unextended: RegSet,
-}
-
-impl LowHalves {
-    /// Forgets a register, which is about to be written.
-    pub(super) fn overwrite(&mut self, reg: Reg) {
-        self.known[reg.index()] = None;
-        self.unextended = self.unextended.minus(RegSet::EMPTY.with(reg));
-    }
-}
 
 impl Lifter<'_, '_> {
     /// The low 32 bits of a register.

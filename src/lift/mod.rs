@@ -30,6 +30,7 @@ mod float_calls;
 pub mod formats;
 mod frame;
 mod input;
+mod known_halves;
 mod libcalls;
 mod lifter;
 mod low_halves;
@@ -55,9 +56,9 @@ use crate::times::{Phase, time};
 use counted::CountedLoops;
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
+use known_halves::LowHalves;
 use lifter::TRAP_OUTSIDE;
 use lifter::{ComparisonResults, Lifter, Plans, References};
-use low_halves::LowHalves;
 pub use pointers::note_of;
 
 pub use crate::declarations::{

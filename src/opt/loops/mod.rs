@@ -40,7 +40,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     zero_extended.extend(zero_high_half::zero_extended_parameters(function));
     let is_zero_extended = |value| zero_extended.contains(value);
     let done = match vectors {
-        true => vectorise::run(function, &mut loops, &context.facts, &is_zero_extended),
+        true => vectorise::run(function, &mut loops, &context.facts, &is_zero_extended, &mut room),
         false => vec![false; loops.len()],
     };
     let mut left = Vec::new();

@@ -47,37 +47,53 @@ mod reductions;
 mod streams;
 mod widths;
 
-use cranelift_codegen::ir::{Function, Value};
+use std::collections::HashMap;
 
+use cranelift_codegen::ir::{Function, Inst, Value};
+
+use super::unrolling::Room;
 use crate::config::TargetFacts;
 use crate::opt::ir::loop_discovery::Loop;
 use leaving::OutsideUsers;
 use plan::Plan;
 
-/// Vectorises those of these loops that can be and for which it pays. Out: which ones.
+/// Vectorises those of these loops that can be and for which it pays, while there is room. Out: which ones.
 pub(crate) fn run(
     function: &mut Function,
     loops: &mut [Loop],
     facts: &TargetFacts,
     is_zero_extended: &dyn Fn(Value) -> bool,
+    room: &mut Room,
 ) -> Vec<bool> {
     let mut done = vec![false; loops.len()];
     if joins::remove_equal_parameters(function, loops) {
         function.dfg.resolve_all_aliases();
     }
     let mut users: Option<OutsideUsers> = None;
+    // Which loops a branch enters.
+    let mut entered: HashMap<Inst, Vec<usize>> = HashMap::new();
+    for (index, inner) in loops.iter().enumerate() {
+        inner.entries.iter().for_each(|&entry| entered.entry(entry).or_default().push(index));
+    }
     for index in 0..loops.len() {
+        if !room.is_left() {
+            break;
+        }
+        let before = function.dfg.num_insts();
         let plan = Plan::find(function, &loops[index], facts, is_zero_extended, &mut users, loops);
         let (Some(plan), Some(users)) = (plan, &users) else { continue };
         let emitted = emit::emit(function, &loops[index], &plan, users);
         let emitted = emitted.expect("a plan has lanes for all that is stored and combined");
+        room.spend(function.dfg.num_insts() - before);
         done[index] = true;
         // The exit of this loop may be the entry of another one.
         if let Some(jump) = emitted.exit {
             let old = loops[index].latch;
-            for other in loops.iter_mut() {
-                other.entries.iter_mut().filter(|entry| **entry == old).for_each(|entry| *entry = jump);
+            let others = entered.remove(&old).unwrap_or_default();
+            for &other in &others {
+                loops[other].entries.iter_mut().filter(|entry| **entry == old).for_each(|entry| *entry = jump);
             }
+            entered.insert(jump, others);
         }
     }
     done

@@ -3,7 +3,7 @@
 //! In: an address. Out: a [`LowPointer`], if it is below 4 GiB. The rule: no other address becomes one, so that a context cannot be
 //! filled in with the lower half of an address, which a program would follow to somewhere else.
 
-use super::packets::PacketError;
+use super::packet_error::PacketError;
 
 /// A pointer to a packet in a context ([`XdpMd::data`](super::XdpMd::data)): of 32 bits, so what it points to is below 4 GiB.
 ///

@@ -15,8 +15,8 @@
 //! | `0f`, `66 0f`, `f2 0f`, `f3 0f` | arithmetic of floats |
 
 use super::abi::{RSP, RegisterSet};
-use super::decode::{Form, Instruction};
 use super::effects::{Effects, Flags, Transfer};
+use super::instruction::{Form, Instruction};
 use super::operands::{Bytes, Use};
 
 const RAX: RegisterSet = 1;

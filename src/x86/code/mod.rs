@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the fragments of a function: instructions, jump tables, constants | `fragments.rs`, found by their labels: `labels.rs` |
 //! | the bytes of an instruction | `bytes.rs` |
+//! | a decoded instruction | `instruction.rs` |
 //! | bytes to instructions, and those to fragments | `decode.rs`, `integers.rs`, `operands.rs`; `read.rs` |
 //! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
 //! | targets of branches | `targets.rs` |
@@ -19,6 +20,7 @@ pub(crate) mod bytes;
 pub(crate) mod decode;
 pub(crate) mod effects;
 pub(crate) mod fragments;
+mod instruction;
 mod integers;
 mod labels;
 mod operands;

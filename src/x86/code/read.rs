@@ -16,8 +16,9 @@
 
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
-use super::decode::{Form, Instruction, decode};
+use super::decode::decode;
 use super::fragments::{Fragment, FragmentKind, Fragments};
+use super::instruction::{Form, Instruction};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 
 /// The largest size and alignment of a constant.

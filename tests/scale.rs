@@ -120,17 +120,20 @@ fn frames_without_optimisation_are_small() {
     }
 }
 
-/// The passes over the CLIF of a loop of many choices.
+/// The passes over the CLIF of many loops, and of a large one.
 #[test]
 fn passes_over_loops_are_linear() {
-    let Some(Shape { name, make }) = SHAPES.iter().find(|shape| shape.name == "chases") else {
-        panic!("there is no such shape")
-    };
-    is_in_proportion(name, 500, make, |object| {
-        let program = Program::from_bytes("large.o", object).unwrap();
-        let config = Config::new().threads(1).clone();
-        drop(black_box(listing::clif(&program, &config, None).unwrap().text));
-    });
+    let shapes = ["chases", "choices", "rounds", "loops", "stores", "sums", "chain"];
+    for name in shapes {
+        let size = if name == "chases" { 500 } else { 1_000 };
+        let shape = SHAPES.iter().find(|shape| shape.name == name);
+        let Shape { make, .. } = shape.unwrap_or_else(|| panic!("there is no shape {name}"));
+        is_in_proportion(name, size, make, |object| {
+            let program = Program::from_bytes("large.o", object).unwrap();
+            let config = Config::new().threads(1).clone();
+            drop(black_box(listing::clif(&program, &config, None).unwrap().text));
+        });
+    }
 }
 
 /// Counters of coverage: where they are put, and the CLIF that counts.

@@ -31,6 +31,9 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "loops", make: loops },
     Shape { name: "rounds", make: rounds },
     Shape { name: "choices", make: choices },
+    Shape { name: "stores", make: stores },
+    Shape { name: "sums", make: sums },
+    Shape { name: "chain", make: chain },
     Shape { name: "chases", make: chases },
     Shape { name: "jump-chain", make: jump_chain },
     Shape { name: "compare-chain", make: compare_chain },
@@ -178,6 +181,42 @@ fn choices(instructions: usize) -> Vec<u8> {
         put!(text, "if r2 == 0 goto after{index}\nr4 = 0\nback{index}:\nr5 = *(u32 *)(r1 + 0)\nr0 ^= r5");
         put!(text, "if r0 & r3 goto odd{index}\nr0 *= 3\nodd{index}:\nr4 += 1\nif r4 != r2 goto back{index}");
         put!(text, "after{index}:");
+    }))
+}
+
+/// Loops, one after the other, of as many instructions as a branch goes back over: `body` of each number of one's instructions.
+fn large_loops(instructions: usize, most: usize, body: impl Fn(&mut String, usize)) -> String {
+    let count = instructions.div_ceil(most);
+    repeated(count, "r0 = 0\nr3 = 0", |text, index| {
+        put!(text, "r4 = 0\nback{index}:");
+        body(text, instructions / count);
+        put!(text, "r1 += 8\nr4 += 1\nif r4 != r3 goto back{index}");
+    })
+}
+
+/// Stores next to each other, downwards: each may be in a vector with all others.
+fn stores(instructions: usize) -> Vec<u8> {
+    one(&large_loops(instructions, 8_000, |text, count| {
+        (0..count).for_each(|index| put!(text, "*(u64 *)(r1 + {}) = r2", 32_760 - 8 * index as i64));
+    }))
+}
+
+/// Sums of frame slots.
+fn sums(instructions: usize) -> Vec<u8> {
+    one(&large_loops(instructions, 8_000, |text, count| {
+        put!(text, "r5 = *(u64 *)(r1 + 0)");
+        for slot in 1..=count / 3 {
+            put!(text, "r6 = *(u64 *)(r10 - {})\nr6 += r5\n*(u64 *)(r10 - {}) = r6", 8 * slot, 8 * slot);
+        }
+    }))
+}
+
+/// A number that is computed from all before it.
+fn chain(instructions: usize) -> Vec<u8> {
+    one(&large_loops(instructions, 30_000, |text, count| {
+        put!(text, "r5 = *(u64 *)(r1 + 0)");
+        (0..count / 2).for_each(|_| put!(text, "r5 ^= r2\nr5 += r2"));
+        put!(text, "*(u64 *)(r1 + 0) = r5");
     }))
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use cranelift_codegen::entity::EntitySet;
+use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, Function, Inst, InstructionData, Opcode, Value};
 
 use crate::opt::ir::edges::{argument, passed_values, remove_arguments, successors};
@@ -112,11 +112,12 @@ fn branch(
 
 /// Removes parameters in the loops that are always one value, where there are branches. Out: whether there were any.
 pub(super) fn remove_equal_parameters(function: &mut Function, loops: &[Loop]) -> bool {
-    let mut has_changed = false;
+    // The indices of removed parameters, the last one first; and the branches that pass arguments for them.
+    let mut removed: SecondaryMap<Block, Vec<usize>> = SecondaryMap::new();
+    let mut branches: Vec<Inst> = Vec::new();
     for inner in loops.iter().filter(|inner| inner.always.contains(&false)) {
         for &block in &inner.blocks[1..] {
             let edges = incoming(function, inner, block);
-            let mut removed = Vec::new();
             for index in (0..function.dfg.num_block_params(block)).rev() {
                 let passed = edges.iter().map(|&(from, _)| {
                     let last = function.layout.last_inst(from)?;
@@ -130,23 +131,17 @@ pub(super) fn remove_equal_parameters(function: &mut Function, loops: &[Loop]) -
                 let parameter = function.dfg.block_params(block)[index];
                 function.dfg.remove_block_param(parameter);
                 function.dfg.change_to_alias(parameter, value);
-                removed.push(index);
+                removed[block].push(index);
             }
-            if removed.is_empty() {
-                continue;
-            }
-            has_changed = true;
-            let mut of_block: cranelift_codegen::entity::SecondaryMap<Block, Vec<usize>> = Default::default();
-            of_block[block] = removed;
-            let mut seen: EntitySet<Block> = EntitySet::new();
-            for (from, _) in edges {
-                if let Some(last) = function.layout.last_inst(from)
-                    && seen.insert(from)
-                {
-                    remove_arguments(function, last, &of_block);
-                }
+            if !removed[block].is_empty() {
+                branches.extend(edges.iter().filter_map(|&(from, _)| function.layout.last_inst(from)));
             }
         }
     }
-    has_changed
+    branches.sort_unstable();
+    branches.dedup();
+    for &branch in &branches {
+        remove_arguments(function, branch, &removed);
+    }
+    !branches.is_empty()
 }

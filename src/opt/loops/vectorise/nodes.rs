@@ -15,7 +15,7 @@
 //! | arithmetic of integers and floats | [`Kind::Unary`], [`Kind::Binary`], [`Kind::Shift`], [`Kind::FloatUnary`], [`Kind::FloatBinary`] |
 //! | anything else | none: the loop stays |
 //!
-//! At most [`MAX_NODES`] are made.
+//! At most [`MAX_NODES`] are made, and no value is looked at through more.
 
 use std::collections::HashMap;
 
@@ -98,6 +98,8 @@ pub(super) struct Nodes<'a> {
     pub(super) all: Vec<Node>,
     pub(super) streams: Streams,
     known: HashMap<Value, NodeId>,
+    /// Values whose nodes are being made, each an operand of the one before.
+    depth: usize,
 }
 
 impl<'a> Nodes<'a> {
@@ -109,7 +111,7 @@ impl<'a> Nodes<'a> {
         joins: &'a Joins,
     ) -> Nodes<'a> {
         let (all, streams, known) = (Vec::new(), Streams::default(), HashMap::new());
-        Nodes { function, inner, variables, joins, all, streams, known }
+        Nodes { function, inner, variables, joins, all, streams, known, depth: 0 }
     }
 
     /// The node of a value.
@@ -117,26 +119,35 @@ impl<'a> Nodes<'a> {
         if let Some(&known) = self.known.get(&value) {
             return Some(known);
         }
+        if self.depth == MAX_NODES {
+            return None;
+        }
+        self.depth += 1;
+        let node = self.make(value);
+        self.depth -= 1;
+        self.known.insert(value, node?);
+        node
+    }
+
+    /// Makes the node of a value that has none yet.
+    fn make(&mut self, value: Value) -> Option<NodeId> {
         let dfg = &self.function.dfg;
         let ty = dfg.value_type(value);
         if ty.is_vector() || ty.bits() > 64 || self.all.len() >= MAX_NODES || self.known.len() >= 4 * MAX_NODES {
             return None;
         }
-        let node = if self.is_uniform(value, MAX_UNIFORM_DEPTH) {
-            self.uniform(value)?
-        } else {
-            match dfg.value_def(value) {
-                ValueDef::Result(inst, 0) => self.result(inst, ty.bits())?,
-                ValueDef::Param(block, index) => {
-                    let join = self.joins.get(&block)?;
-                    let values = [*join.passed[0].get(index)?, *join.passed[1].get(index)?];
-                    self.select(join.condition, values, ty.bits())?
-                }
-                _ => return None,
+        if self.is_uniform(value, MAX_UNIFORM_DEPTH) {
+            return self.uniform(value);
+        }
+        match dfg.value_def(value) {
+            ValueDef::Result(inst, 0) => self.result(inst, ty.bits()),
+            ValueDef::Param(block, index) => {
+                let join = self.joins.get(&block)?;
+                let values = [*join.passed[0].get(index)?, *join.passed[1].get(index)?];
+                self.select(join.condition, values, ty.bits())
             }
-        };
-        self.known.insert(value, node);
-        Some(node)
+            _ => None,
+        }
     }
 
     /// Whether the loop does not change a value. Floats, and what is on a path that not all iterations take, are no induction

@@ -2,6 +2,8 @@
 //!
 //! In: a loop. Out: its [`Plan`], if it is one of those in `mod.rs`, and vectors pay (`decision.rs`). Nothing is changed.
 
+use std::collections::HashMap;
+
 use cranelift_codegen::ir::{Function, Inst, Opcode, Value, ValueDef};
 
 use super::decision::Decision;
@@ -22,6 +24,12 @@ use crate::opt::loops::trip_count::{ExitTest, initial_value};
 
 /// The largest step of a counter: negative distances are more than the maximum number of such steps.
 const MAX_STEP: u64 = 64;
+
+/// The most stores of a loop: each is compared with each.
+const MAX_STORES: usize = 32;
+
+/// The most reductions of a loop: for each, the loop is searched for other users.
+const MAX_REDUCTIONS: usize = 16;
 
 /// How many instructions of a loop are hoisted before it at most for each operand.
 const MAX_HOISTED: usize = 16;
@@ -89,6 +97,9 @@ impl Plan {
         let mut reductions = Vec::new();
         for (index, parameter) in function.dfg.block_params(inner.header()).iter().enumerate() {
             if variables.step_inside(*parameter).is_none() && !variables.low_steps.contains_key(parameter) {
+                if reductions.len() == MAX_REDUCTIONS {
+                    return None;
+                }
                 let mut reduction = Reduction::find(function, inner, index)?;
                 let terms = reduction.nodes(&mut nodes)?;
                 reductions.push((reduction, terms));
@@ -122,8 +133,9 @@ impl Plan {
             last,
             facts,
         )?;
-        let order: Vec<Inst> = inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block)).collect();
-        let position = |inst: Inst| order.iter().position(|&other| other == inst).unwrap_or_default();
+        let order = inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block));
+        let places: HashMap<Inst, usize> = order.enumerate().map(|(place, inst)| (inst, place)).collect();
+        let position = |inst: Inst| places.get(&inst).copied().unwrap_or_default();
         let checks = streams.checks(decision.lanes.into(), position)?;
         // What the vector code needs before the loop.
         let mut operands: Vec<Value> = streams.all.iter().map(|stream| stream.access.address).collect();
@@ -209,7 +221,7 @@ fn is_last(function: &Function, reduction: &Reduction, value: Value) -> bool {
     of(value).zip(last).is_some_and(|(at, last)| at >= last)
 }
 
-/// The number of a loop's loads, and its stores in their order; none if it does anything else than to compute.
+/// The number of a loop's loads, and its stores in their order; none if there are too many, or it does anything else than to compute.
 fn accesses(function: &Function, inner: &Loop, test: &ExitTest) -> Option<(usize, Vec<Inst>)> {
     let dfg = &function.dfg;
     let (mut loads, mut stores) = (0, Vec::new());
@@ -225,7 +237,7 @@ fn accesses(function: &Function, inner: &Loop, test: &ExitTest) -> Option<(usize
             return None;
         }
     }
-    Some((loads, stores))
+    (stores.len() <= MAX_STORES).then_some((loads, stores))
 }
 
 /// The loop's instructions that compute values, operands first; none if they cannot be hoisted out of it.

@@ -86,7 +86,7 @@ impl Lifter<'_, '_> {
     }
 
     /// The instruction that a value is the result of.
-    fn definition(&self, value: Value) -> Option<InstructionData> {
+    pub(super) fn definition(&self, value: Value) -> Option<InstructionData> {
         let dfg = &self.builder.func.dfg;
         Some(dfg.insts[dfg.value_def(value).inst()?])
     }

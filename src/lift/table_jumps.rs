@@ -98,17 +98,13 @@ impl Lifter<'_, '_> {
 
     /// The index of the entry at a number of bytes, in 32 bits; if it may have more, a branch checks them.
     fn index(&mut self, offset: Value, entries: usize, no_label: Block) -> Value {
-        let dfg = &self.builder.func.dfg;
-        let shifted = match dfg.value_def(offset) {
-            ValueDef::Result(inst, _) => match dfg.insts[inst] {
-                InstructionData::Binary { opcode: Opcode::Ishl, args: [shifted, bits] } => {
-                    (constant(self.builder.func, bits) == Some(ENTRY_BITS)).then_some(shifted)
-                }
-                _ => None,
-            },
+        let shifted = match self.definition(offset) {
+            Some(InstructionData::Binary { opcode: Opcode::Ishl, args: [shifted, bits] }) => {
+                (self.number(bits) == Some(ENTRY_BITS)).then_some(shifted)
+            }
             _ => None,
         };
-        if let Some(index) = shifted.filter(|&index| is_32_bits(self.builder.func, index)) {
+        if let Some(index) = shifted.filter(|&index| self.is_32_bits(index)) {
             return self.builder.ins().ireduce(types::I32, index);
         }
         // Between entries there is no label: such an index is rotated out of range.
@@ -120,6 +116,27 @@ impl Lifter<'_, '_> {
         self.builder.switch_to_block(in_range);
         // The low half is the same, and computed already.
         self.builder.ins().ireduce(types::I32, shifted.unwrap_or(index))
+    }
+
+    /// The number that a value is.
+    fn number(&self, value: Value) -> Option<u64> {
+        match self.definition(value)? {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits().cast_unsigned()),
+            _ => None,
+        }
+    }
+
+    /// Whether the high half of a word is surely 0.
+    fn is_32_bits(&self, value: Value) -> bool {
+        let below = |value| self.number(value).is_some_and(|number| u32::try_from(number).is_ok());
+        match self.definition(value) {
+            Some(
+                InstructionData::Unary { opcode: Opcode::Uextend, .. }
+                | InstructionData::Load { opcode: Opcode::Uload8 | Opcode::Uload16 | Opcode::Uload32, .. },
+            ) => true,
+            Some(InstructionData::Binary { opcode: Opcode::Band, args }) => args.into_iter().any(below),
+            _ => false,
+        }
     }
 }
 
@@ -140,28 +157,5 @@ pub(super) fn remove_unused(function: &mut Function, loads: &[Inst]) {
         if !function.dfg.inst_results(load).iter().any(|&result| used.contains(result)) {
             function.layout.remove_inst(load);
         }
-    }
-}
-
-/// The number that a value is.
-fn constant(function: &Function, value: Value) -> Option<u64> {
-    match function.dfg.value_def(value) {
-        ValueDef::Result(inst, _) => match function.dfg.insts[inst] {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits().cast_unsigned()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Whether the high half of a word is surely 0.
-fn is_32_bits(function: &Function, value: Value) -> bool {
-    let ValueDef::Result(inst, _) = function.dfg.value_def(value) else { return false };
-    let below = |value| constant(function, value).is_some_and(|number| u32::try_from(number).is_ok());
-    match function.dfg.insts[inst] {
-        InstructionData::Unary { opcode: Opcode::Uextend, .. }
-        | InstructionData::Load { opcode: Opcode::Uload8 | Opcode::Uload16 | Opcode::Uload32, .. } => true,
-        InstructionData::Binary { opcode: Opcode::Band, args } => args.into_iter().any(below),
-        _ => false,
     }
 }

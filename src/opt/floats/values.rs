@@ -24,13 +24,14 @@ use cranelift_codegen::entity::packed_option::PackedOption;
 use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{
-    Block, BlockArg, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, types,
+    Block, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, types,
 };
 
 use super::halves::forward;
 use super::operands::arrange;
 use super::webs::{Copy, Format, bitcast, copy, floats};
 use crate::opt::ir::dead_code::remove_dead_code;
+use crate::opt::ir::edges::{Passed, pass_instead, passed};
 use crate::opt::ir::operands::{constant, replace_inst, value_map};
 use crate::opt::pass::PassContext;
 
@@ -198,32 +199,16 @@ impl Rewriter<'_> {
 
     /// Passes floats where a branch's targets take them.
     fn arguments(&mut self, branch: Inst) {
-        let dfg = &self.function.dfg;
-        let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
-        let mut new: Vec<Vec<BlockArg>> = Vec::new();
-        let mut changed: Vec<(usize, usize, Value, Format)> = Vec::new();
-        for (at, call) in calls.iter().enumerate() {
-            let arguments: Vec<BlockArg> = call.args(&dfg.value_lists).collect();
-            let parameters = dfg.block_params(call.block(&dfg.value_lists));
-            for (index, (argument, &parameter)) in arguments.iter().zip(parameters).enumerate() {
-                if let (Some(format), BlockArg::Value(value)) = (self.formats[parameter], argument) {
-                    changed.push((at, index, *value, format));
-                }
-            }
-            new.push(arguments);
-        }
+        let is_float = |passed: &Passed| self.formats[passed.parameter].is_some();
+        let mut changed: Vec<Passed> = passed(self.function, branch).filter(is_float).collect();
         if changed.is_empty() {
             return;
         }
-        for (at, index, value, format) in changed {
-            new[at][index] = self.float(value, format, branch).into();
+        for passed in &mut changed {
+            if let Some(format) = self.formats[passed.parameter] {
+                passed.value = self.float(passed.value, format, branch);
+            }
         }
-        let dfg = &mut self.function.stencil.dfg;
-        let (tables, exceptions) = (&mut dfg.jump_tables, &mut dfg.exception_tables);
-        let calls = dfg.insts[branch].branch_destination_mut(tables, exceptions);
-        for (call, arguments) in calls.iter_mut().zip(new) {
-            call.clear(&mut dfg.value_lists);
-            call.extend(arguments, &mut dfg.value_lists);
-        }
+        pass_instead(self.function, branch, &changed);
     }
 }

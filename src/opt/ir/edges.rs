@@ -60,6 +60,44 @@ pub(crate) fn retarget(
     }
 }
 
+/// A value that an edge of a branch passes to a parameter.
+#[derive(Clone, Copy)]
+pub(crate) struct Passed {
+    pub(crate) parameter: Value,
+    pub(crate) value: Value,
+    /// The edge, and the place among its arguments.
+    at: (usize, usize),
+}
+
+/// What a branch passes, edge by edge.
+pub(crate) fn passed(function: &Function, branch: Inst) -> impl Iterator<Item = Passed> + '_ {
+    let dfg = &function.dfg;
+    let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
+    calls.iter().enumerate().flat_map(move |(edge, call)| {
+        let parameters = dfg.block_params(call.block(&dfg.value_lists));
+        let arguments = parameters.iter().zip(call.args(&dfg.value_lists)).enumerate();
+        arguments.filter_map(move |(index, (&parameter, argument))| {
+            Some(Passed { parameter, value: argument.as_value()?, at: (edge, index) })
+        })
+    })
+}
+
+/// Passes these values in place of what [`passed`] said, in its order.
+pub(crate) fn pass_instead(function: &mut Function, branch: Inst, changed: &[Passed]) {
+    let dfg = &mut function.stencil.dfg;
+    let (tables, exceptions) = (&mut dfg.jump_tables, &mut dfg.exception_tables);
+    let calls = dfg.insts[branch].branch_destination_mut(tables, exceptions);
+    let mut changed = changed.iter().peekable();
+    for (edge, call) in calls.iter_mut().enumerate() {
+        let mut index = 0;
+        call.update_args(&mut dfg.value_lists, |argument| {
+            let new = changed.next_if(|passed| passed.at == (edge, index));
+            index += 1;
+            new.map_or(argument, |passed| passed.value.into())
+        });
+    }
+}
+
 /// Removes the arguments of a branch for removed parameters: the indices of each block's, the last one first.
 pub(crate) fn remove_arguments(function: &mut Function, branch: Inst, removed: &SecondaryMap<Block, Vec<usize>>) {
     let dfg = &mut function.stencil.dfg;

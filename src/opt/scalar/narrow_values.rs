@@ -11,17 +11,18 @@
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
-    BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
+    Block, BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
 };
 
+use crate::opt::ir::edges::{Passed, pass_instead, passed};
 use crate::opt::ir::operands::{replace_inst, value_map};
 use crate::opt::pass::PassContext;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
-    let is_narrow = narrow_values(function);
-    let blocks: Vec<_> = function.layout.blocks().collect();
-    for block in blocks {
+    let Some(is_narrow) = narrow_values(function) else { return };
+    let blocks: Vec<Block> = function.layout.blocks().collect();
+    for &block in &blocks {
         for parameter in function.dfg.block_params(block).to_vec() {
             if is_narrow[parameter] {
                 let low = function.dfg.replace_block_param(parameter, types::I32);
@@ -43,7 +44,6 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
             }
         }
     }
-    let blocks: Vec<_> = function.layout.blocks().collect();
     for block in blocks {
         if let Some(last) = function.layout.last_inst(block) {
             reduce_arguments(function, last);
@@ -62,8 +62,8 @@ fn select(dfg: &DataFlowGraph, inst: Inst) -> Option<(Value, [Value; 3])> {
     }
 }
 
-/// The values in question.
-fn narrow_values(function: &Function) -> SecondaryMap<Value, bool> {
+/// The values in question, if there are any.
+fn narrow_values(function: &Function) -> Option<SecondaryMap<Value, bool>> {
     let dfg = &function.dfg;
     let mut is_narrow: SecondaryMap<Value, bool> = value_map(dfg);
     let is_word = |ty: Type| ty == types::I64;
@@ -91,9 +91,11 @@ fn narrow_values(function: &Function) -> SecondaryMap<Value, bool> {
                 wide.push(part);
             }
         };
-        if let Some((result, [_, first, second])) = select(dfg, inst) {
+        if let Some((result, [condition, first, second])) = select(dfg, inst) {
             part_of(result, first);
             part_of(result, second);
+            // Whether it is 0, all of its bits say.
+            wide.push(dfg.resolve_aliases(condition));
             continue;
         }
         let mut part_of_call = Vec::new();
@@ -120,35 +122,23 @@ fn narrow_values(function: &Function) -> SecondaryMap<Value, bool> {
             }
         }
     }
-    is_narrow
+    is_narrow.values().any(|&is_narrow| is_narrow).then_some(is_narrow)
 }
 
 /// Passes low halves to the parameters that have been narrowed.
 fn reduce_arguments(function: &mut Function, branch: Inst) {
-    let dfg = &function.dfg;
-    let calls = dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
-    let mut changed: Vec<(usize, usize, Value)> = Vec::new();
-    for (at, call) in calls.iter().enumerate() {
-        let parameters = dfg.block_params(call.block(&dfg.value_lists));
-        for (index, (argument, &parameter)) in call.args(&dfg.value_lists).zip(parameters).enumerate() {
-            if let BlockArg::Value(value) = argument
-                && dfg.value_type(parameter) == types::I32
-                && dfg.value_type(value) == types::I64
-            {
-                changed.push((at, index, value));
-            }
-        }
+    let is_wide = |passed: &Passed| {
+        let of = |value| function.dfg.value_type(value);
+        of(passed.parameter) == types::I32 && of(passed.value) == types::I64
+    };
+    let mut changed: Vec<Passed> = passed(function, branch).filter(is_wide).collect();
+    if changed.is_empty() {
+        return;
     }
-    for (at, index, value) in changed {
+    for passed in &mut changed {
         let location = function.srcloc(branch);
         let mut cursor = FuncCursor::new(function).at_inst(branch).with_srcloc(location);
-        let low = cursor.ins().ireduce(types::I32, value);
-        let dfg = &mut function.stencil.dfg;
-        let calls = dfg.insts[branch].branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
-        let call = &mut calls[at];
-        let mut arguments: Vec<BlockArg> = call.args(&dfg.value_lists).collect();
-        arguments[index] = low.into();
-        call.clear(&mut dfg.value_lists);
-        call.extend(arguments, &mut dfg.value_lists);
+        passed.value = cursor.ins().ireduce(types::I32, passed.value);
     }
+    pass_instead(function, branch, &changed);
 }

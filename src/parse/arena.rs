@@ -8,14 +8,12 @@
 
 use super::error::ParseError;
 use crate::program::arena::{BASE, MAP_TYPE, SECTION};
-use crate::program::{
-    ArenaData, ArenaSection, Contents, DataSection, DataSectionId, FileId, Map, MapValue, Program, Target,
-};
+use crate::program::{ArenaData, ArenaSection, DataSectionId, FileId, Map, MapValue, Program, Target};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
-/// An arena of more is refused.
-const MOST_PAGES: u64 = 1 << 20;
+/// Where a variable is, and how many bytes there are, have 32 bits.
+const MOST_PAGES: u64 = (1 << 20) - 1;
 
 /// Gives each arena its sections, as initial values: the index is the offset in the arena, with the size in the upper half. Maps of the
 /// object `kernel` are the kernel's.
@@ -33,7 +31,7 @@ pub(super) fn place(kernel: Option<FileId>, program: &mut Program) -> Result<(),
         let index = own.or_else(|| program.maps.iter().position(is_ours));
         let Some(index) = index else { continue };
         let end = program.maps[index].values.last().map_or(0, |value| offset(value) + size(value));
-        let (start, size) = (end.next_multiple_of(data.align.max(1)), bytes(data));
+        let (start, size) = (end.next_multiple_of(data.align.max(1)), data.contents.len());
         let map = &mut program.maps[index];
         let pages = map.definition.as_ref().map_or(0, |definition| u64::from(definition.max_entries));
         if start + size > pages.min(MOST_PAGES) * PAGE {
@@ -77,11 +75,4 @@ fn offset(value: &MapValue) -> u64 {
 
 fn size(value: &MapValue) -> u64 {
     value.index >> 32
-}
-
-fn bytes(data: &DataSection) -> u64 {
-    match &data.contents {
-        Contents::Bytes(bytes) => bytes.len() as u64,
-        Contents::Zeros(size) => *size,
-    }
 }

@@ -197,7 +197,10 @@ fn large_loops(instructions: usize, most: usize, body: impl Fn(&mut String, usiz
 /// Stores next to each other, downwards: each may be in a vector with all others.
 fn stores(instructions: usize) -> Vec<u8> {
     one(&large_loops(instructions, 8_000, |text, count| {
-        (0..count).for_each(|index| put!(text, "*(u64 *)(r1 + {}) = r2", 32_760 - 8 * index as i64));
+        for index in 0..count {
+            let offset = 32_760 - 8 * index as i64;
+            put!(text, "*(u64 *)(r1 {} {}) = r2", if offset < 0 { '-' } else { '+' }, offset.abs());
+        }
     }))
 }
 

@@ -1,6 +1,6 @@
 /* A libbpf that has no kernel, for machines that are emulated: as much of it as `phases.o` needs, with maps in memory. What a
    program does when it is attached, it does once: a call counted in .bss, and a record in each ring buffer. With REFUSED in the
-   environment, loading fails with a message. Compiled for the machine, as libbpf.so.1. */
+   environment, loading fails with a message; with OLD, it says that it is an older one. Compiled for the machine, as libbpf.so.1. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
@@ -54,7 +54,7 @@ static struct bpf_map *of(int fd)
 }
 
 uint32_t libbpf_major_version(void) { return 1; }
-uint32_t libbpf_minor_version(void) { return 1; }
+uint32_t libbpf_minor_version(void) { return getenv("OLD") ? 0 : 1; }
 void *libbpf_set_print(void *callback)
 {
     print = callback;

@@ -21,6 +21,7 @@ const AS_THEY_ARE: &[(&str, &str)] = &[
     ("written", "popcount32_hakmem"),
     ("written.v2", "log32_debruijn_nonzero"),
     ("written.clang14.v2", "log32_debruijn_nonzero"),
+    ("written.llvm23.v2", "log32_debruijn_nonzero"),
 ];
 
 /// Programs for each other machine.
@@ -33,16 +34,17 @@ fn folder() -> PathBuf {
 /// The objects, by name.
 fn objects() -> Vec<(String, Vec<u8>)> {
     let mut objects = Vec::new();
-    for folder in [folder(), folder().with_file_name("llvm14")] {
+    for folder in [folder(), folder().with_file_name("llvm14"), folder().with_file_name("llvm23")] {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "o") {
-                objects.push((path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()));
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if name.ends_with(".o") && (name.starts_with("builtins") || name.starts_with("written")) {
+                objects.push((name, fs::read(path).unwrap()));
             }
         }
     }
     objects.sort();
-    assert!(objects.len() > 20, "objects are missing");
+    assert!(objects.len() > 30, "objects are missing");
     objects
 }
 

@@ -14,19 +14,20 @@ use crate::program::{Exceptions, FunctionId, Program};
 const CALLBACK: &str = "exception_callback:";
 
 pub(super) fn add(types: &Types, program: &mut Program) {
+    program.exceptions = find(types, program);
+}
+
+fn find(types: &Types, program: &Program) -> Option<Exceptions> {
     let of_runtime = |name: &str| program.function_named(name).filter(|&id| program.is_runtime_function(id));
-    let found = || {
-        Some(Exceptions {
-            throw: of_runtime("bpf_throw")?,
-            enter: of_runtime("bpf_throw_enter")?,
-            leave: of_runtime("bpf_throw_leave")?,
-            pending: of_runtime("bpf_throw_pending")?,
-            caught: of_runtime("bpf_throw_caught")?,
-            stray: of_runtime("bpf_throw_stray")?,
-            callbacks: callbacks(types, program),
-        })
-    };
-    program.exceptions = found();
+    Some(Exceptions {
+        throw: of_runtime("bpf_throw")?,
+        enter: of_runtime("bpf_throw_enter")?,
+        leave: of_runtime("bpf_throw_leave")?,
+        pending: of_runtime("bpf_throw_pending")?,
+        caught: of_runtime("bpf_throw_caught")?,
+        stray: of_runtime("bpf_throw_stray")?,
+        callbacks: callbacks(types, program),
+    })
 }
 
 /// The programs that are tagged, with the functions that the tags name, sorted.

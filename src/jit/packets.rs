@@ -136,8 +136,8 @@ impl SkBuff {
 /// Where a packet is, and where it ends.
 fn low(packet: &mut [u8]) -> Result<(LowPointer, LowPointer), PacketError> {
     let range = packet.as_mut_ptr_range();
-    let bounds = LowPointer::of(range.start).and_then(|start| Ok((start, LowPointer::of(range.end)?)));
-    bounds.map_err(|_| PacketError::High { address: range.start.addr(), length: packet.len() })
+    let bounds = LowPointer::of(range.start).zip(LowPointer::of(range.end));
+    bounds.ok_or(PacketError::High { address: range.start.addr(), length: packet.len() })
 }
 
 /// What an XDP program says is done with a packet: `enum xdp_action`.

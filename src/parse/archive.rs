@@ -91,7 +91,9 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
     let library_names = match objects.first() {
         Some(first) if objects.len() > users => {
             let runtime = runtime::Archive::of(first.endian)?;
-            libraries::names(&objects, users, |name| runtime.place(name).is_some())
+            let (given, ours) = objects.split_at(users);
+            let given = given.iter().flat_map(defined_names).collect();
+            libraries::names(&given, ours, |name| runtime.place(name).is_some())
         }
         _ => BTreeSet::new(),
     };
@@ -226,7 +228,7 @@ fn members(file: &Input) -> Result<Vec<Object<'_>>, ParseError> {
 }
 
 /// Names that an object defines for others, weak and COMMON ones among them.
-pub(super) fn defined_names<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
+fn defined_names<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
     let defined = |symbol: &&Symbol<'_>| symbol.home != SymbolHome::Undefined && is_shared(object, symbol);
     object.symbols.iter().filter(defined).map(|symbol| symbol.name)
 }

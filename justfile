@@ -32,7 +32,10 @@ fixtures:
 bench:
     cargo bench --bench programs -- --write
     cargo bench --bench programs -- --floats --write
+    cargo bench --bench programs -- --whole --write
+    cargo bench --bench programs -- --vectors --write
     cargo bench --bench translation -- --write
+    cargo bench --bench counts -- aarch64 --write
 
 # Measures some of the programs: `just bench-programs --quick sha256 vm`; `--help` says more
 bench-programs *ARGUMENTS:

@@ -23,7 +23,7 @@ use bpf2native::config::{OptLevel, Pass, Passes};
 use bpf2native::{Config, Jit, Linker, Program};
 
 use support::interp::Order;
-use support::random::Seed;
+use support::random::{Seed, elements};
 use support::{asm, engine, interp, seeds};
 
 /// Far more than any program takes.
@@ -41,7 +41,7 @@ fn engines() -> Vec<Engine> {
     let some = |passes: &[Pass]| passes.iter().fold(Passes::NONE, |set, &pass| set.with(pass));
     let settings = [
         ("-O2", OptLevel::O2, Passes::ALL),
-        ("-O2 -Z none,loop-idioms", OptLevel::O2, some(&[Pass::LoopIdioms])),
+        ("-O2 -Z none,loop-vectors", OptLevel::O2, some(&[Pass::LoopVectors])),
         ("-O2 -Z none,egraph", OptLevel::O2, some(&[Pass::Egraph])),
         (
             "-O2 -Z none,load-combining,store-merging,egraph",
@@ -150,6 +150,25 @@ fn random_programs() {
             engine.name,
             program.concat()
         );
+    }
+}
+
+/// Loops over elements, with all passes, and with those over loops alone.
+#[test]
+fn random_elements() {
+    let engines = engines();
+    for value in seeds::of("accesses of elements", 150) {
+        let mut seed = Seed::new(value);
+        let program = elements::program(&mut seed);
+        let mut memory = vec![0; elements::MEMORY];
+        memory.fill_with(|| seed.next() as u8);
+        let engine = &engines[seed.below(2)];
+        if let Some(error) = engine.difference(&program, &memory) {
+            panic!(
+                "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1, {}: {error}\n{program}",
+                engine.name
+            );
+        }
     }
 }
 

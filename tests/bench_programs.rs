@@ -109,7 +109,7 @@ fn programs_count_the_same_at_all_levels() {
         |opt_level| (opt_level, Jit::new(Config::new().opt_level(opt_level).coverage(true).threads(1)).unwrap());
     let counting = [OptLevel::O0, OptLevel::O1, OptLevel::O2].map(jit);
     let plain = Jit::new(Config::new().threads(1)).unwrap();
-    let programs = [suite::programs(), suite::float_programs()].concat();
+    let programs = suite::Part::ALL.map(suite::programs).concat();
     let results = parallel::parallel(&programs, |program| check_coverage(program, &folder, &plain, &counting));
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -124,8 +124,8 @@ fn programs_do_the_same_as_natively() {
     std::fs::create_dir_all(&folder).unwrap();
     let jit = |opt_level| (opt_level, Jit::new(Config::new().opt_level(opt_level).threads(1)).unwrap());
     let jits = [OptLevel::O0, OptLevel::O1, OptLevel::O2].map(jit);
-    let programs = [suite::programs(), suite::float_programs()].concat();
-    assert!(programs.len() >= 70);
+    let programs = suite::Part::ALL.map(suite::programs).concat();
+    assert!(programs.len() >= 120);
     let results = parallel::parallel(&programs, |program| check(program, &folder, &jits));
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));

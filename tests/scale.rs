@@ -13,6 +13,7 @@ use bpf2native::compare::measure::{self, Measure, Want};
 use bpf2native::config::{OptLevel, Pass, Passes};
 use bpf2native::emit::{self, Purpose};
 use bpf2native::internals::codegen::{self, Keep};
+use bpf2native::internals::coverage::Counted;
 use bpf2native::internals::emit::{Declared, adapters, declared};
 use bpf2native::internals::graph::Unverified;
 use bpf2native::internals::plan::{PointerEffects, PromotedSlots};
@@ -84,7 +85,8 @@ fn twice_the_instructions_are_twice_the_clif() {
     }
 }
 
-/// Loops of which nothing is left are copied many times; a large function grows to no more than some three times its size.
+/// Loops of which nothing is left are copied many times, and loops in vectors keep the one that they were made of; a large function
+/// grows to no more than some three times its size.
 #[test]
 fn unrolling_is_bounded() {
     let Some(Shape { make, .. }) = SHAPES.iter().find(|shape| shape.name == "rounds") else {
@@ -95,9 +97,14 @@ fn unrolling_is_bounded() {
         let config = Config::new().threads(1).passes(passes).clone();
         listing::clif(&program, &config, None).unwrap().text.lines().count()
     };
-    let (unrolled, as_it_was) = (lines(Passes::ALL), lines(Passes::ALL.without(Pass::Unrolling)));
+    let scalar = Passes::ALL.without(Pass::LoopVectors);
+    let (both, unrolled, as_it_was) = (lines(Passes::ALL), lines(scalar), lines(scalar.without(Pass::Unrolling)));
     assert!(unrolled > 3 * as_it_was / 2, "some loops are unrolled: {unrolled} lines of CLIF, {as_it_was} without");
     assert!(unrolled < 4 * as_it_was, "{unrolled} lines of CLIF, {as_it_was} without unrolling");
+    assert!(
+        both > as_it_was && both < 5 * as_it_was,
+        "{both} lines of CLIF, {as_it_was} without vectors and unrolling"
+    );
 }
 
 /// A single pass over registers would have each of these values in a place of its own: 16 KB and more.
@@ -124,6 +131,20 @@ fn passes_over_loops_are_linear() {
         let config = Config::new().threads(1).clone();
         drop(black_box(listing::clif(&program, &config, None).unwrap().text));
     });
+}
+
+/// Counters of coverage: where they are put, and the CLIF that counts.
+#[test]
+fn coverage_is_linear() {
+    for Shape { name, make } in SHAPES {
+        is_in_proportion(name, 600, make, |object| {
+            let program = Program::from_bytes("large.o", object).unwrap();
+            let counted = Counted::new(&program);
+            assert!(counted.counters() > 0, "{name} is counted");
+            let config = Config::new().threads(1).passes(Passes::NONE).clone();
+            drop(black_box(listing::clif(&counted.program, &config, None).unwrap().text));
+        });
+    }
 }
 
 /// What comes before Cranelift: parsing, graphs, liveness, frames, frame slots.

@@ -77,7 +77,7 @@ impl Machine {
 
     fn link(&self, object: &Path) -> Result<PathBuf, String> {
         let output = object.with_extension("exe");
-        let mut command = Command::new(format!("{}-linux-gnu-gcc", self.name.replace('_', "-")));
+        let mut command = Command::new(format!("{}-linux-gnu-gcc", self.name));
         run(command.arg("-static").arg(here().join("driver.c")).arg(object).arg("-lm").arg("-o").arg(&output))?;
         Ok(output)
     }
@@ -115,7 +115,8 @@ fn here() -> PathBuf {
 
 fn clang(flags: &str) -> Command {
     let mut command = Command::new(CLANG);
-    command.args(flags.split_whitespace()).arg(format!("-I{}", suite::folder().join("c").display())).arg("-c");
+    command.args(flags.split_whitespace());
+    command.args(["c", "floats"].map(|headers| format!("-I{}", suite::folder().join(headers).display()))).arg("-c");
     command
 }
 

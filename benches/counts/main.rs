@@ -29,7 +29,7 @@ use bpf2native::config::{OptLevel, PassChange, Target};
 use clap::Parser;
 
 use machine::{Counts, Machine};
-use suite::Program;
+use suite::{Part, Program};
 
 /// Counts the instructions that programs execute, translated and native.
 #[derive(Parser)]
@@ -39,8 +39,14 @@ struct Arguments {
     /// Only programs whose names contain one of these
     names: Vec<String>,
     /// The programs of floats, in place of the others
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["whole", "vectors"])]
     floats: bool,
+    /// The whole programs, in place of the others
+    #[arg(long, conflicts_with = "vectors")]
+    whole: bool,
+    /// The programs that are loops over elements, in place of the others
+    #[arg(long)]
+    vectors: bool,
     /// Our code at this level
     #[arg(short = 'O', value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=2))]
     level: Option<u8>,
@@ -76,7 +82,13 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("counts").join(&arguments.machine);
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let machine = Machine::new(&arguments.machine, config(arguments)?, &folder)?;
-    let mut programs = if arguments.floats { suite::float_programs() } else { suite::programs() };
+    let part = match (arguments.floats, arguments.whole, arguments.vectors) {
+        (true, ..) => Part::Floats,
+        (_, true, _) => Part::Whole,
+        (.., true) => Part::Vectors,
+        _ => Part::Programs,
+    };
+    let mut programs = suite::programs(part);
     let names = &arguments.names;
     programs.retain(|program| names.is_empty() || names.iter().any(|name| program.name.contains(name.as_str())));
     if programs.is_empty() {
@@ -88,8 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let table = table(&rows);
     print!("{table}");
     if arguments.write {
-        let part = format!("counts {}{}", arguments.machine, if arguments.floats { " floats" } else { "" });
-        support::document::replace(&part, &table)?;
+        support::document::replace(&format!("counts {} {}", arguments.machine, part.name()), &table)?;
     }
     Ok(())
 }

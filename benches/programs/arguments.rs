@@ -8,8 +8,7 @@ use super::build::{NO_VECTORS, is_installed};
 use super::engines::{Engine, LEVELS};
 use super::measure::{Effort, TRIAL};
 use super::peers::Compiler;
-use super::report::Part;
-use super::suite::{self, Program};
+use super::suite::{self, Part, Program};
 
 /// Measures programs, translated and native.
 #[derive(Parser)]
@@ -34,6 +33,12 @@ pub struct Arguments {
     /// The programs of floats (objects of LLVM 23) beside clang-22, in place of the others
     #[arg(long)]
     floats: bool,
+    /// The whole programs (objects of clang-22) beside clang-22, in place of the others
+    #[arg(long, conflicts_with = "floats")]
+    whole: bool,
+    /// The programs that are loops over elements (objects of LLVM 23) beside clang-22, in place of the others
+    #[arg(long, conflicts_with_all = ["floats", "whole"])]
+    vectors: bool,
     /// Only our code of clang-19's objects beside clang-19 without vectors
     #[arg(long)]
     quick: bool,
@@ -77,18 +82,22 @@ pub struct Column {
 impl Arguments {
     /// The programs that are measured.
     pub fn programs(&self) -> Vec<Program> {
-        let programs = if self.floats { suite::float_programs() } else { suite::programs() };
-        programs.into_iter().filter(|program| self.wants(&program.name)).collect()
+        suite::programs(self.part()).into_iter().filter(|program| self.wants(&program.name)).collect()
     }
 
     /// Which part of BENCHMARKS.md is written.
     pub fn part(&self) -> Part {
-        if self.floats { Part::Floats } else { Part::Programs }
+        match (self.floats, self.whole, self.vectors) {
+            (true, ..) => Part::Floats,
+            (_, true, _) => Part::Whole,
+            (.., true) => Part::Vectors,
+            _ => Part::Programs,
+        }
     }
 
-    /// Whether the kernel is measured too: its verifier knows no floats.
+    /// Whether the kernel is measured too: its verifier knows no floats, and refuses large programs.
     pub fn has_kernel(&self) -> bool {
-        !self.no_kernel && !self.floats
+        !self.no_kernel && self.part() == Part::Programs
     }
 
     /// Whether a program was asked for.
@@ -106,7 +115,7 @@ impl Arguments {
 
     /// Whether peers are measured.
     pub fn has_peers(&self) -> bool {
-        !self.no_peers && !self.quick && !self.floats
+        !self.no_peers && !self.quick && self.part() == Part::Programs
     }
 
     pub fn effort(&self) -> Effort {
@@ -118,13 +127,17 @@ impl Arguments {
         let column = |title: &str, engine| Column { title: title.to_owned(), engine };
         let ours = |clang, config: &Config| Engine::Translated(clang, Box::new(config.clone()));
         let config = Config::default();
-        let (native, clang) = if self.floats { ("clang-22", "LLVM 23") } else { ("clang-19", "clang-19") };
+        let (native, clang) = match self.part() {
+            Part::Programs => ("clang-19", "clang-19"),
+            Part::Floats | Part::Vectors => ("clang-22", "LLVM 23"),
+            Part::Whole => ("clang-22", "clang-22"),
+        };
         let mut columns = vec![
             column(&format!("{native} novec"), Engine::Native(native, NO_VECTORS)),
             column(&format!("ours, {clang}"), ours(native, &config)),
         ];
         if !self.quick {
-            if !self.floats {
+            if self.part() == Part::Programs {
                 columns.push(column("ours, clang-22", ours("clang-22", &config)));
             }
             columns.push(column("clang-22", Engine::Native("clang-22", &["-O2"])));

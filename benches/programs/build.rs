@@ -73,7 +73,7 @@ pub fn build(source: &Path, flavour: Flavour, folder: &Path) -> Result<PathBuf, 
             (compiler, arguments, "native.o")
         }
     };
-    arguments.push(format!("-I{}", suite::folder().join("c").display()));
+    arguments.extend(["c", "floats"].map(|headers| format!("-I{}", suite::folder().join(headers).display())));
     arguments.push(source.display().to_string());
     if matches!(flavour, Flavour::Native(..)) {
         arguments.push("-lm".to_owned());

@@ -6,12 +6,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `suite.rs`, `programs.txt`, `c/`, `floats.txt`, `floats/` | the programs; those of floats, with their objects |
+//! | `suite.rs`, `programs.txt`, `c/` | the programs |
+//! | `floats`, `vectors`, `whole`, each a `.txt` and a folder; `objects.sh` | those of floats, loops over elements, and whole ones, with their objects |
 //! | `build.rs` | clang and gcc |
 //! | `engines.rs`, `peers.rs`, `kernel.rs` | what runs them |
 //! | `flat.rs`, `padding.rs`, `memory.rs` | objects for engines that know none; placement; the buffer |
 //! | `measure.rs`, `size.rs` | time; size of code |
-//! | `report.rs`, `notes.md` | tables for BENCHMARKS.md; what the disassembly of the slowest shows |
+//! | `report.rs`, `notes.md`, `whole.md` | tables for BENCHMARKS.md; what the disassembly of the slowest shows |
 
 mod arguments;
 #[cfg(target_os = "linux")]

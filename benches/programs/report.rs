@@ -11,17 +11,8 @@ use super::engines::LEVELS;
 #[cfg(target_os = "linux")]
 use super::kernel::Compared;
 use super::measure::{Effort, Measured, geomean};
-use super::suite;
+use super::suite::{self, Part};
 use super::support::{document, plot};
-
-/// A part of BENCHMARKS.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The programs of integers, with all peers.
-    Programs,
-    /// The programs of floats.
-    Floats,
-}
 
 /// What was measured so far.
 pub struct Report {
@@ -172,7 +163,8 @@ impl Report {
     pub fn write(&self, part: Part) -> Result<(), String> {
         match part {
             Part::Programs => self.write_programs(),
-            Part::Floats => self.write_floats(),
+            Part::Floats | Part::Vectors => self.write_part(part, ""),
+            Part::Whole => self.write_part(part, &notes("whole.md")?),
         }
     }
 
@@ -191,14 +183,14 @@ impl Report {
         format!("Times divided by those of {}.\n\n{}{rows}{}", self.titles[0], self.head_text(), self.totals_text())
     }
 
-    fn write_floats(&self) -> Result<(), String> {
-        let text = format!("{}\n\n{}", self.measured(&["clang-22", "gcc"]), self.table());
-        document::replace("floats", text.trim())
+    /// A part that has a table, and what is to be said of it.
+    fn write_part(&self, part: Part, notes: &str) -> Result<(), String> {
+        let text = format!("{}\n\n{}\n{notes}", self.measured(&["clang-22", "gcc"]), self.table());
+        document::replace(part.name(), text.trim())
     }
 
     fn write_programs(&self) -> Result<(), String> {
-        let notes = suite::folder().join("notes.md");
-        let notes = std::fs::read_to_string(&notes).map_err(|error| format!("{}: {error}", notes.display()))?;
+        let notes = notes("notes.md")?;
         let mut text = self.measured(&["clang-19", "clang-22", "gcc"]);
         text.push_str("\n\n### Summary\n\nTimes of ours divided by the other's.\n\n");
         text.push_str(&self.summary());
@@ -257,4 +249,10 @@ impl Report {
         let title = format!("Time divided by that of {} (geometric means in brackets)", self.titles[0]);
         plot::dots(&title, &names, &series)
     }
+}
+
+/// What the disassembly of the slowest programs shows.
+fn notes(name: &str) -> Result<String, String> {
+    let path = suite::folder().join(name);
+    std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,40 +1,66 @@
-//! Which programs there are: the tables `programs.txt` and `floats.txt`, and the bytes that they work on.
+//! Which programs there are: the tables `programs.txt`, `floats.txt`, `whole.txt` and `vectors.txt`, and the bytes that they work on.
 
 use std::path::PathBuf;
+
+/// A part of the suite, and of BENCHMARKS.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Programs of integers, compiled by the packaged clangs, with all peers.
+    Programs,
+    /// Programs of floats, whose objects are committed: the packaged clangs have no floats for BPF.
+    Floats,
+    /// Whole programs: interpreters, parsers, data structures, codecs; their objects are committed.
+    Whole,
+    /// Programs that are loops over elements, which clang computes in vectors; their objects are committed.
+    Vectors,
+}
 
 /// A program of the suite.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// The name of its file in `c/` or `floats/`.
+    /// The name of its file in the part's folder.
     pub name: String,
     /// The kind of work.
     pub group: String,
     /// Bytes of its buffer.
     pub buffer: usize,
-    /// Where its source is, and its object if that is committed: the packaged clangs have no floats for BPF.
-    part: &'static str,
+    /// Which part it is of.
+    part: Part,
 }
-
-/// The folder of the programs with floats.
-const FLOATS: &str = "floats";
 
 /// The folder of this file.
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/programs")
 }
 
-/// All programs of integers, in the table's order.
-pub fn programs() -> Vec<Program> {
-    table("programs.txt", "c")
+impl Part {
+    /// All of them.
+    #[allow(dead_code, reason = "the tests run all, and a benchmark one")]
+    pub const ALL: [Part; 4] = [Part::Programs, Part::Floats, Part::Whole, Part::Vectors];
+
+    /// The name of its table, and of its marks in BENCHMARKS.md.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Programs => "programs",
+            Part::Floats => "floats",
+            Part::Whole => "whole",
+            Part::Vectors => "vectors",
+        }
+    }
+
+    /// The folder of its sources.
+    fn folder(self) -> &'static str {
+        match self {
+            Part::Programs => "c",
+            Part::Floats | Part::Whole | Part::Vectors => self.name(),
+        }
+    }
 }
 
-/// All programs of floats, in the table's order.
-pub fn float_programs() -> Vec<Program> {
-    table("floats.txt", FLOATS)
-}
-
-fn table(name: &str, part: &'static str) -> Vec<Program> {
-    let text = std::fs::read_to_string(folder().join(name)).expect("the table of programs is there");
+/// All programs of a part, in the table's order.
+pub fn programs(part: Part) -> Vec<Program> {
+    let name = format!("{}.txt", part.name());
+    let text = std::fs::read_to_string(folder().join(&name)).expect("the table of programs is there");
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let program = |line: &str| {
         let [program, group, buffer] = line.split_whitespace().collect::<Vec<_>>()[..] else {
@@ -49,12 +75,12 @@ fn table(name: &str, part: &'static str) -> Vec<Program> {
 impl Program {
     /// Its C source.
     pub fn source(&self) -> PathBuf {
-        folder().join(self.part).join(format!("{}.c", self.name))
+        folder().join(self.part.folder()).join(format!("{}.c", self.name))
     }
 
     /// Its BPF object, if that is committed.
     pub fn object(&self) -> Option<PathBuf> {
-        (self.part == FLOATS).then(|| self.source().with_extension("o"))
+        (self.part != Part::Programs).then(|| self.source().with_extension("o"))
     }
 }
 

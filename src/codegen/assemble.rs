@@ -9,10 +9,11 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{Function, StackSlot, StackSlotData, StackSlotKind};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInst;
-use cranelift_codegen::{CodegenError, CompiledCode, Context};
+use cranelift_codegen::{CodegenError, CompiledCode};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 
 use super::compiled::{CodeRange, CompiledFunction, Keep, NativeFrame, StepOutcome};
+use super::cranelift::Contexts;
 use super::error::CompileError;
 use super::extent::Extent;
 use super::unwind::Unwind;
@@ -29,7 +30,7 @@ use crate::x86;
 ///
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
-    assemble(isa, id, function, Keep::Code, (Passes::NONE, None), &mut Context::new()).map_err(|reason| {
+    assemble(isa, id, function, Keep::Code, (Passes::NONE, None), &mut Contexts::new()).map_err(|reason| {
         let place = Box::new(Place {
             file: "the translator".to_owned(),
             section: ".text".to_owned(),
@@ -47,14 +48,14 @@ pub(super) fn assemble(
     function: Function,
     keep: Keep,
     (steps, times): (Passes, Option<&Times>),
-    context: &mut Context,
+    contexts: &mut Contexts,
 ) -> Result<CompiledFunction, String> {
-    context.clear();
-    context.func = function;
+    contexts.context.func = function;
     // An empty slot, the last one, takes no bytes, and its offset is where the spill slots begin.
-    let marker = context.func.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 0));
-    context.compile(isa, &mut Default::default()).map_err(|error| describe(&error.inner))?;
-    let compiled = context.take_compiled_code().ok_or_else(|| "no code".to_owned())?;
+    let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 0);
+    let marker = contexts.context.func.create_sized_stack_slot(slot);
+    let compiled = contexts.compile(isa).map_err(|error| describe(&error))?;
+    let context = &contexts.context;
     let unwind = compiled.create_unwind_info(isa).map_err(|error| describe(&error))?;
     let buffer = &compiled.buffer;
     let ranges = buffer.get_srclocs_sorted();

@@ -6,7 +6,7 @@
 //! | what | file |
 //! |---|---|
 //! | the driver: plan, lift, inline, opt and Cranelift, function by function | this file |
-//! | Cranelift on one function, then the steps over x86-64 code (`../x86/`) | `assemble.rs` |
+//! | Cranelift on one function, then the steps over x86-64 code (`../x86/`) | `cranelift.rs`, `assemble.rs` |
 //! | what comes out: code, relocations, frame, locations | `compiled.rs` |
 //! | which bytes are instructions | `extent.rs` |
 //! | unwind information, and the rows that Cranelift leaves out | `unwind.rs`, `unwind_rows.rs` |
@@ -15,6 +15,8 @@
 
 mod assemble;
 pub(crate) mod compiled;
+mod counters;
+mod cranelift;
 mod error;
 mod extent;
 mod spills;
@@ -39,6 +41,7 @@ use crate::times::{Phase, Profiled, time, time_pass};
 use assemble::describe;
 pub use assemble::synthetic;
 pub use compiled::{CodeRange, CompiledFunction, GivenUp, Keep, NativeFrame, StepOutcome};
+use cranelift::Contexts;
 pub use error::CompileError;
 pub use threads::thread_pool;
 pub use unwind::{FrameRow, FrameRows, Unwind};
@@ -98,17 +101,17 @@ pub fn each_function<T: Send>(
     };
     let bodies = Bodies::new(input, &selection.graphs);
     let constants = constants(program, declarations);
-    let compile = |(lifting, context, _): &mut (LiftContext, Context, Profiled), graph: &Graph| {
-        let lifted = lifted(input, &bodies, &constants, graph, None, lifting, context)?;
+    let compile = |(lifting, contexts, _): &mut (LiftContext, Contexts, Profiled), graph: &Graph| {
+        let lifted = lifted(input, &bodies, &constants, graph, None, lifting, &mut contexts.context)?;
         let seen = look(graph, &lifted.function);
-        let compiled = machine_code(program, declarations, generators, graph, lifted, keep, context)?;
-        lifting.reuse(std::mem::replace(&mut context.func, Function::new()));
+        let compiled = machine_code(program, declarations, generators, graph, lifted, keep, contexts)?;
+        lifting.reuse(std::mem::replace(&mut contexts.context.func, Function::new()));
         Ok((compiled, seen))
     };
     let compiled = selection
         .graphs
         .par_iter()
-        .map_init(|| (LiftContext::default(), Context::new(), Profiled::new(times)), compile);
+        .map_init(|| (LiftContext::default(), Contexts::new(), Profiled::new(times)), compile);
     compiled.collect()
 }
 
@@ -219,11 +222,11 @@ fn machine_code(
     graph: &Graph,
     lifted: Lifted,
     keep: Keep,
-    context: &mut Context,
+    contexts: &mut Contexts,
 ) -> Result<CompiledFunction, CompileError> {
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
-    let compile = || spills::compile(generators, id, lifted, keep, context);
+    let compile = || spills::compile(generators, id, lifted, keep, contexts);
     let compiled = time(generators.times(), Phase::Assemble, compile).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }

@@ -3,14 +3,15 @@
 //! At -O0 registers are allocated in a single pass, and each value that it spills has a place of its own: a frame of 65 KB
 //! for the main loop of an interpreter of 250 labels, which takes that for each level of its recursion; by backtracking it
 //! is 1.2 KB. In: a lifted function. Out: the same, compiled; again, by backtracking, if its spills take too much and it is
-//! not too much work. The rule: what is compiled twice depends on the function and the level alone.
+//! not too much work.
+//! The rule: what is compiled twice depends on the function and the level alone.
 
-use cranelift_codegen::Context;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_module::FuncId;
 
 use super::assemble::assemble;
+use super::cranelift::Contexts;
 use super::{CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Work};
 use crate::lift::Lifted;
@@ -27,19 +28,20 @@ pub(super) fn compile(
     id: FuncId,
     lifted: Lifted,
     keep: Keep,
-    context: &mut Context,
+    contexts: &mut Contexts,
 ) -> Result<CompiledFunction, String> {
-    let work = Work::of(&lifted.function, context);
-    let assemble = |isa: &dyn TargetIsa, function, context: &mut Context| {
-        assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), context)
+    let work = Work::of(&lifted.function, &mut contexts.context);
+    let assemble = |isa: &dyn TargetIsa, function, contexts: &mut Contexts| {
+        assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), contexts)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);
-    let compiled = assemble(generators.for_function(&work, lifted.returns_twice), lifted.function, context)?;
+    contexts.counters = lifted.counters;
+    let compiled = assemble(generators.for_function(&work, lifted.returns_twice), lifted.function, contexts)?;
     match again {
         Some(isa) if compiled.frame.spills.len() > MOST_SPILLS => {
             // What Cranelift does before it allocates registers, it has done: doing it again changes nothing.
-            let function = std::mem::replace(&mut context.func, Function::new());
-            assemble(isa, function, context)
+            let function = std::mem::replace(&mut contexts.context.func, Function::new());
+            assemble(isa, function, contexts)
         }
         _ => Ok(compiled),
     }

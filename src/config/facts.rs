@@ -15,14 +15,20 @@
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
 //! | [`TargetFacts::fmin_takes_second`] | yes | | | |
 //! | [`TargetFacts::masks_are_vectors`] | yes | | | |
+//! | [`TargetFacts::multiplies_lanes`], [`TargetFacts::compares_all_lanes`] | with `sse4.1` | yes | no vectors | no vectors |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros_of_words`] | yes | yes | | yes |
 //! | [`TargetFacts::reverses_bits`] | | yes | | |
+//! | [`TargetFacts::registers`] | 14 | 26 | 26 | 13 |
+//!
+//! Which constants instructions take is in `immediates.rs`.
 
 use cranelift_codegen::ir::Endianness;
 use cranelift_codegen::isa::TargetIsa;
 use target_lexicon::Architecture;
+
+use super::immediates::Immediates;
 
 /// What a pass needs of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +77,20 @@ pub struct TargetFacts {
     pub fmin_takes_second: bool,
     /// A mask of a float's sign is better a vector: there is no instruction for the sign alone.
     pub masks_are_vectors: bool,
+    /// A product of 32-bit lanes is one instruction.
+    pub multiplies_lanes: bool,
+    /// The lesser or the greater of lanes of 8 to 32 bits, signed or not, is one instruction, and so is their sign extension.
+    pub compares_all_lanes: bool,
     /// `clz` and `ctz` are; elsewhere they are loops.
     pub counts_zeros: bool,
     /// `ctz` of 32 bits does not look at those above: QEMU 7.2, of Debian 12, has a `ctzw` of riscv64 that does where all 32 are 0.
     pub counts_zeros_of_words: bool,
     /// `bitrev` is one; elsewhere it is what programs write.
     pub reverses_bits: bool,
+    /// How many registers for integers a function may use.
+    pub registers: usize,
+    /// Which constants instructions have inside.
+    pub immediates: Immediates,
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
@@ -106,9 +120,17 @@ impl TargetFacts {
             multiplies_and_adds: !is_x86 || has("has_fma"),
             fmin_takes_second: is_x86,
             masks_are_vectors: is_x86,
+            multiplies_lanes: !is_x86 || has("has_sse41"),
+            compares_all_lanes: !is_x86 || has("has_sse41"),
             counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
             counts_zeros_of_words: !matches!(architecture, Architecture::Riscv64(_)),
             reverses_bits: is_aarch64,
+            registers: match architecture {
+                Architecture::X86_64 => 14,
+                Architecture::S390x => 13,
+                _ => 26,
+            },
+            immediates: Immediates::of(architecture),
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,

@@ -7,6 +7,7 @@
 mod cpu;
 mod facts;
 mod generators;
+mod immediates;
 mod level;
 pub(crate) mod passes;
 mod target;
@@ -19,6 +20,7 @@ use crate::times::Times;
 pub use cpu::{Cpu, Feature, FeatureError};
 pub(crate) use facts::{Need, TargetFacts};
 pub(crate) use generators::{CodeGenerators, Placement, has_address_table};
+pub(crate) use immediates::ConstantUse;
 pub use level::OptLevel;
 pub use passes::{Pass, PassChange, Passes, UnknownPass};
 pub use target::Target;

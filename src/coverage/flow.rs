@@ -1,24 +1,14 @@
-//! Where control goes from a block, as it is counted, and where it may stop.
+//! Where control may stop.
 //!
-//! In: graphs. Out: the outcomes of blocks; which calls may not come back. Those of functions of the program do, if all that these
-//! call, and so on, are functions of the program: a loop that does not end, or a fault, leaves no counts behind.
+//! In: graphs. Out: which calls may not come back. Those of functions of the program do, if all that these call, and so on, are
+//! functions of the program: a loop that does not end, or a fault, leaves no counts behind.
 
 use std::collections::BTreeSet;
 
 use crate::abi::helpers::TAIL_CALL;
 use crate::decode::insn::{Callee, Insn};
-use crate::graph::{CallGraph, Edge, Graph, Instruction, Terminator};
+use crate::graph::{CallGraph, Graph, Instruction};
 use crate::program::{Binding, FunctionId, Program, Target};
-
-/// The edges out of a block that differ in what they count.
-pub(super) fn outcomes(terminator: &Terminator) -> Vec<Edge> {
-    match terminator {
-        Terminator::Goto(edge) => vec![*edge],
-        Terminator::Branch { taken, fallthrough } => vec![*taken, *fallthrough],
-        Terminator::Register(jump) => jump.outcomes(),
-        Terminator::Return => Vec::new(),
-    }
-}
 
 /// Whether an instruction calls something.
 pub(super) fn has_call(instruction: &Instruction) -> bool {

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::flow::{has_call, outcomes};
+use super::flow::has_call;
 use crate::graph::{BlockIndex, Edge, Graph, strongly_connected};
 
 /// The most blocks of a loop whose counters are kept in registers.
@@ -73,5 +73,5 @@ fn successors(graph: &Graph) -> Vec<Vec<BlockIndex>> {
         Edge::Block(next) => Some(next),
         Edge::Outside => None,
     };
-    graph.blocks.iter().map(|block| outcomes(&block.terminator).into_iter().filter_map(next).collect()).collect()
+    graph.blocks.iter().map(|block| block.terminator.outcomes().into_iter().filter_map(next).collect()).collect()
 }

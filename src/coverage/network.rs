@@ -10,7 +10,7 @@
 //! | an outcome of a comparison for equality | a quarter of that, or three quarters: most values differ (Ball and Larus, "Branch prediction for free", 1993) |
 //! | the only way into a block, the only way on from one that control does not stop in | no counter: that block's is as good |
 
-use super::flow::{Returning, outcomes};
+use super::flow::Returning;
 use super::placement::{Cost, FlowEdge, OUTSIDE};
 use crate::decode::insn::{Cond, Insn};
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
@@ -93,7 +93,7 @@ fn part(graph: &Graph, block: BlockIndex, outcome: usize, frequency: u64) -> u64
 
 impl Network {
     pub(super) fn new(graph: &Graph, returning: &Returning, depths: &[usize]) -> Network {
-        let outcomes: Vec<Vec<Edge>> = graph.blocks.iter().map(|block| outcomes(&block.terminator)).collect();
+        let outcomes: Vec<Vec<Edge>> = graph.blocks.iter().map(|block| block.terminator.outcomes()).collect();
         let mut incoming = vec![0; graph.blocks.len()];
         incoming[0] = 1;
         for edge in outcomes.iter().flatten() {

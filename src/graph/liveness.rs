@@ -102,9 +102,9 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSe
     }
 }
 
-/// The registers that a call may read.
-pub(crate) fn arguments_read(program: &Program, call: &Instruction) -> RegSet {
-    read(program, call, Calls::ReadAll)
+/// The registers that an instruction may read.
+pub(crate) fn registers_read(program: &Program, instruction: &Instruction) -> RegSet {
+    read(program, instruction, Calls::ReadAll)
 }
 
 /// How many of r1 to r5 a call passes.

@@ -50,7 +50,7 @@ pub use error::GraphError;
 pub use jump_tables::jump_table_entries;
 pub use label_numbers::LabelNumbers;
 pub use labels::LabelIndex;
-pub(crate) use liveness::arguments_read;
+pub(crate) use liveness::registers_read;
 pub use liveness::written;
 use liveness::{Calls, Code};
 pub use model::{

@@ -128,6 +128,16 @@ pub enum Terminator {
 }
 
 impl Terminator {
+    /// The ways that control may go: of a branch, when its condition holds, and when it does not.
+    pub fn outcomes(&self) -> Vec<Edge> {
+        match self {
+            Terminator::Goto(edge) => vec![*edge],
+            Terminator::Branch { taken, fallthrough } => vec![*taken, *fallthrough],
+            Terminator::Register(jump) => jump.outcomes(),
+            Terminator::Return => Vec::new(),
+        }
+    }
+
     /// The blocks that control may go to.
     pub fn successors(&self) -> impl Iterator<Item = BlockIndex> + '_ {
         let (first, second, targets): (_, _, &[JumpTarget]) = match self {

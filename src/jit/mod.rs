@@ -41,6 +41,7 @@ mod memory;
 mod module;
 mod native;
 mod observers;
+mod packet_error;
 mod packets;
 #[cfg(target_os = "linux")]
 mod perf;
@@ -82,7 +83,8 @@ pub use maps::{
 };
 pub use module::{Module, OwnedFunction, TypedFunction};
 pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
-pub use packets::{PacketContext, PacketError, SkBuff, SkbContext, XdpAction, XdpContext, XdpMd};
+pub use packet_error::PacketError;
+pub use packets::{PacketContext, SkBuff, SkbContext, XdpAction, XdpContext, XdpMd};
 
 pub use crate::select::undefined::MissingSymbol;
 

@@ -19,7 +19,7 @@ use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::declarations::{Callee, DataReference, FUNCTIONS, Imported, Outside};
 use crate::decode::insn::{Reg, WideImm};
-use crate::program::{ArenaSection, Target};
+use crate::program::{ArenaSection, DataKind, Target};
 
 impl Lifter<'_, '_> {
     /// Imports a function, to be called with this signature.
@@ -86,7 +86,16 @@ impl Lifter<'_, '_> {
             Target::Label { section, offset } => {
                 self.builder.ins().iconst(WORD, declarations.labels.value(section, offset) as i64)
             }
-            Target::Data { section, offset } => self.data_address(declarations.section(section), offset),
+            Target::Data { section, offset } => {
+                let data = declarations.section(section);
+                let address = self.data_address(data, offset);
+                if let (DataKind::JumpTable(_), Some(&global)) =
+                    (self.program.data[section].kind, self.references.data.get(&data.id))
+                {
+                    self.references.tables.insert(global, section);
+                }
+                address
+            }
             Target::Symbol { symbol, addend } => match declarations.symbols.get(&symbol) {
                 Some(&data) => self.data_address(data, addend),
                 None => {

@@ -2,7 +2,7 @@
 //!
 //! | BPF | 64 bits | 32 bits |
 //! |---|---|---|
-//! | add, sub, mul, or, and, xor | one `i64` instruction | `ireduce`, one `i32` instruction, `uextend` |
+//! | add, sub, mul, or, and, xor | one `i64` instruction | one `i32` instruction; `ireduce` and `uextend` where they are needed (`low_halves.rs`) |
 //! | lsh, rsh, arsh | CLIF shifts mask the amount, as BPF's do | the same |
 //! | div, mod by a constant | `udiv`, `urem`; by 0: 0, or the dividend | the same |
 //! | div, mod by a register | a cold block where the divisor is 0 | the same |
@@ -51,9 +51,19 @@ impl Lifter<'_, '_> {
         if ty == WORD { value } else { self.builder.ins().uextend(WORD, value) }
     }
 
+    /// Gives a register a value zero-extended to 64 bits.
+    pub(super) fn set_extended(&mut self, reg: Reg, value: Value, ty: Type) {
+        if ty == types::I32 {
+            return self.set_low(reg, value);
+        }
+        let value = self.zero_extend(value, ty);
+        self.set(reg, value);
+    }
+
     /// The value of an operand at a width.
     pub(super) fn operand_at(&mut self, operand: Operand, ty: Type) -> Value {
         match operand {
+            Operand::Reg(reg) if ty == types::I32 => self.get_low(reg),
             Operand::Reg(reg) => {
                 let value = self.get(reg);
                 self.reduce(value, ty)
@@ -72,8 +82,7 @@ impl Lifter<'_, '_> {
         let ty = width_type(width);
         let right = self.operand_at(src, ty);
         if op == AluOp::Mov {
-            let result = self.zero_extend(right, ty);
-            return self.set(dst, result);
+            return self.set_extended(dst, right, ty);
         }
         let left = self.operand_at(Operand::Reg(dst), ty);
         let divisor = match src {
@@ -97,8 +106,7 @@ impl Lifter<'_, '_> {
             },
             AluOp::Mov => right,
         };
-        let result = self.zero_extend(result, ty);
-        self.set(dst, result);
+        self.set_extended(dst, result, ty);
     }
 
     /// The division where CLIF's does not trap.
@@ -138,6 +146,8 @@ impl Lifter<'_, '_> {
             self.builder.ins().icmp_imm_u(IntCC::Equal, right, 0)
         };
         self.builder.ins().brif(is_special, special, &[], plain, &[]);
+        self.builder.seal_block(special);
+        self.builder.seal_block(plain);
 
         self.builder.switch_to_block(special);
         let by_zero = match op {
@@ -155,6 +165,7 @@ impl Lifter<'_, '_> {
         self.builder.switch_to_block(plain);
         let result = self.plain_divide(op, left, right);
         self.builder.ins().jump(done, &[result.into()]);
+        self.builder.seal_block(done);
 
         self.builder.switch_to_block(done);
         self.builder.block_params(done)[0]
@@ -164,16 +175,14 @@ impl Lifter<'_, '_> {
         let ty = width_type(width);
         let value = self.operand_at(Operand::Reg(dst), ty);
         let value = self.builder.ins().ineg(value);
-        let value = self.zero_extend(value, ty);
-        self.set(dst, value);
+        self.set_extended(dst, value, ty);
     }
 
     pub(super) fn move_signed(&mut self, width: Width, from: Size, dst: Reg, src: Reg) {
         let ty = width_type(width);
         let value = self.operand_at(Operand::Reg(src), size_type(from));
         let value = self.builder.ins().sextend(ty, value);
-        let value = self.zero_extend(value, ty);
-        self.set(dst, value);
+        self.set_extended(dst, value, ty);
     }
 
     pub(super) fn byte_order(&mut self, order: ByteOrder, size: Size, dst: Reg) {
@@ -187,7 +196,6 @@ impl Lifter<'_, '_> {
         if swaps {
             value = self.builder.ins().bswap(value);
         }
-        let value = self.zero_extend(value, ty);
-        self.set(dst, value);
+        self.set_extended(dst, value, ty);
     }
 }

@@ -5,7 +5,7 @@
 //! | `goto`, falling through | `jump` |
 //! | `if a cond b` | `icmp`, `brif`; `&` is `band` and `brif` |
 //! | `may_goto` | `brif` on the function's loop budget, which each one decrements |
-//! | `gotox` | `br_table` over the labels; a compare tree if they are sparse; or `jump` to a block that does it for several |
+//! | `gotox` | `br_table` over the labels, or by the index of a jump table (`table_jumps.rs`); a compare tree if they are sparse; or `jump` to a block that does it for several |
 //! | `exit` | `return` of r0 |
 //! | out of the function | a cold block that traps |
 
@@ -42,7 +42,7 @@ impl Lifter<'_, '_> {
 
     pub(super) fn edge(&mut self, edge: Edge) -> Block {
         match self.control_flow.edge(edge) {
-            Edge::Block(index) => self.blocks[index],
+            Edge::Block(index) => self.entering(index).unwrap_or(self.blocks[index]),
             Edge::Outside => *self.outside.get_or_insert_with(|| self.builder.create_block()),
         }
     }
@@ -134,6 +134,11 @@ impl Lifter<'_, '_> {
         self.builder.set_cold_block(no_label);
         let counted: HashMap<Edge, Block> = self.register_outcomes(jump).into_iter().collect();
         let leads_to = |lifter: &mut Self, edge| counted.get(&edge).copied().unwrap_or_else(|| lifter.edge(edge));
+        if self.by_index && self.jump_by_index(jump, value, no_label, leads_to) {
+            self.builder.switch_to_block(no_label);
+            self.trap(TRAP_NO_LABEL);
+            return;
+        }
         let number = |offset| self.declarations.labels.value(self.graph.section, offset) / SLOT as u64;
         let (addresses, numbered): (Vec<JumpTarget>, Vec<JumpTarget>) =
             jump.targets.iter().partition(|target| target.is_address);

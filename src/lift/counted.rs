@@ -13,17 +13,30 @@ use crate::graph::{BlockIndex, Edge};
 pub(super) struct CountedEdge {
     pub(super) block: Block,
     pub(super) counter: Option<u32>,
-    pub(super) edge: Edge,
+    /// Where it leads on.
+    pub(super) to: Block,
 }
 
-/// The variables of the loops that count in registers: zero outside of them.
+/// The variables of the loops that count in registers.
 #[derive(Default)]
 pub(super) struct CountedLoops {
     /// The loop of each block.
     pub(super) of_block: HashMap<BlockIndex, usize>,
     /// For each loop, the variables of the counters.
     pub(super) variables: Vec<Vec<(u32, Variable)>>,
-    pub(super) zero: Option<Value>,
+    /// The blocks on their borders.
+    pub(super) borders: HashMap<LoopBorder, Block>,
+    /// Those that are not filled yet.
+    pub(super) new_borders: Vec<(Block, LoopBorder)>,
+}
+
+/// Where control enters or leaves a loop that counts in registers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum LoopBorder {
+    /// Into the loop of this index, to this block.
+    Entry(usize, BlockIndex),
+    /// Out of it, as this edge leads.
+    Exit(usize, Edge),
 }
 
 /// What a branch that becomes selects counts, and its arms: the one that runs when the condition holds, the other one.

@@ -5,19 +5,17 @@
 //! | a block, the function's entry, after a call | `load`, `iadd`, `store` of the counter |
 //! | an outcome of a branch | the same, in a block on the edge |
 //! | an arm of a select, its outcome | `iadd` of 0 or 1, by the conditions |
-//! | in a loop of [`FunctionCounters::loops`](crate::program::counters::FunctionCounters::loops) | `iadd` of a variable, which the edges out of the loop add to the counter |
+//! | in a loop of [`FunctionCounters::loops`](crate::program::counters::FunctionCounters::loops) | `iadd` of a variable, which is zero on the edges into the loop, and which the edges out of it add to the counter |
 //!
 //! The accesses are plain, as the program's own are: no pass drops or doubles one.
-
-use std::collections::BTreeSet;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value};
 
-use super::counted::{CountedEdge, Weights};
+use super::counted::{CountedEdge, CountedLoops, LoopBorder, Weights};
 use super::lifter::Lifter;
 use crate::abi::WORD;
-use crate::graph::{BlockIndex, Edge, RegisterJump, Terminator};
+use crate::graph::{BlockIndex, Edge, RegisterJump};
 use crate::program::counters::COUNTER;
 
 impl Lifter<'_, '_> {
@@ -25,38 +23,21 @@ impl Lifter<'_, '_> {
     pub(super) fn start_counting(&mut self) {
         let Some(counters) = self.counters else { return };
         self.add(counters.entry, None);
-        if counters.loops.is_empty() {
-            return;
-        }
-        let zero = self.builder.ins().iconst(WORD, 0);
-        self.counted_loops.zero = Some(zero);
         for (index, blocks) in counters.loops.iter().enumerate() {
-            let of_blocks = blocks.iter().filter_map(|&block| *counters.blocks.get(block)?);
-            let of_outcomes = blocks
-                .iter()
-                .flat_map(|&block| counters.outcomes.range((block, 0)..=(block, usize::MAX)))
-                .filter(|((block, outcome), _)| !self.leaves_loop(blocks, *block, *outcome));
-            let counted: Vec<u32> = of_blocks.chain(of_outcomes.map(|(_, counter)| *counter)).collect();
-            let mut variables = Vec::new();
-            for counter in counted {
-                let variable = self.builder.declare_var(WORD);
-                self.builder.def_var(variable, zero);
-                variables.push((counter, variable));
+            let mut counted: Vec<u32> = blocks.iter().filter_map(|&block| *counters.blocks.get(block)?).collect();
+            for &block in blocks {
+                let outcomes = self.graph.blocks[block].terminator.outcomes();
+                let stays = |outcome: usize| match outcomes.get(outcome) {
+                    Some(Edge::Block(next)) => blocks.contains(next),
+                    _ => false,
+                };
+                let of_block = counters.outcomes.range((block, 0)..=(block, usize::MAX));
+                counted.extend(of_block.filter(|((_, outcome), _)| stays(*outcome)).map(|(_, counter)| *counter));
             }
+            let variables = counted.into_iter().map(|counter| (counter, self.builder.declare_var(WORD))).collect();
             self.counted_loops.variables.push(variables);
             self.counted_loops.of_block.extend(blocks.iter().map(|&block| (block, index)));
         }
-    }
-
-    /// Whether an outcome of a block of a loop leads out of it.
-    fn leaves_loop(&self, blocks: &BTreeSet<BlockIndex>, block: BlockIndex, outcome: usize) -> bool {
-        let edge = match &self.graph.blocks[block].terminator {
-            Terminator::Goto(edge) => Some(*edge),
-            Terminator::Branch { taken, fallthrough } => [*taken, *fallthrough].get(outcome).copied(),
-            Terminator::Register(jump) => jump.outcomes().get(outcome).copied(),
-            Terminator::Return => None,
-        };
-        !matches!(edge, Some(Edge::Block(next)) if blocks.contains(&next))
     }
 
     /// Counts, in the loop's register where the block is in such a loop.
@@ -111,15 +92,52 @@ impl Lifter<'_, '_> {
         self.builder.ins().store(MemFlagsData::trusted(), count, start, offset);
     }
 
-    /// Adds what the block's loop counted to memory, where an edge leaves it.
-    pub(super) fn leave_loop_by(&mut self, edge: Edge) {
-        let Some(index) = self.left_loop(edge) else { return };
-        let zero = self.counted_loops.zero.expect("there is a loop");
-        for (counter, variable) in self.counted_loops.variables[index].clone() {
-            let count = self.builder.use_var(variable);
-            self.add(Some(counter), Some(count));
-            self.builder.def_var(variable, zero);
+    /// Where an edge leads: out of the block's loop by a block that adds what the loop counted to memory, one for all edges to the
+    /// same target.
+    pub(super) fn leaving(&mut self, edge: Edge) -> Block {
+        match self.left_loop(edge) {
+            Some(index) => self.loop_border(LoopBorder::Exit(index, self.control_flow.edge(edge))),
+            None => self.edge(edge),
         }
+    }
+
+    /// Where an edge to a block leads that enters a loop: a block in which the loop's counts become zero. They are not zero from the
+    /// function's start on, or each loop before would hand them on.
+    pub(super) fn entering(&mut self, to: BlockIndex) -> Option<Block> {
+        let index = *self.counted_loops.of_block.get(&to)?;
+        let is_inside = self.counted_loops.of_block.get(&self.block) == Some(&index);
+        (!is_inside).then(|| self.loop_border(LoopBorder::Entry(index, to)))
+    }
+
+    /// The block on a border of a loop, which [`Self::count_outcomes`] fills.
+    fn loop_border(&mut self, border: LoopBorder) -> Block {
+        let CountedLoops { borders, new_borders, .. } = &mut self.counted_loops;
+        *borders.entry(border).or_insert_with(|| {
+            let block = self.builder.create_block();
+            new_borders.push((block, border));
+            block
+        })
+    }
+
+    /// Fills a block on a border of a loop.
+    fn cross(&mut self, border: LoopBorder) {
+        let to = match border {
+            LoopBorder::Entry(index, to) => {
+                let zero = self.builder.ins().iconst(WORD, 0);
+                for &(_, variable) in &self.counted_loops.variables[index] {
+                    self.builder.def_var(variable, zero);
+                }
+                self.blocks[to]
+            }
+            LoopBorder::Exit(index, edge) => {
+                for (counter, variable) in self.counted_loops.variables[index].clone() {
+                    let count = self.builder.use_var(variable);
+                    self.add(Some(counter), Some(count));
+                }
+                self.edge(edge)
+            }
+        };
+        self.builder.ins().jump(to, &[]);
     }
 
     /// Counts the block that is being lifted.
@@ -149,15 +167,15 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// Where an outcome of the block's branch leads: where it is counted, or leaves a loop, to a block of its own, which
-    /// [`Self::count_outcomes`] fills.
+    /// Where an outcome of the block's branch leads: where it is counted, to a block of its own, which [`Self::count_outcomes`] fills.
     pub(super) fn outcome(&mut self, outcome: usize, edge: Edge) -> Block {
         let counter = self.counters.and_then(|counters| counters.outcomes.get(&(self.block, outcome)).copied());
-        if counter.is_none() && self.left_loop(edge).is_none() {
-            return self.edge(edge);
+        let to = self.leaving(edge);
+        if counter.is_none() {
+            return to;
         }
         let block = self.builder.create_block();
-        self.counted_edges.push(CountedEdge { block, counter, edge });
+        self.counted_edges.push(CountedEdge { block, counter, to });
         block
     }
 
@@ -172,14 +190,16 @@ impl Lifter<'_, '_> {
         }
     }
 
-    /// Fills the blocks on edges of the block's branch.
+    /// Fills the blocks on edges of the block's branch, and on borders of loops.
     pub(super) fn count_outcomes(&mut self) {
-        for CountedEdge { block, counter, edge } in std::mem::take(&mut self.counted_edges) {
+        for CountedEdge { block, counter, to } in std::mem::take(&mut self.counted_edges) {
             self.builder.switch_to_block(block);
             self.count(counter);
-            self.leave_loop_by(edge);
-            let target = self.edge(edge);
-            self.builder.ins().jump(target, &[]);
+            self.builder.ins().jump(to, &[]);
+        }
+        while let Some((block, border)) = self.counted_loops.new_borders.pop() {
+            self.builder.switch_to_block(block);
+            self.cross(border);
         }
     }
 }

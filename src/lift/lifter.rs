@@ -5,11 +5,14 @@
 
 use std::collections::HashMap;
 
-use cranelift_codegen::ir::{Block, FuncRef, GlobalValue, InstBuilder, Signature, SourceLoc, StackSlot, Value};
+use cranelift_codegen::ir::{
+    Block, FuncRef, GlobalValue, Inst, InstBuilder, Signature, SourceLoc, StackSlot, Value,
+};
 use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_module::{DataId, FuncId};
 
 use super::counted::{CountedEdge, CountedLoops};
+use super::known_halves::LowHalves;
 use crate::abi::{EntryValues, WORD};
 use crate::config::TargetFacts;
 use crate::declarations::Declarations;
@@ -17,7 +20,7 @@ use crate::decode::insn::{Operand, Reg};
 use crate::graph::{BlockIndex, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::program::counters::FunctionCounters;
-use crate::program::{Endianness, Program};
+use crate::program::{DataSectionId, Endianness, Program};
 use crate::resolution::Resolution;
 
 /// The trap of control that leaves a function, or that LLVM says is unreachable.
@@ -35,6 +38,8 @@ pub const TRAP_POISONED: u8 = 4;
 pub(super) struct References {
     pub(super) functions: HashMap<(FuncId, Signature), FuncRef>,
     pub(super) data: HashMap<DataId, GlobalValue>,
+    /// The jump tables among the data.
+    pub(super) tables: HashMap<GlobalValue, DataSectionId>,
 }
 
 /// The results of expanded comparisons, each with a value that is 0 if and only if the result is.
@@ -51,6 +56,8 @@ pub(super) struct Plans<'a> {
     pub(super) float_calls: Option<TargetFacts>,
     /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
     pub(super) checks_tables: bool,
+    /// Whether jumps by entries of jump tables go by the index.
+    pub(super) by_index: bool,
 }
 
 /// The state of lifting one function.
@@ -62,6 +69,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) builder: &'a mut FunctionBuilder<'f>,
     pub(super) references: References,
     pub(super) registers: [Variable; 10],
+    /// What is known of their low halves.
+    pub(super) low_halves: LowHalves,
     /// The promoted frame slots.
     pub(super) slots: &'a PromotedSlots,
     /// Their variables.
@@ -74,6 +83,10 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) float_calls: Option<TargetFacts>,
     /// As in [`Plans`].
     pub(super) checks_tables: bool,
+    /// As in [`Plans`].
+    pub(super) by_index: bool,
+    /// Loads of entries of jump tables that jumps do not need.
+    pub(super) table_loads: Vec<Inst>,
     /// What is known of the target.
     pub(super) facts: &'a TargetFacts,
     /// The results of `memcmp` calls that were expanded.
@@ -84,6 +97,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) aligned_end: Option<Value>,
     /// CLIF blocks, by index of BPF block.
     pub(super) blocks: Vec<Block>,
+    /// Whether all edges to a BPF block are there.
+    pub(super) is_sealed: Vec<bool>,
     /// The function's parameters at entry, and where its result goes.
     pub(super) entry: EntryValues,
     /// Where control goes that leaves the function.
@@ -128,12 +143,16 @@ impl Lifter<'_, '_> {
             (Reg::FRAME, Some(_)) => self.frame_address(0),
             // Read, but never as an address: any value will do.
             (Reg::FRAME, None) => self.builder.ins().iconst(WORD, 0),
-            (reg, _) => self.builder.use_var(self.registers[reg.index()]),
+            (reg, _) => {
+                self.extend(reg);
+                self.builder.use_var(self.registers[reg.index()])
+            }
         }
     }
 
     /// Gives a register a value; decoding leaves no instruction that writes r10.
     pub(super) fn set(&mut self, reg: Reg, value: Value) {
+        self.low_halves.overwrite(reg);
         self.builder.def_var(self.registers[reg.index()], value);
     }
 

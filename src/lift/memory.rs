@@ -82,8 +82,7 @@ impl Lifter<'_, '_> {
         let ty = width_type(width);
         let address = self.address(base, offset);
         let value = self.operand_at(Operand::Reg(src), ty);
-        let old = self.builder.ins().atomic_rmw(ty, MemFlagsData::new(), op, address, value);
-        self.zero_extend(old, ty)
+        self.builder.ins().atomic_rmw(ty, MemFlagsData::new(), op, address, value)
     }
 
     pub(super) fn atomic(&mut self, op: AtomicOp, width: Width, fetch: bool, base: Reg, offset: i32, src: Reg) {
@@ -95,7 +94,7 @@ impl Lifter<'_, '_> {
         };
         let old = self.read_modify_write(op, width, base, offset, src);
         if fetch {
-            self.set(src, old);
+            self.set_extended(src, old, width_type(width));
             self.full_barrier(Some(op));
         }
     }
@@ -111,7 +110,7 @@ impl Lifter<'_, '_> {
 
     pub(super) fn exchange(&mut self, width: Width, base: Reg, offset: i32, src: Reg) {
         let old = self.read_modify_write(AtomicRmwOp::Xchg, width, base, offset, src);
-        self.set(src, old);
+        self.set_extended(src, old, width_type(width));
         self.full_barrier(Some(AtomicRmwOp::Xchg));
     }
 
@@ -123,8 +122,7 @@ impl Lifter<'_, '_> {
         let expected = if compares_registers { self.zero_extended_register(expected) } else { expected };
         let new = self.operand_at(Operand::Reg(src), ty);
         let old = self.builder.ins().atomic_cas(MemFlagsData::new(), address, expected, new);
-        let old = self.zero_extend(old, ty);
-        self.set(Reg::R0, old);
+        self.set_extended(Reg::R0, old, ty);
         self.full_barrier(None);
     }
 
@@ -143,8 +141,7 @@ impl Lifter<'_, '_> {
         let ty = size_type(size);
         let address = self.address(base, offset);
         let value = self.builder.ins().atomic_load(ty, MemFlagsData::new(), address);
-        let value = self.zero_extend(value, ty);
-        self.set(dst, value);
+        self.set_extended(dst, value, ty);
     }
 
     pub(super) fn store_release(&mut self, size: Size, base: Reg, offset: i32, src: Reg) {

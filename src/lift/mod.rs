@@ -5,14 +5,14 @@
 //!
 //! | BPF | CLIF |
 //! |---|---|
-//! | r0 to r9 | one `i64` variable each; undefined at entry means 0 |
+//! | r0 to r9 | one `i64` variable each; undefined at entry means 0; 32 bits of them: `low_halves.rs` |
 //! | r10 | the end of one explicit stack slot: `frame.rs` |
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of C's functions of floats: `float_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
 //! | counters of coverage | `counters.rs`, over `counted.rs` |
-//! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs` |
+//! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs`; jumps by entries of jump tables: `table_jumps.rs` |
 //!
 //! Every instruction carries its byte offset in the code section as its source location.
 
@@ -30,29 +30,33 @@ mod float_calls;
 pub mod formats;
 mod frame;
 mod input;
+mod known_halves;
 mod libcalls;
 mod lifter;
+mod low_halves;
 mod memory;
 pub(crate) mod memory_calls;
 mod pointers;
 mod select;
 mod slots;
 mod switch;
+mod table_jumps;
 pub mod variadic;
 
-use cranelift_codegen::ir::{Block, Function, InstBuilder, UserFuncName, Value};
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, UserExternalName, UserFuncName, Value};
 use cranelift_frontend::FunctionBuilder;
 
 use crate::abi::{EntryValues, WORD};
 use crate::config::{Need, Pass};
 use crate::decode::insn::{Insn, Reg};
-use crate::graph::{self, Edge, Graph, Instruction};
+use crate::graph::{self, BlockIndex, Edge, Graph, Instruction};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::times::{Phase, time};
 
 use counted::CountedLoops;
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
+use known_halves::LowHalves;
 use lifter::TRAP_OUTSIDE;
 use lifter::{ComparisonResults, Lifter, Plans, References};
 pub use pointers::note_of;
@@ -64,6 +68,9 @@ pub use crate::declarations::{
 /// About how many instructions of CLIF there are for each one of BPF.
 const CLIF_FOR_EACH: usize = 2;
 
+/// What is lifted before a function's first block is in none.
+const BEFORE_BLOCKS: graph::BlockIndex = graph::BlockIndex::MAX;
+
 /// How many times an iteration's `may_goto` falls through before it jumps: the kernel's `BPF_MAX_LOOPS`.
 const LOOP_BUDGET: i64 = 8 << 20;
 
@@ -73,6 +80,8 @@ pub struct Lifted {
     pub function: Function,
     /// It calls a function that may return twice (setjmp): it must be compiled without moving code across calls.
     pub returns_twice: bool,
+    /// The section of its counters, if it has some.
+    pub counters: Option<UserExternalName>,
 }
 
 /// Lifts a function.
@@ -102,15 +111,19 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     let float_calls = passes.contains(Pass::FloatCalls).then_some(*facts);
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
     let checks_tables = !is_checked_later;
-    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables };
-    time(generators.times(), Phase::Lift, || {
-        Lifter::new(input, graph, plans, &mut builder).function()?;
+    let by_index = passes.contains(Pass::TableJumps);
+    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables, by_index };
+    let loads = time(generators.times(), Phase::Lift, || {
+        let loads = Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
         builder.finalize(generators.main.frontend_config());
-        Ok(())
+        Ok(loads)
     })?;
     context.builder = taken;
-    Ok(Lifted { function, returns_twice })
+    table_jumps::remove_unused(&mut function, &loads);
+    let counters = program.counters.as_ref().filter(|counters| counters.functions.contains_key(&graph.function));
+    let counters = counters.map(|counters| declarations.section(counters.section).name());
+    Ok(Lifted { function, returns_twice, counters })
 }
 
 /// A function without a body.
@@ -131,7 +144,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
         LiftInput { program, resolution, declarations, generators, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, float_calls, checks_tables }: Plans<'a>,
+        Plans { slots, control_flow, widest, float_calls, checks_tables, by_index }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -145,17 +158,21 @@ impl<'a, 'f> Lifter<'a, 'f> {
             builder,
             references: References::default(),
             registers,
+            low_halves: LowHalves::default(),
             slots,
             slot_values: Vec::new(),
             control_flow,
             widest,
             float_calls,
             checks_tables,
+            by_index,
+            table_loads: Vec::new(),
             facts: generators.facts(),
             compared: ComparisonResults::new(),
             frame,
             aligned_end: None,
             blocks: Vec::new(),
+            is_sealed: vec![false; graph.blocks.len()],
             entry: EntryValues::default(),
             outside: None,
             budget: None,
@@ -166,13 +183,14 @@ impl<'a, 'f> Lifter<'a, 'f> {
             counted_loops: CountedLoops::default(),
             counted_edges: Vec::new(),
             weight: None,
-            block: 0,
+            block: BEFORE_BLOCKS,
             at,
             before: &[],
         }
     }
 
-    fn function(&mut self) -> Result<(), LiftError> {
+    /// Lifts the function; what may be removed from it if nothing needs the results is returned.
+    fn function(mut self) -> Result<Vec<Inst>, LiftError> {
         let graph = self.graph;
         self.blocks = graph.blocks.iter().map(|_| self.builder.create_block()).collect();
         self.start();
@@ -182,12 +200,15 @@ impl<'a, 'f> Lifter<'a, 'f> {
         } else {
             let first = self.edge(Edge::Block(0));
             self.builder.ins().jump(first, &[]);
+            self.count_outcomes();
+            self.seal_completed(None);
         }
         for (index, block) in graph.blocks.iter().enumerate() {
             if !self.control_flow.is_lifted(index) {
                 continue;
             }
             self.block = index;
+            self.forget_low_halves();
             self.builder.switch_to_block(self.blocks[index]);
             if self.control_flow.is_cold(index) {
                 self.builder.set_cold_block(self.blocks[index]);
@@ -203,13 +224,25 @@ impl<'a, 'f> Lifter<'a, 'f> {
                 (None, None) => self.terminator(&block.terminator),
             }
             self.count_outcomes();
+            self.seal_completed(Some(index));
         }
         if let Some(outside) = self.outside {
             self.builder.switch_to_block(outside);
             self.builder.set_cold_block(outside);
             self.trap(TRAP_OUTSIDE);
         }
-        Ok(())
+        Ok(self.table_loads)
+    }
+
+    /// Seals the blocks whose predecessors are all there: a register that is read in a block which is not sealed becomes a
+    /// parameter, that most often turns out to be one value and goes again.
+    fn seal_completed(&mut self, block: Option<BlockIndex>) {
+        let Lifter { control_flow, graph, builder, blocks, is_sealed, .. } = self;
+        control_flow.completed_by(graph, block, |block| {
+            if !std::mem::replace(&mut is_sealed[block], true) {
+                builder.seal_block(blocks[block]);
+            }
+        });
     }
 
     /// Makes the entry block.
@@ -226,16 +259,23 @@ impl<'a, 'f> Lifter<'a, 'f> {
         entry
     }
 
-    /// Lifts a block's instructions, but for the jump at its end.
+    /// Lifts a block's instructions, but for the jump at its end; all registers are extended then.
     fn instructions(&mut self, block: &graph::Block) -> Result<(), LiftError> {
         let instructions = self.graph.instructions_of(block);
         for (index, instruction) in instructions.iter().enumerate() {
             self.at = *instruction;
             self.before = &instructions[..index];
             self.set_location();
-            self.instruction()?;
+            if low_halves::is_simple(instruction.insn) {
+                self.instruction()?;
+            } else {
+                self.extend_all();
+                self.instruction()?;
+                self.forget_low_halves();
+            }
             self.count_return();
         }
+        self.extend_all();
         Ok(())
     }
 

@@ -32,10 +32,12 @@ impl Lifter<'_, '_> {
         let (block, weights) = (self.block, self.count_arms(condition));
         let [weight_of_taken, weight_of_fallthrough] = weights.arms;
         let taken = self.arm(select.taken, weight_of_taken, &variables)?;
+        self.forget_low_halves();
         for (&variable, value) in variables.iter().zip(before) {
             self.builder.def_var(variable, value);
         }
         let fallthrough = self.arm(select.fallthrough, weight_of_fallthrough, &variables)?;
+        self.forget_low_halves();
         (self.at, self.block, self.weight) = (branch, block, weights.branch);
         self.set_location();
         for ((variable, taken), fallthrough) in variables.into_iter().zip(taken).zip(fallthrough) {

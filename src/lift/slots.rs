@@ -48,12 +48,12 @@ impl Lifter<'_, '_> {
             value = self.builder.ins().ushr_imm_u(value, i64::from(shift));
             value = self.builder.ins().ireduce(part, value);
         }
-        let extended = if signed && part != WORD {
-            self.builder.ins().sextend(WORD, value)
+        if signed && part != WORD {
+            let extended = self.builder.ins().sextend(WORD, value);
+            self.set(dst, extended);
         } else {
-            self.zero_extend(value, part)
-        };
-        self.set(dst, extended);
+            self.set_extended(dst, value, part);
+        }
     }
 
     pub(super) fn store_slot(&mut self, access: SlotAccess, size: Size, src: Operand) {

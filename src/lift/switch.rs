@@ -55,8 +55,7 @@ impl Lifter<'_, '_> {
         for (edge, own) in before {
             self.builder.seal_block(own);
             self.builder.switch_to_block(own);
-            self.leave_loop_by(edge);
-            let to = self.edge(edge);
+            let to = self.leaving(edge);
             self.builder.ins().jump(to, &[]);
         }
     }

@@ -29,6 +29,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: scalar::redundant_parameters::run,
     },
     ClifPass {
+        name: "implied-branches",
+        switches: &[(Pass::ImpliedBranches, &[])],
+        analyses: &[Analysis::Predecessors],
+        keeps_cfg: false,
+        after: &[(Pass::RedundantParameters, "a parameter hides that a number is the same")],
+        run: branches::implied_branches::run,
+    },
+    ClifPass {
         name: "load-combining",
         switches: &[(Pass::LoadCombining, &[])],
         analyses: &[],
@@ -81,7 +89,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
     },
     ClifPass {
         name: "loops",
-        switches: &[(Pass::LoopIdioms, &[Need::Vectors]), (Pass::Unrolling, &[])],
+        switches: &[(Pass::LoopVectors, &[Need::Vectors]), (Pass::Unrolling, &[])],
         analyses: &[],
         keeps_cfg: false,
         after: &[
@@ -100,12 +108,23 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: reassociate::run,
     },
     ClifPass {
+        name: "narrow-values",
+        switches: &[(Pass::NarrowValues, &[])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[
+            (Pass::LoadCombining, "masks of known zeros are gone, which look at words"),
+            (Pass::Unrolling, "the conversions are in the way of what it and its neighbours recognise"),
+        ],
+        run: scalar::narrow_values::run,
+    },
+    ClifPass {
         name: "select-to-branch",
         switches: &[(Pass::SelectToBranch, &[])],
         analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
         keeps_cfg: false,
         after: &[
-            (Pass::LoopIdioms, "a select can be computed in vectors, and a branch cannot"),
+            (Pass::LoopVectors, "a select can be computed in vectors, and a branch cannot"),
             (Pass::Unrolling, "its blocks may be too many for a loop to be unrolled"),
         ],
         run: branches::select_to_branch::run,
@@ -135,12 +154,44 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: branches::edge_splitting::run,
     },
     ClifPass {
+        name: "bit-tests",
+        switches: &[(Pass::BitTests, &[Need::RegisterPairs, Need::MachineCodeSteps])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::LoopVectors, "a loop's condition is matched as the program has it")],
+        run: branches::bit_tests::run,
+    },
+    ClifPass {
+        name: "low-halves",
+        switches: &[(Pass::LowHalves, &[Need::RegisterPairs])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "loops are matched as the program has them")],
+        run: pressure::low_halves::run,
+    },
+    ClifPass {
         name: "anchors",
         switches: &[(Pass::Anchors, &[Need::RegisterPairs])],
         analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
         keeps_cfg: true,
         after: &[(Pass::EdgeSplitting, "where values are used is settled")],
         run: pressure::anchors::run,
+    },
+    ClifPass {
+        name: "loop-constants",
+        switches: &[(Pass::LoopConstants, &[Need::RegisterPairs])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "its loops count up to constants")],
+        run: pressure::loop_constants::run,
+    },
+    ClifPass {
+        name: "loop-arguments",
+        switches: &[(Pass::LoopArguments, &[Need::RegisterPairs])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[],
+        run: pressure::loop_arguments::run,
     },
     ClifPass {
         name: "argument-order",

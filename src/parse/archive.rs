@@ -16,7 +16,6 @@ use super::error::ParseError;
 use super::input::{self, InputKind};
 use super::libraries;
 use super::maps;
-use super::merge::is_shared;
 use super::runtime::{self, Lacks};
 use super::script::{self, Wanted};
 use super::{Input, Options};
@@ -58,7 +57,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
             InputKind::Archive => None,
         });
     }
-    let defined: HashSet<&str> = objects.iter().flatten().flat_map(defined_names).collect();
+    let defined: HashSet<&str> = objects.iter().flatten().flat_map(libraries::defined_names).collect();
     for root in options.roots.iter().filter(|root| !defined.contains(root.as_str())) {
         selection.want(root.clone());
     }
@@ -91,9 +90,7 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
     let library_names = match objects.first() {
         Some(first) if objects.len() > users => {
             let runtime = runtime::Archive::of(first.endian)?;
-            let (given, ours) = objects.split_at(users);
-            let given = given.iter().flat_map(defined_names).collect();
-            libraries::names(&given, ours, |name| runtime.place(name).is_some())
+            libraries::names(&objects, users, |name| runtime.place(name).is_some())
         }
         _ => BTreeSet::new(),
     };
@@ -119,7 +116,7 @@ impl<'data> MemberSelection<'data> {
 
     fn add(&mut self, mut object: Object<'data>) {
         object.maps = maps::read(&object);
-        self.defined.extend(defined_names(&object).map(str::to_owned));
+        self.defined.extend(libraries::defined_names(&object).map(str::to_owned));
         for symbol in &object.symbols {
             if symbol.home == SymbolHome::Undefined && symbol.binding == Binding::Global {
                 self.want(symbol.name.to_owned());
@@ -132,7 +129,7 @@ impl<'data> MemberSelection<'data> {
     fn search(&mut self, members: Vec<Object<'data>>) {
         let mut by_name: HashMap<String, usize> = HashMap::new();
         for (index, member) in members.iter().enumerate() {
-            for name in defined_names(member) {
+            for name in libraries::defined_names(member) {
                 by_name.entry(name.to_owned()).or_insert(index);
             }
         }
@@ -225,12 +222,6 @@ fn members(file: &Input) -> Result<Vec<Object<'_>>, ParseError> {
         }
     }
     Ok(objects)
-}
-
-/// Names that an object defines for others, weak and COMMON ones among them.
-fn defined_names<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
-    let defined = |symbol: &&Symbol<'_>| symbol.home != SymbolHome::Undefined && is_shared(object, symbol);
-    object.symbols.iter().filter(defined).map(|symbol| symbol.name)
 }
 
 fn check_byte_order(objects: &[Object<'_>]) -> Result<(), ParseError> {

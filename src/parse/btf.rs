@@ -142,7 +142,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// Gives the paths of source files other prefixes.
-fn map_files(prefixes: &[PrefixMap], lines: &mut [Line]) {
+pub(super) fn map_files(prefixes: &[PrefixMap], lines: &mut [Line]) {
     if prefixes.is_empty() {
         return;
     }

@@ -14,10 +14,10 @@ use crate::program::{Exceptions, FunctionId, Program};
 const CALLBACK: &str = "exception_callback:";
 
 pub(super) fn add(types: &Types, program: &mut Program) {
-    program.exceptions = find(types, program);
+    program.exceptions = exceptions(types, program);
 }
 
-fn find(types: &Types, program: &Program) -> Option<Exceptions> {
+fn exceptions(types: &Types, program: &Program) -> Option<Exceptions> {
     let of_runtime = |name: &str| program.function_named(name).filter(|&id| program.is_runtime_function(id));
     Some(Exceptions {
         throw: of_runtime("bpf_throw")?,

@@ -11,20 +11,25 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::elf::{Object, SymbolHome};
+use super::merge::is_shared;
+use crate::elf::{Object, Symbol, SymbolHome};
 use crate::program::{Binding, Program, names};
 
-/// The names that `given` objects define and that `ours` have of libraries; `is_own` says which names ours define, or would if they
-/// were looked at for them.
+/// The names; `ours` begin with that number, and `is_own` says which names ours define, or would if they were looked at for them.
 pub(super) fn names<'data>(
-    given: &HashSet<&str>,
-    ours: &[Object<'data>],
+    objects: &[Object<'data>],
+    ours: usize,
     is_own: impl Fn(&str) -> bool,
 ) -> BTreeSet<&'data str> {
+    let (given, ours) = objects.split_at(ours);
+    if ours.is_empty() {
+        return BTreeSet::new();
+    }
+    let defined: HashSet<&str> = given.iter().flat_map(defined_names).collect();
     let undefined = ours.iter().flat_map(|object| &object.symbols);
     let undefined =
         undefined.filter(|symbol| symbol.home == SymbolHome::Undefined && symbol.binding == Binding::Global);
-    undefined.map(|symbol| symbol.name).filter(|name| given.contains(name) && !is_own(name)).collect()
+    undefined.map(|symbol| symbol.name).filter(|name| defined.contains(name) && !is_own(name)).collect()
 }
 
 /// Notes the names, and that what the program has of them is what they mean.
@@ -49,4 +54,10 @@ fn strengthen(binding: &mut Binding) {
     if *binding == Binding::Weak {
         *binding = Binding::Global;
     }
+}
+
+/// Names that an object defines for others, weak and COMMON ones among them.
+pub(super) fn defined_names<'a>(object: &'a Object<'_>) -> impl Iterator<Item = &'a str> {
+    let defined = |symbol: &&Symbol<'_>| symbol.home != SymbolHome::Undefined && is_shared(object, symbol);
+    object.symbols.iter().filter(defined).map(|symbol| symbol.name)
 }

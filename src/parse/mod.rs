@@ -169,6 +169,9 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
     }
     let types = btf::add(&objects, options, has_maps, &mut program)?;
     exceptions::add(&types, &mut program);
+    for section in dwarf::add_lines(&objects, &mut program) {
+        btf::map_files(&options.prefixes, &mut program.code[section].lines);
+    }
     prototypes::add(&objects, &types, &mut program);
     if options.writable_constants || halves.is_some() {
         constants::unprotect(&types, &mut program);

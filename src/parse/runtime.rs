@@ -18,7 +18,7 @@
 //!
 //! The rule: a program that lacks nothing of it does not change by a byte, and nothing of the archive is read but its index.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use object::read::archive::ArchiveFile;
@@ -36,7 +36,7 @@ const LITTLE: &[u8] = include_bytes!("../../runtime/runtime.le.a");
 const BIG: &[u8] = include_bytes!("../../runtime/runtime.be.a");
 
 /// The members' places by the names that they define: constants, that are made when they are first asked for.
-type Index = BTreeMap<&'static str, u64>;
+type Index = HashMap<&'static str, u64>;
 static LITTLE_INDEX: OnceLock<Index> = OnceLock::new();
 static BIG_INDEX: OnceLock<Index> = OnceLock::new();
 

@@ -34,6 +34,8 @@ pub struct ControlFlowPlan {
     cold: Vec<bool>,
     /// Blocks that backward edges lead to: at least one of each loop.
     loop_headers: Vec<bool>,
+    /// For each block, the last one that is lifted of those that lead to it.
+    last_predecessors: Vec<Option<BlockIndex>>,
 }
 
 impl ControlFlowPlan {
@@ -64,6 +66,7 @@ impl ControlFlowPlan {
             skipped: vec![true; count],
             cold,
             loop_headers: vec![false; count],
+            last_predecessors: vec![None; count],
         };
         plan.follow_edges(graph);
         plan
@@ -106,29 +109,46 @@ impl ControlFlowPlan {
         self.loop_headers[block]
     }
 
-    /// Finds the reachable blocks, and those that backward edges lead to.
+    /// Calls `visit` with each block whose predecessors are all lifted once `block` is; without one, once the function is entered.
+    pub fn completed_by(&self, graph: &Graph, block: Option<BlockIndex>, mut visit: impl FnMut(BlockIndex)) {
+        let is_complete = |next: BlockIndex| self.last_predecessors[next] == block;
+        match block {
+            Some(block) => self.successors(graph, block, |next| {
+                if is_complete(next) {
+                    visit(next);
+                }
+            }),
+            None => self.targets.first().copied().into_iter().filter(|&first| is_complete(first)).for_each(visit),
+        }
+    }
+
+    /// Calls `visit` with where each edge of a lifted block leads.
+    fn successors(&self, graph: &Graph, block: BlockIndex, mut visit: impl FnMut(BlockIndex)) {
+        match (&self.selects[block], &self.switches[block]) {
+            (Some(select), _) => visit(select.join),
+            (None, Some(switch)) => switch.edges().for_each(|edge| {
+                if let Edge::Block(next) = edge {
+                    visit(next);
+                }
+            }),
+            (None, None) => {
+                graph.blocks[block].terminator.successors().for_each(|next| visit(self.targets[next]));
+            }
+        }
+    }
+
+    /// Finds the reachable blocks, those that backward edges lead to, and the last predecessors.
     fn follow_edges(&mut self, graph: &Graph) {
         let mut pending: Vec<BlockIndex> = self.targets.first().copied().into_iter().collect();
         while let Some(block) = pending.pop() {
             if !std::mem::replace(&mut self.skipped[block], false) {
                 continue;
             }
-            let mut follow = |next: BlockIndex| {
+            let first = pending.len();
+            self.successors(graph, block, |next| pending.push(next));
+            for &next in &pending[first..] {
                 self.loop_headers[next] |= next <= block;
-                pending.push(next);
-            };
-            match (&self.selects[block], &self.switches[block]) {
-                (Some(select), _) => follow(select.join),
-                (None, Some(switch)) => switch.edges().for_each(|edge| {
-                    if let Edge::Block(next) = edge {
-                        follow(next);
-                    }
-                }),
-                (None, None) => {
-                    for successor in graph.blocks[block].terminator.successors() {
-                        follow(self.targets[successor]);
-                    }
-                }
+                self.last_predecessors[next] = self.last_predecessors[next].max(Some(block));
             }
         }
     }

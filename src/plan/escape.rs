@@ -26,8 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::intervals::Range;
-use crate::decode::insn::{Reg, Size};
-use crate::graph::Graph;
+use crate::decode::insn::{Insn, Operand, Reg, Size};
+use crate::graph::{Graph, registers_read};
 use crate::program::{FunctionId, IdVec, Program};
 use crate::resolution::Resolution;
 
@@ -163,7 +163,8 @@ impl<'a> EscapeAnalysis<'a> {
         graph: &'a Graph,
         trusted: &'a TrustedSlots,
     ) -> Option<Effects> {
-        EscapeAnalysis::effects(pointer_effects, graph, Reg::FRAME, trusted, MAX_CALL_DEPTH)
+        let followed = || EscapeAnalysis::effects(pointer_effects, graph, Reg::FRAME, trusted, MAX_CALL_DEPTH);
+        accesses_of_frame(pointer_effects.program, graph).or_else(followed)
     }
 
     /// What the function does with the address in `root`; none if the analysis does not end within its bounds.
@@ -243,6 +244,24 @@ impl<'a> EscapeAnalysis<'a> {
             }
         }
     }
+}
+
+/// What the function does with its frame pointer, if that is only the base of loads and stores: nothing else holds an address
+/// of the frame then, and there is nothing to follow.
+fn accesses_of_frame(program: &Program, graph: &Graph) -> Option<Effects> {
+    let mut effects = Effects::default();
+    for (index, instruction) in graph.instructions.iter().enumerate() {
+        let (size, base, offset) = match instruction.insn {
+            Insn::Load { size, base, offset, .. } => (size, base, offset),
+            Insn::Store { size, base, offset, src } if src != Operand::Reg(Reg::FRAME) => (size, base, offset),
+            _ if registers_read(program, instruction).contains(Reg::FRAME) => return None,
+            _ => continue,
+        };
+        if base == Reg::FRAME {
+            effects.accesses.push(ExactAccess { instruction: index, at: offset.into(), size, is_atomic: false });
+        }
+    }
+    Some(effects)
 }
 
 /// Joins a state into that at the start of a block; whether that changed it.

@@ -6,7 +6,7 @@ use super::escape::{Effects, EscapeAnalysis, ExactAccess, State};
 use super::intervals::Range;
 use crate::btf::CType;
 use crate::decode::insn::{AluOp, Callee, Insn, Operand, Reg, Size, WideImm, Width};
-use crate::graph::{Instruction, arguments_read};
+use crate::graph::{Instruction, registers_read};
 use crate::program::Target;
 
 /// The address of an access.
@@ -89,7 +89,7 @@ impl EscapeAnalysis<'_> {
     /// A call: what the callee does with its arguments, and what may be in r0 and r2 after it.
     fn call(&self, instruction: &Instruction, callee: Callee, state: &mut State, effects: &mut Effects) {
         let program = self.pointer_effects.program;
-        let mut read = arguments_read(program, instruction);
+        let mut read = registers_read(program, instruction);
         // The arguments of an array call are in memory, and the callee reads other registers than these.
         let target = instruction.target.filter(|_| !matches!(callee, Callee::Array(_)));
         let own = match target {

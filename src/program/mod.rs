@@ -129,7 +129,7 @@ pub struct CodeSection {
     pub relocations: Vec<Relocation>,
     /// Calls that pass their arguments in memory, with the byte offsets of their instructions, sorted.
     pub array_calls: Vec<(u64, ArrayCall)>,
-    /// Source lines, sorted by `offset`; empty without .BTF.ext.
+    /// Source lines, sorted by `offset`: of `.BTF.ext`, or else of DWARF.
     pub lines: Vec<Line>,
 }
 

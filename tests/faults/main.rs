@@ -30,5 +30,6 @@ mod pointers;
 mod profiles;
 mod replaceable;
 mod running;
+mod table_jumps;
 mod two_words;
 mod types;

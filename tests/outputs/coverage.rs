@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use bpf2native::config::{OptLevel, Pass, Passes};
-use bpf2native::coverage::Coverage;
+use bpf2native::coverage::{BranchCount, Coverage, LineCount};
+use bpf2native::internals::coverage::Counted;
 use bpf2native::{Config, Jit, Linker, Program};
 
 use crate::native;
@@ -22,9 +23,14 @@ fn marks(source: &str, mark: &str) -> BTreeMap<u32, u64> {
     marked.collect()
 }
 
-/// Runs `main` of a program in this process; what it covered.
+/// Runs `main` of an object in this process; what it covered.
 fn covered(object: &str, config: &Config) -> Coverage {
-    let program = Program::from_files([native::fixture(object)]).unwrap();
+    covered_bytes(&std::fs::read(native::fixture(object)).unwrap(), config)
+}
+
+/// The same, of an object's bytes.
+fn covered_bytes(object: &[u8], config: &Config) -> Coverage {
+    let program = Program::from_bytes("covered.o", object).unwrap();
     let module = Jit::new(config.clone().coverage(true)).unwrap().load(&program, &Linker::new()).unwrap();
     // SAFETY: the program is ours, and `main` has this type.
     let main = unsafe { module.func::<(i32, u64), i32>("main").unwrap() };
@@ -337,5 +343,46 @@ fn what_follows_a_tail_call_runs_when_it_comes_back() {
             record.functions.iter().map(|(name, (_, count))| (name.as_str(), *count)).collect();
         assert_eq!(calls, [("jump", 5), ("main", 1), ("target", 3)], "{level:?}");
         assert!(files.keys().all(|name| !name.contains("runtime")), "the runtime is not covered");
+    }
+}
+
+/// An object whose sections of these names have others, so that nobody reads them.
+fn without(object: &str, section: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(native::fixture(object)).unwrap();
+    let places: Vec<usize> = memchr::memmem::find_iter(&bytes, section).collect();
+    assert!(!places.is_empty(), "{object} has `{section}`");
+    places.into_iter().for_each(|place| bytes[place + 1] = b'X');
+    bytes
+}
+
+/// Functions with their counts, lines and branches, but for the first lines of functions: `.BTF.ext` has where a declaration begins,
+/// and DWARF where a body does.
+fn inside(coverage: &Coverage) -> (Vec<(&str, u64)>, Vec<&LineCount>, &[BranchCount]) {
+    let [file] = &coverage.files[..] else { panic!("{coverage:?}") };
+    assert!(file.functions.len() > 5 && file.lines.len() > 20 && file.branches.len() > 5, "{file:?}");
+    let is_first = |line: &LineCount| file.functions.iter().any(|function| function.line == line.line);
+    let functions = file.functions.iter().map(|function| (function.name.as_str(), function.count)).collect();
+    (functions, file.lines.iter().filter(|line| !is_first(line)).collect(), &file.branches)
+}
+
+/// Without `.BTF.ext`, and without any BTF, DWARF says the same lines.
+#[test]
+fn lines_of_dwarf_alone_are_those_of_btf() {
+    for (object, source) in [("coverage/flow.o", "./flow.c"), ("coverage/flow.O2.o", "./flow.c")] {
+        let expected = covered(object, &Config::new());
+        for section in [".BTF.ext", ".BTF"] {
+            let found = covered_bytes(&without(object, section), &Config::new());
+            assert_eq!(found.files.len(), 1);
+            assert_eq!(found.files[0].name, source);
+            assert_eq!(inside(&found), inside(&expected), "{object} without {section}");
+        }
+    }
+    // And in the other byte order.
+    let program = |bytes: &[u8]| Program::from_bytes("flow.be.o", bytes).unwrap();
+    let uncovered = |bytes: &[u8]| Counted::new(&program(bytes)).coverage(&[]);
+    let expected = uncovered(&std::fs::read(native::fixture("coverage/flow.be.o")).unwrap());
+    for section in [".BTF.ext", ".BTF"] {
+        let found = uncovered(&without("coverage/flow.be.o", section));
+        assert_eq!(inside(&found), inside(&expected), "without {section}");
     }
 }

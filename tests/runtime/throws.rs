@@ -74,8 +74,7 @@ fn an_own_function_takes_its_place() {
     let module = crate::native::load(&program, &linker);
     // SAFETY: the program reads the first word of its context.
     let at_once = unsafe { module.func::<(*const u32,), i32>("at_once") }.unwrap();
-    let length = 17;
-    assert_eq!(at_once.call((&raw const length,)), 1);
+    assert_eq!(at_once.call((std::ptr::from_ref(&17),)), 1);
     assert_eq!(THROWN.load(Ordering::Relaxed), 17);
 }
 

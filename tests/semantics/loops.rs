@@ -227,7 +227,7 @@ fn a_large_fill_is_a_loop_and_no_call() {
     assert!(clif.contains("i8x16") && !clif.contains("call"), "{clif}");
 }
 
-fn memory(seed: &mut Seed) -> Vec<u8> {
+pub(super) fn memory(seed: &mut Seed) -> Vec<u8> {
     let mut memory = vec![0_u8; MEMORY];
     memory.fill_with(|| seed.next() as u8);
     memory
@@ -241,12 +241,12 @@ fn config(passes: Passes) -> Config {
 const SETTINGS: [(&str, Passes); 4] = [
     ("all", Passes::ALL),
     ("unrolling", Passes::NONE.with(Pass::Unrolling)),
-    ("loop-idioms", Passes::NONE.with(Pass::LoopIdioms)),
+    ("loop-vectors", Passes::NONE.with(Pass::LoopVectors)),
     ("none", Passes::NONE),
 ];
 
 /// Loops, translated with each of the settings and interpreted. Goes out: how many there were; each 16th is handed on.
-fn check(
+pub(super) fn check(
     name: &str,
     count: u64,
     make: impl Fn(&mut Seed) -> Option<String>,
@@ -283,7 +283,7 @@ fn check(
 }
 
 /// The CLIF of a program for x86-64, with some passes.
-fn clif(code: &[u8], passes: Passes) -> String {
+pub(super) fn clif(code: &[u8], passes: Passes) -> String {
     let program = Program::from_instructions("loops", code).unwrap();
     let target = "x86_64".parse::<Target>().unwrap();
     let config = Config::for_target(target).passes(passes).clone();
@@ -301,7 +301,7 @@ fn random_loops_do_what_they_say() {
     let (mut unrolled, mut widened, mut computed) = (0, 0, 0);
     let made = check("loops", 3000, program, |code| {
         unrolled += usize::from(is_unrolled(code));
-        let wide = clif(code, Passes::NONE.with(Pass::LoopIdioms));
+        let wide = clif(code, Passes::NONE.with(Pass::LoopVectors));
         widened += usize::from(wide.contains("i8x16"));
         computed += usize::from(["i16x8", "i32x4", "i64x2"].iter().any(|vector| wide.contains(vector)));
     });
@@ -364,7 +364,7 @@ fn check_machine(name: &str) {
     let settings = machine.with_passes(&[
         ("all", Passes::ALL),
         ("none unrolling", Passes::NONE.with(Pass::Unrolling)),
-        ("none loop-idioms", Passes::NONE.with(Pass::LoopIdioms)),
+        ("none loop-vectors", Passes::NONE.with(Pass::LoopVectors)),
     ]);
     let samples = seeds::of(&test, EMULATED).filter_map(|value| {
         let mut seed = Seed::new(value);

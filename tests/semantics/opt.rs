@@ -3,6 +3,7 @@
 //! ```text
 //! # what it shows
 //! pass NAME
+//! target NAME                 where it is not x86_64
 //! after NAME                   another one that is on in both, if it takes one
 //! calls SLOT NAME             the call in this 8-byte slot (`call -1`) is of an undefined function, if it is
 //!     r0 = 0                  assembly (indented)
@@ -37,8 +38,8 @@ fn program(name: &str, text: &str, calls: &[(u64, &str)]) -> Program {
 }
 
 /// The CLIF of a program, with these passes.
-fn clif(name: &str, program: &Program, passes: Passes) -> String {
-    let config = Config::for_target("x86_64".parse().unwrap()).passes(passes).clone();
+fn clif(name: &str, program: &Program, target: &str, passes: Passes) -> String {
+    let config = Config::for_target(target.parse().unwrap()).passes(passes).clone();
     listing::clif(program, &config, None).unwrap_or_else(|error| panic!("{name}: {error}")).text
 }
 
@@ -57,7 +58,8 @@ fn made(name: &str, text: &str) -> String {
     });
     let calls: Vec<(u64, &str)> = calls.collect();
     let program = program(name, &lines.map(|line| format!("{line}\n")).collect::<String>(), &calls);
-    let clif = |passes| clif(name, &program, passes).trim_end().to_owned();
+    let target = head.lines().find_map(|line| line.strip_prefix("target ")).unwrap_or("x86_64");
+    let clif = |passes| clif(name, &program, target, passes).trim_end().to_owned();
     let with = clif(before.changed(&[change(pass)]));
     format!("{head}\nwithout\n{}\nwith\n{with}\n", clif(before))
 }

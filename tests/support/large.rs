@@ -12,6 +12,7 @@ use object::{
 };
 
 use super::asm::assemble;
+use super::lines;
 
 /// A kind of code, with a generator of about as many instructions as are asked for.
 pub struct Shape {
@@ -29,6 +30,7 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "nested", make: nested },
     Shape { name: "loops", make: loops },
     Shape { name: "rounds", make: rounds },
+    Shape { name: "choices", make: choices },
     Shape { name: "chases", make: chases },
     Shape { name: "jump-chain", make: jump_chain },
     Shape { name: "compare-chain", make: compare_chain },
@@ -170,6 +172,15 @@ fn rounds(instructions: usize) -> Vec<u8> {
     }))
 }
 
+/// Loops that go round as often as a parameter says, one after the other, each with a choice in it.
+fn choices(instructions: usize) -> Vec<u8> {
+    one(&repeated(instructions / 9, "r0 = 0", |text, index| {
+        put!(text, "if r2 == 0 goto after{index}\nr4 = 0\nback{index}:\nr5 = *(u32 *)(r1 + 0)\nr0 ^= r5");
+        put!(text, "if r0 & r3 goto odd{index}\nr0 *= 3\nodd{index}:\nr4 += 1\nif r4 != r2 goto back{index}");
+        put!(text, "after{index}:");
+    }))
+}
+
 /// Jumps to jumps, from the end to the start and back.
 fn jump_chain(instructions: usize) -> Vec<u8> {
     let count = instructions / 2;
@@ -237,7 +248,7 @@ fn symbols(instructions: usize) -> Vec<u8> {
     object_of(&functions, &[])
 }
 
-/// An object with these functions, one after the other in `.text`, and relocations: where, to what (no name: the
+/// An object with these functions, one after the other in `.text`, each instruction on a line of its own, and relocations: where, to what (no name: the
 /// section), of which type.
 fn object_of(functions: &[(String, Vec<u8>)], references: &[(u64, String, u32)]) -> Vec<u8> {
     let mut elf = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
@@ -259,6 +270,7 @@ fn object_of(functions: &[(String, Vec<u8>)], references: &[(u64, String, u32)])
         elf.add_relocation(section, Relocation { offset: *offset, symbol, addend: 0, flags })
             .expect("an ELF relocation without an addend can be added");
     }
+    lines::add(&mut elf, ".text", functions.iter().map(|(_, code)| code.len()).sum());
     elf.write().expect("sections, symbols and relocations can be written")
 }
 

@@ -14,6 +14,7 @@ pub mod generated;
 pub mod hex;
 pub mod interp;
 pub mod large;
+pub mod lines;
 pub mod machines;
 #[cfg(target_os = "linux")]
 pub mod maps;

@@ -12,6 +12,7 @@
 //! | r9 | the memory argument, of [`MEMORY`] bytes |
 
 mod constants;
+pub mod elements;
 mod idioms;
 mod instructions;
 mod rounds;

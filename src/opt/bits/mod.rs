@@ -150,8 +150,8 @@ impl Root<'_> {
                 tables::zero_count(self.function, self.inst, constants).map(Idiom::Zeros)
             }
             InstructionData::Binary { opcode, .. } => match opcode {
-                Opcode::Ushr | Opcode::Urem | Opcode::Iadd => self.count(value),
-                Opcode::Band => self.count(value).or_else(|| self.parity(value)),
+                Opcode::Ushr | Opcode::Urem | Opcode::Iadd => self.count(value, opcode),
+                Opcode::Band => self.count(value, opcode).or_else(|| self.parity(value)),
                 Opcode::Bor => self.reversal(value),
                 _ => None,
             },
@@ -159,30 +159,31 @@ impl Root<'_> {
         }
     }
 
-    /// Whether a value may be the last instruction of a count of bits.
-    fn may_count(&self, value: Value) -> bool {
+    /// Whether a value may be the last instruction of a count of bits, which has this opcode.
+    fn may_count(&self, value: Value, last: Opcode) -> bool {
         let dfg = &self.function.dfg;
         let is_low_ones = |number: u64| number >= 15 && number.trailing_ones() + number.leading_zeros() == 64;
-        if let Some((product, _)) = with_constant(dfg, value, Opcode::Ushr) {
-            let mut product = steps::unconverted(dfg, product);
-            if let Some((masked, _)) = with_constant(dfg, product, Opcode::Band) {
-                product = steps::unconverted(dfg, masked);
+        if last == Opcode::Iadd {
+            return steps::sums(dfg, value) >= 3;
+        }
+        let Some((operand, number)) = with_constant(dfg, value, last) else { return false };
+        match last {
+            Opcode::Ushr => {
+                let mut product = steps::unconverted(dfg, operand);
+                if let Some((masked, _)) = with_constant(dfg, product, Opcode::Band) {
+                    product = steps::unconverted(dfg, masked);
+                }
+                let factor = with_constant(dfg, product, Opcode::Imul);
+                factor.is_some_and(|(fields, _)| steps::sums(dfg, fields) >= 2)
             }
-            let factor = with_constant(dfg, product, Opcode::Imul);
-            return factor.is_some_and(|(fields, _)| steps::sums(dfg, fields) >= 2);
+            Opcode::Band => number <= 255 && is_low_ones(number) && steps::sums(dfg, operand) >= 3,
+            _ => is_low_ones(number) && steps::sums(dfg, operand) >= 2,
         }
-        if let Some((sum, mask)) = with_constant(dfg, value, Opcode::Band) {
-            return mask <= 255 && is_low_ones(mask) && steps::sums(dfg, sum) >= 3;
-        }
-        if let Some((sum, by)) = with_constant(dfg, value, Opcode::Urem) {
-            return is_low_ones(by) && steps::sums(dfg, sum) >= 2;
-        }
-        binary_operands(dfg, value, Opcode::Iadd).is_some() && steps::sums(dfg, value) >= 3
     }
 
-    /// The count of bits that a value is.
-    fn count(&self, value: Value) -> Option<Idiom> {
-        if !self.may_count(value) {
+    /// The count of bits that a value is, whose instruction has this opcode.
+    fn count(&self, value: Value, last: Opcode) -> Option<Idiom> {
+        if !self.may_count(value, last) {
             return None;
         }
         let sum = sums::bit_sum(&self.cone(value))?;

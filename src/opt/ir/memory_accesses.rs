@@ -3,7 +3,9 @@
 //! In: an instruction. Out: the [`MemoryAccess`] that it is, if it is a plain one in the target's byte order. Two accesses
 //! with the same root are a known distance apart; nothing is known of those with different roots.
 
-use cranelift_codegen::ir::{DataFlowGraph, Inst, InstructionData, Opcode, StackSlot, Value, ValueDef};
+use cranelift_codegen::ir::{
+    DataFlowGraph, Inst, InstructionData, Opcode, StackSlot, Type, Value, ValueDef, types,
+};
 
 use super::operands::{MAX_LOOK_THROUGH, constant, size_of};
 
@@ -71,8 +73,13 @@ fn access(dfg: &DataFlowGraph, inst: Inst, address: Value, offset: i32, size: u8
     MemoryAccess { inst, address: dfg.resolve_aliases(address), offset, root, at, size }
 }
 
-/// An instruction as a plain load.
+/// An instruction as a plain load of an integer.
 pub(crate) fn load(dfg: &DataFlowGraph, inst: Inst) -> Option<MemoryAccess> {
+    number_load(dfg, inst).filter(|_| dfg.value_type(dfg.first_result(inst)).is_int())
+}
+
+/// An instruction as a plain load of an integer or a float.
+pub(crate) fn number_load(dfg: &DataFlowGraph, inst: Inst) -> Option<MemoryAccess> {
     let InstructionData::Load { opcode, arg, flags, offset } = dfg.insts[inst] else { return None };
     if dfg.mem_flags[flags].explicit_endianness().is_some() || dfg.mem_flags[flags].readonly() {
         return None;
@@ -81,14 +88,24 @@ pub(crate) fn load(dfg: &DataFlowGraph, inst: Inst) -> Option<MemoryAccess> {
         Opcode::Uload8 | Opcode::Sload8 => 1,
         Opcode::Uload16 | Opcode::Sload16 => 2,
         Opcode::Uload32 | Opcode::Sload32 => 4,
-        Opcode::Load => size_of(dfg.value_type(dfg.first_result(inst)))?,
+        Opcode::Load => number_size(dfg.value_type(dfg.first_result(inst)))?,
         _ => return None,
     };
     Some(access(dfg, inst, arg, offset.into(), size))
 }
 
-/// An instruction as a plain store, and the value that it stores.
+/// The size in bytes of an integer or a float of at most 64 bits.
+fn number_size(ty: Type) -> Option<u8> {
+    size_of(ty).or_else(|| matches!(ty, types::F32 | types::F64).then(|| ty.bytes() as u8))
+}
+
+/// An instruction as a plain store of an integer, and the value that it stores.
 pub(crate) fn store(dfg: &DataFlowGraph, inst: Inst) -> Option<(MemoryAccess, Value)> {
+    number_store(dfg, inst).filter(|&(_, value)| dfg.value_type(value).is_int())
+}
+
+/// An instruction as a plain store of an integer or a float, and the value that it stores.
+pub(crate) fn number_store(dfg: &DataFlowGraph, inst: Inst) -> Option<(MemoryAccess, Value)> {
     let InstructionData::Store { opcode, args: [value, address], flags, offset } = dfg.insts[inst] else {
         return None;
     };
@@ -99,7 +116,7 @@ pub(crate) fn store(dfg: &DataFlowGraph, inst: Inst) -> Option<(MemoryAccess, Va
         Opcode::Istore8 => 1,
         Opcode::Istore16 => 2,
         Opcode::Istore32 => 4,
-        Opcode::Store => size_of(dfg.value_type(value))?,
+        Opcode::Store => number_size(dfg.value_type(value))?,
         _ => return None,
     };
     Some((access(dfg, inst, address, offset.into(), size), value))

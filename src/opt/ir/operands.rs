@@ -1,7 +1,8 @@
 //! Definitions and operands of values: what passes match instructions with.
 //!
 //! In: a function's data flow graph and a value. Out: the constant, operand or instruction behind it; and the two edits that
-//! almost every pass ends with, a constant and a replaced instruction. All of these look through aliases.
+//! almost every pass ends with, a constant and a replaced instruction. All of these look through aliases, as Cranelift's
+//! `value_def` does.
 
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::entity::SecondaryMap;
@@ -24,7 +25,7 @@ pub(crate) fn type_of(size: u8) -> Option<Type> {
 
 /// The constant that a value is.
 pub(crate) fn constant(dfg: &DataFlowGraph, value: Value) -> Option<u64> {
-    match dfg.value_def(dfg.resolve_aliases(value)) {
+    match dfg.value_def(value) {
         ValueDef::Result(inst, _) => match dfg.insts[inst] {
             InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u64),
             _ => None,
@@ -35,7 +36,7 @@ pub(crate) fn constant(dfg: &DataFlowGraph, value: Value) -> Option<u64> {
 
 /// The opcode and the operand of the unary instruction that defines a value.
 pub(crate) fn unary(dfg: &DataFlowGraph, value: Value) -> Option<(Opcode, Value)> {
-    match dfg.value_def(dfg.resolve_aliases(value)) {
+    match dfg.value_def(value) {
         ValueDef::Result(inst, _) => match dfg.insts[inst] {
             InstructionData::Unary { opcode, arg } => Some((opcode, dfg.resolve_aliases(arg))),
             _ => None,
@@ -51,7 +52,7 @@ pub(crate) fn unary_operand(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -
 
 /// The operands of the `wanted` binary instruction that defines a value.
 pub(crate) fn binary_operands(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<[Value; 2]> {
-    match dfg.value_def(dfg.resolve_aliases(value)) {
+    match dfg.value_def(value) {
         ValueDef::Result(inst, _) => match dfg.insts[inst] {
             InstructionData::Binary { opcode, args } if opcode == wanted => Some(args),
             _ => None,
@@ -62,11 +63,13 @@ pub(crate) fn binary_operands(dfg: &DataFlowGraph, value: Value, wanted: Opcode)
 
 /// The instruction that a value comes from, looking through extensions and reductions.
 pub(crate) fn unconverted_inst(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
-    let mut value = dfg.resolve_aliases(value);
+    let mut value = value;
     for _ in 0..MAX_LOOK_THROUGH {
         let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
-        match unary(dfg, value) {
-            Some((Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg)) => value = arg,
+        match dfg.insts[inst] {
+            InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend | Opcode::Ireduce, arg } => {
+                value = arg;
+            }
             _ => return Some(inst),
         }
     }

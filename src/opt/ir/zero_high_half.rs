@@ -39,7 +39,7 @@ pub(crate) fn zero_extended_parameters(function: &Function) -> Vec<Value> {
 }
 
 /// Whether the instruction that defines a 64-bit value zero-extends it from 32 bits or fewer.
-fn is_zero_extended(dfg: &DataFlowGraph, value: Value) -> bool {
+pub(crate) fn is_zero_extended(dfg: &DataFlowGraph, value: Value) -> bool {
     let ValueDef::Result(inst, _) = dfg.value_def(value) else { return false };
     match dfg.insts[inst] {
         InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => imm.bits() as u64 <= u64::from(u32::MAX),

@@ -5,7 +5,7 @@
 //! | value | its step |
 //! |---|---|
 //! | a constant; one defined outside the loop | 0 |
-//! | a header parameter whose next value is itself plus a constant | the constant |
+//! | a header parameter whose next value is itself plus a constant, or another one that is always equal | the constant |
 //! | the low 32 bits of one whose next value is their sum with a constant, zero-extended | the constant |
 //! | sum, difference, negation, low bits, product and shift by a constant of such values | the same of their steps |
 //! | any other pure instruction whose operands all have the step 0 | 0 |
@@ -69,6 +69,24 @@ pub(crate) fn linear(dfg: &DataFlowGraph, value: Value) -> (Value, i64) {
     (root, wrapped(sum, ty))
 }
 
+/// Whether a header parameter has the same values as another one: the same at first, and next.
+fn is_equal(function: &Function, inner: &Loop, other: Value, index: usize, next: Value) -> bool {
+    let (dfg, header) = (&function.dfg, inner.header());
+    let Some(of_other) = dfg.block_params(header).iter().position(|&parameter| parameter == other) else {
+        return false;
+    };
+    let is_same = |one: Value, two: Value| {
+        one == two || constant(dfg, one).is_some_and(|known| constant(dfg, two) == Some(known))
+    };
+    let both = |terminator: Inst| {
+        let passed = |index| argument(function, terminator, header, index);
+        passed(index).zip(passed(of_other))
+    };
+    argument(function, inner.latch, header, of_other) == Some(next)
+        && dfg.value_type(dfg.block_params(header)[index]) == dfg.value_type(other)
+        && inner.entries.iter().all(|&entry| both(entry).is_some_and(|(one, two)| is_same(one, two)))
+}
+
 impl InductionVariables {
     /// Finds the induction variables of a loop. `wide` are zero-extended parameters whose low 32 bits never wrap.
     pub(crate) fn new(function: &Function, inner: &Loop, wide: &[Value]) -> InductionVariables {
@@ -77,7 +95,7 @@ impl InductionVariables {
         for (index, &parameter) in dfg.block_params(header).iter().enumerate() {
             let Some(next) = argument(function, inner.latch, header, index) else { continue };
             let (root, step) = linear(dfg, next);
-            if root == parameter {
+            if root == parameter || is_equal(function, inner, root, index, next) {
                 variables.steps.insert(parameter, step);
                 continue;
             }

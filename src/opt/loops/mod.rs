@@ -2,7 +2,7 @@
 //!
 //! | part | file |
 //! |---|---|
-//! | loops that fill, copy or compute memory, in vectors | `idioms.rs`, over `vectoriser.rs`, `vector_plan.rs`, `lanes.rs` |
+//! | several iterations at once, in vectors | `vectorise/` |
 //! | full and partial unrolling; unrolling by two | `unrolling.rs`, `unroll_by_two.rs`, over `cloning.rs` |
 //! | exit tests after the increment | `post_increment.rs`, over `exit_comparison.rs` |
 //! | induction variables, trip counts, what an iteration costs | `induction.rs`, `trip_count.rs`, `cost.rs` |
@@ -11,16 +11,13 @@
 mod cloning;
 mod cost;
 mod exit_comparison;
-pub(crate) mod idioms;
 mod induction;
-mod lanes;
 pub(crate) mod post_increment;
 mod rewiring;
 mod trip_count;
 pub(crate) mod unroll_by_two;
 pub(crate) mod unrolling;
-mod vector_plan;
-mod vectoriser;
+mod vectorise;
 
 use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
@@ -31,8 +28,8 @@ use crate::opt::pass::PassContext;
 
 /// Runs the passes over loops.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
-    let (idioms, unroll) = (context.on.contains(Pass::LoopIdioms), context.on.contains(Pass::Unrolling));
-    let loops = loop_discovery::innermost(function);
+    let (vectors, unroll) = (context.on.contains(Pass::LoopVectors), context.on.contains(Pass::Unrolling));
+    let mut loops = loop_discovery::innermost(function);
     if loops.is_empty() {
         return;
     }
@@ -42,10 +39,13 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let mut zero_extended: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
     zero_extended.extend(zero_high_half::zero_extended_parameters(function));
     let is_zero_extended = |value| zero_extended.contains(value);
+    let done = match vectors {
+        true => vectorise::run(function, &mut loops, &context.facts, &is_zero_extended, &mut room),
+        false => vec![false; loops.len()],
+    };
     let mut left = Vec::new();
-    for inner in &loops {
-        let is_vectorised = idioms && idioms::vectorise(function, inner, &is_zero_extended);
-        if unroll && !is_vectorised && !unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
+    for inner in loops.iter().zip(done).filter(|(_, is_done)| !is_done).map(|(inner, _)| inner) {
+        if unroll && !unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
             left.push(inner);
         }
     }

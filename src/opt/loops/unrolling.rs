@@ -40,10 +40,10 @@ const MAX_PAIR_COST: u64 = 16;
 /// The most iterations of an unrolled loop.
 const MAX_UNROLLED_ITERATIONS: u64 = 4;
 
-/// Instructions that a small function may gain by loops of which nothing is left.
+/// Instructions that a small function may gain by vectors, and by loops of which nothing is left.
 const SMALLEST_ROOM: u64 = 1024;
 
-/// How many instructions a function may gain by loops of which nothing is left.
+/// How many instructions a function may gain by vectors, and by loops of which nothing is left.
 pub(crate) struct Room(u64);
 
 impl Room {
@@ -52,6 +52,16 @@ impl Room {
         let blocks = function.layout.blocks();
         let count: usize = blocks.map(|block| function.layout.block_insts(block).count()).sum();
         Room(SMALLEST_ROOM.max(2 * count as u64))
+    }
+
+    /// Whether there are some.
+    pub(crate) fn is_left(&self) -> bool {
+        self.0 > 0
+    }
+
+    /// Takes so many of them, or all.
+    pub(crate) fn spend(&mut self, count: usize) {
+        self.0 = self.0.saturating_sub(count as u64);
     }
 
     /// Takes so many of them, if there are.

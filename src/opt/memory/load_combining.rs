@@ -10,7 +10,7 @@
 //! | a load that was combined and has other uses | the bytes extracted from the wide load |
 //! | two reversed bytes, one of which has other uses | left: extracting the byte costs more than is saved |
 //! | the reversed bytes of another value, by shifts | `bswap` of it |
-//! | exactly another value's bytes (a mask of what is 0 anyway, an extension of what is extended) | that value |
+//! | exactly another value's bytes, or its low ones (a mask of what is 0 anyway, an extension of what is extended) | that value, or its reduction |
 //!
 //! Sound: the loads are in one block, with only pure instructions and other plain loads between them, so no instruction could
 //! have written those bytes or observed the difference. Each byte is still read, and read once, where the first of the loads
@@ -69,8 +69,16 @@ struct ByteRange {
 
 /// What a value is replaced by.
 enum Replacement {
-    Loaded { wide: usize, bytes: ByteRange, swapped: bool },
-    Swap { origin: Value, size: u8 },
+    Loaded {
+        wide: usize,
+        bytes: ByteRange,
+        swapped: bool,
+    },
+    Swap {
+        origin: Value,
+        size: u8,
+    },
+    /// This value, or its low bits.
     Same(Value),
 }
 
@@ -217,7 +225,13 @@ impl Combiner<'_> {
         if origin == value {
             return None;
         }
-        if dfg.value_type(origin) == ty && self.provenance.of(dfg, origin) == bytes {
+        let (whole, of_origin) = (dfg.value_type(origin), self.provenance.of(dfg, origin));
+        if whole == ty && of_origin == bytes {
+            return Some(Replacement::Same(origin));
+        }
+        // A reduction of it is what this would become.
+        let low = ty.bytes() as usize;
+        if opcode != Opcode::Ireduce && whole.bits() > ty.bits() && of_origin[..low] == bytes[..low] {
             return Some(Replacement::Same(origin));
         }
         let size = bytes.iter().rposition(|&byte| byte != Byte::ZERO).map_or(0, |last| last + 1) as u8;
@@ -321,7 +335,7 @@ fn apply(
         let ty = function.dfg.value_type(value);
         let mut cursor = at(function, inst);
         let new = match replacement {
-            Replacement::Same(origin) => origin,
+            Replacement::Same(origin) => resize(&mut cursor, origin, ty, false),
             Replacement::Swap { origin, size } => swap(&mut cursor, origin, size, ty),
             Replacement::Loaded { wide, bytes, swapped } => {
                 let Some(part) = extract(&mut cursor, order, &wide_loads[wide], bytes) else { continue };

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | is expensive, and would be computed on several paths | `rematerialised.rs` |
 //! | is combined in a long block, or from pairs of loads | `long_blocks.rs` |
-//! | operands of additions that Cranelift would turn into subtractions or shifts (x86-64) get opaque copies | `two_address.rs` |
+//! | operands of additions that Cranelift would turn into subtractions or shifts (x86-64) get opaque copies; small multiples become additions | `two_address.rs` |
 //!
 //! In: a function. Out: the same with these opaque values. Sound: one more value is computed, where it already was, or a copy
 //! is the same number.
@@ -26,9 +26,12 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let (analyses, adds_to_third) = (&mut context.analyses, context.facts.adds_to_third);
     let ControlFlow { dominators, loops, .. } = analyses.control_flow(function);
     let uses = uses(function, dominators);
-    let (negated, doublings) = match adds_to_third {
-        true => (two_address::negated_addends(function, loops), two_address::doublings(function)),
-        false => (Vec::new(), Vec::new()),
+    let (negated, doublings, multiples) = match adds_to_third {
+        true => {
+            let negated = two_address::negated_addends(function, loops);
+            (negated, two_address::doublings(function), two_address::multiples(function))
+        }
+        false => (Vec::new(), Vec::new(), Vec::new()),
     };
     let mut anchored = rematerialised::rematerialised(function, dominators, loops, &uses);
     anchored.extend(long_blocks::bitwise(function));
@@ -38,6 +41,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     }
     two_address::hide_negations(function, &negated);
     two_address::add_doubled(function, &doublings);
+    two_address::add_multiples(function, &multiples);
 }
 
 /// Puts an anchor after an instruction.

@@ -3,10 +3,16 @@
 //! | pass | file |
 //! |---|---|
 //! | anchors: values are computed where the program computes them | `anchors.rs`, over `rematerialised.rs`, `long_blocks.rs`, `two_address.rs` |
+//! | constants are made in front of loops | `loop_constants.rs` |
+//! | arguments that loops use leave their registers | `loop_arguments.rs` |
+//! | low halves of values that are needed whole too | `low_halves.rs` |
 //! | the order in which the arguments of a back edge are computed | `argument_order.rs` |
 
 pub(crate) mod anchors;
 pub(crate) mod argument_order;
 mod long_blocks;
+pub(crate) mod loop_arguments;
+pub(crate) mod loop_constants;
+pub(crate) mod low_halves;
 mod rematerialised;
 mod two_address;

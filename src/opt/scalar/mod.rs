@@ -2,8 +2,10 @@
 //!
 //! | pass | file |
 //! |---|---|
+//! | block parameters and selects of which only the low half is used | `narrow_values.rs` |
 //! | redundant block parameters | `redundant_parameters.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
 
+pub(crate) mod narrow_values;
 pub(crate) mod redundant_parameters;
 pub(crate) mod rotates;

@@ -10,6 +10,7 @@
 //! | `types` | entries to [`CType`] |
 //! | `alignment` | alignments of frames |
 //! | `producer` | the compiler's version |
+//! | `lines` | source lines |
 //!
 //! Rules:
 //! - DWARF is a help and not a part of the program: what is damaged, or not known here, says nothing.
@@ -18,6 +19,7 @@
 //!   tables of abbreviations, since units may share them.
 
 mod alignment;
+mod lines;
 mod producer;
 mod types;
 
@@ -35,12 +37,16 @@ use object::Endianness;
 
 use crate::btf::{CType, Prototype};
 use crate::elf::section_names::DWARF;
-use crate::elf::{Object, RawRelocation};
+use crate::elf::{Object, RawRelocation, SymbolHome};
 use crate::program::{FileId, Id};
 
 pub(super) use alignment::add as align_frames;
+pub(super) use lines::add as add_lines;
 
 type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+
+/// The bits of an address that are a place in a section: those above are one more than the section's index.
+const PLACE_BITS: u32 = 40;
 
 /// Bytes of abbreviations that are read for one object, at most.
 const MOST_ABBREVIATIONS: usize = 64 << 20;
@@ -113,7 +119,7 @@ impl<'a> Sections<'a> {
     }
 
     fn reader<'w>(&'w self, wanted: &'w BTreeSet<String>) -> (Reader<'w, 'w>, DebugInfoUnitHeadersIter<Slice<'w>>) {
-        let [info, abbreviations, strings, offsets, line_strings] = &self.data;
+        let [info, abbreviations, strings, offsets, line_strings, _] = &self.data;
         let info = DebugInfo::new(info, self.endian);
         let texts = Texts {
             strings: DebugStr::new(strings, self.endian),
@@ -138,24 +144,37 @@ impl<'a> Sections<'a> {
 fn relocated<'a>(data: &'a [u8], relocations: &[RawRelocation], object: &Object<'_>) -> Cow<'a, [u8]> {
     let mut data = Cow::Borrowed(data);
     for relocation in relocations {
-        // R_BPF_64_ABS32, R_BPF_64_NODYLD32, bpf-gcc's R_BPF_DATA_32; addresses are not read.
-        if !matches!(relocation.kind, 3 | 4 | 11) {
-            continue;
-        }
-        let value = object.symbols.get(relocation.symbol).map_or(0, |symbol| symbol.value) as u32;
+        let symbol = object.symbols.get(relocation.symbol);
+        let value = symbol.map_or(0, |symbol| symbol.value);
+        let (size, value) = match relocation.kind {
+            // R_BPF_64_ABS32, R_BPF_64_NODYLD32, bpf-gcc's R_BPF_DATA_32.
+            3 | 4 | 11 => (4, value),
+            // R_BPF_64_ABS64, bpf-gcc's R_BPF_DATA_64: an address.
+            2 | 12 => match symbol.map(|symbol| symbol.home) {
+                Some(SymbolHome::Section(section)) => (8, value.wrapping_add((section as u64 + 1) << PLACE_BITS)),
+                _ => continue,
+            },
+            _ => continue,
+        };
         let Ok(at) = usize::try_from(relocation.offset) else { continue };
         if value == 0 && relocation.addend.is_none() {
             continue;
         }
-        let Some(end) = at.checked_add(4).filter(|&end| end <= data.len()) else { continue };
+        let Some(end) = at.checked_add(size).filter(|&end| end <= data.len()) else { continue };
         let field = &mut data.to_mut()[at..end];
         let is_little = object.endian == Endianness::Little;
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(field);
-        let in_place = if is_little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) };
-        let addend = relocation.addend.map_or(in_place, |addend| addend as u32);
-        let value = value.wrapping_add(addend);
-        field.copy_from_slice(&if is_little { value.to_le_bytes() } else { value.to_be_bytes() });
+        let mut bytes = [0; 8];
+        // Little-endian, with zeros behind.
+        bytes[..size].copy_from_slice(field);
+        if !is_little {
+            bytes[..size].reverse();
+        }
+        let addend = relocation.addend.map_or(u64::from_le_bytes(bytes), i64::cast_unsigned);
+        bytes = value.wrapping_add(addend).to_le_bytes();
+        if !is_little {
+            bytes[..size].reverse();
+        }
+        field.copy_from_slice(&bytes[..size]);
     }
     data
 }
@@ -258,6 +277,21 @@ impl<'a> Reader<'a, '_> {
         let table = Arc::new(self.abbreviations.abbreviations(offset).ok()?);
         self.known.insert(offset.0, Arc::clone(&table));
         Some(table)
+    }
+
+    /// The attributes of a unit's first entry, and where its table of strings starts.
+    fn unit_attributes(&mut self, header: &Header<'a>) -> Option<(Vec<Attribute<Slice<'a>>>, usize)> {
+        let table = self.abbreviations(header)?;
+        let mut entries = header.entries_raw(&table, None).ok()?;
+        let abbreviation = entries.read_abbreviation().ok()??;
+        self.attributes_left = self.attributes_left.checked_sub(abbreviation.attributes().len())?;
+        let mut attributes = Vec::new();
+        entries.read_attributes(abbreviation.attributes(), &mut attributes).ok()?;
+        let base = attributes.iter().find_map(|attribute| match attribute.value() {
+            AttributeValue::DebugStrOffsetsBase(offset) => Some(offset.0),
+            _ => None,
+        });
+        Some((attributes, base.unwrap_or(0)))
     }
 
     /// The functions of wanted names, and where the unit's table of strings starts.

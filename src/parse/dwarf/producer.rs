@@ -16,8 +16,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gimli::AttributeValue;
-
 use super::{Header, Reader, Sections};
 use crate::abi::LARGEST_STRUCT;
 use crate::btf::{CType, Prototype};
@@ -77,18 +75,9 @@ fn by_text(producer: &str) -> Option<StructResult> {
 impl<'a> Reader<'a, '_> {
     /// What the producer of a unit says; none where it is damaged, too.
     pub(super) fn producer(&mut self, header: &Header<'a>) -> Option<StructResult> {
-        let table = self.abbreviations(header)?;
-        let mut entries = header.entries_raw(&table, None).ok()?;
-        let abbreviation = entries.read_abbreviation().ok()??;
-        self.attributes_left = self.attributes_left.checked_sub(abbreviation.attributes().len())?;
-        let mut attributes = Vec::new();
-        entries.read_attributes(abbreviation.attributes(), &mut attributes).ok()?;
-        let base = attributes.iter().find_map(|attribute| match attribute.value() {
-            AttributeValue::DebugStrOffsetsBase(offset) => Some(offset.0),
-            _ => None,
-        });
+        let (attributes, base) = self.unit_attributes(header)?;
         let producer = attributes.iter().find(|attribute| attribute.name() == gimli::DW_AT_producer)?;
-        by_text(&self.texts.of(header, base.unwrap_or(0), &producer.value())?)
+        by_text(&self.texts.of(header, base, &producer.value())?)
     }
 }
 

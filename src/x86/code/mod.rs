@@ -4,7 +4,8 @@
 //! |---|---|
 //! | the fragments of a function: instructions, jump tables, constants | `fragments.rs`, found by their labels: `labels.rs` |
 //! | the bytes of an instruction | `bytes.rs` |
-//! | bytes to fragments | `read.rs` |
+//! | a decoded instruction | `instruction.rs` |
+//! | bytes to instructions, and those to fragments | `decode.rs`, `integers.rs`, `operands.rs`; `read.rs` |
 //! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
 //! | targets of branches | `targets.rs` |
 //! | basic blocks, and how often control goes from one to another | `blocks.rs` |
@@ -16,9 +17,13 @@ pub(crate) mod abi;
 pub(crate) mod alignment;
 pub(crate) mod blocks;
 pub(crate) mod bytes;
+pub(crate) mod decode;
 pub(crate) mod effects;
 pub(crate) mod fragments;
+mod instruction;
+mod integers;
 mod labels;
+mod operands;
 pub(crate) mod read;
 pub(crate) mod relaxation;
 pub(crate) mod targets;

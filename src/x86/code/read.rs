@@ -15,10 +15,10 @@
 //! Branches lead to instructions, and addresses to tables and constants.
 
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpKind};
 
-use super::effects::Effects;
+use super::decode::decode;
 use super::fragments::{Fragment, FragmentKind, Fragments};
+use super::instruction::{Form, Instruction};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 
 /// The largest size and alignment of a constant.
@@ -41,7 +41,7 @@ pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Fragments, G
     if end > size || starts.last().is_none_or(|&last| last >= end) {
         return Err(GivenUp::Unaccounted);
     }
-    let mut reader = Reader::new(function, end)?;
+    let mut reader = Reader::new(function, end);
     for (index, &start) in starts.iter().enumerate() {
         reader.block(start, starts.get(index + 1).copied().unwrap_or(end))?;
     }
@@ -61,41 +61,35 @@ struct Reader<'a> {
     relocated: Vec<u32>,
     /// How many of them lie before what is read.
     passed: usize,
-    decoder: Decoder<'a>,
-    instruction: Instruction,
-    factory: InstructionInfoFactory,
     fragments: Vec<Fragment>,
     /// Whether the last instruction does not fall through.
     ends: bool,
+    /// Whether it jumps to the address in a register.
+    is_jump: bool,
     /// Where instructions refer to behind all of them, and how many bytes they read there; 0 where they only take the address.
     constants: Vec<(u32, u32)>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(function: &'a CompiledFunction, end: u32) -> Result<Reader<'a>, GivenUp> {
+    fn new(function: &'a CompiledFunction, end: u32) -> Reader<'a> {
         let code = &function.code[..];
         let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
         relocated.sort_unstable();
-        let instructions = code.get(..end as usize).ok_or(GivenUp::Unaccounted)?;
-        Ok(Reader {
+        Reader {
             code,
             end,
             relocated,
             passed: 0,
-            decoder: Decoder::with_ip(64, instructions, 0, DecoderOptions::NONE),
-            instruction: Instruction::default(),
-            factory: InstructionInfoFactory::new(),
             fragments: Vec::with_capacity(code.len() / 4),
             ends: false,
+            is_jump: false,
             constants: Vec::new(),
-        })
+        }
     }
 
     /// Reads from the start of a block to that of the next one.
     fn block(&mut self, start: u32, next: u32) -> Result<(), GivenUp> {
         let mut at = start;
-        self.decoder.set_position(at as usize).map_err(|_| GivenUp::Unaccounted)?;
-        self.decoder.set_ip(u64::from(at));
         // The farthest target of a branch in this block: some of Cranelift's instructions are sequences with branches inside.
         let mut inside = 0;
         self.ends = false;
@@ -108,7 +102,6 @@ impl<'a> Reader<'a> {
                 inside = inside.max(to);
             }
             self.fragments.push(fragment);
-            self.ends = matches!(self.instruction.mnemonic(), Mnemonic::Jmp | Mnemonic::Ret | Mnemonic::Ud2);
             if self.ends && inside < at {
                 break;
             }
@@ -117,11 +110,10 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         // A jump table follows its jump, and the address of the table comes before that.
-        let is_jump = self.instruction.code() == Code::Jmp_rm64 && self.instruction.op0_kind() == OpKind::Register;
         let is_referred =
             |fragment: &Fragment| matches!(fragment.kind, FragmentKind::PcRelative { to, .. } if to == at);
         let block = self.fragments.iter().rev().take_while(|fragment| fragment.label >= start);
-        if !is_jump || !(next - at).is_multiple_of(ENTRY) || !block.into_iter().any(is_referred) {
+        if !self.is_jump || !(next - at).is_multiple_of(ENTRY) || !block.into_iter().any(is_referred) {
             return Err(GivenUp::Unaccounted);
         }
         self.fragments.push(Fragment::data(at, next, FragmentKind::JumpTable));
@@ -130,25 +122,20 @@ impl<'a> Reader<'a> {
 
     /// Reads an instruction.
     fn fragment(&mut self, at: u32, next: u32) -> Result<Fragment, GivenUp> {
-        let instruction = &mut self.instruction;
-        self.decoder.decode_out(instruction);
-        let size = u32::try_from(instruction.len()).map_err(|_| GivenUp::Instruction)?;
+        let Instruction { size, effects, form, ends } =
+            self.code.get(at as usize..self.end as usize).and_then(decode).ok_or(GivenUp::Instruction)?;
         let end = at.checked_add(size).filter(|&end| end <= next && size > 0).ok_or(GivenUp::Instruction)?;
-        let bytes = self.code.get(at as usize..end as usize).ok_or(GivenUp::Instruction)?;
+        (self.ends, self.is_jump) = (ends, form == Form::RegisterJump);
         while self.relocated.get(self.passed).is_some_and(|&place| place < at) {
             self.passed += 1;
         }
         let is_relocated = self.relocated.get(self.passed).is_some_and(|&place| place < end);
-        if instruction.is_invalid() {
-            return Err(GivenUp::Instruction);
-        }
-        let kind = if is_relocated { FragmentKind::Instruction } else { kind(instruction, bytes, &self.decoder)? };
-        if let FragmentKind::PcRelative { to, .. } = kind
+        let kind = if is_relocated { FragmentKind::Instruction } else { kind(form, end)? };
+        if let (FragmentKind::PcRelative { to, .. }, Form::PcRelative { accessed, .. }) = (kind, form)
             && to >= self.end
         {
-            self.constants.push((to, u32::try_from(instruction.memory_size().size()).unwrap_or(0)));
+            self.constants.push((to, accessed));
         }
-        let effects = Effects::new(&mut self.factory, instruction);
         Ok(Fragment { label: at, extent: size, start: at, size, kind, is_relocated, effects })
     }
 
@@ -192,24 +179,13 @@ fn refers_to_fragments(fragments: &Fragments, code: &[u8], end: u32) -> bool {
     })
 }
 
-/// What an instruction without a relocation becomes.
-fn kind(instruction: &Instruction, bytes: &[u8], decoder: &Decoder<'_>) -> Result<FragmentKind, GivenUp> {
-    // A branch's target is its only operand.
-    if matches!(instruction.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
-        let to = u32::try_from(instruction.near_branch_target()).map_err(|_| GivenUp::Reference)?;
-        let condition = match bytes {
-            [0x0f, second, ..] if second & 0xf0 == 0x80 => Some(second & 0xf),
-            [first, _] if first & 0xf0 == 0x70 => Some(first & 0xf),
-            [0xe9, ..] | [0xeb, _] => None,
-            _ => return Err(GivenUp::Instruction),
-        };
-        return Ok(FragmentKind::Branch { condition, to });
-    }
-    if instruction.is_ip_rel_memory_operand() {
-        let to = u32::try_from(instruction.ip_rel_memory_address()).map_err(|_| GivenUp::Reference)?;
-        let displacement = decoder.get_constant_offsets(instruction).displacement_offset();
-        let at = u8::try_from(displacement).map_err(|_| GivenUp::Instruction)?;
-        return Ok(FragmentKind::PcRelative { to, at });
-    }
-    Ok(FragmentKind::Instruction)
+/// What an instruction becomes that has no relocation and ends at `end`.
+fn kind(form: Form, end: u32) -> Result<FragmentKind, GivenUp> {
+    let to = |distance: i64| u32::try_from(i64::from(end) + distance).map_err(|_| GivenUp::Reference);
+    Ok(match form {
+        Form::Plain | Form::RegisterJump => FragmentKind::Instruction,
+        Form::Branch { condition, distance } => FragmentKind::Branch { condition, to: to(distance)? },
+        Form::PcRelative { at, distance, .. } => FragmentKind::PcRelative { to: to(distance)?, at },
+        Form::Call => return Err(GivenUp::Instruction),
+    })
 }

@@ -75,6 +75,33 @@ fn frame_instruction(bytes: &[u8]) -> Option<FrameInstruction> {
     })
 }
 
+/// The distance from the stack pointer of a slot, if an instruction is one of the most frequent accesses: a move from or to a
+/// register, other than the stack pointer.
+fn slot_access(bytes: &[u8]) -> Option<u32> {
+    let (rex, rest) = match *bytes {
+        [0x66 | 0xf2 | 0xf3, rex @ 0x40..=0x4f, 0x0f, ref rest @ ..] => (rex, rest),
+        [0x66 | 0xf2 | 0xf3, 0x0f, ref rest @ ..] => (0x40, rest),
+        [rex @ 0x40..=0x4f, ref rest @ ..] => (rex, rest),
+        _ => (0x40, bytes),
+    };
+    // With a base of %rsp, and no index.
+    let [opcode, operands, 0x24, ref offset @ ..] = *rest else { return None };
+    let is_move = match opcode {
+        0x89 | 0x8b => (operands >> 3 & 7) | (rex & 4) << 1 != RSP,
+        0x10 | 0x11 | 0x6f | 0x7f => rest.len() < bytes.len() && bytes[0] != rex,
+        _ => false,
+    };
+    if !is_move || operands & 7 != 4 || rex & 3 != 0 {
+        return None;
+    }
+    match (operands >> 6, offset) {
+        (0, []) => Some(0),
+        (1, &[byte @ 0..0x80]) => Some(u32::from(byte)),
+        (2, &[a, b, c, d @ 0..0x80]) => Some(u32::from_le_bytes([a, b, c, d])),
+        _ => None,
+    }
+}
+
 impl CraneliftFrame {
     /// Recognises it; none if the function is not as Cranelift writes one, or uses the stack in another way.
     pub(crate) fn read(fragments: &Fragments, code: &[u8]) -> Option<CraneliftFrame> {
@@ -155,6 +182,9 @@ impl CraneliftFrame {
             return true;
         }
         let Some(bytes) = fragment.bytes(code) else { return false };
+        if let Some(slot) = slot_access(bytes) {
+            return slot < self.slots;
+        }
         let instruction = Decoder::new(64, bytes, DecoderOptions::NONE).decode();
         let is_operand = (0..instruction.op_count()).any(|operand| {
             instruction.op_kind(operand) == OpKind::Register

@@ -3,13 +3,12 @@
 //! In: fragments, Cranelift's frame, and where the new one is set up. Out: fragments, and the [`WrittenFrame`]. The rule: each
 //! instruction that moves the stack pointer has a row right behind it, and behind each `ret` the rows of the body hold again.
 
-use iced_x86::{Decoder, DecoderOptions, InstructionInfoFactory};
-
 use super::cranelift::CraneliftFrame;
 use super::shrink_wrapping::ShrinkWrapping;
 use crate::codegen::unwind::FrameRow;
 use crate::x86::code::abi::{DWARF_NUMBERS, WORD};
 use crate::x86::code::bytes::InstructionBytes;
+use crate::x86::code::decode::decode;
 use crate::x86::code::effects::Effects;
 use crate::x86::code::fragments::{Fragment, Fragments};
 use crate::x86::code::write::WrittenFrame;
@@ -66,18 +65,12 @@ struct Writer {
     rows: Vec<(usize, FrameRow)>,
     /// The label of the next fragment that is added.
     next_label: u32,
-    factory: InstructionInfoFactory,
 }
 
 impl Writer {
     /// For code that had so many fragments.
     fn new(fragments: usize, next_label: u32) -> Writer {
-        Writer {
-            list: Vec::with_capacity(fragments + 16),
-            rows: Vec::new(),
-            next_label,
-            factory: InstructionInfoFactory::new(),
-        }
+        Writer { list: Vec::with_capacity(fragments + 16), rows: Vec::new(), next_label }
     }
 
     /// The prologue. One word is allocated by a `push` of any register, which is shorter than `sub`.
@@ -135,8 +128,7 @@ impl Writer {
 
     /// Adds a new instruction.
     fn add(&mut self, bytes: InstructionBytes) {
-        let instruction = Decoder::new(64, bytes.bytes(), DecoderOptions::NONE).decode();
-        let effects = Effects::new(&mut self.factory, &instruction);
+        let effects = decode(bytes.bytes()).map_or(Effects::NOTHING, |instruction| instruction.effects);
         self.list.push(Fragment::new(self.next_label, bytes, effects));
         self.next_label += 1;
     }

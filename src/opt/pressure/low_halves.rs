@@ -1,0 +1,92 @@
+//! Low halves of values that are needed whole are taken from them, and not computed once more.
+//!
+//! Cranelift's rules turn `ireduce(a * b + c)` into `ireduce(a) * ireduce(b) + ireduce(c)`, which is good where only the low half is
+//! needed. Where the whole is needed too, as by numbers of several words (`sum = low half, carry = sum >> 32`), both are computed
+//! then: Cranelift judges each value alone.
+//!
+//! | value | its low half |
+//! |---|---|
+//! | sums, differences, products and bitwise operations, of two or more, that something needs whole | is that of an opaque copy (`ir/opaque.rs`) |
+//! | the same, of which nothing but low halves is needed | is left to Cranelift |
+//!
+//! In: a function. Out: the same, with these copies. Sound: a copy is the same number. Each operand is visited once or twice.
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, types};
+
+use crate::opt::ir::opaque::opaque;
+use crate::opt::ir::operands::{each_operand, value_map};
+use crate::opt::pass::PassContext;
+
+/// Runs the pass.
+pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
+    let dfg = &function.dfg;
+    let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
+    if !insts().any(|inst| is_reduction(dfg, inst)) {
+        return;
+    }
+    let is_whole = needed_whole(function);
+    let mut found: Vec<(Inst, Value)> = Vec::new();
+    for inst in insts() {
+        let is_narrow = is_reduction(dfg, inst)
+            || operands(dfg, inst).is_some() && !is_whole[dfg.resolve_aliases(dfg.first_result(inst))];
+        if is_narrow {
+            let operands = dfg.inst_args(inst).iter().map(|&operand| dfg.resolve_aliases(operand));
+            found.extend(
+                operands.filter(|&value| is_whole[value] && is_worth_it(dfg, value)).map(|value| (inst, value)),
+            );
+        }
+    }
+    for (inst, value) in found {
+        let location = function.srcloc(inst);
+        let copy = opaque(&mut FuncCursor::new(function).at_inst(inst).with_srcloc(location), value);
+        let operands: Vec<Value> = function.dfg.inst_args(inst).to_vec();
+        for (place, operand) in operands.into_iter().enumerate() {
+            if function.dfg.resolve_aliases(operand) == value {
+                function.dfg.inst_args_mut(inst)[place] = copy;
+            }
+        }
+    }
+}
+
+/// The values of which more than the low half is needed.
+fn needed_whole(function: &Function) -> SecondaryMap<Value, bool> {
+    let dfg = &function.dfg;
+    let mut is_whole: SecondaryMap<Value, bool> = value_map(dfg);
+    let mut work: Vec<Value> = Vec::new();
+    for block in function.layout.blocks() {
+        for inst in function.layout.block_insts(block) {
+            if !is_reduction(dfg, inst) && operands(dfg, inst).is_none() {
+                each_operand(dfg, inst, |value| work.push(dfg.resolve_aliases(value)));
+            }
+        }
+    }
+    while let Some(value) = work.pop() {
+        if !std::mem::replace(&mut is_whole[value], true) {
+            let inst = dfg.value_def(value).inst();
+            work.extend(inst.and_then(|inst| operands(dfg, inst)).into_iter().flatten());
+        }
+    }
+    is_whole
+}
+
+fn is_reduction(dfg: &DataFlowGraph, inst: Inst) -> bool {
+    dfg.insts[inst].opcode() == Opcode::Ireduce && dfg.value_type(dfg.inst_args(inst)[0]) == types::I64
+}
+
+/// The operands of an operation of 64 bits whose low half Cranelift computes from the operands' low halves.
+fn operands(dfg: &DataFlowGraph, inst: Inst) -> Option<[Value; 2]> {
+    let InstructionData::Binary { opcode, args } = dfg.insts[inst] else { return None };
+    let is_arithmetic =
+        matches!(opcode, Opcode::Iadd | Opcode::Isub | Opcode::Imul | Opcode::Band | Opcode::Bor | Opcode::Bxor);
+    (is_arithmetic && dfg.value_type(args[0]) == types::I64).then(|| args.map(|value| dfg.resolve_aliases(value)))
+}
+
+/// Whether a value takes a product or two operations to compute.
+fn is_worth_it(dfg: &DataFlowGraph, value: Value) -> bool {
+    let definition = |value: Value| dfg.value_def(value).inst().filter(|&inst| operands(dfg, inst).is_some());
+    let Some(inst) = definition(value) else { return false };
+    let mut below = operands(dfg, inst).into_iter().flatten();
+    dfg.insts[inst].opcode() == Opcode::Imul || below.any(|value| definition(value).is_some())
+}

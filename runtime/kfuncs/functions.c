@@ -1,5 +1,5 @@
-/* Functions of the kernel that programs attach to, or take the address of: those that every kernel has for tests of that
-   (net/bpf/test_run.c), and `schedule`. In: arguments of their types. Out: what theirs return. */
+/* Functions of the kernel that programs attach to, call, or take the address of: those that kernels have for tests of that
+   (net/bpf/test_run.c, in 5.13 to 6.2 more than in others), and `schedule`. In: arguments of their types. Out: what theirs return. */
 #include "runtime.h"
 
 KFUNC(s32, bpf_fentry_test1, (s32 a)) { return a + 1; }
@@ -24,8 +24,33 @@ KFUNC(s32, bpf_modify_return_test, (s32 a, s32 *b))
     return a + *b;
 }
 
-/* Where the count of references is in a struct prog_test_ref_kfunc. */
-enum { REFERENCES = 24 };
+KFUNC(u64, bpf_kfunc_call_test1, (void *sk, u32 a, u64 b, u32 c, u64 d)) { return a + b + c + d; }
+
+KFUNC(s32, bpf_kfunc_call_test2, (void *sk, u32 a, u32 b)) { return a + b; }
+
+KFUNC(void *, bpf_kfunc_call_test3, (void *sk)) { return sk; }
+
+/* struct prog_test_ref_kfunc */
+struct counted {
+    s32 a, b;
+    s32 member[2];
+    struct counted *next;
+    u32 references;
+};
+
+enum { REFERENCES = offset_of(struct counted, references) };
+
+static struct counted counted = { .a = 42, .b = 108, .references = 1 };
+
+KFUNC(void *, bpf_kfunc_call_test_acquire, (u64 *scalar))
+{
+    counted.next = &counted;
+    __sync_fetch_and_add(&counted.references, 1);
+    return &counted;
+}
+
+/* Looks at the count, and does nothing. */
+KFUNC(void, bpf_kfunc_call_test_ref, (void *object)) {}
 
 KFUNC(void, bpf_kfunc_call_test_release, (void *object))
 {

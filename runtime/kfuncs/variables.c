@@ -13,3 +13,7 @@ weak u64 bpf_link_fops[OPERATIONS_SIZE / 8];
 weak u64 bpf_map_fops[OPERATIONS_SIZE / 8];
 weak u64 bpf_prog_fops[OPERATIONS_SIZE / 8];
 weak u64 btf_fops[OPERATIONS_SIZE / 8];
+/* Of no types, and of nothing for each processor. */
+weak u64 __start_BTF[1];
+extern weak u64 __stop_BTF[1] __attribute__((alias("__start_BTF")));
+weak u64 __per_cpu_start[1];

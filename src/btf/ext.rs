@@ -115,6 +115,11 @@ impl BtfExt {
         find(&self.core, section)
     }
 
+    /// CO-RE relocations of all code sections.
+    pub fn all_core_relocations(&self) -> impl Iterator<Item = &CoreRelocation> {
+        self.core.iter().flat_map(|section| &section.records)
+    }
+
     /// Source lines of all code sections, ordered by the section's name, to be taken apart.
     pub fn into_lines(self) -> Vec<SectionRecords<Line>> {
         self.lines

@@ -4,18 +4,19 @@
 //! In: the sections `.BTF` and `.BTF.ext` of each object, the target's types if there are any, and the program without
 //! types. Out: [`Types`]; `lines` of code sections; and `bytes` of code sections with CO-RE relocations applied. Without
 //! a target, code keeps the values that were compiled in. Where an object calls `bpf_obj_new`, its numbers of types get the
-//! types' sizes (`btf::core::add_sizes`), for the runtime.
+//! types' sizes (`btf::core::add_sizes`), for the runtime. Objects of the runtime that ask for types of the kernel (`kfuncs/tcp.c`) are
+//! fitted to those of the program, which it has its memory by, unless a target is given.
 //!
 //! `.BTF.ext` tells sections apart by name: nothing is taken from it for a name that two sections of an object have.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Options;
 use super::error::ParseError;
 use super::map_types::{self, MapTypes};
 use crate::btf::core::{CoreError, Description, Relocator, add_sizes};
-use crate::btf::{Btf, BtfError, BtfExt, TypeId};
+use crate::btf::{Btf, BtfError, BtfExt, Kind, TypeId};
 use crate::elf::Object;
 use crate::program::prefix::{PrefixMap, mapped};
 use crate::program::{self, CodeSectionId, Id, Line, Program, names};
@@ -67,7 +68,10 @@ pub(super) fn add(
             continue;
         };
         let map_types = if has_maps { map_types::types(&of_object.btf) } else { None };
-        let targets = Targets { maps: map_types.as_ref(), others: options.btf.as_ref() };
+        let of_program = || program_types(&of_object, types.get(..program.given_files)?);
+        let is_runtimes = types.len() >= program.given_files;
+        let others = options.btf.as_ref().or_else(|| if is_runtimes { of_program() } else { None });
+        let targets = Targets { maps: map_types.as_ref(), others };
         let unfit = |source| ParseError::Core { file: object.name.clone(), source };
         relocate(&of_object, targets, &object.name, &sections, program).map_err(unfit)?;
         let makes_objects =
@@ -149,6 +153,25 @@ pub(super) fn map_files(prefixes: &[PrefixMap], lines: &mut [Line]) {
             .or_insert_with(|| mapped(prefixes, &line.file).map_or_else(|| Arc::clone(&line.file), Arc::from));
         line.file = Arc::clone(mapped);
     }
+}
+
+/// The types that an object of the runtime is fitted to: those of the first given object that has all that it asks for.
+fn program_types<'a>(of_runtime: &Sections, given: &'a [Option<ObjectTypes>]) -> Option<&'a Btf> {
+    let names = of_runtime.ext.all_core_relocations().filter_map(|record| {
+        let ty = of_runtime.btf.get(record.ty).ok()?;
+        Some(of_runtime.btf.name(ty.name))
+    });
+    let names: BTreeSet<&str> = names.collect();
+    let has_all = |btf: &&Btf| {
+        let structs = btf.types().filter(|(_, ty)| matches!(ty.kind, Kind::Struct(_)));
+        let found: BTreeSet<&str> =
+            structs.map(|(_, ty)| btf.name(ty.name)).filter(|name| names.contains(name)).collect();
+        found.len() == names.len()
+    };
+    if names.is_empty() {
+        return None;
+    }
+    given.iter().flatten().map(|types| &types.btf).find(has_all)
 }
 
 /// What code is fitted to.

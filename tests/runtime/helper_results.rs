@@ -51,7 +51,8 @@ const PROGRAMS: [(&str, Kind); 15] = [
     ("timer", Kind::Syscall),
 ];
 
-const OWN: [&str; 6] = ["own_kernel", "own_network", "own_object", "own_state", "own_text", "own_timer"];
+const OWN: [&str; 8] =
+    ["own_functions", "own_kernel", "own_network", "own_object", "own_state", "own_tcp", "own_text", "own_timer"];
 
 /// What a program of [`OWN`] prints when all is right.
 const RIGHT: &str = "as it should be\n";

@@ -15,6 +15,7 @@ pub mod codegen {
 #[cfg(feature = "cli")]
 pub mod coverage {
     pub use crate::coverage::counted::Counted;
+    pub use crate::coverage::profile_of;
 }
 
 /// Machine code of a program, before it is an object.

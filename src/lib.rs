@@ -134,6 +134,7 @@ mod opt;
 pub mod parse;
 mod pipeline;
 mod plan;
+pub mod profile;
 pub mod program;
 mod resolution;
 mod select;

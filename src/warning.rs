@@ -47,6 +47,8 @@ pub enum WarningKind {
     Registered,
     /// A cache that is not used.
     Cache,
+    /// A profile, or a part of one, that is not used.
+    Profile,
 }
 
 impl Warning {

@@ -51,6 +51,9 @@ pub struct Arguments {
     /// A further column: our code with counters of coverage
     #[arg(long)]
     coverage: bool,
+    /// A further column: our code by a profile of what is measured
+    #[arg(long)]
+    profile: bool,
     /// A further column for each pass: without it
     #[arg(long)]
     each: bool,
@@ -157,6 +160,9 @@ impl Arguments {
             let config = config.clone().coverage(true).clone();
             columns.push(column("ours with coverage", ours("clang-19", &config)));
         }
+        if self.profile {
+            columns.push(column("ours by a profile", Engine::Profiled(native, Box::new(config.clone()))));
+        }
         let each = Pass::ALL.iter().map(|pass| format!("no-{}", pass.name()));
         for words in self.passes.iter().cloned().chain(each.filter(|_| self.each)) {
             let changes = words.split(',').map(str::parse).collect::<Result<Vec<PassChange>, _>>();
@@ -171,7 +177,9 @@ impl Arguments {
             columns.push(column("uBPF JIT", Engine::Peer(Compiler::Ubpf, LEVELS[0])));
         }
         let missing = columns.iter().find_map(|column| match &column.engine {
-            Engine::Native(compiler, _) | Engine::Translated(compiler, _) if !is_installed(compiler) => {
+            Engine::Native(compiler, _) | Engine::Translated(compiler, _) | Engine::Profiled(compiler, _)
+                if !is_installed(compiler) =>
+            {
                 Some(compiler)
             }
             _ => None,

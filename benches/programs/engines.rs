@@ -8,6 +8,7 @@ use bpf2native::{Config, Jit, Linker, Module};
 use libloading::Library;
 
 use super::build::{self, Flavour};
+use super::measure::TRIAL;
 use super::memory::Memory;
 use super::peers::{Compiler, Machine, Peers};
 use super::suite::Program;
@@ -19,6 +20,8 @@ pub enum Engine {
     Native(&'static str, &'static [&'static str]),
     /// A clang's BPF object, translated.
     Translated(&'static str, Box<Config>),
+    /// The same, optimised by a profile of the run that is measured.
+    Profiled(&'static str, Box<Config>),
     /// rbpf or uBPF, with an object of a level of the instruction set.
     Peer(Compiler, &'static str),
 }
@@ -68,7 +71,9 @@ pub fn prepare(program: &Program, engine: &Engine, placements: usize, folder: &P
             build(Flavour::Object(compiler, flags))?;
             (0..placements).try_for_each(|place| build(Flavour::Native(compiler, flags, place * 16)).map(drop))
         }
-        Engine::Translated(clang, _) => build::object(program, clang, folder).map(drop),
+        Engine::Translated(clang, _) | Engine::Profiled(clang, _) => {
+            build::object(program, clang, folder).map(drop)
+        }
         // What a peer's clang refuses is said with its result.
         Engine::Peer(..) => Ok(()),
     }
@@ -92,19 +97,11 @@ pub fn load(
             .collect(),
         Engine::Translated(clang, config) => {
             let object = build::object(program, clang, folder)?;
-            let jit = Jit::new(config).map_err(|error| error.to_string())?;
-            let mut found: Vec<Loaded> = Vec::new();
-            let mut spare = Vec::new();
-            for padding in 0..TRIES {
-                let loaded = translated(&jit, &object, padding)?;
-                let is_new = found.iter().all(|other| other.offset() != loaded.offset());
-                if is_new { &mut found } else { &mut spare }.push(loaded);
-                if found.len() == placements {
-                    break;
-                }
-            }
-            // Fewer than wanted when functions are aligned to more than 16 bytes.
-            Ok(found)
+            placed(&object, config, placements)
+        }
+        Engine::Profiled(clang, config) => {
+            let object = build::object(program, clang, folder)?;
+            placed(&object, &profiled(program, &object, config, memory)?, placements)
         }
         Engine::Peer(compiler, level) => {
             let peers = peers.ok_or("the peers are not built")?;
@@ -112,6 +109,32 @@ pub fn load(
             Ok(vec![Loaded::Peer(peers.compile(*compiler, &object, memory)?)])
         }
     }
+}
+
+/// The configuration with a profile of a run of the program.
+pub fn profiled(program: &Program, object: &Path, config: &Config, memory: &mut Memory) -> Result<Config, String> {
+    let jit = Jit::new(config.clone().profile_generate(true)).map_err(|error| error.to_string())?;
+    let counted = translated(&jit, object, 0)?;
+    memory.fill(program.buffer);
+    counted.run(memory, TRIAL);
+    let Loaded::Translated { _module: module, .. } = counted else { return Err("it is translated".to_owned()) };
+    Ok(config.clone().profile(module.profile()).clone())
+}
+
+/// Translates an object for several places in memory.
+fn placed(object: &Path, config: &Config, placements: usize) -> Result<Vec<Loaded>, String> {
+    let jit = Jit::new(config).map_err(|error| error.to_string())?;
+    let (mut found, mut spare): (Vec<Loaded>, Vec<Loaded>) = (Vec::new(), Vec::new());
+    for padding in 0..TRIES {
+        let loaded = translated(&jit, object, padding)?;
+        let is_new = found.iter().all(|other| other.offset() != loaded.offset());
+        if is_new { &mut found } else { &mut spare }.push(loaded);
+        if found.len() == placements {
+            break;
+        }
+    }
+    // Fewer than wanted when functions are aligned to more than 16 bytes.
+    Ok(found)
 }
 
 fn native(path: &Path) -> Result<Loaded, String> {

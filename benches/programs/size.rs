@@ -2,17 +2,23 @@
 
 use std::path::Path;
 
-use bpf2native::Program as Translated;
 use bpf2native::emit::{self, Purpose};
+use bpf2native::{Config, Program as Translated};
 use object::{Object, ObjectSymbol, SymbolKind};
 
 use super::build::{self, Flavour};
-use super::engines::Engine;
+use super::engines::{self, Engine};
+use super::memory::Memory;
 use super::suite::Program;
 
 /// Bytes of code for each engine, where it can be known.
 pub fn sizes(program: &Program, engines: &[Engine], folder: &Path) -> Result<Vec<Option<u64>>, String> {
     engines.iter().map(|engine| size(program, engine, folder)).collect()
+}
+
+fn object_of(program: &Translated, config: &Config) -> Result<Vec<u8>, String> {
+    let object = emit::object(program, config, Purpose::Relocatable, "bench.o");
+    Ok(object.map_err(|error| error.to_string())?.bytes)
 }
 
 fn size(program: &Program, engine: &Engine, folder: &Path) -> Result<Option<u64>, String> {
@@ -25,8 +31,12 @@ fn size(program: &Program, engine: &Engine, folder: &Path) -> Result<Option<u64>
         Engine::Translated(clang, config) => {
             let path = build::object(program, clang, folder)?;
             let program = Translated::from_files([path]).map_err(|error| error.to_string())?;
-            let object = emit::object(&program, config, Purpose::Relocatable, "bench.o");
-            object.map_err(|error| error.to_string())?.bytes
+            object_of(&program, config)?
+        }
+        Engine::Profiled(clang, config) => {
+            let path = build::object(program, clang, folder)?;
+            let config = engines::profiled(program, &path, config, &mut Memory::new())?;
+            object_of(&Translated::from_files([path]).map_err(|error| error.to_string())?, &config)?
         }
         Engine::Peer(..) => return Ok(None),
     };

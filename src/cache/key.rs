@@ -22,14 +22,14 @@ pub fn key(program: &Program, selection: &Selection, generators: &CodeGenerators
     for isa in [&generators.main, &generators.unoptimised, &generators.huge] {
         settings(&**isa).hash(&mut hash);
     }
-    let Selection { graphs, data, imports, runtime, resolution } = selection;
+    let Selection { graphs, data, imports, runtime, resolution, frequencies } = selection;
     graphs.len().hash(&mut hash);
     for graph in graphs {
         graph.function.hash(&mut hash);
         // Whether instructions that no verifier takes became traps.
         graph.refused.len().hash(&mut hash);
     }
-    (data, imports, runtime, resolution).hash(&mut hash);
+    (data, imports, runtime, resolution, frequencies).hash(&mut hash);
     hash_program(program, &mut hash);
     format!("{:x}", Hex(&hash.0.finalize()))
 }

@@ -3,13 +3,16 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use bpf2native::Cache;
 use bpf2native::compare::measure::TextKind;
 use bpf2native::config::{self, Config, Cpu, Feature, OptLevel, Pass, PassChange, Target};
+use bpf2native::profile::Profile;
 use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, ValueEnum};
 
 use super::kconfig::KconfigOption;
+use super::outputs;
 use super::run::options::EntryOptions;
 use super::script::ScriptOptions;
 use super::types::Types;
@@ -61,6 +64,9 @@ pub struct Generation {
     /// Keep source lines for debuggers (ELF only; the objects must be compiled with -g)
     #[arg(short = 'g')]
     pub debug: bool,
+    /// Optimise by this profile, which a program made that was translated with --profile-generate; several are added up
+    #[arg(long, value_name = "FILE")]
+    pub profile_use: Vec<PathBuf>,
     /// Cache compiled programs in this folder
     #[arg(long, value_name = "DIR", env = "BPF2NATIVE_CACHE")]
     pub cache: Option<OsString>,
@@ -97,7 +103,8 @@ impl Generation {
         self.passes.iter().any(|word| matches!(word, PassWord::Help))
     }
 
-    pub fn config(&self) -> Config {
+    /// The configuration, with the profiles that are named.
+    pub fn config(&self) -> anyhow::Result<Config> {
         let mut config = Config::for_target(self.target.clone().unwrap_or_else(Target::host));
         config.cpu(match self.cpu.as_str() {
             "baseline" => Cpu::Baseline,
@@ -115,7 +122,22 @@ impl Generation {
         });
         let passes = config.effective_passes().changed(&changes.collect::<Vec<_>>());
         config.passes(passes).features(self.target_feature.clone()).threads(self.threads).debug(self.debug);
-        config
+        config.profile(self.profile()?);
+        Ok(config)
+    }
+
+    /// The profiles, added up.
+    fn profile(&self) -> anyhow::Result<Option<Profile>> {
+        let mut all: Option<Profile> = None;
+        for path in &self.profile_use {
+            let read = Profile::parse(&outputs::read(path)?);
+            let profile = read.with_context(|| format!("cannot use the profile `{}`", path.display()))?;
+            match &mut all {
+                Some(all) => all.merge(&profile),
+                None => all = Some(profile),
+            }
+        }
+        Ok(all)
     }
 
     /// Where compiled programs are kept; an empty variable is none.
@@ -172,6 +194,12 @@ pub struct Build {
     /// The environment variable BPF2NATIVE_COVERAGE names another file.
     #[arg(long, value_name = "FILE")]
     pub coverage: Option<PathBuf>,
+    /// Add how often each block ran to this file when the program ends, for --profile-use; %p in its name is the process's
+    /// number
+    ///
+    /// The environment variable BPF2NATIVE_PROFILE names another file.
+    #[arg(long, value_name = "FILE")]
+    pub profile_generate: Option<PathBuf>,
     /// Write a relocatable object; undefined symbols are left to the linker
     #[arg(short = 'c', conflicts_with_all = ["shared", "emit"])]
     pub object: bool,
@@ -229,6 +257,9 @@ pub struct Run {
     /// Write which functions, lines and branches ran to this file, for lcov; %p in its name is the process's number
     #[arg(long, value_name = "FILE")]
     pub coverage: Option<PathBuf>,
+    /// Add how often each block ran to this file, for --profile-use; %p in its name is the process's number
+    #[arg(long, value_name = "FILE")]
+    pub profile_generate: Option<PathBuf>,
     /// Print how long each phase takes
     #[arg(long)]
     pub time: bool,

@@ -32,8 +32,9 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     if arguments.function.is_some() && !is_text {
         return Err(Usage("`--function` goes with `--emit asm`, `clif-opt`, `clif` or `bpf`").into());
     }
-    if arguments.coverage.is_some() && is_text {
-        return Err(Usage("`--coverage` goes with executables, shared libraries and objects").into());
+    let counts = [("--coverage", &arguments.coverage), ("--profile-generate", &arguments.profile_generate)];
+    if let Some((option, _)) = counts.iter().find(|(_, file)| file.is_some()).filter(|_| is_text) {
+        return Err(WrongOptions(format!("`{option}` goes with executables, shared libraries and objects")).into());
     }
     let until = until(arguments, emit)?;
     let output = output(arguments, emit)?;
@@ -42,11 +43,14 @@ pub fn build(arguments: &Build) -> anyhow::Result<()> {
     let runtime = if is_text || arguments.no_runtime { Runtime::None } else { Runtime::Linked };
     let mut options = runtime.options();
     options.coverage = arguments.coverage.is_some();
+    options.profile = arguments.profile_generate.is_some();
     options.kernel_half = !arguments.no_kernel && !is_text;
     let program = timing.phase(Phase::Parse, || read_with(&arguments.inputs, options))?;
-    let mut config = arguments.generation.config();
+    let mut config = arguments.generation.config()?;
     config.times(timing.times()).coverage(arguments.coverage.is_some());
     config.coverage_file(arguments.coverage.clone().unwrap_or_default());
+    config.profile_generate(arguments.profile_generate.is_some());
+    config.profile_file(arguments.profile_generate.clone().unwrap_or_default());
     let only = arguments.function.as_deref();
     if let Some(only) = only
         && !program.functions.iter().any(|(_, function)| function.name == only)
@@ -148,7 +152,8 @@ fn check_outputs(arguments: &Build, output: &Output) -> anyhow::Result<()> {
         outputs.push(path);
     }
     let linked = arguments.link_arguments.iter().map(Path::new);
-    outputs::check(&outputs, arguments.inputs.paths().chain(linked))
+    let profiles = arguments.generation.profile_use.iter().map(PathBuf::as_path);
+    outputs::check(&outputs, arguments.inputs.paths().chain(linked).chain(profiles))
 }
 
 /// The output that was asked for, or the default: text to standard output, `x.native.o` beside `x.o`, and, as

@@ -182,7 +182,7 @@ fn compared(arguments: &DiffArguments, command: &Command, want: Want) -> anyhow:
     let btf = arguments.types.read()?;
     if let Some(against) = &arguments.against {
         let inputs = Inputs::find(std::slice::from_ref(&arguments.old))?;
-        let setting = Setting { config: arguments.generation.config(), btf };
+        let setting = Setting { config: arguments.generation.config()?, btf };
         let progress = Progress::new(inputs.objects.len());
         if against.as_os_str() == "kernel" {
             return Ok(diff::kernel(&inputs, &setting, want, &|object| progress.step(object))?);
@@ -198,8 +198,8 @@ fn compared(arguments: &DiffArguments, command: &Command, want: Want) -> anyhow:
     };
     let side = |path: &Path, letter: &str, words: &str| -> anyhow::Result<GivenSide> {
         let config = match words {
-            "" => arguments.generation.config(),
-            words => generation(command, letter, words)?.config(),
+            "" => arguments.generation.config()?,
+            words => generation(command, letter, words)?.config()?,
         };
         let name = match words {
             "" => path.display().to_string(),

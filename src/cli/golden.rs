@@ -52,7 +52,7 @@ pub fn golden(arguments: &GoldenArguments) -> anyhow::Result<ExitCode> {
             texts => texts.iter().map(|text| text.kind()).collect(),
         };
         Some(
-            Golden::new(folder, &arguments.objects, &arguments.generation.config(), &kinds)?
+            Golden::new(folder, &arguments.objects, &arguments.generation.config()?, &kinds)?
                 .with_prefixes(&arguments.map_prefix),
         )
     };

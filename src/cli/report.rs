@@ -98,7 +98,7 @@ pub fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
         let wants_texts = arguments.texts || format == ReportFormat::Html;
         let want = if wants_texts { Want::Texts } else { Want::Numbers };
         let btf = arguments.types.read()?;
-        let made = of_objects(&inputs, &arguments.generation.config(), btf.as_ref(), want)?;
+        let made = of_objects(&inputs, &arguments.generation.config()?, btf.as_ref(), want)?;
         report::Report { shard: arguments.shard, ..made }
     };
     let is_whole = matches!(format, ReportFormat::Json | ReportFormat::Html);

@@ -18,11 +18,9 @@ use super::error::CompileError;
 use super::extent::Extent;
 use super::unwind::Unwind;
 use super::unwind_rows;
-use crate::config::Passes;
 use crate::lift::DATA;
 use crate::program::Place;
-use crate::times::Times;
-use crate::x86;
+use crate::x86::{self, Steps};
 
 /// Compiles a function that the translator adds to the program.
 ///
@@ -30,7 +28,7 @@ use crate::x86;
 ///
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
-    assemble(isa, id, function, Keep::Code, (Passes::NONE, None), &mut Contexts::new()).map_err(|reason| {
+    assemble(isa, id, function, Keep::Code, Steps::default(), &mut Contexts::new()).map_err(|reason| {
         let place = Box::new(Place {
             file: "the translator".to_owned(),
             section: ".text".to_owned(),
@@ -47,7 +45,7 @@ pub(super) fn assemble(
     id: FuncId,
     function: Function,
     keep: Keep,
-    (steps, times): (Passes, Option<&Times>),
+    steps: Steps<'_>,
     contexts: &mut Contexts,
 ) -> Result<CompiledFunction, String> {
     contexts.context.func = function;
@@ -81,8 +79,8 @@ pub(super) fn assemble(
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
         steps: StepOutcome::default(),
     };
-    if x86::STEPS.iter().any(|step| steps.contains(step.pass)) {
-        x86::run(&mut made, end, isa, steps, times);
+    if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) {
+        x86::run(&mut made, end, isa, steps);
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)

@@ -98,13 +98,14 @@ pub fn each_function<T: Send>(
         declarations,
         generators,
         pointer_effects: &pointer_effects,
+        frequencies: &selection.frequencies,
     };
     let bodies = Bodies::new(input, &selection.graphs);
     let constants = constants(program, declarations);
     let compile = |(lifting, contexts, _): &mut (LiftContext, Contexts, Profiled), graph: &Graph| {
         let lifted = lifted(input, &bodies, &constants, graph, None, lifting, &mut contexts.context)?;
         let seen = look(graph, &lifted.function);
-        let compiled = machine_code(program, declarations, generators, graph, lifted, keep, contexts)?;
+        let compiled = machine_code(input, graph, lifted, keep, contexts)?;
         lifting.reuse(std::mem::replace(&mut contexts.context.func, Function::new()));
         Ok((compiled, seen))
     };
@@ -135,6 +136,7 @@ pub fn clif(
         declarations,
         generators,
         pointer_effects: &pointer_effects,
+        frequencies: &selection.frequencies,
     };
     let bodies = Bodies::new(input, &selection.graphs);
     let constants = constants(program, declarations);
@@ -216,9 +218,7 @@ fn first_error<T, E: Into<CompileError>>(results: Vec<Result<T, E>>) -> Result<V
 }
 
 fn machine_code(
-    program: &Program,
-    declarations: &Declarations,
-    generators: &CodeGenerators,
+    LiftInput { program, declarations, generators, frequencies, .. }: LiftInput<'_>,
     graph: &Graph,
     lifted: Lifted,
     keep: Keep,
@@ -226,7 +226,8 @@ fn machine_code(
 ) -> Result<CompiledFunction, CompileError> {
     let failed = |reason: String| codegen_error(program, graph, reason);
     let id = declarations.function(graph.function).id;
-    let compile = || spills::compile(generators, id, lifted, keep, contexts);
+    let frequencies = frequencies.functions.get(&graph.function);
+    let compile = || spills::compile(generators, id, lifted, keep, frequencies, contexts);
     let compiled = time(generators.times(), Phase::Assemble, compile).map_err(failed)?;
     Ok(CompiledFunction { function: Some(graph.function), ..compiled })
 }

@@ -15,6 +15,8 @@ use super::cranelift::Contexts;
 use super::{CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Work};
 use crate::lift::Lifted;
+use crate::program::frequencies::FunctionFrequencies;
+use crate::x86::Steps;
 
 /// Bytes that spills may take after a single pass.
 const MOST_SPILLS: usize = 8 << 10;
@@ -28,11 +30,13 @@ pub(super) fn compile(
     id: FuncId,
     lifted: Lifted,
     keep: Keep,
+    frequencies: Option<&FunctionFrequencies>,
     contexts: &mut Contexts,
 ) -> Result<CompiledFunction, String> {
     let work = Work::of(&lifted.function, &mut contexts.context);
     let assemble = |isa: &dyn TargetIsa, function, contexts: &mut Contexts| {
-        assemble(isa, id, function, keep, (generators.machine_code_steps(), generators.times()), contexts)
+        let steps = Steps { passes: generators.machine_code_steps(), times: generators.times(), frequencies };
+        assemble(isa, id, function, keep, steps, contexts)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);
     contexts.counters = lifted.counters;

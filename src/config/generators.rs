@@ -20,6 +20,7 @@ use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 use super::work::{self, Effort, Work};
 use super::{Config, Need, OptLevel, Pass, Passes, TargetError, TargetFacts, cpu};
 use crate::abi::Platform;
+use crate::profile::Profile;
 use crate::times::Times;
 
 /// Where the code will run from.
@@ -48,6 +49,8 @@ pub struct CodeGenerators {
     passes: Passes,
     /// Where to count how long phases take.
     times: Option<Times>,
+    /// What is known of earlier runs.
+    profile: Option<Arc<Profile>>,
 }
 
 impl CodeGenerators {
@@ -70,7 +73,8 @@ impl CodeGenerators {
             OptLevel::O1 | OptLevel::O2 => None,
         };
         let facts = TargetFacts::of(&*main);
-        Ok(CodeGenerators { facts, main, unoptimised, huge, fewer_spills, passes, times: config.times.clone() })
+        let (times, profile) = (config.times.clone(), config.profile.clone());
+        Ok(CodeGenerators { main, unoptimised, huge, fewer_spills, facts, passes, times, profile })
     }
 
     /// The code generator for a function of this much work.
@@ -91,6 +95,11 @@ impl CodeGenerators {
     /// Where to count how long phases take, if anywhere.
     pub fn times(&self) -> Option<&Times> {
         self.times.as_ref()
+    }
+
+    /// What is known of earlier runs of the program.
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_deref()
     }
 
     /// What is known of the target.

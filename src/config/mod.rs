@@ -14,7 +14,9 @@ mod target;
 mod work;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::profile::Profile;
 use crate::times::Times;
 
 pub use cpu::{Cpu, Feature, FeatureError};
@@ -55,6 +57,9 @@ pub struct Config {
     pub(crate) debug: bool,
     pub(crate) coverage: bool,
     pub(crate) coverage_file: PathBuf,
+    pub(crate) profile_generate: bool,
+    pub(crate) profile_file: PathBuf,
+    pub(crate) profile: Option<Arc<Profile>>,
     pub(crate) perf_map: bool,
     pub(crate) times: Option<Times>,
 }
@@ -84,6 +89,9 @@ impl Config {
             debug: false,
             coverage: false,
             coverage_file: PathBuf::new(),
+            profile_generate: false,
+            profile_file: PathBuf::new(),
+            profile: None,
             perf_map: false,
             times: None,
         }
@@ -145,6 +153,28 @@ impl Config {
     /// environment variable `BPF2NATIVE_COVERAGE` names another one; with none of both, nothing is written.
     pub fn coverage_file(&mut self, path: impl Into<PathBuf>) -> &mut Config {
         self.coverage_file = path.into();
+        self
+    }
+
+    /// Whether to count how often blocks run, for [`Module::profile`](crate::Module::profile), and so for [`Self::profile`] of a later
+    /// translation. Code takes longer then.
+    pub fn profile_generate(&mut self, profile_generate: bool) -> &mut Config {
+        self.profile_generate = profile_generate;
+        self
+    }
+
+    /// The file that an executable or a shared library adds its profile to when it ends: with [`Self::profile_generate`], of a
+    /// program that was read with [`Options::profile`](crate::parse::Options::profile). `%p` in it is the process's number. The
+    /// environment variable `BPF2NATIVE_PROFILE` names another one; with none of both, nothing is written.
+    pub fn profile_file(&mut self, path: impl Into<PathBuf>) -> &mut Config {
+        self.profile_file = path.into();
+        self
+    }
+
+    /// What an earlier run of the program was, if something is known of it: code that ran is made faster, and code that did not
+    /// smaller. Functions that have changed since are translated without, and a warning names them.
+    pub fn profile(&mut self, profile: impl Into<Option<Profile>>) -> &mut Config {
+        self.profile = profile.into().map(Arc::new);
         self
     }
 

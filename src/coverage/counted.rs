@@ -2,7 +2,7 @@
 //!
 //! In: a program. Out: the same with counters, which whoever has loaded it finds by a symbol, and then what their values mean.
 
-use super::{Coverage, CoverageMap, instrument};
+use super::{Coverage, CoverageMap, Wanted, instrument};
 use crate::program::{Binding, DataSymbol, Program, Visibility};
 
 /// A program that counts what runs of it.
@@ -19,7 +19,7 @@ impl Counted {
 
     /// Puts counters into a program.
     pub fn new(program: &Program) -> Counted {
-        let (mut program, map) = instrument(program);
+        let (mut program, map) = instrument(program, Wanted { coverage: true, profile: false });
         if let Some(counters) = &program.counters {
             let section = counters.section;
             program.symbols.push(DataSymbol {

@@ -1,7 +1,7 @@
 //! Where counters are put, and what they mean.
 //!
-//! In: a program. Out: a copy of it with a section of counters and a plan of what counts what ([`Counters`]), and the map back to
-//! its source lines ([`CoverageMap`]).
+//! In: a program, and what is wanted of it. Out: a copy of it with a section of counters and a plan of what counts what ([`Counters`]),
+//! and the map back to its source lines and blocks ([`CoverageMap`]).
 //!
 //! A function is a network of edges, of which `placement.rs` chooses those that are counted:
 //!
@@ -14,38 +14,63 @@
 //! | what comes back | the outside and the end of a block that control may stop in | none |
 //! | what follows a tail call in its block | | after the call, which does not come back when it succeeds |
 //!
-//! Where control may stop are calls that may not come back (`flow.rs`). Functions without source lines get no counters, and the
-//! runtime's get none.
+//! Where control may stop are calls that may not come back (`flow.rs`). Functions without source lines get counters for a
+//! profile alone; the runtime's and those that write the counts (`place.rs`) get none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::digest::digest;
 use super::flow::{Returning, is_tail_call};
 use super::loops;
-use super::map::{Count, CoverageMap, MappedBranch, MappedFunction, MappedLine};
+use super::map::{Count, CoverageMap, MappedBlock, MappedBranch, MappedFunction, MappedLine, MappedProfile};
 use super::network::{Network, Place};
-use super::placement;
+use super::{place, placement};
+use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::graph::{Block, Graph, Instruction, LabelIndex, Terminator, Unverified};
 use crate::program::counters::{COUNTER, Counters, FunctionCounters};
-use crate::program::{Contents, DataKind, DataSection, FileId, Id, Program};
+use crate::program::{Contents, DataKind, DataSection, FileId, FunctionId, Id, Program};
 
 /// The name of the section of counters.
 const SECTION: &str = ".bss.coverage";
 
+/// What counters are wanted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Coverage: functions, lines and branches.
+    pub(crate) coverage: bool,
+    /// A profile: blocks.
+    pub(crate) profile: bool,
+}
+
+impl Wanted {
+    /// Whether there are any.
+    pub(crate) fn any(self) -> bool {
+        self.coverage || self.profile
+    }
+}
+
 /// The program with counters, and what they mean.
-pub(crate) fn instrument(program: &Program) -> (Program, CoverageMap) {
+pub(crate) fn instrument(program: &Program, wanted: Wanted) -> (Program, CoverageMap) {
     let labels = LabelIndex::new(program);
     let mut map = CoverageMap::default();
     let mut functions = BTreeMap::new();
-    let own = program.functions.ids().filter(|&function| !program.is_runtime_function(function));
+    let writers = place::files_of_writers(program);
+    let is_own = |&function: &FunctionId| {
+        let file = program.code[program.functions[function].section].file;
+        !program.is_runtime_function(function) && !writers.contains(&file)
+    };
+    let own = program.functions.ids().filter(is_own);
     // A function without a graph is an error, which the phase that needs it reports.
     let graphs = own.filter_map(|function| Graph::build(program, &labels, function, Unverified::Trap).ok());
     let graphs: Vec<Graph> = graphs.collect();
     let returning = Returning::of(program, &graphs);
-    for graph in graphs.iter().filter(|graph| !graph.blocks.is_empty() && has_lines(program, graph)) {
+    let is_counted = |graph: &&Graph| !graph.blocks.is_empty() && (wanted.profile || has_lines(program, graph));
+    for graph in graphs.iter().filter(is_counted) {
         let instrumenter = FunctionInstrumenter {
             program,
+            wanted,
             graph,
             returning: &returning,
             map: &mut map,
@@ -77,12 +102,20 @@ fn line_of(program: &Program, graph: &Graph, instruction: &Instruction) -> Optio
     (line.line > 0 && !line.file.is_empty()).then(|| (line.file.clone(), line.line))
 }
 
+/// A block's first instruction, in slots from its function's start.
+pub(super) fn number_of(program: &Program, graph: &Graph, block: &Block) -> u64 {
+    let start = program.functions[graph.function].start;
+    let first = graph.instructions.get(block.start).map_or(start, |first| first.offset);
+    first.saturating_sub(start) / SLOT as u64
+}
+
 fn has_lines(program: &Program, graph: &Graph) -> bool {
     graph.instructions.iter().any(|instruction| line_of(program, graph, instruction).is_some())
 }
 
 struct FunctionInstrumenter<'a> {
     program: &'a Program,
+    wanted: Wanted,
     graph: &'a Graph,
     returning: &'a Returning,
     map: &'a mut CoverageMap,
@@ -116,11 +149,26 @@ impl<'a> FunctionInstrumenter<'a> {
         };
         let counts = placement::place(network.nodes, &network.edges, &network.wanted, counter, derive);
         let count = |edge: usize| counts[edge].expect("it is wanted");
+        let outcomes = |index: usize| network.outcomes[index].iter().map(|&edge| count(edge)).collect::<Vec<_>>();
+        self.counters.loops = loops.innermost;
+        if self.wanted.profile {
+            let block = |(index, block): (usize, &Block)| MappedBlock {
+                start: number_of(self.program, graph, block),
+                count: count(network.blocks[index]),
+                outcomes: Some(outcomes(index)).filter(|outcomes| outcomes.len() > 1).unwrap_or_default(),
+            };
+            let blocks = graph.blocks.iter().enumerate().map(block).collect();
+            let name = self.program.functions[graph.function].name.clone();
+            let digest = digest(self.program, graph);
+            self.map.profiles.push(MappedProfile { name, digest, calls: count(network.entry), blocks });
+        }
+        if !self.wanted.coverage {
+            return self.counters;
+        }
         for (index, block) in graph.blocks.iter().enumerate() {
             self.lines_of(block, count(network.blocks[index]), &after[index]);
-            self.branch(block, network.outcomes[index].iter().map(|&edge| count(edge)).collect());
+            self.branch(block, outcomes(index));
         }
-        self.counters.loops = loops.innermost;
         let first = graph.instructions.iter().find_map(|instruction| line_of(self.program, graph, instruction));
         if let Some((file, line)) = first {
             let name = self.program.functions[graph.function].name.clone();

@@ -1,11 +1,12 @@
-//! From counters to coverage: which counters say how often a function, a line, a branch ran.
+//! From counters to coverage and profiles: which counters say how often a function, a line, a branch, a block ran.
 //!
-//! In: the map that `instrument.rs` makes of a program. Out: [`Coverage`], of the counters' values.
+//! In: the map that `instrument.rs` makes of a program. Out: [`Coverage`] and [`Profile`], of the counters' values.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::model::{BranchCount, Coverage, FileCoverage, FunctionCount, LineCount};
+use crate::profile::{BlockProfile, FunctionProfile, Profile};
 
 /// How often something ran: what one of these says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,25 @@ pub(super) struct MappedBranch {
     pub(super) outcomes: Vec<Count>,
 }
 
+/// A function, for a profile.
+#[derive(Clone, Debug)]
+pub(super) struct MappedProfile {
+    pub(super) name: String,
+    pub(super) digest: u64,
+    pub(super) calls: Count,
+    pub(super) blocks: Vec<MappedBlock>,
+}
+
+/// A block of it.
+#[derive(Clone, Debug)]
+pub(super) struct MappedBlock {
+    /// Its first instruction, from the function's start on.
+    pub(super) start: u64,
+    pub(super) count: Count,
+    /// Its ways out, if there are several.
+    pub(super) outcomes: Vec<Count>,
+}
+
 /// What the counters of a program mean.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageMap {
@@ -83,6 +103,8 @@ pub(crate) struct CoverageMap {
     pub(super) lines: Vec<MappedLine>,
     /// Branches, in the order of the program, which numbers those of a line.
     pub(super) branches: Vec<MappedBranch>,
+    /// What is wanted for a profile, in the order of the program.
+    pub(super) profiles: Vec<MappedProfile>,
 }
 
 /// What counters say of a source file: a number is the sum, over functions, of the largest count of each.
@@ -130,6 +152,26 @@ impl CoverageMap {
         let value = |count| values.of(self, count);
         let finished = self.files().into_iter().map(|(name, file)| finish(name, file, &value));
         Coverage { files: finished.collect() }
+    }
+
+    /// The profile that these values of the counters mean.
+    pub(crate) fn profile(&self, counters: &[u64]) -> Profile {
+        let values = Values::new(self, counters);
+        let value = |&count: &Count| values.of(self, count);
+        let block = |MappedBlock { start, count, outcomes }: &MappedBlock| BlockProfile {
+            start: *start,
+            count: value(count),
+            outcomes: outcomes.iter().map(value).collect(),
+        };
+        let function = |MappedProfile { name, digest, calls, blocks }: &MappedProfile| FunctionProfile {
+            name: name.clone(),
+            digest: *digest,
+            calls: value(calls),
+            blocks: blocks.iter().map(block).collect(),
+        };
+        let mut profile = Profile::default();
+        profile.functions.extend(self.profiles.iter().map(function));
+        profile
     }
 }
 

@@ -1,34 +1,42 @@
-//! A program that counts, for an object: what its writer needs.
+//! A program that counts, for an object: what its writers need.
 //!
-//! In: a program with counters and with the writer's object (`parse/coverage.rs`), and the file that is written. Out: the program
-//! whose writer has the counters, the words of `template.rs` and the path.
+//! In: a program with writers' objects (`parse/coverage.rs`), and the files that are written. Out: the program with counters, whose
+//! writers have the counters, the words of `template.rs` and the path.
 
-use super::map::CoverageMap;
-use super::{instrument, template};
+use super::{Wanted, instrument, template};
 use crate::program::{Contents, DataKind, DataSection, DataSectionId, FileId, IdVec, Program, Relocation, Target};
 
-/// The section of the writer's table, of three pointers: the counters, the words, the path.
-const TABLE: &str = ".data.bpf2native_coverage";
+/// The sections of the writers' tables, each of three pointers: the counters, the words, the path.
+const COVERAGE_TABLE: &str = ".data.bpf2native_coverage";
+const PROFILE_TABLE: &str = ".data.bpf2native_profile";
 
-/// The program with counters, and with a writer that writes to `path`, if it has one.
-pub(crate) fn instrument_object(program: &Program, path: &[u8]) -> Program {
-    let (mut program, map) = instrument(program);
-    let table = program.data.iter().find(|(_, data)| data.name == TABLE).map(|(id, data)| (id, data.file));
-    if let (Some((table, file)), Some(counters)) = (table, program.counters.clone()) {
-        fill(&mut program, table, file, counters.section, &map, path);
+/// The files of a program that have a writer in them.
+pub(super) fn files_of_writers(program: &Program) -> Vec<FileId> {
+    let tables =
+        program.data.iter().filter(|(_, data)| [COVERAGE_TABLE, PROFILE_TABLE].contains(&data.name.as_str()));
+    tables.map(|(_, data)| data.file).collect()
+}
+
+/// The program with counters, and with writers that write to these paths, if it has them.
+pub(crate) fn instrument_object(program: &Program, wanted: Wanted, coverage: &[u8], profile: &[u8]) -> Program {
+    let (mut program, map) = instrument(program, wanted);
+    if let Some(counters) = program.counters.clone().map(|counters| counters.section) {
+        if wanted.coverage {
+            let words = template::coverage(&map, program.endianness);
+            fill(&mut program, COVERAGE_TABLE, counters, words, coverage);
+        }
+        if wanted.profile {
+            let words = template::profile(&map, program.endianness);
+            fill(&mut program, PROFILE_TABLE, counters, words, profile);
+        }
     }
     program
 }
 
-fn fill(
-    program: &mut Program,
-    table: DataSectionId,
-    file: FileId,
-    counters: DataSectionId,
-    map: &CoverageMap,
-    path: &[u8],
-) {
-    let words = template::words(map, program.endianness);
+/// Fills in a writer's table.
+fn fill(program: &mut Program, table: &str, counters: DataSectionId, words: Vec<u8>, path: &[u8]) {
+    let found = program.data.iter().find(|(_, data)| data.name == table).map(|(id, data)| (id, data.file));
+    let Some((table, file)) = found else { return };
     let words = read_only(&mut program.data, file, ".rodata.coverage", words);
     let path = path.iter().copied().chain([0]).collect();
     let path = read_only(&mut program.data, file, ".rodata.str.coverage", path);

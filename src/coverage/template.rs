@@ -1,4 +1,4 @@
-//! The lcov text of an executable, for `writer.c`, which runs in it and fills in the counts.
+//! The text of an executable's coverage, for `writer.c`, and of its profile, for `profile.c`, which run in it and fill in the counts.
 //!
 //! In: what counters mean. Out: 32-bit words in the program's byte order:
 //!
@@ -8,15 +8,18 @@
 //! | `TEXT`, length, bytes, up to three zeros | the bytes |
 //! | `SUM`, groups; for each its length, and so many counts | the sum of the largest count of each group |
 //! | `BRANCH`, outcomes, line, number, a count for each | `BRDA` records |
+//! | `NUMBER`, a count | it |
 //! | `HITS` | how many of the counts since the last `HITS` were not zero |
 //! | `END` | |
 //!
 //! A count is the index of a value: counters come first, then what follows from them, in the same section. A term is twice an
-//! index, and one more where that value is subtracted. The rule: what is written is what
-//! [`Coverage::to_lcov`](super::Coverage::to_lcov) makes of the same counters.
+//! index, and one more where that value is subtracted. A profile is `VALUES`, `TEXT` and `NUMBER` alone. The rule: what is written is
+//! what [`Coverage::to_lcov`](super::Coverage::to_lcov) and [`Profile::to_text`](crate::profile::Profile::to_text) make of the same
+//! counters.
 
 use super::lcov::on_one_line;
-use super::map::{Count, CoverageMap, File};
+use super::map::{Count, CoverageMap, File, MappedProfile};
+use crate::profile;
 use crate::program::Endianness;
 
 const END: u32 = 0;
@@ -25,17 +28,24 @@ const SUM: u32 = 2;
 const BRANCH: u32 = 3;
 const HITS: u32 = 4;
 const VALUES: u32 = 5;
+const NUMBER: u32 = 6;
 
-/// The words, as bytes.
-pub(super) fn words(map: &CoverageMap, endianness: Endianness) -> Vec<u8> {
-    let mut template = Template { map, bytes: Vec::new(), text: String::new(), endianness };
-    template.values();
+/// The words of coverage, as bytes.
+pub(super) fn coverage(map: &CoverageMap, endianness: Endianness) -> Vec<u8> {
+    let mut template = Template::new(map, endianness);
     for (name, file) in map.files() {
         template.file(name, &file);
     }
-    template.flush();
-    template.word(END);
-    template.bytes
+    template.finish()
+}
+
+/// The words of a profile, as bytes.
+pub(super) fn profile(map: &CoverageMap, endianness: Endianness) -> Vec<u8> {
+    let mut template = Template::new(map, endianness);
+    template.text(&profile::head());
+    map.profiles.iter().for_each(|function| template.profile(function));
+    template.text(profile::END);
+    template.finish()
 }
 
 struct Template<'a> {
@@ -46,7 +56,20 @@ struct Template<'a> {
     endianness: Endianness,
 }
 
-impl Template<'_> {
+impl<'a> Template<'a> {
+    /// What follows from counters comes first.
+    fn new(map: &'a CoverageMap, endianness: Endianness) -> Template<'a> {
+        let mut template = Template { map, bytes: Vec::new(), text: String::new(), endianness };
+        template.values();
+        template
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.flush();
+        self.word(END);
+        self.bytes
+    }
+
     fn word(&mut self, word: u32) {
         self.bytes.extend(match self.endianness {
             Endianness::Little => word.to_le_bytes(),
@@ -91,6 +114,28 @@ impl Template<'_> {
         for group in groups {
             self.word(group.len() as u32);
             group.iter().for_each(|&count| self.count(count));
+        }
+    }
+
+    fn number(&mut self, count: Count) {
+        self.flush();
+        self.word(NUMBER);
+        self.count(count);
+    }
+
+    fn profile(&mut self, function: &MappedProfile) {
+        let (before, after) = profile::function_head(&function.name, function.digest, function.blocks.len());
+        self.text(&before);
+        self.number(function.calls);
+        self.text(&after);
+        for block in &function.blocks {
+            self.text(&format!("{} ", block.start));
+            self.number(block.count);
+            for &outcome in &block.outcomes {
+                self.text(" ");
+                self.number(outcome);
+            }
+            self.text("\n");
         }
     }
 

@@ -18,6 +18,7 @@ use super::{EmitError, adapters};
 use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Pass, Placement};
+use crate::coverage;
 use crate::declarations::Declarations;
 use crate::declare::{DeclareError, declare};
 use crate::graph::{self, Graph, GraphError, Unverified};
@@ -64,7 +65,11 @@ impl Driver<'_> {
             select(self.program, graphs, roots, resolution)
         })?;
         warnings.extend(graph::runs_out(self.program, &selection.graphs));
-        Ok(selection)
+        let Some(profile) = self.generators.profile() else { return Ok(selection) };
+        let (frequencies, warning) =
+            self.phase(Phase::Plan, || coverage::fit(self.program, &selection.graphs, profile));
+        warnings.extend(warning);
+        Ok(Selection { frequencies, ..selection })
     }
 
     /// Declares what is selected in a module.

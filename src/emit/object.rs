@@ -27,7 +27,7 @@ use super::{EmitError, debug, define, groups, profile, unwind};
 use crate::cache::Cache;
 use crate::codegen::{CompiledFunction, Keep};
 use crate::config::{Config, Placement};
-use crate::coverage;
+use crate::coverage::{self, Wanted};
 use crate::lift::{Declarations, Imported};
 use crate::program::names;
 use crate::program::{Binding, Program, Visibility};
@@ -77,10 +77,13 @@ fn translated(
     name: &str,
     cache: Option<&Cache>,
 ) -> Result<Object, EmitError> {
-    let path = config.coverage_file.as_os_str().as_encoded_bytes();
+    let [path, profile] =
+        [&config.coverage_file, &config.profile_file].map(|path| path.as_os_str().as_encoded_bytes());
+    let wanted = Wanted { coverage: config.coverage, profile: config.profile_generate };
     // A program that has counters already is somebody else's to read (`coverage/counted.rs`).
     let is_counted = program.counters.is_some();
-    let counted = (config.coverage && !is_counted).then(|| coverage::instrument_object(program, path));
+    let counted = wanted.any() && !is_counted;
+    let counted = counted.then(|| coverage::instrument_object(program, wanted, path, profile));
     let program = counted.as_ref().unwrap_or(program);
     let translation = translate(program, config, purpose, name, Keep::Code, cache)?;
     time(config.times.as_ref(), Phase::Emit, || write(program, config, translation))

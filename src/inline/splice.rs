@@ -20,6 +20,7 @@ use cranelift_module::FuncId;
 
 use super::Body;
 use crate::lift::FUNCTIONS;
+use crate::program::frequencies::FunctionFrequencies;
 
 /// A call that is replaced.
 struct Splice<'a> {
@@ -36,17 +37,20 @@ struct Splicer<'a> {
     bodies: &'a HashMap<FuncId, Body>,
     /// How many BPF instructions may still be added.
     budget: usize,
+    /// How often the function's code ran, if that is known.
+    frequencies: Option<&'a FunctionFrequencies>,
     splices: Vec<Splice<'a>>,
 }
 
-/// Replaces calls, as long as the function grows by no more than `budget` BPF instructions.
+/// Replaces calls that were made, as far as that is known, as long as the function grows by no more than `budget` BPF instructions.
 pub(super) fn run(
     bodies: &HashMap<FuncId, Body>,
     budget: usize,
+    frequencies: Option<&FunctionFrequencies>,
     function: &mut Function,
     context: &mut Context,
 ) -> CodegenResult<()> {
-    let mut splicer = Splicer { bodies, budget, splices: Vec::new() };
+    let mut splicer = Splicer { bodies, budget, frequencies, splices: Vec::new() };
     context.clear();
     std::mem::swap(&mut context.func, function);
     let inlined = context.inline(&mut splicer);
@@ -94,6 +98,10 @@ impl Inline for Splicer<'_> {
             return InlineCommand::KeepCall;
         }
         let Some(body) = self.bodies.get(&FuncId::from_u32(name.index)) else { return InlineCommand::KeepCall };
+        let count = self.frequencies.and_then(|known| known.at(u64::from(caller.srcloc(call).bits())));
+        if count == Some(0) {
+            return InlineCommand::KeepCall;
+        }
         // A function that is called with other arguments than it takes has another signature at the call.
         let fits = caller.dfg.signatures[callee.signature] == body.function.signature;
         let Some(budget) = self.budget.checked_sub(body.size).filter(|_| fits) else {

@@ -60,7 +60,7 @@ use target_lexicon::Triple;
 use crate::cache::Cache;
 use crate::codegen::{self, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Config, Placement};
-use crate::coverage;
+use crate::coverage::{self, Wanted};
 use crate::emit::driver::Driver;
 use crate::emit::{self, EmitError};
 use crate::graph::Unverified;
@@ -95,7 +95,7 @@ pub struct Jit {
     cache: Option<Cache>,
     observation: Observation,
     /// Whether code is counted.
-    coverage: bool,
+    wanted: Wanted,
 }
 
 impl Jit {
@@ -112,7 +112,8 @@ impl Jit {
         }
         let generators = CodeGenerators::new(config, Placement::Memory)?;
         let pool = codegen::thread_pool(config.threads)?;
-        Ok(Jit { generators, pool, cache: None, observation: Observation::of(config), coverage: config.coverage })
+        let wanted = Wanted { coverage: config.coverage, profile: config.profile_generate };
+        Ok(Jit { generators, pool, cache: None, observation: Observation::of(config), wanted })
     }
 
     /// As it is, but with a cache: a program that is in it is not compiled again, and one that is not is put there.
@@ -176,10 +177,10 @@ impl Jit {
         let program = replaced::by_registered(&program, linker);
         let program = types::of(&program, linker);
         let program = &*edges::placed(&program);
-        let (counted, map) = self.coverage.then(|| coverage::instrument(program)).unzip();
+        let (counted, map) = self.wanted.any().then(|| coverage::instrument(program, self.wanted)).unzip();
         let program = counted.as_ref().unwrap_or(program);
         let mut warnings = program.warnings.clone();
-        if self.observation.lines() || self.coverage {
+        if self.observation.lines() || self.wanted.coverage {
             warnings.extend(emit::debug::missing_lines(program));
         }
         let generators = &self.generators;
@@ -236,7 +237,8 @@ impl Jit {
             }
         };
         let kept = resolved.kept(linker);
-        let translated = Translated { program, declarations, coverage: map, warnings };
+        let counts = map.map(|map| (map, self.wanted));
+        let translated = Translated { program, declarations, counts, warnings };
         Ok(Module::new(translated, module, observed, kept, dso_handle))
     }
 }

@@ -18,8 +18,9 @@ use super::observers::Observed;
 use super::process;
 use super::resolve::Kept;
 use crate::btf::Prototype;
-use crate::coverage::{Coverage, CoverageMap};
+use crate::coverage::{Coverage, CoverageMap, Wanted};
 use crate::lift::Declarations;
+use crate::profile::Profile;
 use crate::program::{Binding, DataKind, DataSectionId, Function, FunctionId, Program};
 use crate::warning::Warning;
 
@@ -45,7 +46,7 @@ pub(super) struct Translated<'a> {
     pub(super) program: &'a Program,
     pub(super) declarations: Declarations,
     /// What its counters mean, if it has some.
-    pub(super) coverage: Option<CoverageMap>,
+    pub(super) counts: Option<(CoverageMap, Wanted)>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -70,8 +71,8 @@ struct Loaded {
     /// Dropped after the memory: the destructors may use it.
     _kept: Kept,
     warnings: Vec<Warning>,
-    /// What its counters mean, if it has some, and where they are.
-    coverage: Option<(CoverageMap, usize)>,
+    /// What its counters mean, if it has some, what they are for, and where they are.
+    counts: Option<(CoverageMap, Wanted, usize)>,
 }
 
 // SAFETY: once finished, the code and the tables never change; the Cranelift module is not touched again until it is
@@ -81,7 +82,7 @@ unsafe impl Sync for Loaded {}
 
 impl Module {
     pub(super) fn new(
-        Translated { program, declarations, coverage, warnings }: Translated<'_>,
+        Translated { program, declarations, counts, warnings }: Translated<'_>,
         module: JITModule,
         observed: Observed,
         kept: Kept,
@@ -143,7 +144,7 @@ impl Module {
             dso_handle: Some(dso_handle),
             _kept: kept,
             warnings,
-            coverage: coverage.map(|map| (map, counters)),
+            counts: counts.map(|(map, wanted)| (map, wanted, counters)),
         };
         Module { loaded: Arc::new(loaded) }
     }
@@ -312,15 +313,29 @@ impl Module {
     ///
     /// [`Config::coverage`]: crate::Config::coverage
     pub fn coverage(&self) -> Option<Coverage> {
-        let (map, start) = self.loaded.coverage.as_ref()?;
+        let (map, wanted, _) = self.loaded.counts.as_ref()?;
+        wanted.coverage.then(|| map.coverage(&self.counters()))
+    }
+
+    /// How often its blocks ran so far; none if it was not translated for that ([`Config::profile_generate`]). As for
+    /// [`Self::coverage`], functions of it may run meanwhile.
+    ///
+    /// [`Config::profile_generate`]: crate::Config::profile_generate
+    pub fn profile(&self) -> Option<Profile> {
+        let (map, wanted, _) = self.loaded.counts.as_ref()?;
+        wanted.profile.then(|| map.profile(&self.counters()))
+    }
+
+    /// The values of its counters.
+    fn counters(&self) -> Vec<u64> {
+        let Some((map, _, start)) = &self.loaded.counts else { return Vec::new() };
         let counter = |index: usize| {
             let counter = (*start as *const u64).wrapping_add(index);
             // SAFETY: the section has so many counters, and lives as long as the module. The program's threads may count
             // at the same time, each with a store of the whole counter.
             unsafe { counter.read_volatile() }
         };
-        let counters: Vec<u64> = (0..map.counters()).map(counter).collect();
-        Some(map.coverage(&counters))
+        (0..map.counters()).map(counter).collect()
     }
 
     pub(super) fn missing(&self, name: &str) -> FunctionError {

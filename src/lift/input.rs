@@ -7,6 +7,7 @@ use crate::config::CodeGenerators;
 use crate::declarations::Declarations;
 use crate::plan::PointerEffects;
 use crate::program::Program;
+use crate::program::frequencies::Frequencies;
 use crate::resolution::Resolution;
 
 /// Allocations that lifting reuses from one function to the next.
@@ -38,4 +39,6 @@ pub struct LiftInput<'a> {
     pub generators: &'a CodeGenerators,
     /// What functions do with pointers that they are given.
     pub pointer_effects: &'a PointerEffects<'a>,
+    /// How often functions ran, as far as it is known.
+    pub frequencies: &'a Frequencies,
 }

@@ -90,7 +90,7 @@ pub struct Lifted {
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
 pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
-    let LiftInput { program, resolution, declarations, generators, pointer_effects } = input;
+    let LiftInput { program, resolution, declarations, generators, pointer_effects, frequencies } = input;
     let mut function = declared(declarations, graph, context);
     let mut taken = std::mem::take(&mut context.builder);
     let mut builder = FunctionBuilder::new(&mut function, &mut taken);
@@ -103,7 +103,8 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
             PromotedSlots::none(graph)
         };
         let counters = program.counters.as_ref().and_then(|counters| counters.functions.get(&graph.function));
-        let control_flow = ControlFlowPlan::find(resolution, graph, &slots, counters, passes);
+        let frequencies = frequencies.functions.get(&graph.function);
+        let control_flow = ControlFlowPlan::find(resolution, graph, &slots, (counters, frequencies), passes);
         (slots, control_flow)
     });
     let facts = generators.facts();

@@ -72,9 +72,12 @@ pub(super) fn select<'data>(inputs: &'data [Input], options: &Options) -> Result
         }
     }
     let users = selection.objects.len();
-    if let Some(first) = selection.objects.first().filter(|_| options.coverage) {
-        let writer = coverage::writer(first.endian)?;
-        selection.add(writer);
+    if let Some(endianness) = selection.objects.first().map(|first| first.endian) {
+        for (writer, is_wanted) in [(coverage::COVERAGE, options.coverage), (coverage::PROFILE, options.profile)] {
+            if is_wanted {
+                selection.add(writer.object(endianness)?);
+            }
+        }
     }
     let given = selection.objects.len();
     let halves = script::find(&selection.objects, options)?;

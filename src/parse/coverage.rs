@@ -1,25 +1,42 @@
-//! The object that writes the coverage of executables and shared libraries when they end (`src/coverage/writer.c`).
+//! The objects that write the coverage and the profile of executables and shared libraries when they end (`src/coverage/writer.c`,
+//! `src/coverage/profile.c`).
 //!
-//! In: a byte order. Out: the object, which is added to those that are given. It has no source lines, so it is not covered itself.
+//! In: a byte order. Out: the object, which is added to those that are given. It is not counted itself.
 
 use object::Endianness;
 
 use super::error::ParseError;
 use crate::elf::{self, Object};
 
-/// The object of a little-endian program.
-const LITTLE: &[u8] = include_bytes!("../coverage/writer.le.o");
-/// The object of a big-endian program.
-const BIG: &[u8] = include_bytes!("../coverage/writer.be.o");
+/// An object in both byte orders.
+pub(super) struct Writer {
+    little: &'static [u8],
+    big: &'static [u8],
+    /// What it is called in errors and listings.
+    name: &'static str,
+}
 
-/// What it is called in errors and listings.
-pub(super) const NAME: &str = "coverage";
+/// That of coverage.
+pub(super) const COVERAGE: Writer = Writer {
+    little: include_bytes!("../coverage/writer.le.o"),
+    big: include_bytes!("../coverage/writer.be.o"),
+    name: "coverage",
+};
 
-/// The object for programs of this byte order.
-pub(super) fn writer(endianness: Endianness) -> Result<Object<'static>, ParseError> {
-    let bytes = match endianness {
-        Endianness::Little => LITTLE,
-        Endianness::Big => BIG,
-    };
-    Ok(elf::read(NAME.to_owned(), bytes)?)
+/// That of profiles.
+pub(super) const PROFILE: Writer = Writer {
+    little: include_bytes!("../coverage/profile.le.o"),
+    big: include_bytes!("../coverage/profile.be.o"),
+    name: "profile",
+};
+
+impl Writer {
+    /// The object for programs of this byte order.
+    pub(super) fn object(&self, endianness: Endianness) -> Result<Object<'static>, ParseError> {
+        let bytes = match endianness {
+            Endianness::Little => self.little,
+            Endianness::Big => self.big,
+        };
+        Ok(elf::read(self.name.to_owned(), bytes)?)
+    }
 }

@@ -7,7 +7,7 @@
 //! | tell what a file is | `input` | object, archive, or an error |
 //! | read an object | `crate::elf` | tables with the ELF file's own indices |
 //! | read an object's maps | `maps` | what they are |
-//! | choose members | `archive`, `runtime`; `coverage` adds what writes that | the objects of the program |
+//! | choose members | `archive`, `runtime`; `coverage` adds what writes coverage and profiles | the objects of the program |
 //! | define variables of the kernel's configuration | `kconfig` | its values; zeros for weak variables |
 //! | resolve names | `merge`, `libraries` | one definition for each name; COMDAT, weak, COMMON; what the runtime has of libraries |
 //! | place sections | `sections`, `jump_tables` | code and data sections |
@@ -112,6 +112,8 @@ pub struct Options {
     /// Whether the program gets a destructor that writes its coverage ([`Config::coverage_file`](crate::Config::coverage_file)): for
     /// executables and shared libraries.
     pub coverage: bool,
+    /// Whether the program gets a destructor that writes its profile ([`Config::profile_file`](crate::Config::profile_file)), as well.
+    pub profile: bool,
     /// What the paths of source files begin with instead of what the compiler recorded.
     pub prefixes: Vec<PrefixMap>,
 }
@@ -129,6 +131,7 @@ impl Default for Options {
             writable_constants: false,
             core_relocations: false,
             coverage: false,
+            profile: false,
             prefixes: Vec::new(),
         }
     }

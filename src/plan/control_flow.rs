@@ -8,7 +8,7 @@
 //! | jump threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing, and counts nothing; a `goto` to itself, or a cycle of them, stays |
 //! | if-conversion | `if_conversion.rs` | |
 //! | switch formation | `switch_formation.rs` | |
-//! | cold blocks | a block from which every path leads to a trap or to a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end | it only moves |
+//! | cold blocks | a block from which every path leads to a trap or to a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end; so is one that never ran, by a profile | it only moves |
 
 use super::if_conversion::{self, Select};
 use super::stack_promotion::PromotedSlots;
@@ -17,6 +17,7 @@ use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
 use crate::program::counters::FunctionCounters;
+use crate::program::frequencies::FunctionFrequencies;
 use crate::resolution::Resolution;
 
 /// How a function's blocks are lifted.
@@ -39,12 +40,12 @@ pub struct ControlFlowPlan {
 }
 
 impl ControlFlowPlan {
-    /// Plans a function. Blocks and edges with counters, if there are any, stay.
+    /// Plans a function, by how often its blocks ran if that is known. Blocks and edges with counters, if there are any, stay.
     pub fn find(
         resolution: &Resolution,
         graph: &Graph,
         slots: &PromotedSlots,
-        counters: Option<&FunctionCounters>,
+        (counters, frequencies): (Option<&FunctionCounters>, Option<&FunctionFrequencies>),
         passes: Passes,
     ) -> ControlFlowPlan {
         let count = graph.blocks.len();
@@ -58,7 +59,11 @@ impl ControlFlowPlan {
             true => switch_formation::find(graph, &selects, &targets, counters),
             false => vec![None; count],
         };
-        let cold = if passes.contains(Pass::ColdBlocks) { cold(resolution, graph) } else { vec![false; count] };
+        let cold = if passes.contains(Pass::ColdBlocks) {
+            cold(resolution, graph, frequencies)
+        } else {
+            vec![false; count]
+        };
         let mut plan = ControlFlowPlan {
             targets,
             selects,
@@ -194,8 +199,9 @@ fn threaded(graph: &Graph, counters: Option<&FunctionCounters>) -> Vec<BlockInde
     targets.into_iter().enumerate().map(|(block, target)| target.unwrap_or(block)).collect()
 }
 
-/// The blocks from which every path leads to a trap or to a call that does not return. Backwards, each edge once.
-fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
+/// The blocks from which every path leads to a trap or to a call that does not return (backwards, each edge once), and those that
+/// never ran.
+fn cold(resolution: &Resolution, graph: &Graph, frequencies: Option<&FunctionFrequencies>) -> Vec<bool> {
     let no_return = |block: &crate::graph::Block| {
         let mut calls =
             graph.instructions_of(block).iter().filter(|instruction| matches!(instruction.insn, Insn::Call(_)));
@@ -221,6 +227,9 @@ fn cold(resolution: &Resolution, graph: &Graph) -> Vec<bool> {
                 pending.push(predecessor);
             }
         }
+    }
+    for (cold, ran) in cold.iter_mut().zip(frequencies.iter().flat_map(|known| &known.blocks)) {
+        *cold |= ran.count == 0;
     }
     // The entry block stays first.
     if let Some(entry) = cold.first_mut() {

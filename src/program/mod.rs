@@ -21,6 +21,7 @@ mod core;
 pub(crate) mod counters;
 pub(crate) mod endianness;
 mod exceptions;
+pub(crate) mod frequencies;
 mod id;
 pub(crate) mod interface;
 pub(crate) mod kinds;

@@ -23,6 +23,7 @@ use crate::graph::{Callers, Graph, GraphError, Instruction, find_parameters, fin
 use crate::lift::call;
 use crate::lift::formats;
 use crate::lift::variadic;
+use crate::program::frequencies::Frequencies;
 use crate::program::{
     Binding, DataKind, DataSection, DataSectionId, FunctionId, GroupId, Half, IdVec, ImportId, Program, Target,
     edge,
@@ -44,6 +45,8 @@ pub struct Selection {
     pub runtime: BTreeMap<String, usize>,
     /// Who defines what it refers to.
     pub resolution: Resolution,
+    /// How often its functions ran, as far as it is known.
+    pub frequencies: Frequencies,
 }
 
 /// How a symbol is used.
@@ -134,7 +137,7 @@ fn uses(
             }
         }
     }
-    Selection { graphs, data, imports, runtime, resolution }
+    Selection { graphs, data, imports, runtime, resolution, frequencies: Frequencies::default() }
 }
 
 /// The variadic functions whose `v` form a function calls.

@@ -10,7 +10,7 @@
 //! | bytes to fragments: instructions, jump tables, constants | `code/read.rs`, `fragments.rs`, `effects.rs` |
 //! | jump-table bounds checks by a branch | `steps/jump_table_bounds.rs` |
 //! | loop rotation | `steps/loop_rotation.rs` |
-//! | block placement | `steps/block_placement.rs`; blocks and edge weights: `code/blocks.rs` |
+//! | block placement | `steps/block_placement.rs`; blocks and edge weights: `code/blocks.rs`, by a profile: `code/measured.rs` |
 //! | prologues and epilogues without a frame pointer, shrink wrapping | `steps/frame/` |
 //! | short encodings of one instruction | `steps/short_encodings.rs` |
 //! | loop alignment | `steps/loop_alignment.rs`, `code/alignment.rs` |
@@ -50,19 +50,25 @@ use cranelift_codegen::isa::TargetIsa;
 
 use crate::codegen::compiled::CompiledFunction;
 use crate::config::Passes;
+use crate::program::frequencies::FunctionFrequencies;
 use crate::times::Times;
 pub(crate) use pipeline::STEPS;
 
+/// What the steps are told.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Steps<'a> {
+    /// Those that are on.
+    pub(crate) passes: Passes,
+    /// Where to count how long they take.
+    pub(crate) times: Option<&'a Times>,
+    /// How often the function's code ran, if that is known.
+    pub(crate) frequencies: Option<&'a FunctionFrequencies>,
+}
+
 /// Runs the steps that are on over a function, whose instructions end at `end`. A function that does not pass the check
 /// stays as it was; in debug builds that is a panic.
-pub(crate) fn run(
-    function: &mut CompiledFunction,
-    end: CodeOffset,
-    isa: &dyn TargetIsa,
-    passes: Passes,
-    times: Option<&Times>,
-) {
-    match pipeline::run(function, end, isa, passes, times) {
+pub(crate) fn run(function: &mut CompiledFunction, end: CodeOffset, isa: &dyn TargetIsa, steps: Steps<'_>) {
+    match pipeline::run(function, end, isa, steps) {
         Ok(made) => *function = made,
         Err(reason) => function.steps.given_up = Some(reason),
     }

@@ -6,16 +6,18 @@
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
 
+use super::Steps;
 use super::check::Checker;
 use super::code::alignment::AlignedLoop;
 use super::code::fragments::Fragments;
+use super::code::measured::Measured;
 use super::code::read;
 use super::code::write::{self, WrittenFrame};
 use super::steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::codegen::unwind::Unwind;
 use crate::config::{Pass, Passes};
-use crate::times::{Times, time_pass};
+use crate::times::time_pass;
 
 /// A step, as a row of the pipeline.
 pub(crate) struct MachineStep {
@@ -56,6 +58,8 @@ pub(crate) const STEPS: &[MachineStep] = &[
 struct Work<'f> {
     /// The function as Cranelift made it.
     function: &'f CompiledFunction,
+    /// How often its code ran, if that is known.
+    measured: Option<Measured<'f>>,
     fragments: Fragments,
     /// Whether branches are short where they reach.
     short_branches: bool,
@@ -70,12 +74,13 @@ pub(super) fn run(
     function: &CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
-    passes: Passes,
-    times: Option<&Times>,
+    Steps { passes, times, frequencies }: Steps<'_>,
 ) -> Result<CompiledFunction, GivenUp> {
     let fragments = read::read(function, end)?;
     let checker = Checker::new(function, &fragments, isa);
-    let mut work = Work { function, fragments, short_branches: false, frame: None, loops: Vec::new() };
+    let measured = frequencies.filter(|known| known.is_mostly_loops());
+    let measured = measured.map(|frequencies| Measured { frequencies, locations: &function.locations });
+    let mut work = Work { function, measured, fragments, short_branches: false, frame: None, loops: Vec::new() };
     let mut changed = Passes::NONE;
     for step in STEPS.iter().filter(|step| passes.contains(step.pass)) {
         if time_pass(times, step.pass, || (step.run)(&mut work)) {
@@ -110,7 +115,8 @@ fn loop_rotation(work: &mut Work<'_>) -> bool {
 
 fn block_placement(work: &mut Work<'_>) -> bool {
     let fragments = std::mem::take(&mut work.fragments);
-    let (fragments, has_changed) = block_placement::reorder(fragments, &work.function.entries, &work.function.code);
+    let (fragments, has_changed) =
+        block_placement::reorder(fragments, &work.function.entries, &work.function.code, work.measured);
     work.fragments = fragments;
     has_changed
 }
@@ -126,6 +132,10 @@ fn prologues(work: &mut Work<'_>) -> bool {
 
 fn loop_alignment(work: &mut Work<'_>) -> bool {
     work.loops = loop_alignment::loops(&work.fragments);
+    if let Some(measured) = work.measured {
+        let first = |found: &AlignedLoop| measured.run(&work.fragments[found.fragments.start]);
+        work.loops.retain(|found| first(found).is_none_or(|run| run.count > 0));
+    }
     !work.loops.is_empty()
 }
 

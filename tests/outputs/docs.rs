@@ -116,6 +116,23 @@ fn the_example_of_testing_is_true() {
 }
 
 #[test]
+fn the_example_of_profiles_is_true() {
+    if !cfg!(target_arch = "x86_64") {
+        crate::native::skip("the example is of x86-64");
+        return;
+    }
+    if !crate::native::has_tool("clang-22") {
+        return;
+    }
+    let folder = folder_with_clang("clang-22");
+    // The source that the page shows.
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/profile.md")).unwrap();
+    let (_, text) = page.split_once("$ cat filter.c\n").unwrap();
+    fs::write(folder.path().join("filter.c"), text.split("$ ").next().unwrap()).unwrap();
+    check("docs/profile.md", folder.path(), 6);
+}
+
+#[test]
 fn the_examples_of_scripts_are_true() {
     use crate::native::bpf;
     if !bpf::has_tracing() || !bpf::has_libbpf_headers() || !crate::native::has_tool("clang-22") {

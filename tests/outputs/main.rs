@@ -20,6 +20,7 @@ mod kconfig;
 mod kernel;
 mod listing;
 mod llvm23;
+mod profile;
 mod prologues;
 mod prototypes;
 mod testing;

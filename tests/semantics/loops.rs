@@ -159,7 +159,7 @@ fn body(seed: &mut Seed, text: &mut String, number: usize) {
 }
 
 /// A program with some loops, the last of them inside of another; none if they would run for too long.
-fn program(seed: &mut Seed) -> Option<String> {
+pub fn program(seed: &mut Seed) -> Option<String> {
     let mut text = "r9 = 3\nr6 = 0\nr0 = 0\nagain:\n".to_owned();
     let count = 1 + seed.below(2);
     for number in 0..count {

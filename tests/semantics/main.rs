@@ -17,6 +17,7 @@ mod memory_calls;
 mod object;
 mod opt;
 mod passes;
+mod profiles;
 mod siblings;
 mod sums;
 mod validation;

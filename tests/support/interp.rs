@@ -118,7 +118,19 @@ pub fn recorded(
     code: &[u8],
     memory: &mut [u8],
     helper: Helper<'_>,
+    fuel: u64,
+) -> Result<(u64, Vec<Access>), Fault> {
+    traced(order, code, memory, helper, fuel, |_| {})
+}
+
+/// The same; `trace` sees the slot of each instruction that is executed.
+pub fn traced(
+    order: Order,
+    code: &[u8],
+    memory: &mut [u8],
+    helper: Helper<'_>,
     mut fuel: u64,
+    mut trace: impl FnMut(i64),
 ) -> Result<(u64, Vec<Access>), Fault> {
     let stack = POISON.to_le_bytes().repeat(FRAME * DEPTH / 8);
     let mut r = [POISON; 11];
@@ -131,6 +143,7 @@ pub fn recorded(
     let mut pc = 0;
     loop {
         fuel = fuel.checked_sub(1).ok_or(Fault::Fuel)?;
+        trace(pc);
         match machine.step(pc, helper)? {
             Some(next) => pc = next,
             None => return Ok((machine.r[0], machine.accesses)),

@@ -20,6 +20,7 @@ pub mod machines;
 pub mod maps;
 pub mod parallel;
 pub mod pointers;
+pub mod profiles;
 pub mod random;
 pub mod seeds;
 pub mod two_words;

@@ -12,7 +12,7 @@
 mod arguments;
 mod attached;
 mod context;
-mod coverage;
+mod counts;
 mod entry;
 mod layout;
 mod literal;
@@ -41,21 +41,21 @@ use super::outputs;
 use super::program::{Runtime, parsed};
 use super::script;
 use super::timing::Timing;
-use coverage::CoverageFile;
+use counts::CountFiles;
 use entry::Entry;
 
 /// The program, for the handler that runs at exit.
 static MODULE: OnceLock<Module> = OnceLock::new();
 
-/// Where its coverage goes, if it is wanted.
-static COVERAGE: OnceLock<CoverageFile> = OnceLock::new();
+/// Where what was counted of it goes.
+static COUNTS: OnceLock<CountFiles> = OnceLock::new();
 
 extern "C" fn run_destructors() {
     let Some(module) = MODULE.get() else { return };
     // SAFETY: the user asked for the program to run; its constructors have run, since it is in `MODULE`.
     unsafe { module.finalise() };
-    if let Some(file) = COVERAGE.get()
-        && let Err(error) = file.write(module)
+    if let Some(files) = COUNTS.get()
+        && let Err(error) = files.write(module)
     {
         exit_status(Err(error), FAILED);
         // SAFETY: the C library's output is written, and nothing is left to do but to say that this failed.
@@ -67,16 +67,19 @@ extern "C" fn run_destructors() {
 }
 
 pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
-    outputs::check(&arguments.coverage.iter().map(PathBuf::as_path).collect::<Vec<_>>(), arguments.inputs.paths())?;
+    let counts = arguments.coverage.iter().chain(&arguments.profile_generate).map(PathBuf::as_path);
+    let profiles = arguments.generation.profile_use.iter().map(PathBuf::as_path);
+    outputs::check(&counts.collect::<Vec<_>>(), arguments.inputs.paths().chain(profiles))?;
     let timing = Timing::new(arguments.time);
     let program = timing.phase(Phase::Parse, || read_program(arguments))?;
     warn(&program.warnings);
     let mut linker = linker(&arguments.libraries)?;
     script::open_libbpf(&program, &mut linker)?;
     let given = arguments.script.arguments(&program, &arguments.arguments)?;
-    let mut config = arguments.generation.config();
+    let mut config = arguments.generation.config()?;
     config.perf_map(arguments.perf_map).times(timing.times()).coverage(arguments.coverage.is_some());
-    let coverage = arguments.coverage.as_deref().map(CoverageFile::new);
+    config.profile_generate(arguments.profile_generate.is_some());
+    let counts = CountFiles::new(arguments.coverage.as_deref(), arguments.profile_generate.as_deref());
     let mut jit = Jit::new(&config)?;
     if let Some(cache) = arguments.generation.cache() {
         jit = jit.with_cache(cache);
@@ -110,15 +113,13 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     timing.print();
     if let Some(entry) = &entry {
         entry.run(&jit, &module)?;
-        coverage.map_or(Ok(()), |file| file.write(&module))?;
+        counts.write(&module)?;
         return Ok(ExitCode::SUCCESS);
     }
     // A program whose `main` calls `pthread_exit` ends with its last thread: no thread of the translator may be left.
     drop(jit);
     let name = arguments.argv0.clone().unwrap_or_else(|| arguments.inputs.objects[0].clone().into_os_string());
-    if let Some(file) = coverage {
-        COVERAGE.get_or_init(|| file);
-    }
+    COUNTS.get_or_init(|| counts);
     run_program(&program, &entry_points, module, &name, &given)
 }
 

@@ -77,7 +77,7 @@ pub fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     }
 
     let counted = arguments.coverage.is_some().then(|| Counted::new(&program));
-    let mut config = arguments.generation.config();
+    let mut config = arguments.generation.config()?;
     config.debug(true).coverage(counted.is_some());
     let folder = tempfile::Builder::new().prefix("bpf2native-test").tempdir().context("cannot make a folder")?;
     let library = folder.path().join("tests.so");

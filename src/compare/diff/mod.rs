@@ -122,7 +122,7 @@ impl Side {
     pub fn describe(&self) -> String {
         match &self.options {
             Some(options) => {
-                let Options { target, cpu, opt, passes, btf } = options;
+                let Options { target, cpu, opt, passes, btf, profile } = options;
                 let mut text = format!("{} -O{opt} --cpu {cpu} --target {target}", self.tool);
                 if let Some(passes) = passes {
                     text.push_str(" -Z none");
@@ -130,6 +130,9 @@ impl Side {
                 }
                 if btf.is_some() {
                     text.push_str(" --btf");
+                }
+                if profile.is_some() {
+                    text.push_str(" --profile-use");
                 }
                 text
             }

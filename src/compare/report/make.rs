@@ -33,6 +33,9 @@ pub fn options(config: &Config, btf: Types<'_>) -> Options {
         times: _,
         coverage: _,
         coverage_file: _,
+        profile_generate: _,
+        profile_file: _,
+        profile,
     } = config;
     let passes = config.effective_passes();
     let names = || Pass::ALL.iter().filter(|&&pass| passes.contains(pass)).map(|pass| pass.name().to_owned());
@@ -52,6 +55,7 @@ pub fn options(config: &Config, btf: Types<'_>) -> Options {
         opt: opt.to_owned(),
         passes: (passes != Passes::of_level(*opt_level)).then(|| names().collect()),
         btf: btf.map(|(_, bytes)| sha256(bytes)),
+        profile: profile.as_ref().map(|profile| sha256(profile.to_text().as_bytes())),
     }
 }
 

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `schema` | 1; another number is another form, which is refused |
 //! | `tool` | the name and version of what made it |
-//! | `options` | `target` (a triple), `cpu` (and features: `haswell,-avx2`), `opt` (`0` to `2`), `passes` (names of `-Z`, if not those of the level), `btf` (SHA-256 of the types for CO-RE, with those of their base) |
+//! | `options` | `target` (a triple), `cpu` (and features: `haswell,-avx2`), `opt` (`0` to `2`), `passes` (names of `-Z`, if not those of the level), `btf` (SHA-256 of the types for CO-RE, with those of their base), `profile` (SHA-256 of its text) |
 //! | `shard` | `{"part": 3, "of": 8}`: only these of the files |
 //! | `files[]` | `name`, `sha256`; `error` where the file cannot be read as a BPF object |
 //! | `functions[]` | by file, in the order of the file |
@@ -79,6 +79,9 @@ pub struct Options {
     /// SHA-256 of the BTF that CO-RE relocations were applied for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub btf: Option<String>,
+    /// SHA-256 of the profile's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
 }
 
 /// An object.

@@ -2,7 +2,10 @@
 //!
 //! In: the code, read back, and where blocks start. Out: a [`BlockGraph`].
 //!
-//! There is no profile. Of the edges out of a block,
+//! With a profile ([`Measured`]), blocks run as often as it says: what their last instruction was made of, unless the branch before
+//! was made of the same, as where a pass puts code on an edge. Of two edges, each has its part of what the blocks that they lead to
+//! ran, or of the BPF branch's two ways the one that is nearer to that. Where it says nothing, and without one, of the edges out of a
+//! block,
 //!
 //! | an edge that | is taken |
 //! |---|---|
@@ -19,6 +22,7 @@ use std::ops::Range;
 
 use super::effects::Transfer;
 use super::fragments::{Fragment, FragmentKind, Fragments};
+use super::measured::{Measured, Run};
 
 /// The assumed number of iterations of a loop.
 const ITERATIONS: f64 = 8.0;
@@ -30,6 +34,9 @@ const MAX_RUNS: f64 = 1e12;
 const FALLS_THROUGH: f64 = 1.1;
 const EXITS_LOOP: f64 = 0.1;
 const TRAPS: f64 = 0.01;
+
+/// The least share of an edge that a profile says something of.
+const LEAST_SHARE: f64 = 1e-6;
 
 /// How many members of loops are visited, for each block of the function.
 const MEMBERS_PER_BLOCK: usize = 64;
@@ -74,7 +81,12 @@ pub(crate) struct Edge {
 
 impl BlockGraph {
     /// Finds the blocks; none if there is data between instructions that is no jump table.
-    pub(crate) fn read(fragments: &Fragments, entries: &[u32], code: &[u8]) -> Option<BlockGraph> {
+    pub(crate) fn read(
+        fragments: &Fragments,
+        entries: &[u32],
+        code: &[u8],
+        measured: Option<Measured<'_>>,
+    ) -> Option<BlockGraph> {
         let end = fragments.iter().rposition(|fragment| !matches!(fragment.kind, FragmentKind::Constants))? + 1;
         let mut is_first = vec![false; end];
         *is_first.first_mut()? = true;
@@ -97,7 +109,8 @@ impl BlockGraph {
         }
         let count = graph.blocks.len();
         let is_whole = graph.edges.iter().all(|edge| edge.to < count);
-        (is_whole && graph.weigh().is_some()).then_some(graph)
+        let runs = measured.filter(|_| is_whole).map(|measured| graph.runs(fragments, measured));
+        (is_whole && graph.weigh(measured.zip(runs.as_deref())).is_some()).then_some(graph)
     }
 
     /// Adds a block.
@@ -165,8 +178,27 @@ impl BlockGraph {
         &self.edges(block)[..count]
     }
 
-    /// Estimates how often each edge is taken.
-    fn weigh(&mut self) -> Option<()> {
+    /// How often each block ran, as far as it is known.
+    fn runs(&self, fragments: &Fragments, measured: Measured<'_>) -> Vec<Option<Run>> {
+        let last = |block: &Block| {
+            let of_block = block.fragments.clone().rev().map(|index| &fragments[index]);
+            of_block.filter(|fragment| !fragment.is_empty()).find_map(|fragment| measured.run(fragment))
+        };
+        let last: Vec<Option<Run>> = self.blocks.iter().map(last).collect();
+        let mut runs = last.clone();
+        for from in 0..self.blocks.len() {
+            for &Edge { to, .. } in self.edges(from) {
+                let is_of_edge = to != from && last[from].zip(last[to]).is_some_and(|(one, other)| one == other);
+                if is_of_edge {
+                    runs[to] = None;
+                }
+            }
+        }
+        runs
+    }
+
+    /// Estimates how often each edge is taken, by what is known of the blocks.
+    fn weigh(&mut self, known: Option<(Measured<'_>, &[Option<Run>])>) -> Option<()> {
         let order = self.postorder();
         let mut place = vec![usize::MAX; self.blocks.len()];
         order.iter().rev().enumerate().for_each(|(index, &block)| place[block] = index);
@@ -179,10 +211,17 @@ impl BlockGraph {
             }
             let edges = self.blocks[block].edges.clone();
             let mut sum = 0.0;
+            let shares = known.and_then(|known| self.measured_shares(block, known));
             for (number, edge) in edges.clone().enumerate() {
-                let share = self.share(block, number, &loops);
+                let share = match shares {
+                    Some(shares) => shares[number].max(LEAST_SHARE),
+                    None => self.share(block, number, &loops),
+                };
                 self.edges[edge].weight = share;
                 sum += share;
+            }
+            if let Some((measured, Some(run))) = known.map(|(measured, runs)| (measured, runs[block])) {
+                runs[block] = run.count as f64 / measured.calls();
             }
             let total = runs[block].min(MAX_RUNS);
             for edge in &mut self.edges[edges] {
@@ -193,6 +232,28 @@ impl BlockGraph {
             }
         }
         Some(())
+    }
+
+    /// The shares of a branch's two edges, if they are known.
+    fn measured_shares(&self, block: usize, (measured, runs): (Measured<'_>, &[Option<Run>])) -> Option<[f64; 2]> {
+        let (Terminator::Branch(_), [one, other]) = (self.blocks[block].terminator, self.edges(block)) else {
+            return None;
+        };
+        let own = runs[block]?;
+        let ran = |edge: &Edge| runs[edge.to].map(|run| run.count.min(own.count) as f64);
+        let count = own.count.max(1) as f64;
+        let share = match (ran(one), ran(other)) {
+            (Some(0.0), Some(0.0)) | (None, None) => return None,
+            (Some(one), Some(other)) => one / (one + other),
+            (Some(one), None) => one / count,
+            (None, Some(other)) => 1.0 - other / count,
+        };
+        let share = match measured.shares(own.offset) {
+            Some([taken, not_taken]) if (taken - share).abs() <= (not_taken - share).abs() => taken,
+            Some([_, not_taken]) => not_taken,
+            None => share,
+        };
+        Some([share, 1.0 - share])
     }
 
     /// The share of an edge among those of its block, relative to the others.

@@ -23,6 +23,7 @@ pub(crate) mod fragments;
 mod instruction;
 mod integers;
 mod labels;
+pub(super) mod measured;
 mod operands;
 pub(crate) mod read;
 pub(crate) mod relaxation;

@@ -17,6 +17,7 @@
 
 use crate::x86::code::blocks::{BlockGraph, Edge, Terminator};
 use crate::x86::code::fragments::{Fragment, Fragments};
+use crate::x86::code::measured::Measured;
 
 /// What a taken branch costs, and an additional jump instruction.
 const TAKEN: f64 = 1.0;
@@ -26,8 +27,13 @@ const JUMP: f64 = 0.25;
 const WORTH: f64 = 0.9;
 
 /// Orders the blocks of a function, and says whether the order changed.
-pub(crate) fn reorder(fragments: Fragments, entries: &[u32], code: &[u8]) -> (Fragments, bool) {
-    let Some(graph) = BlockGraph::read(&fragments, entries, code) else { return (fragments, false) };
+pub(crate) fn reorder(
+    fragments: Fragments,
+    entries: &[u32],
+    code: &[u8],
+    measured: Option<Measured<'_>>,
+) -> (Fragments, bool) {
+    let Some(graph) = BlockGraph::read(&fragments, entries, code, measured) else { return (fragments, false) };
     let order = Chains::new(&graph).order();
     let before: Vec<usize> = (0..graph.blocks.len()).collect();
     if cost(&graph, &order) < WORTH * cost(&graph, &before) {

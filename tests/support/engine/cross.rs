@@ -20,6 +20,8 @@ use crate::support::cases::Case;
 use crate::support::elf;
 use crate::support::interp::Order;
 use crate::support::parallel::parallel;
+use crate::support::profiles;
+use crate::support::random::Seed;
 
 /// Where the C sources are that run the functions.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/engine");
@@ -59,6 +61,15 @@ pub struct Setting {
     /// As options of the command line.
     pub name: String,
     pub config: Config,
+    /// The seed of random profiles.
+    profile: Option<u64>,
+}
+
+impl Setting {
+    /// The same, by random profiles.
+    pub fn by_random_profile(self, seed: u64) -> Setting {
+        Setting { name: format!("{}, by random profile {seed}", self.name), profile: Some(seed), ..self }
+    }
 }
 
 /// Code, and which of the settings it is translated with.
@@ -124,6 +135,7 @@ impl Machine {
         Setting {
             name,
             config: Config::for_target(target).opt_level(opt_level).features(features).threads(1).clone(),
+            profile: None,
         }
     }
 
@@ -132,9 +144,9 @@ impl Machine {
         let mut settings = Vec::new();
         for features in self.features {
             for (name, passes) in sets {
-                let Setting { name: start, mut config } = self.setting(OptLevel::O2, features);
+                let Setting { name: start, mut config, profile } = self.setting(OptLevel::O2, features);
                 config.passes(*passes);
-                settings.push(Setting { name: format!("{start} -Z '{name}'"), config });
+                settings.push(Setting { name: format!("{start} -Z '{name}'"), config, profile });
             }
         }
         settings
@@ -208,7 +220,11 @@ impl Machine {
         let input = Input { name: "functions.o".to_owned(), bytes };
         // Helpers are the cases' own.
         let program = parse(&[input], &Options::without_runtime()).map_err(|error| error.to_string())?;
-        let native = object(&program, &setting.config, Purpose::Relocatable, "functions.o");
+        let mut config = setting.config.clone();
+        if let Some(seed) = setting.profile {
+            config.profile(profiles::random(&program, &mut Seed::new(seed)));
+        }
+        let native = object(&program, &config, Purpose::Relocatable, "functions.o");
         native.map(|native| Some(native.bytes)).map_err(|error| error.to_string())
     }
 

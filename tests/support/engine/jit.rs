@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use bpf2native::config::OptLevel;
-use bpf2native::{Config, Jit, Linker, Program};
+use bpf2native::{Config, Jit, Linker, Module, Program};
 
 use super::{Engine, Outcome, Problem};
 use crate::support::cases::Case;
@@ -56,6 +56,11 @@ pub fn linker() -> Linker {
 pub fn run(jit: &Jit, linker: &Linker, name: &str, code: &[u8], memory: &mut [u8]) -> Result<u64, String> {
     let program = Program::from_instructions(name, code).map_err(|error| error.to_string())?;
     let module = jit.load(&program, linker).map_err(|error| error.to_string())?;
+    call(&module, name, memory)
+}
+
+/// Runs a program that is loaded.
+pub fn call(module: &Module, name: &str, memory: &mut [u8]) -> Result<u64, String> {
     // SAFETY: `main` takes a pointer and a length, and the program keeps to its memory.
     let main = unsafe { module.func::<(u64, u64), u64>("main") }.map_err(|error| error.to_string())?;
     PACKET.set(memory.len() as u64);

@@ -15,7 +15,7 @@
 //! | what follows a tail call in its block | | after the call, which does not come back when it succeeds |
 //!
 //! Where control may stop are calls that may not come back (`flow.rs`). Functions without source lines get counters for a
-//! profile alone; the runtime's and those that write the counts (`place.rs`) get none.
+//! profile alone; the runtime's and those that write the counts (`writers.rs`) get none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::flow::{Returning, is_tail_call};
 use super::loops;
 use super::map::{Count, CoverageMap, MappedBlock, MappedBranch, MappedFunction, MappedLine, MappedProfile};
 use super::network::{Network, Place};
-use super::{place, placement};
+use super::{placement, writers};
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
 use crate::graph::{Block, Graph, Instruction, LabelIndex, Terminator, Unverified};
@@ -56,10 +56,10 @@ pub(crate) fn instrument(program: &Program, wanted: Wanted) -> (Program, Coverag
     let labels = LabelIndex::new(program);
     let mut map = CoverageMap::default();
     let mut functions = BTreeMap::new();
-    let writers = place::files_of_writers(program);
+    let of_writers = writers::files_of_writers(program);
     let is_own = |&function: &FunctionId| {
         let file = program.code[program.functions[function].section].file;
-        !program.is_runtime_function(function) && !writers.contains(&file)
+        !program.is_runtime_function(function) && !of_writers.contains(&file)
     };
     let own = program.functions.ids().filter(is_own);
     // A function without a graph is an error, which the phase that needs it reports.

@@ -12,7 +12,7 @@
 //! | which loops count in registers | `loops.rs` |
 //! | which functions a profile fits, and what says so | `fit.rs`, `digest.rs` |
 //! | from the counters' values to what ran | `map.rs` |
-//! | in executables: the text to be filled in, what fills it in, how that finds it | `template.rs`, `writer.c` and `profile.c` over `writer.h`, `place.rs` |
+//! | in executables: the text to be filled in, what fills it in, how that finds it | `template.rs`, `writer.c` and `profile.c` over `writer.h`, `place.rs`, `writers.rs` |
 //!
 //! [`Config::coverage`](crate::Config::coverage) turns counters on, and [`Module::coverage`](crate::Module::coverage) reads them. An
 //! executable or a shared library writes them when it ends, to [`Config::coverage_file`](crate::Config::coverage_file), if the program
@@ -35,6 +35,7 @@ mod network;
 mod place;
 mod placement;
 mod template;
+mod writers;
 
 pub(crate) use fit::fit;
 pub(crate) use instrument::{Wanted, instrument};

@@ -3,19 +3,9 @@
 //! In: a program with writers' objects (`parse/coverage.rs`), and the files that are written. Out: the program with counters, whose
 //! writers have the counters, the words of `template.rs` and the path.
 
+use super::writers::{COVERAGE_TABLE, PROFILE_TABLE};
 use super::{Wanted, instrument, template};
 use crate::program::{Contents, DataKind, DataSection, DataSectionId, FileId, IdVec, Program, Relocation, Target};
-
-/// The sections of the writers' tables, each of three pointers: the counters, the words, the path.
-const COVERAGE_TABLE: &str = ".data.bpf2native_coverage";
-const PROFILE_TABLE: &str = ".data.bpf2native_profile";
-
-/// The files of a program that have a writer in them.
-pub(super) fn files_of_writers(program: &Program) -> Vec<FileId> {
-    let tables =
-        program.data.iter().filter(|(_, data)| [COVERAGE_TABLE, PROFILE_TABLE].contains(&data.name.as_str()));
-    tables.map(|(_, data)| data.file).collect()
-}
 
 /// The program with counters, and with writers that write to these paths, if it has them.
 pub(crate) fn instrument_object(program: &Program, wanted: Wanted, coverage: &[u8], profile: &[u8]) -> Program {

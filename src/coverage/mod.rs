@@ -1,7 +1,7 @@
 //! Coverage: which functions, lines and branches of a program ran, and how often; the counters of profiles are the same.
 //!
 //! In: a program, whose objects have source lines for coverage. Out: the same program with counters, and once it has run,
-//! [`Coverage`], which can be merged with that of other runs and written as lcov, and [`Profile`](crate::profile::Profile).
+//! [`Coverage`], which can be merged with that of other runs and written as lcov, and [`Profile`].
 //!
 //! | what | file |
 //! |---|---|

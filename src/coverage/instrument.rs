@@ -95,7 +95,7 @@ impl<'a> FunctionInstrumenter<'a> {
     fn run(mut self) -> FunctionCounters {
         let graph = self.graph;
         let loops = loops::find(graph);
-        let network = Network::new(graph, self.returning, &loops.depths);
+        let network = Network::new(graph, self.returning, &loops);
         self.counters.blocks = vec![None; graph.blocks.len()];
         // Counters after tail calls come first: one of them may be that of an edge, too.
         let after: Vec<Vec<Count>> = graph.blocks.iter().map(|block| self.after_tail_calls(block)).collect();

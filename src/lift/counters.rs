@@ -6,44 +6,55 @@
 //! | an outcome of a branch | the same, in a block on the edge |
 //! | an arm of a select, its outcome | `iadd` of 0 or 1, by the conditions |
 //! | in a loop of [`FunctionCounters::loops`](crate::program::counters::FunctionCounters::loops) | `iadd` of a variable, which is zero on the edges into the loop, and which the edges out of it add to the counter |
+//! | a block of one with a [`Stride`] | nothing; the edges out add the difference of the register to what it was on the edges in, by `isub` and `ushr_imm_u` |
 //!
 //! The accesses are plain, as the program's own are: no pass drops or doubles one.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types};
+use cranelift_frontend::Variable;
 
-use super::counted::{CountedEdge, CountedLoops, LoopBorder, Weights};
+use super::counted::{CountedEdge, CountedLoops, LoopBorder, LoopCount, Weights};
 use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::graph::{BlockIndex, Edge, RegisterJump};
-use crate::program::counters::COUNTER;
+use crate::program::counters::{COUNTER, CountedLoop, Stride};
 
 impl Lifter<'_, '_> {
     /// Counts a call of the function, and prepares the loops that count in registers.
     pub(super) fn start_counting(&mut self) {
         let Some(counters) = self.counters else { return };
         self.add(counters.entry, None);
-        for (index, blocks) in counters.loops.iter().enumerate() {
-            let mut counted: Vec<u32> = blocks.iter().filter_map(|&block| *counters.blocks.get(block)?).collect();
+        for (index, CountedLoop { blocks, strides }) in counters.loops.iter().enumerate() {
+            let mut counted: Vec<(u32, Option<Stride>)> = Vec::new();
             for &block in blocks {
+                let of_block = counters.blocks.get(block).copied().flatten();
+                counted.extend(of_block.map(|counter| (counter, strides.get(&block).copied())));
                 let outcomes = self.graph.blocks[block].terminator.outcomes();
                 let stays = |outcome: usize| match outcomes.get(outcome) {
                     Some(Edge::Block(next)) => blocks.contains(next),
                     _ => false,
                 };
                 let of_block = counters.outcomes.range((block, 0)..=(block, usize::MAX));
-                counted.extend(of_block.filter(|((_, outcome), _)| stays(*outcome)).map(|(_, counter)| *counter));
+                let of_outcomes = of_block.filter(|((_, outcome), _)| stays(*outcome));
+                counted.extend(of_outcomes.map(|(_, counter)| (*counter, None)));
             }
-            let variables = counted.into_iter().map(|counter| (counter, self.builder.declare_var(WORD))).collect();
-            self.counted_loops.variables.push(variables);
+            let count = |(counter, stride): (u32, Option<Stride>)| {
+                let variable = self.builder.declare_var(WORD);
+                (counter, stride.map_or(LoopCount::Sum(variable), |stride| LoopCount::Stride(stride, variable)))
+            };
+            self.counted_loops.counts.push(counted.into_iter().map(count).collect());
             self.counted_loops.of_block.extend(blocks.iter().map(|&block| (block, index)));
         }
     }
 
     /// Counts, in the loop's register where the block is in such a loop.
     fn count(&mut self, counter: Option<u32>) {
-        let variable = counter.and_then(|counter| self.counted_loops.variable(self.block, counter));
-        let Some(variable) = variable else { return self.add(counter, self.weight) };
+        let variable = match counter.and_then(|counter| self.counted_loops.count(self.block, counter)) {
+            Some(LoopCount::Sum(variable)) => variable,
+            Some(LoopCount::Stride(..)) => return,
+            None => return self.add(counter, self.weight),
+        };
         let count = self.builder.use_var(variable);
         let count = match self.weight {
             Some(weight) => self.builder.ins().iadd(count, weight),
@@ -124,20 +135,48 @@ impl Lifter<'_, '_> {
         let to = match border {
             LoopBorder::Entry(index, to) => {
                 let zero = self.builder.ins().iconst(WORD, 0);
-                for &(_, variable) in &self.counted_loops.variables[index] {
-                    self.builder.def_var(variable, zero);
+                for &(_, count) in &self.counted_loops.counts[index] {
+                    let (variable, value) = match count {
+                        LoopCount::Sum(variable) => (variable, zero),
+                        LoopCount::Stride(stride, start) => {
+                            (start, self.builder.use_var(self.registers[usize::from(stride.register)]))
+                        }
+                    };
+                    self.builder.def_var(variable, value);
                 }
                 self.blocks[to]
             }
             LoopBorder::Exit(index, edge) => {
-                for (counter, variable) in self.counted_loops.variables[index].clone() {
-                    let count = self.builder.use_var(variable);
+                for (counter, count) in self.counted_loops.counts[index].clone() {
+                    let count = match count {
+                        LoopCount::Sum(variable) => self.builder.use_var(variable),
+                        LoopCount::Stride(stride, start) => self.runs(stride, start),
+                    };
                     self.add(Some(counter), Some(count));
                 }
                 self.edge(edge)
             }
         };
         self.builder.ins().jump(to, &[]);
+    }
+
+    /// How often a block with a stride ran since its register was as this variable says.
+    fn runs(&mut self, Stride { register, by, is_narrow, least }: Stride, start: Variable) -> Value {
+        let before = self.builder.use_var(start);
+        let now = self.builder.use_var(self.registers[usize::from(register)]);
+        let (more, less) = if by < 0 { (before, now) } else { (now, before) };
+        let change = self.builder.ins().isub(more, less);
+        if is_narrow {
+            let least = i64::from(least);
+            let rest = self.builder.ins().iadd_imm_s(change, -least);
+            let rest = self.builder.ins().ireduce(types::I32, rest);
+            let rest = self.builder.ins().uextend(WORD, rest);
+            return self.builder.ins().iadd_imm_s(rest, least);
+        }
+        match by.unsigned_abs().trailing_zeros() {
+            0 => change,
+            bits => self.builder.ins().ushr_imm_u(change, i64::from(bits)),
+        }
     }
 
     /// Counts the block that is being lifted.

@@ -8,12 +8,12 @@
 //! A loop is a strongly connected component with one header, the block that control enters it by; without the edges to the header,
 //! what is still strongly connected are the loops in it. The order of blocks says nothing: compilers rotate loops.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::flow::has_call;
 use super::strides;
 use crate::graph::{BlockIndex, Edge, Graph, strongly_connected};
-use crate::program::counters::CountedLoop;
+use crate::program::counters::Stride;
 
 /// The most blocks of a loop whose counters are kept in registers.
 const MOST_BLOCKS: usize = 32;
@@ -23,10 +23,17 @@ const DEEPEST: usize = 16;
 
 /// The loops of a function.
 pub(super) struct Loops {
-    /// Those that keep their counters in registers.
-    pub(super) innermost: Vec<CountedLoop>,
+    /// Those that keep counters in registers.
+    pub(super) innermost: Vec<InnermostLoop>,
     /// How many loops each block is in.
     pub(super) depths: Vec<usize>,
+}
+
+/// A loop that keeps counters in registers.
+pub(super) struct InnermostLoop {
+    pub(super) blocks: BTreeSet<BlockIndex>,
+    /// Blocks whose runs a register tells.
+    pub(super) strides: BTreeMap<BlockIndex, Stride>,
 }
 
 /// Finds them.
@@ -70,7 +77,7 @@ pub(super) fn find(graph: &Graph) -> Loops {
     loops.retain(|(blocks, _)| blocks.len() <= MOST_BLOCKS && !blocks.iter().any(calls));
     let counted = loops.into_iter().map(|(blocks, header)| {
         let strides = strides::find(graph, &blocks, header);
-        CountedLoop { blocks, strides }
+        InnermostLoop { blocks, strides }
     });
     Loops { innermost: counted.collect(), depths }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | a block | how often it runs, by its loops, and by the branch where that is the only way into it |
 //! | a block whose runs a register tells (`strides.rs`) | how often its loop is left |
-//! | an outcome of a branch | the same, of the less frequent end; twice that, as it takes a block of its own |
+//! | an outcome of a branch | the same, of the less frequent end; twice that, as it takes a block of its own; three times in a loop that counts in registers, where it is often part of a select |
 //! | an outcome that leaves a loop | an eighth of that, and the other one the rest |
 //! | an outcome of another comparison for equality | a quarter of that, or three quarters: most values differ (Ball and Larus, "Branch prediction for free", 1993) |
 //! | the only way into a block, the only way on from one that control does not stop in | no counter: that block's is as good |
@@ -117,6 +117,8 @@ impl Network {
         let frequencies = frequencies(graph, &outcomes, &incoming, &loops.depths);
         let with_strides = loops.innermost.iter().flat_map(|inner| inner.strides.keys().copied());
         let with_strides: BTreeSet<BlockIndex> = with_strides.collect();
+        let in_registers = loops.innermost.iter().flat_map(|inner| inner.blocks.iter().copied());
+        let in_registers: BTreeSet<BlockIndex> = in_registers.collect();
         let mut network = Network {
             nodes: 2 * graph.blocks.len() + 1,
             edges: Vec::new(),
@@ -132,13 +134,15 @@ impl Network {
             let instructions = graph.instructions_of(block);
             let last_stop = instructions.iter().rev().find(|instruction| returning.may_stop(instruction));
             let to = if last_stop.is_some() { OUTSIDE } else { end(index) };
-            let steps = if with_strides.contains(&index) { frequencies[index] / ROUNDS } else { frequencies[index] };
+            let steps =
+                if with_strides.contains(&index) { frequencies[index] / ROUNDS } else { frequencies[index] };
             let edge = network.add(start(index), to, Cost::Steps(steps), Place::Block(index));
             network.blocks.push(edge);
             let returns = matches!(block.terminator, Terminator::Return);
             if last_stop.is_some() && !returns {
                 network.add(OUTSIDE, end(index), Cost::Impossible, Place::Block(index));
             }
+            let of_outcomes = if in_registers.contains(&index) { 3 } else { 2 };
             let of_outcome = |(outcome, edge): (usize, Edge)| {
                 let taken = part(graph, &loops.depths, index, outcome, frequencies[index]);
                 let (to, rarest, is_only) = match edge {
@@ -149,7 +153,7 @@ impl Network {
                 let (place, cost) = match (&block.terminator, last_stop) {
                     (Terminator::Goto(_), None) => (Place::Block(index), Cost::Impossible),
                     (Terminator::Goto(_), Some(stop)) => (Place::After(stop.offset), Cost::Steps(rarest)),
-                    _ => (Place::Outcome(index, outcome), Cost::Steps(2 * rarest)),
+                    _ => (Place::Outcome(index, outcome), Cost::Steps(of_outcomes * rarest)),
                 };
                 network.add(end(index), to, if is_only { Cost::Impossible } else { cost }, place)
             };

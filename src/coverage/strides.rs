@@ -22,7 +22,11 @@ use crate::program::counters::Stride;
 
 /// Finds strides of a loop that control enters by `header`; of several registers of a block, the first one that changes by the
 /// least.
-pub(super) fn find(graph: &Graph, blocks: &BTreeSet<BlockIndex>, header: BlockIndex) -> BTreeMap<BlockIndex, Stride> {
+pub(super) fn find(
+    graph: &Graph,
+    blocks: &BTreeSet<BlockIndex>,
+    header: BlockIndex,
+) -> BTreeMap<BlockIndex, Stride> {
     let write = |block: BlockIndex| {
         let instructions = graph.instructions_of(&graph.blocks[block]);
         instructions.iter().fold(RegSet::EMPTY, |all, instruction| all.union(written(instruction.insn)))
@@ -33,8 +37,8 @@ pub(super) fn find(graph: &Graph, blocks: &BTreeSet<BlockIndex>, header: BlockIn
     for register in Reg::all().filter(|&register| changed.contains(register)) {
         let mut writing = writes.iter().filter(|(_, written)| written.contains(register)).map(|(&block, _)| block);
         let (Some(block), None) = (writing.next(), writing.next()) else { continue };
-        let found = wide(graph, block, register)
-            .or_else(|| narrow(graph, (blocks, header), changed, block, register));
+        let found =
+            wide(graph, block, register).or_else(|| narrow(graph, (blocks, header), changed, block, register));
         let is_better = |old: &Stride, new: &Stride| new.by.unsigned_abs() < old.by.unsigned_abs();
         if let Some(stride) = found.filter(|new| strides.get(&block).is_none_or(|old| is_better(old, new))) {
             strides.insert(block, stride);
@@ -72,7 +76,8 @@ fn narrow(
     register: Reg,
 ) -> Option<Stride> {
     let instructions = graph.instructions_of(&graph.blocks[block]).iter();
-    let mut writing = instructions.map(|instruction| instruction.insn).filter(|&insn| written(insn).contains(register));
+    let mut writing =
+        instructions.map(|instruction| instruction.insn).filter(|&insn| written(insn).contains(register));
     let (Some(insn), None) = (writing.next(), writing.next()) else { return None };
     let Insn::Alu { op: AluOp::Add, width: Width::W32, src: Operand::Imm(by @ (1 | -1)), .. } = insn else {
         return None;
@@ -94,13 +99,7 @@ fn narrow(
 
 /// Whether a block of a loop compares the low half of a register with a number that does not change, such that one of the register's
 /// values ends the loop at least.
-fn is_tested(
-    graph: &Graph,
-    block: &Block,
-    blocks: &BTreeSet<BlockIndex>,
-    changed: RegSet,
-    register: Reg,
-) -> bool {
+fn is_tested(graph: &Graph, block: &Block, blocks: &BTreeSet<BlockIndex>, changed: RegSet, register: Reg) -> bool {
     let Terminator::Branch { taken, fallthrough } = &block.terminator else { return false };
     let last = graph.instructions_of(block).last().map(|last| last.insn);
     let Some(Insn::Branch { cond, width: Width::W32, dst, src, .. }) = last else { return false };
@@ -108,7 +107,8 @@ fn is_tested(
         Operand::Reg(other) => !changed.contains(other),
         Operand::Imm(_) => true,
     };
-    let is_of = dst == register && is_constant(src) || src == Operand::Reg(register) && is_constant(Operand::Reg(dst));
+    let is_of =
+        dst == register && is_constant(src) || src == Operand::Reg(register) && is_constant(Operand::Reg(dst));
     let stays = |edge: &Edge| matches!(edge, Edge::Block(next) if blocks.contains(next));
     // That a number is above or below another one does not hold for all numbers.
     let is_strict = matches!(cond, Cond::Eq | Cond::Ne | Cond::Lt | Cond::Gt | Cond::SLt | Cond::SGt);

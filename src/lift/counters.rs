@@ -25,25 +25,12 @@ impl Lifter<'_, '_> {
     pub(super) fn start_counting(&mut self) {
         let Some(counters) = self.counters else { return };
         self.add(counters.entry, None);
-        for (index, CountedLoop { blocks, strides }) in counters.loops.iter().enumerate() {
-            let mut counted: Vec<(u32, Option<Stride>)> = Vec::new();
-            for &block in blocks {
-                let of_block = counters.blocks.get(block).copied().flatten();
-                counted.extend(of_block.map(|counter| (counter, strides.get(&block).copied())));
-                let outcomes = self.graph.blocks[block].terminator.outcomes();
-                let stays = |outcome: usize| match outcomes.get(outcome) {
-                    Some(Edge::Block(next)) => blocks.contains(next),
-                    _ => false,
-                };
-                let of_block = counters.outcomes.range((block, 0)..=(block, usize::MAX));
-                let of_outcomes = of_block.filter(|((_, outcome), _)| stays(*outcome));
-                counted.extend(of_outcomes.map(|(_, counter)| (*counter, None)));
-            }
-            let count = |(counter, stride): (u32, Option<Stride>)| {
+        for (index, CountedLoop { blocks, counters }) in counters.loops.iter().enumerate() {
+            let count = |(&counter, stride): (&u32, &Option<Stride>)| {
                 let variable = self.builder.declare_var(WORD);
                 (counter, stride.map_or(LoopCount::Sum(variable), |stride| LoopCount::Stride(stride, variable)))
             };
-            self.counted_loops.counts.push(counted.into_iter().map(count).collect());
+            self.counted_loops.counts.push(counters.iter().map(count).collect());
             self.counted_loops.of_block.extend(blocks.iter().map(|&block| (block, index)));
         }
     }

@@ -35,8 +35,8 @@ pub(crate) struct FunctionCounters {
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct CountedLoop {
     pub(crate) blocks: BTreeSet<usize>,
-    /// Blocks of it whose runs a register tells, from where control enters the loop to where it leaves it.
-    pub(crate) strides: BTreeMap<usize, Stride>,
+    /// The counters of what stays in the loop that are counted so; for some, a register that tells it by itself.
+    pub(crate) counters: BTreeMap<u32, Option<Stride>>,
 }
 
 /// A register that changes by the same amount each time that a block runs.

@@ -17,6 +17,7 @@ use cranelift_frontend::Variable;
 use super::counted::{CountedEdge, CountedLoops, LoopBorder, LoopCount, Weights};
 use super::lifter::Lifter;
 use crate::abi::WORD;
+use crate::decode::insn::{Cond, Insn};
 use crate::graph::{BlockIndex, Edge, RegisterJump};
 use crate::program::counters::{COUNTER, CountedLoop, Stride};
 
@@ -54,15 +55,11 @@ impl Lifter<'_, '_> {
     pub(super) fn count_arms(&mut self, condition: Value) -> Weights {
         let branch = self.weight;
         let Some(counters) = self.counters else { return Weights { branch, arms: [None; 2] } };
-        let holds = self.builder.ins().icmp_imm_u(IntCC::NotEqual, condition, 0);
-        let holds = self.builder.ins().uextend(WORD, holds);
-        let (taken, fallthrough) = match branch {
-            Some(weight) => {
-                let taken = self.builder.ins().band(weight, holds);
-                (taken, self.builder.ins().isub(weight, taken))
-            }
-            None => (holds, self.builder.ins().bxor_imm_u(holds, 1)),
-        };
+        let [taken, fallthrough] = [IntCC::NotEqual, IntCC::Equal].map(|code| {
+            let comes_about = self.builder.ins().icmp_imm_u(code, condition, 0);
+            let comes_about = self.builder.ins().uextend(WORD, comes_about);
+            branch.map_or(comes_about, |weight| self.builder.ins().band(weight, comes_about))
+        });
         for (outcome, weight) in [taken, fallthrough].into_iter().enumerate() {
             self.weight = Some(weight);
             self.count(counters.outcomes.get(&(self.block, outcome)).copied());
@@ -201,8 +198,19 @@ impl Lifter<'_, '_> {
             return to;
         }
         let block = self.builder.create_block();
+        if self.is_unlikely(outcome) {
+            self.builder.set_cold_block(block);
+        }
         self.counted_edges.push(CountedEdge { block, counter, to });
         block
+    }
+
+    /// Whether an outcome of the block's branch is that two numbers are equal: most are not.
+    fn is_unlikely(&self, outcome: usize) -> bool {
+        matches!(
+            (self.at.insn, outcome),
+            (Insn::Branch { cond: Cond::Eq, .. }, 0) | (Insn::Branch { cond: Cond::Ne, .. }, 1)
+        )
     }
 
     /// Where the outcomes of a jump through a register lead that are counted.

@@ -22,7 +22,7 @@ use crate::config::Passes;
 use crate::lift::DATA;
 use crate::program::Place;
 use crate::times::Times;
-use crate::x86;
+use crate::x86::{self, Coldness};
 
 /// Compiles a function that the translator adds to the program.
 ///
@@ -82,7 +82,8 @@ pub(super) fn assemble(
         steps: StepOutcome::default(),
     };
     if x86::STEPS.iter().any(|step| steps.contains(step.pass)) {
-        x86::run(&mut made, end, isa, steps, times);
+        let coldness = if contexts.counters.is_some() { Coldness::Counted } else { Coldness::Unknown };
+        x86::run(&mut made, end, isa, (steps, coldness), times);
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)

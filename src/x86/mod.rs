@@ -51,6 +51,7 @@ use cranelift_codegen::isa::TargetIsa;
 use crate::codegen::compiled::CompiledFunction;
 use crate::config::Passes;
 use crate::times::Times;
+pub(crate) use code::blocks::Coldness;
 pub(crate) use pipeline::STEPS;
 
 /// Runs the steps that are on over a function, whose instructions end at `end`. A function that does not pass the check
@@ -59,10 +60,10 @@ pub(crate) fn run(
     function: &mut CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
-    passes: Passes,
+    (passes, coldness): (Passes, Coldness),
     times: Option<&Times>,
 ) {
-    match pipeline::run(function, end, isa, passes, times) {
+    match pipeline::run(function, end, isa, (passes, coldness), times) {
         Ok(made) => *function = made,
         Err(reason) => function.steps.given_up = Some(reason),
     }

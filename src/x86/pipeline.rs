@@ -8,6 +8,7 @@ use cranelift_codegen::isa::TargetIsa;
 
 use super::check::Checker;
 use super::code::alignment::AlignedLoop;
+use super::code::blocks::Coldness;
 use super::code::fragments::Fragments;
 use super::code::read;
 use super::code::write::{self, WrittenFrame};
@@ -57,6 +58,7 @@ struct Work<'f> {
     /// The function as Cranelift made it.
     function: &'f CompiledFunction,
     fragments: Fragments,
+    coldness: Coldness,
     /// Whether branches are short where they reach.
     short_branches: bool,
     /// Its new frame, if it has one.
@@ -70,12 +72,12 @@ pub(super) fn run(
     function: &CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
-    passes: Passes,
+    (passes, coldness): (Passes, Coldness),
     times: Option<&Times>,
 ) -> Result<CompiledFunction, GivenUp> {
     let fragments = read::read(function, end)?;
     let checker = Checker::new(function, &fragments, isa);
-    let mut work = Work { function, fragments, short_branches: false, frame: None, loops: Vec::new() };
+    let mut work = Work { function, fragments, coldness, short_branches: false, frame: None, loops: Vec::new() };
     let mut changed = Passes::NONE;
     for step in STEPS.iter().filter(|step| passes.contains(step.pass)) {
         if time_pass(times, step.pass, || (step.run)(&mut work)) {
@@ -110,7 +112,8 @@ fn loop_rotation(work: &mut Work<'_>) -> bool {
 
 fn block_placement(work: &mut Work<'_>) -> bool {
     let fragments = std::mem::take(&mut work.fragments);
-    let (fragments, has_changed) = block_placement::reorder(fragments, &work.function.entries, &work.function.code);
+    let CompiledFunction { entries, code, .. } = work.function;
+    let (fragments, has_changed) = block_placement::reorder(fragments, entries, code, work.coldness);
     work.fragments = fragments;
     has_changed
 }

@@ -158,6 +158,23 @@ fn levels_and_passes_count_the_same() {
     }
 }
 
+/// Registers that loops advance tell counts by themselves: by 1, by 2, downwards, in 32 bits and around their end.
+#[test]
+fn loops_count_what_the_source_says() {
+    for object in ["coverage/loops.o", "coverage/loops.v2.o"] {
+        let expected = covered(object, Config::new().opt_level(OptLevel::O0));
+        check_marks("coverage/loops.c", &parse(&expected.to_lcov())["./loops.c"]);
+        for level in LEVELS {
+            assert_eq!(covered(object, Config::new().opt_level(level)), expected, "{object} {level:?}");
+        }
+        for &pass in Pass::ALL {
+            for passes in [Passes::NONE.with(pass), Passes::ALL.without(pass)] {
+                assert_eq!(covered(object, Config::new().passes(passes)), expected, "{object} {}", pass.name());
+            }
+        }
+    }
+}
+
 /// A line that was never reached has branches that were not either: `-`.
 #[test]
 fn branches_that_are_not_reached_have_no_counts() {

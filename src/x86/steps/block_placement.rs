@@ -15,7 +15,7 @@
 //!
 //! Time is `n log n` in the number of blocks.
 
-use crate::x86::code::blocks::{BlockGraph, Edge, Terminator};
+use crate::x86::code::blocks::{BlockGraph, Coldness, Edge, Terminator};
 use crate::x86::code::fragments::{Fragment, Fragments};
 
 /// What a taken branch costs, and an additional jump instruction.
@@ -26,8 +26,8 @@ const JUMP: f64 = 0.25;
 const WORTH: f64 = 0.9;
 
 /// Orders the blocks of a function, and says whether the order changed.
-pub(crate) fn reorder(fragments: Fragments, entries: &[u32], code: &[u8]) -> (Fragments, bool) {
-    let Some(graph) = BlockGraph::read(&fragments, entries, code) else { return (fragments, false) };
+pub(crate) fn reorder(fragments: Fragments, entries: &[u32], code: &[u8], coldness: Coldness) -> (Fragments, bool) {
+    let Some(graph) = BlockGraph::read(&fragments, entries, code, coldness) else { return (fragments, false) };
     let order = Chains::new(&graph).order();
     let before: Vec<usize> = (0..graph.blocks.len()).collect();
     if cost(&graph, &order) < WORTH * cost(&graph, &before) {

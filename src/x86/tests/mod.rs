@@ -41,7 +41,7 @@ fn run_steps(function: CompiledFunction, passes: &[Pass]) -> CompiledFunction {
 /// Of a function whose instructions end there.
 fn run_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
-    run(&mut function, end, &*isa(), passes, None);
+    run(&mut function, end, &*isa(), (passes, Coldness::Unknown), None);
     function
 }
 

@@ -403,3 +403,26 @@ fn lines_of_dwarf_alone_are_those_of_btf() {
         assert_eq!(inside(&found), inside(&expected), "without {section}");
     }
 }
+
+/// gcc's DWARF, which its objects have alone.
+#[test]
+fn lines_of_gcc() {
+    let (calls, runs) = (marks("coverage/gcc.c", "calls"), marks("coverage/gcc.c", "runs"));
+    assert!(calls.len() == 4 && runs.len() == 13, "the marks are found");
+    for object in ["coverage/gcc.O0.gcc.o", "coverage/gcc.O2.gcc.o"] {
+        let files = parse(&covered(object, &Config::new()).to_lcov());
+        let record = &files["./gcc.c"];
+        let found: BTreeMap<&str, u64> =
+            record.functions.iter().map(|(name, (_, count))| (name.as_str(), *count)).collect();
+        assert_eq!(
+            found,
+            BTreeMap::from([("classify", 5), ("collatz", 2), ("main", 1), ("unused", 0)]),
+            "{object}"
+        );
+        if object.contains("O0") {
+            for (line, count) in runs.iter().chain(&calls) {
+                assert_eq!(record.lines.get(line), Some(count), "gcc.c:{line}");
+            }
+        }
+    }
+}

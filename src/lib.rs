@@ -131,6 +131,7 @@ pub mod internals;
 pub mod jit;
 mod lift;
 mod opt;
+mod parallel;
 pub mod parse;
 mod pipeline;
 mod plan;

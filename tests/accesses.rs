@@ -23,7 +23,7 @@ use bpf2native::config::{OptLevel, Pass, Passes};
 use bpf2native::{Config, Jit, Linker, Program};
 
 use support::interp::Order;
-use support::random::{Seed, elements};
+use support::random::{Seed, copies, elements};
 use support::{asm, engine, interp, seeds};
 
 /// Far more than any program takes.
@@ -163,6 +163,28 @@ fn random_elements() {
         let mut memory = vec![0; elements::MEMORY];
         memory.fill_with(|| seed.next() as u8);
         let engine = &engines[seed.below(2)];
+        if let Some(error) = engine.difference(&program, &memory) {
+            panic!(
+                "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1, {}: {error}\n{program}",
+                engine.name
+            );
+        }
+    }
+}
+
+/// Copies of a few bytes, with all passes, and with that over copies alone.
+#[test]
+fn random_copies() {
+    let config = Config::new().passes(Passes::NONE.with(Pass::CopyMerging)).threads(1).clone();
+    let alone =
+        Engine { name: "-Z none,copy-merging", jit: Jit::new(&config).unwrap(), linker: engine::jit::linker() };
+    let engines = [engines().swap_remove(0), alone];
+    for value in seeds::of("accesses of copies", 150) {
+        let mut seed = Seed::new(value);
+        let program = copies::program(&mut seed);
+        let mut memory = vec![0; copies::MEMORY];
+        memory.fill_with(|| seed.next() as u8);
+        let engine = seed.pick(&engines);
         if let Some(error) = engine.difference(&program, &memory) {
             panic!(
                 "BPF2NATIVE_RANDOM_SEED={value} BPF2NATIVE_RANDOM_PROGRAMS=1, {}: {error}\n{program}",

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The folders and files of `src/`, the lowest first: each imports what stands before it, or beside it.
 const LAYERS: &[&[&str]] = &[
-    &["warning", "files", "profile"],
+    &["warning", "files", "parallel", "profile"],
     &["program", "btf"],
     &["elf"],
     &["decode"],

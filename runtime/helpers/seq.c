@@ -1,18 +1,10 @@
-/* Output of iterator programs: bpf_seq_printf and bpf_seq_write. In: a struct seq_file, which bpf2native_seq_* makes, and
-   whose first fields lie as in the kernel's. Out: its buffer. The rule: what does not fit as a whole is not written, and
-   -EOVERFLOW, after which the file counts as full. */
+/* Output of iterator programs: bpf_seq_printf and bpf_seq_write. In: a struct seq_file, which bpf2native_seq_* makes. Out:
+   its buffer. The rule: what does not fit as a whole is not written, and -EOVERFLOW, after which the file counts as full. */
 #include "helpers/format.h"
+#include "helpers/seq.h"
 
 extern void *calloc(u64 count, u64 size);
 extern void free(void *memory);
-
-struct seq_file {
-    char *buf;
-    u64 size;
-    u64 from;
-    u64 count;
-    u64 rest[12]; /* zeros: the kernel's has 104 bytes and more */
-};
 
 HELPER(long, seq_printf, (struct seq_file *file, const char *text, u32 size, const u64 *data, u32 data_size))
 {
@@ -39,8 +31,6 @@ HELPER(long, seq_write, (struct seq_file *file, const void *data, u32 size))
         file->buf[file->count++] = ((const char *)data)[i];
     return 0;
 }
-
-HELPER(long, seq_printf_btf, (struct seq_file *file, const void *pointer, u32 size, u64 flags)) { return -ENOTSUPP; }
 
 API(struct seq_file *, bpf2native_seq_new, (u64 size))
 {

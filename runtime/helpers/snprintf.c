@@ -1,4 +1,4 @@
-/* bpf_snprintf, and bpf_snprintf_btf, for which there are no types at run time. */
+/* bpf_snprintf. */
 #include "helpers/format.h"
 
 /* The length with the 0 at the end, also of what did not fit. */
@@ -10,5 +10,3 @@ HELPER(long, snprintf, (char *to, u32 size, const char *text, const u64 *data, u
     long length = bpf2native_rt_format(to, size, &format);
     return length < 0 ? length : length + 1;
 }
-
-HELPER(long, snprintf_btf, (char *to, u32 size, const void *pointer, u32 pointer_size, u64 flags)) { return -ENOTSUPP; }

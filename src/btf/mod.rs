@@ -148,6 +148,11 @@ impl Btf {
         (0..).map(TypeId).zip(&self.types).skip(1)
     }
 
+    /// How many types there are, without `void`.
+    pub fn count(&self) -> u32 {
+        (self.types.len() - 1) as u32
+    }
+
     /// A type.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use super::unwind::Unwind;
 use super::unwind_rows;
 use crate::lift::DATA;
 use crate::program::Place;
-use crate::x86::{self, Steps};
+use crate::x86::{self, Coldness, Steps};
 
 /// Compiles a function that the translator adds to the program.
 ///
@@ -80,7 +80,8 @@ pub(super) fn assemble(
         steps: StepOutcome::default(),
     };
     if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) {
-        x86::run(&mut made, end, isa, steps);
+        let coldness = if contexts.counters.is_some() { Coldness::Counted } else { Coldness::Unknown };
+        x86::run(&mut made, end, isa, Steps { coldness, ..steps });
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)

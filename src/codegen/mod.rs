@@ -11,7 +11,7 @@
 //! | which bytes are instructions | `extent.rs` |
 //! | unwind information, and the rows that Cranelift leaves out | `unwind.rs`, `unwind_rows.rs` |
 //! | at -O0: functions whose spills take too much, compiled again | `spills.rs` |
-//! | errors; the thread pool | `error.rs`, `threads.rs` |
+//! | errors; the thread pool, and which programs are worth it | `error.rs`, `threads.rs` |
 
 mod assemble;
 pub(crate) mod compiled;
@@ -26,13 +26,13 @@ mod unwind_rows;
 
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::Function;
-use rayon::prelude::*;
 
 use crate::config::{CodeGenerators, Pass, Passes, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
 use crate::lift::{self, Declarations, LiftContext, LiftInput, Lifted};
 use crate::opt::{Constants, Pipeline, verify};
+use crate::parallel::map_each;
 use crate::plan::PointerEffects;
 use crate::program::{FunctionId, Program};
 use crate::select::Selection;
@@ -43,7 +43,7 @@ pub use assemble::synthetic;
 pub use compiled::{CodeRange, CompiledFunction, GivenUp, Keep, NativeFrame, StepOutcome};
 use cranelift::Contexts;
 pub use error::CompileError;
-pub use threads::thread_pool;
+pub use threads::{Threads, thread_pool};
 pub use unwind::{FrameRow, FrameRows, Unwind};
 
 /// Builds the graphs of all functions; code that the kernel's verifier would refuse is an error, or traps.
@@ -59,8 +59,7 @@ pub fn graphs(program: &Program, unverified: Unverified) -> Result<Vec<Graph>, C
 pub fn each_graph(program: &Program, unverified: Unverified) -> Vec<Result<Graph, GraphError>> {
     let labels = LabelIndex::new(program);
     let functions: Vec<FunctionId> = program.functions.ids().collect();
-    let graphs = functions.par_iter().map(|&function| Graph::build(program, &labels, function, unverified));
-    graphs.collect()
+    map_each(&functions, || (), |(), &function| Graph::build(program, &labels, function, unverified))
 }
 
 /// Lifts and compiles all functions.
@@ -109,11 +108,7 @@ pub fn each_function<T: Send>(
         lifting.reuse(std::mem::replace(&mut contexts.context.func, Function::new()));
         Ok((compiled, seen))
     };
-    let compiled = selection
-        .graphs
-        .par_iter()
-        .map_init(|| (LiftContext::default(), Contexts::new(), Profiled::new(times)), compile);
-    compiled.collect()
+    map_each(&selection.graphs, || (LiftContext::default(), Contexts::new(), Profiled::new(times)), compile)
 }
 
 /// Lifts all functions, for display, with everything that runs before `until`.
@@ -144,7 +139,7 @@ pub fn clif(
         lifted(input, &bodies, &constants, graph, until, lifting, context).map(|lifted| lifted.function)
     };
     let contexts = || (LiftContext::default(), Context::new());
-    first_error(selection.graphs.par_iter().map_init(contexts, lift).collect())
+    first_error(map_each(&selection.graphs, contexts, lift))
 }
 
 /// The point at which CLIF is shown, if that is not when Cranelift gets it.

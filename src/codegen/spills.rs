@@ -35,7 +35,8 @@ pub(super) fn compile(
 ) -> Result<CompiledFunction, String> {
     let work = Work::of(&lifted.function, &mut contexts.context);
     let assemble = |isa: &dyn TargetIsa, function, contexts: &mut Contexts| {
-        let steps = Steps { passes: generators.machine_code_steps(), times: generators.times(), frequencies };
+        let (passes, times) = (generators.machine_code_steps(), generators.times());
+        let steps = Steps { passes, times, frequencies, ..Steps::default() };
         assemble(isa, id, function, keep, steps, contexts)
     };
     let again = generators.for_fewer_spills(&work).filter(|_| work.instructions >= FEWEST_INSTRUCTIONS);

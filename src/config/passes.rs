@@ -62,6 +62,7 @@ passes! {
     FloatValues "float-values" "words that hold floats become floats: block parameters, selects, loads and stores"
     LoopVectors "loop-vectors" "loops over elements do 16 bytes or more at once, in vectors"
     Unrolling "unrolling" "small counted loops do several iterations in one"
+    CopyMerging "copy-merging" "bytes that are loaded and stored one by one are copied several at once"
     Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"
     Slp "slp" "products of adjacent 16-bit numbers are computed in vectors of eight"
     NarrowValues "narrow-values" "words of which only the low 32 bits are looked at are 32 bits wide"

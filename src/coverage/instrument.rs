@@ -17,23 +17,29 @@
 //! Where control may stop are calls that may not come back (`flow.rs`). Functions without source lines get counters for a
 //! profile alone; the runtime's and those that write the counts (`writers.rs`) get none.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::digest::digest;
 use super::flow::{Returning, is_tail_call};
-use super::loops;
+use super::loops::{self, InnermostLoop};
 use super::map::{Count, CoverageMap, MappedBlock, MappedBranch, MappedFunction, MappedLine, MappedProfile};
 use super::network::{Network, Place};
-use super::{placement, writers};
+use super::placement::{self, Cost};
+use super::writers;
 use crate::decode::SLOT;
 use crate::decode::insn::Insn;
-use crate::graph::{Block, Graph, Instruction, LabelIndex, Terminator, Unverified};
-use crate::program::counters::{COUNTER, Counters, FunctionCounters};
+use crate::graph::{Block, Edge, Graph, Instruction, LabelIndex, Terminator, Unverified};
+use crate::program::counters::{COUNTER, CountedLoop, Counters, FunctionCounters, Stride};
 use crate::program::{Contents, DataKind, DataSection, FileId, FunctionId, Id, Program};
 
 /// The name of the section of counters.
 const SECTION: &str = ".bss.coverage";
+
+/// The most sums that a loop keeps in registers. More than that do not fit beside what the loop computes with, and moving them to and
+/// from the stack takes longer than counting in memory.
+const MOST_SUMS: usize = 4;
 
 /// What counters are wanted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,14 +134,20 @@ impl<'a> FunctionInstrumenter<'a> {
     fn run(mut self) -> FunctionCounters {
         let graph = self.graph;
         let loops = loops::find(graph);
-        let network = Network::new(graph, self.returning, &loops.depths);
+        let network = Network::new(graph, self.returning, &loops);
         self.counters.blocks = vec![None; graph.blocks.len()];
         // Counters after tail calls come first: one of them may be that of an edge, too.
         let after: Vec<Vec<Count>> = graph.blocks.iter().map(|block| self.after_tail_calls(block)).collect();
         let (counters, map) = (&mut self.counters, &mut *self.map);
         let (all, derived) = (&mut map.counters, &mut map.derived);
+        // How often each counter probably counts, and what that costs.
+        let mut steps: BTreeMap<u32, Cost> = BTreeMap::new();
         let counter = |edge: usize| {
-            let mut new = || next(all);
+            let mut new = || {
+                let counter = next(all);
+                steps.insert(counter, network.edges[edge].cost);
+                counter
+            };
             Count::Counter(match network.places[edge] {
                 Place::Block(block) => *counters.blocks[block].insert(new()),
                 Place::Outcome(block, outcome) => *counters.outcomes.entry((block, outcome)).or_insert_with(new),
@@ -150,7 +162,7 @@ impl<'a> FunctionInstrumenter<'a> {
         let counts = placement::place(network.nodes, &network.edges, &network.wanted, counter, derive);
         let count = |edge: usize| counts[edge].expect("it is wanted");
         let outcomes = |index: usize| network.outcomes[index].iter().map(|&edge| count(edge)).collect::<Vec<_>>();
-        self.counters.loops = loops.innermost;
+        self.counters.loops = loops.innermost.iter().map(|inner| self.counted_loop(inner, &steps)).collect();
         if self.wanted.profile {
             let block = |(index, block): (usize, &Block)| MappedBlock {
                 start: number_of(self.program, graph, block),
@@ -179,6 +191,29 @@ impl<'a> FunctionInstrumenter<'a> {
             lines.map(|((file, line), blocks)| MappedLine { file, line, blocks: blocks.into_iter().collect() });
         self.map.lines.extend(mapped);
         self.counters
+    }
+
+    /// What of a loop is counted in registers: what these tell by themselves, and of the rest what counts most often.
+    fn counted_loop(&self, inner: &InnermostLoop, steps: &BTreeMap<u32, Cost>) -> CountedLoop {
+        let InnermostLoop { blocks, strides } = inner;
+        let counters = &self.counters;
+        let mut counted: BTreeMap<u32, Option<Stride>> = BTreeMap::new();
+        let mut sums: Vec<(Reverse<Option<Cost>>, u32)> = Vec::new();
+        for &block in blocks {
+            let of_block = counters.blocks[block];
+            let outcomes = self.graph.blocks[block].terminator.outcomes();
+            let stays =
+                |outcome: usize| matches!(outcomes.get(outcome), Some(Edge::Block(next)) if blocks.contains(next));
+            let of_outcomes = counters.outcomes.range((block, 0)..=(block, usize::MAX));
+            let staying = of_outcomes.filter(|((_, outcome), _)| stays(*outcome)).map(|(_, &counter)| counter);
+            let stride = strides.get(&block);
+            counted.extend(of_block.zip(stride).map(|(counter, &stride)| (counter, Some(stride))));
+            let summed = of_block.filter(|_| stride.is_none()).into_iter().chain(staying);
+            sums.extend(summed.map(|counter| (Reverse(steps.get(&counter).copied()), counter)));
+        }
+        sums.sort_unstable();
+        counted.extend(sums.into_iter().take(MOST_SUMS).map(|(_, counter)| (counter, None)));
+        CountedLoop { blocks: blocks.clone(), counters: counted }
     }
 
     /// Puts counters after a block's tail calls.

@@ -1,16 +1,19 @@
 //! Loops: how deep each block is in them, and which ones keep their counters in registers, to be added to memory where the loop is
 //! left.
 //!
-//! In: a graph. Out: the depths, and those loops that contain no other loop and no call, each with one way in. A counter in memory
-//! takes several cycles from one iteration to the next, which is as much as a whole small loop takes.
+//! In: a graph. Out: the depths, and those loops that contain no other loop and no call, each with one way in, and what their
+//! registers tell (`strides.rs`). A counter in memory takes several cycles from one iteration to the next, which is as much as a
+//! whole small loop takes.
 //!
 //! A loop is a strongly connected component with one header, the block that control enters it by; without the edges to the header,
 //! what is still strongly connected are the loops in it. The order of blocks says nothing: compilers rotate loops.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::flow::has_call;
+use super::strides;
 use crate::graph::{BlockIndex, Edge, Graph, strongly_connected};
+use crate::program::counters::Stride;
 
 /// The most blocks of a loop whose counters are kept in registers.
 const MOST_BLOCKS: usize = 32;
@@ -20,10 +23,17 @@ const DEEPEST: usize = 16;
 
 /// The loops of a function.
 pub(super) struct Loops {
-    /// The blocks of each one that keeps its counters in registers.
-    pub(super) innermost: Vec<BTreeSet<BlockIndex>>,
+    /// Those that keep counters in registers.
+    pub(super) innermost: Vec<InnermostLoop>,
     /// How many loops each block is in.
     pub(super) depths: Vec<usize>,
+}
+
+/// A loop that keeps counters in registers.
+pub(super) struct InnermostLoop {
+    pub(super) blocks: BTreeSet<BlockIndex>,
+    /// Blocks whose runs a register tells.
+    pub(super) strides: BTreeMap<BlockIndex, Stride>,
 }
 
 /// Finds them.
@@ -40,7 +50,8 @@ pub(super) fn find(graph: &Graph) -> Loops {
         let components = strongly_connected(&successors).into_iter().filter(is_loop);
         let found: Vec<BTreeSet<BlockIndex>> = components.map(BTreeSet::from_iter).collect();
         let within: BTreeSet<BlockIndex> = found.iter().flatten().copied().collect();
-        loops.extend(outer.drain(..).filter(|blocks: &BTreeSet<BlockIndex>| blocks.is_disjoint(&within)));
+        let is_innermost = |(blocks, _): &(BTreeSet<BlockIndex>, BlockIndex)| blocks.is_disjoint(&within);
+        loops.extend(outer.drain(..).filter(is_innermost));
         if found.is_empty() {
             break;
         }
@@ -56,15 +67,19 @@ pub(super) fn find(graph: &Graph) -> Loops {
                 (Some(header), None) => {
                     let stays = |next: &BlockIndex| blocks.contains(next) && *next != header;
                     blocks.iter().for_each(|&block| successors[block].retain(stays));
-                    outer.push(blocks);
+                    outer.push((blocks, header));
                 }
                 _ => blocks.iter().for_each(|&block| successors[block].clear()),
             }
         }
     }
     let calls = |&block: &BlockIndex| graph.instructions_of(&graph.blocks[block]).iter().any(has_call);
-    loops.retain(|blocks| blocks.len() <= MOST_BLOCKS && !blocks.iter().any(calls));
-    Loops { innermost: loops, depths }
+    loops.retain(|(blocks, _)| blocks.len() <= MOST_BLOCKS && !blocks.iter().any(calls));
+    let counted = loops.into_iter().map(|(blocks, header)| {
+        let strides = strides::find(graph, &blocks, header);
+        InnermostLoop { blocks, strides }
+    });
+    Loops { innermost: counted.collect(), depths }
 }
 
 /// The blocks that each block leads to.

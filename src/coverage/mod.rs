@@ -9,7 +9,7 @@
 //! | as an lcov tracefile | `lcov.rs` |
 //! | of programs that run elsewhere | `counted.rs` |
 //! | where counters are put | `instrument.rs`, over `network.rs`, `flow.rs`; which edges are counted, and what follows: `placement.rs` |
-//! | which loops count in registers | `loops.rs` |
+//! | which loops count in registers, and which registers count by themselves | `loops.rs`, `strides.rs` |
 //! | which functions a profile fits, and what says so | `fit.rs`, `digest.rs` |
 //! | from the counters' values to what ran | `map.rs` |
 //! | in executables: the text to be filled in, what fills it in, how that finds it | `template.rs`, `writer.c` and `profile.c` over `writer.h`, `place.rs`, `writers.rs` |
@@ -34,6 +34,7 @@ mod model;
 mod network;
 mod place;
 mod placement;
+mod strides;
 mod template;
 mod writers;
 

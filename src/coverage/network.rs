@@ -6,11 +6,16 @@
 //! | edge | cost |
 //! |---|---|
 //! | a block | how often it runs, by its loops, and by the branch where that is the only way into it |
-//! | an outcome of a branch | the same, of the less frequent end; twice that, as it takes a block of its own |
-//! | an outcome of a comparison for equality | a quarter of that, or three quarters: most values differ (Ball and Larus, "Branch prediction for free", 1993) |
+//! | a block whose runs a register tells (`strides.rs`) | how often its loop is left |
+//! | an outcome of a branch | the same, of the less frequent end; twice that, as it takes a block of its own; three times in a loop that counts in registers, where it is often part of a select |
+//! | an outcome that leaves a loop | an eighth of that, and the other one the rest |
+//! | an outcome of another comparison for equality | a quarter of that, or three quarters: most values differ (Ball and Larus, "Branch prediction for free", 1993) |
 //! | the only way into a block, the only way on from one that control does not stop in | no counter: that block's is as good |
 
+use std::collections::BTreeSet;
+
 use super::flow::Returning;
+use super::loops::Loops;
 use super::placement::{Cost, FlowEdge, OUTSIDE};
 use crate::decode::insn::{Cond, Insn};
 use crate::graph::{BlockIndex, Edge, Graph, Terminator};
@@ -70,7 +75,7 @@ fn frequencies(graph: &Graph, outcomes: &[Vec<Edge>], incoming: &[usize], depths
         for (outcome, edge) in outcomes.iter().enumerate() {
             match *edge {
                 Edge::Block(next) if next > index && incoming[next] == 1 && depths[next] == depths[index] => {
-                    frequencies[next] = part(graph, index, outcome, frequencies[index]).max(1);
+                    frequencies[next] = part(graph, depths, index, outcome, frequencies[index]).max(1);
                 }
                 _ => {}
             }
@@ -80,9 +85,17 @@ fn frequencies(graph: &Graph, outcomes: &[Vec<Edge>], incoming: &[usize], depths
 }
 
 /// How often a block that runs so often probably has an outcome.
-fn part(graph: &Graph, block: BlockIndex, outcome: usize, frequency: u64) -> u64 {
+fn part(graph: &Graph, depths: &[usize], block: BlockIndex, outcome: usize, frequency: u64) -> u64 {
+    let depth = depths[block];
     let block = &graph.blocks[block];
-    let Terminator::Branch { .. } = block.terminator else { return frequency };
+    let Terminator::Branch { taken, fallthrough } = block.terminator else { return frequency };
+    let leaves = |edge| matches!(edge, Edge::Block(next) if depths[next] < depth);
+    let [own, other] = if outcome == 0 { [taken, fallthrough] } else { [fallthrough, taken] }.map(leaves);
+    match (own, other) {
+        (true, false) => return frequency / ROUNDS,
+        (false, true) => return frequency - frequency / ROUNDS,
+        _ => {}
+    }
     let quarters = match graph.instructions_of(block).last().map(|last| last.insn) {
         Some(Insn::Branch { cond: Cond::Eq, .. }) => [1, 3],
         Some(Insn::Branch { cond: Cond::Ne, .. }) => [3, 1],
@@ -92,7 +105,7 @@ fn part(graph: &Graph, block: BlockIndex, outcome: usize, frequency: u64) -> u64
 }
 
 impl Network {
-    pub(super) fn new(graph: &Graph, returning: &Returning, depths: &[usize]) -> Network {
+    pub(super) fn new(graph: &Graph, returning: &Returning, loops: &Loops) -> Network {
         let outcomes: Vec<Vec<Edge>> = graph.blocks.iter().map(|block| block.terminator.outcomes()).collect();
         let mut incoming = vec![0; graph.blocks.len()];
         incoming[0] = 1;
@@ -101,7 +114,11 @@ impl Network {
                 incoming[*next] += 1;
             }
         }
-        let frequencies = frequencies(graph, &outcomes, &incoming, depths);
+        let frequencies = frequencies(graph, &outcomes, &incoming, &loops.depths);
+        let with_strides = loops.innermost.iter().flat_map(|inner| inner.strides.keys().copied());
+        let with_strides: BTreeSet<BlockIndex> = with_strides.collect();
+        let in_registers = loops.innermost.iter().flat_map(|inner| inner.blocks.iter().copied());
+        let in_registers: BTreeSet<BlockIndex> = in_registers.collect();
         let mut network = Network {
             nodes: 2 * graph.blocks.len() + 1,
             edges: Vec::new(),
@@ -117,14 +134,17 @@ impl Network {
             let instructions = graph.instructions_of(block);
             let last_stop = instructions.iter().rev().find(|instruction| returning.may_stop(instruction));
             let to = if last_stop.is_some() { OUTSIDE } else { end(index) };
-            let edge = network.add(start(index), to, Cost::Steps(frequencies[index]), Place::Block(index));
+            let steps =
+                if with_strides.contains(&index) { frequencies[index] / ROUNDS } else { frequencies[index] };
+            let edge = network.add(start(index), to, Cost::Steps(steps), Place::Block(index));
             network.blocks.push(edge);
             let returns = matches!(block.terminator, Terminator::Return);
             if last_stop.is_some() && !returns {
                 network.add(OUTSIDE, end(index), Cost::Impossible, Place::Block(index));
             }
+            let of_outcomes = if in_registers.contains(&index) { 3 } else { 2 };
             let of_outcome = |(outcome, edge): (usize, Edge)| {
-                let taken = part(graph, index, outcome, frequencies[index]);
+                let taken = part(graph, &loops.depths, index, outcome, frequencies[index]);
                 let (to, rarest, is_only) = match edge {
                     Edge::Block(next) => (start(next), taken.min(frequencies[next]), incoming[next] == 1),
                     // It traps.
@@ -133,7 +153,7 @@ impl Network {
                 let (place, cost) = match (&block.terminator, last_stop) {
                     (Terminator::Goto(_), None) => (Place::Block(index), Cost::Impossible),
                     (Terminator::Goto(_), Some(stop)) => (Place::After(stop.offset), Cost::Steps(rarest)),
-                    _ => (Place::Outcome(index, outcome), Cost::Steps(2 * rarest)),
+                    _ => (Place::Outcome(index, outcome), Cost::Steps(of_outcomes * rarest)),
                 };
                 network.add(end(index), to, if is_only { Cost::Impossible } else { cost }, place)
             };

@@ -192,4 +192,48 @@ mod tests {
         assert_eq!(counts, taken);
         assert!(!counted.contains(&2) && counted.contains(&4));
     }
+
+    /// Walks through random networks: what is derived is what each edge was taken.
+    #[test]
+    fn random_networks_derive_what_walks_count() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for _ in 0..2000 {
+            let nodes = 2 + random(12);
+            // Each node has a way to the outside, so that walks end; the others lead anywhere.
+            let mut edges = vec![edge(OUTSIDE, 1, random(9) as u64)];
+            edges.extend((1..nodes).map(|node| edge(node, if node + 1 < nodes { node + 1 } else { OUTSIDE }, 1)));
+            for _ in 0..random(3 * nodes) {
+                edges.push(edge(1 + random(nodes - 1), random(nodes), random(100) as u64));
+            }
+            // A tree of edges that cannot be counted: to a node from the one before it.
+            for index in 1..edges.len().min(nodes - 1) {
+                if random(3) == 0 {
+                    edges[index].cost = Cost::Impossible;
+                }
+            }
+            let mut taken = vec![0; edges.len()];
+            for _ in 0..random(6) {
+                let mut node = OUTSIDE;
+                loop {
+                    let out: Vec<usize> = (0..edges.len()).filter(|&index| edges[index].from == node).collect();
+                    let next = out[random(out.len())];
+                    taken[next] += 1;
+                    node = edges[next].to;
+                    if node == OUTSIDE {
+                        break;
+                    }
+                }
+            }
+            let (counted, counts) = solve(nodes, &edges, &taken);
+            assert_eq!(counts, taken, "{edges:?}");
+            assert!(counted.iter().all(|&index| edges[index].cost != Cost::Impossible), "{edges:?}");
+            assert_eq!(counted.len(), edges.len() - (nodes - 1), "no more than beside a tree: {edges:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use target_lexicon::BinaryFormat;
 use super::driver::Driver;
 use super::{EmitError, check_endianness, groups, synthetic};
 use crate::cache::Cache;
-use crate::codegen::{self, CompiledFunction, Keep};
+use crate::codegen::{CompiledFunction, Keep, Threads};
 use crate::config::{CodeGenerators, Config, Placement};
 use crate::graph::{GraphError, Unverified};
 use crate::lift::Declarations;
@@ -55,7 +55,7 @@ pub struct Declared {
     /// The code generators.
     pub generators: CodeGenerators,
     /// The threads that translate.
-    pub pool: rayon::ThreadPool,
+    pub threads: Threads,
     /// The functions and data that are translated.
     pub selection: Selection,
     /// The declarations of its names.
@@ -90,7 +90,7 @@ fn local(name: &str) -> Warning {
 pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str) -> Result<Declared, EmitError> {
     check_endianness(program, config.target.triple())?;
     let generators = CodeGenerators::new(config, Placement::Object)?;
-    let pool = codegen::thread_pool(config.threads)?;
+    let threads = Threads::new(config.threads);
     let builder = ObjectBuilder::new(generators.main.clone(), name, cranelift_module::default_libcall_names());
     let mut builder = builder.map_err(|error| EmitError::Write(error.to_string()))?;
     builder.per_function_section(groups::has_groups(program, config.target.triple()));
@@ -99,7 +99,8 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
         Purpose::Relocatable => Unverified::Trap,
         Purpose::Executable | Purpose::SoleExecutable | Purpose::SharedLibrary => Unverified::Refuse,
     };
-    let driver = Driver { program, generators: &generators, placement: Placement::Object, pool: Some(&pool) };
+    let pool = threads.for_program(program)?;
+    let driver = Driver { program, generators: &generators, placement: Placement::Object, pool };
     let graphs = driver.graphs(unverified);
     let mut warnings = Vec::new();
     warnings.extend(graphs.iter().flatten().flat_map(|graph| &graph.refused).map(trapped));
@@ -123,7 +124,7 @@ pub fn declared(program: &Program, config: &Config, purpose: Purpose, name: &str
     };
     let selection = driver.select(graphs, roots.as_deref(), resolution, &mut warnings)?;
     let declarations = driver.declare(&selection, &mut module, &mut warnings)?;
-    Ok(Declared { generators, pool, selection, declarations, module, entry, warnings })
+    Ok(Declared { generators, threads, selection, declarations, module, entry, warnings })
 }
 
 /// Compiles a program for an object, or finds it in a cache; `name` is the file name that its symbol table gives.
@@ -139,9 +140,10 @@ pub fn translate(
     keep: Keep,
     cache: Option<&Cache>,
 ) -> Result<Translation, EmitError> {
-    let Declared { generators, pool, selection, declarations, mut module, entry, mut warnings } =
+    let Declared { generators, threads, selection, declarations, mut module, entry, mut warnings } =
         declared(program, config, purpose, name)?;
-    let driver = Driver { program, generators: &generators, placement: Placement::Object, pool: Some(&pool) };
+    let pool = threads.for_program(program)?;
+    let driver = Driver { program, generators: &generators, placement: Placement::Object, pool };
     let mut functions = driver.compile(&selection, &declarations, keep, cache, &mut warnings)?;
     if entry.is_script() {
         functions.push(synthetic::main(&entry, &declarations, &generators, &mut module)?);

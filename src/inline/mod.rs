@@ -26,12 +26,12 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{Function, InstBuilder};
 use cranelift_codegen::{CodegenResult, Context};
 use cranelift_module::FuncId;
-use rayon::prelude::*;
 
 use crate::config::Pass;
 use crate::decode::insn::Insn;
 use crate::graph::{CallGraph, Graph, own_calls};
 use crate::lift::{self, LiftContext, LiftInput};
+use crate::parallel::map_each;
 use crate::select::map_calls;
 
 /// The most instructions of a function that is inlined.
@@ -79,7 +79,7 @@ impl Bodies {
             let body = body(input, graph, context)?;
             Some((input.declarations.function(graph.function).id, body))
         };
-        let bodies = small.par_iter().map_init(LiftContext::default, lift).flatten().collect();
+        let bodies = map_each(&small, LiftContext::default, lift).into_iter().flatten().collect();
         Bodies { bodies }
     }
 

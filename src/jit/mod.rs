@@ -58,7 +58,7 @@ use cranelift_module::default_libcall_names;
 use target_lexicon::Triple;
 
 use crate::cache::Cache;
-use crate::codegen::{self, CompiledFunction, Keep};
+use crate::codegen::{CompiledFunction, Keep, Threads};
 use crate::config::{CodeGenerators, Config, Placement};
 use crate::coverage::{self, Wanted};
 use crate::emit::driver::Driver;
@@ -91,7 +91,7 @@ pub use crate::select::undefined::MissingSymbol;
 /// Translates programs into this process. It can translate any number of them, from several threads at once.
 pub struct Jit {
     generators: CodeGenerators,
-    pool: rayon::ThreadPool,
+    threads: Threads,
     cache: Option<Cache>,
     observation: Observation,
     /// Whether code is counted.
@@ -104,16 +104,20 @@ impl Jit {
     /// # Errors
     ///
     /// [`LoadError::NotHost`] when the configuration's target is not this machine; [`LoadError::Emit`] when its
-    /// processor is not known, or its threads cannot be started.
+    /// processor is not known.
     pub fn new(config: &Config) -> Result<Jit, LoadError> {
         let (host, target) = (Triple::host(), config.target.triple());
         if target.architecture != host.architecture || target.binary_format != host.binary_format {
             return Err(LoadError::NotHost { target: target.to_string(), host: host.to_string() });
         }
         let generators = CodeGenerators::new(config, Placement::Memory)?;
-        let pool = codegen::thread_pool(config.threads)?;
-        let wanted = Wanted { coverage: config.coverage, profile: config.profile_generate };
-        Ok(Jit { generators, pool, cache: None, observation: Observation::of(config), wanted })
+        Ok(Jit {
+            generators,
+            threads: Threads::new(config.threads),
+            cache: None,
+            observation: Observation::of(config),
+            wanted: Wanted { coverage: config.coverage, profile: config.profile_generate },
+        })
     }
 
     /// As it is, but with a cache: a program that is in it is not compiled again, and one that is not is put there.
@@ -129,7 +133,7 @@ impl Jit {
     ///
     /// [`LoadError::Unresolved`] with all symbols that nothing defines, who refers to them, and those that are
     /// registered with another type; or else the first function or data that cannot be translated, or that there is
-    /// no memory.
+    /// no memory, or that threads cannot be started.
     pub fn load(&self, program: &Program, linker: &Linker) -> Result<Module, LoadError> {
         self.load_roots(program, linker, None)
     }
@@ -184,7 +188,8 @@ impl Jit {
             warnings.extend(emit::debug::missing_lines(program));
         }
         let generators = &self.generators;
-        let driver = Driver { program, generators, placement: Placement::Memory, pool: Some(&self.pool) };
+        let pool = self.threads.for_program(program)?;
+        let driver = Driver { program, generators, placement: Placement::Memory, pool };
         // What is asked for by name is run as a kernel would: it may hold what the verifier refuses where nothing gets to.
         let unverified = if roots.is_some() { Unverified::Trap } else { Unverified::Refuse };
         let graphs = driver.graphs(unverified);

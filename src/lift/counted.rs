@@ -8,6 +8,7 @@ use cranelift_codegen::ir::{Block, Value};
 use cranelift_frontend::Variable;
 
 use crate::graph::{BlockIndex, Edge};
+use crate::program::counters::Stride;
 
 /// A block on an edge.
 pub(super) struct CountedEdge {
@@ -17,13 +18,22 @@ pub(super) struct CountedEdge {
     pub(super) to: Block,
 }
 
-/// The variables of the loops that count in registers.
+/// What a counter has counted in a loop.
+#[derive(Clone, Copy)]
+pub(super) enum LoopCount {
+    /// This, to which each run adds.
+    Sum(Variable),
+    /// What a register tells, and what that was where control entered the loop.
+    Stride(Stride, Variable),
+}
+
+/// The loops that count in registers.
 #[derive(Default)]
 pub(super) struct CountedLoops {
     /// The loop of each block.
     pub(super) of_block: HashMap<BlockIndex, usize>,
-    /// For each loop, the variables of the counters.
-    pub(super) variables: Vec<Vec<(u32, Variable)>>,
+    /// For each loop, its counters.
+    pub(super) counts: Vec<Vec<(u32, LoopCount)>>,
     /// The blocks on their borders.
     pub(super) borders: HashMap<LoopBorder, Block>,
     /// Those that are not filled yet.
@@ -46,8 +56,9 @@ pub(super) struct Weights {
 }
 
 impl CountedLoops {
-    pub(super) fn variable(&self, block: BlockIndex, counter: u32) -> Option<Variable> {
-        let variables = &self.variables[*self.of_block.get(&block)?];
-        variables.iter().find(|(of, _)| *of == counter).map(|(_, variable)| *variable)
+    /// What a counter has counted in the loop that a block is in.
+    pub(super) fn count(&self, block: BlockIndex, counter: u32) -> Option<LoopCount> {
+        let counts = &self.counts[*self.of_block.get(&block)?];
+        counts.iter().find(|(of, _)| *of == counter).map(|(_, count)| *count)
     }
 }

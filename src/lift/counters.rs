@@ -6,44 +6,43 @@
 //! | an outcome of a branch | the same, in a block on the edge |
 //! | an arm of a select, its outcome | `iadd` of 0 or 1, by the conditions |
 //! | in a loop of [`FunctionCounters::loops`](crate::program::counters::FunctionCounters::loops) | `iadd` of a variable, which is zero on the edges into the loop, and which the edges out of it add to the counter |
+//! | a block of one with a [`Stride`] | nothing; the edges out add the difference of the register to what it was on the edges in, by `isub` and `ushr_imm_u` |
 //!
 //! The accesses are plain, as the program's own are: no pass drops or doubles one.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types};
+use cranelift_frontend::Variable;
 
-use super::counted::{CountedEdge, CountedLoops, LoopBorder, Weights};
+use super::counted::{CountedEdge, CountedLoops, LoopBorder, LoopCount, Weights};
 use super::lifter::Lifter;
 use crate::abi::WORD;
+use crate::decode::insn::{Cond, Insn};
 use crate::graph::{BlockIndex, Edge, RegisterJump};
-use crate::program::counters::COUNTER;
+use crate::program::counters::{COUNTER, CountedLoop, Stride};
 
 impl Lifter<'_, '_> {
     /// Counts a call of the function, and prepares the loops that count in registers.
     pub(super) fn start_counting(&mut self) {
         let Some(counters) = self.counters else { return };
         self.add(counters.entry, None);
-        for (index, blocks) in counters.loops.iter().enumerate() {
-            let mut counted: Vec<u32> = blocks.iter().filter_map(|&block| *counters.blocks.get(block)?).collect();
-            for &block in blocks {
-                let outcomes = self.graph.blocks[block].terminator.outcomes();
-                let stays = |outcome: usize| match outcomes.get(outcome) {
-                    Some(Edge::Block(next)) => blocks.contains(next),
-                    _ => false,
-                };
-                let of_block = counters.outcomes.range((block, 0)..=(block, usize::MAX));
-                counted.extend(of_block.filter(|((_, outcome), _)| stays(*outcome)).map(|(_, counter)| *counter));
-            }
-            let variables = counted.into_iter().map(|counter| (counter, self.builder.declare_var(WORD))).collect();
-            self.counted_loops.variables.push(variables);
+        for (index, CountedLoop { blocks, counters }) in counters.loops.iter().enumerate() {
+            let count = |(&counter, stride): (&u32, &Option<Stride>)| {
+                let variable = self.builder.declare_var(WORD);
+                (counter, stride.map_or(LoopCount::Sum(variable), |stride| LoopCount::Stride(stride, variable)))
+            };
+            self.counted_loops.counts.push(counters.iter().map(count).collect());
             self.counted_loops.of_block.extend(blocks.iter().map(|&block| (block, index)));
         }
     }
 
     /// Counts, in the loop's register where the block is in such a loop.
     fn count(&mut self, counter: Option<u32>) {
-        let variable = counter.and_then(|counter| self.counted_loops.variable(self.block, counter));
-        let Some(variable) = variable else { return self.add(counter, self.weight) };
+        let variable = match counter.and_then(|counter| self.counted_loops.count(self.block, counter)) {
+            Some(LoopCount::Sum(variable)) => variable,
+            Some(LoopCount::Stride(..)) => return,
+            None => return self.add(counter, self.weight),
+        };
         let count = self.builder.use_var(variable);
         let count = match self.weight {
             Some(weight) => self.builder.ins().iadd(count, weight),
@@ -56,15 +55,11 @@ impl Lifter<'_, '_> {
     pub(super) fn count_arms(&mut self, condition: Value) -> Weights {
         let branch = self.weight;
         let Some(counters) = self.counters else { return Weights { branch, arms: [None; 2] } };
-        let holds = self.builder.ins().icmp_imm_u(IntCC::NotEqual, condition, 0);
-        let holds = self.builder.ins().uextend(WORD, holds);
-        let (taken, fallthrough) = match branch {
-            Some(weight) => {
-                let taken = self.builder.ins().band(weight, holds);
-                (taken, self.builder.ins().isub(weight, taken))
-            }
-            None => (holds, self.builder.ins().bxor_imm_u(holds, 1)),
-        };
+        let [taken, fallthrough] = [IntCC::NotEqual, IntCC::Equal].map(|code| {
+            let comes_about = self.builder.ins().icmp_imm_u(code, condition, 0);
+            let comes_about = self.builder.ins().uextend(WORD, comes_about);
+            branch.map_or(comes_about, |weight| self.builder.ins().band(weight, comes_about))
+        });
         for (outcome, weight) in [taken, fallthrough].into_iter().enumerate() {
             self.weight = Some(weight);
             self.count(counters.outcomes.get(&(self.block, outcome)).copied());
@@ -124,20 +119,48 @@ impl Lifter<'_, '_> {
         let to = match border {
             LoopBorder::Entry(index, to) => {
                 let zero = self.builder.ins().iconst(WORD, 0);
-                for &(_, variable) in &self.counted_loops.variables[index] {
-                    self.builder.def_var(variable, zero);
+                for &(_, count) in &self.counted_loops.counts[index] {
+                    let (variable, value) = match count {
+                        LoopCount::Sum(variable) => (variable, zero),
+                        LoopCount::Stride(stride, start) => {
+                            (start, self.builder.use_var(self.registers[usize::from(stride.register)]))
+                        }
+                    };
+                    self.builder.def_var(variable, value);
                 }
                 self.blocks[to]
             }
             LoopBorder::Exit(index, edge) => {
-                for (counter, variable) in self.counted_loops.variables[index].clone() {
-                    let count = self.builder.use_var(variable);
+                for (counter, count) in self.counted_loops.counts[index].clone() {
+                    let count = match count {
+                        LoopCount::Sum(variable) => self.builder.use_var(variable),
+                        LoopCount::Stride(stride, start) => self.runs(stride, start),
+                    };
                     self.add(Some(counter), Some(count));
                 }
                 self.edge(edge)
             }
         };
         self.builder.ins().jump(to, &[]);
+    }
+
+    /// How often a block with a stride ran since its register was as this variable says.
+    fn runs(&mut self, Stride { register, by, is_narrow, least }: Stride, start: Variable) -> Value {
+        let before = self.builder.use_var(start);
+        let now = self.builder.use_var(self.registers[usize::from(register)]);
+        let (more, less) = if by < 0 { (before, now) } else { (now, before) };
+        let change = self.builder.ins().isub(more, less);
+        if is_narrow {
+            let least = i64::from(least);
+            let rest = self.builder.ins().iadd_imm_s(change, -least);
+            let rest = self.builder.ins().ireduce(types::I32, rest);
+            let rest = self.builder.ins().uextend(WORD, rest);
+            return self.builder.ins().iadd_imm_s(rest, least);
+        }
+        match by.unsigned_abs().trailing_zeros() {
+            0 => change,
+            bits => self.builder.ins().ushr_imm_u(change, i64::from(bits)),
+        }
     }
 
     /// Counts the block that is being lifted.
@@ -175,8 +198,19 @@ impl Lifter<'_, '_> {
             return to;
         }
         let block = self.builder.create_block();
+        if self.is_unlikely(outcome) {
+            self.builder.set_cold_block(block);
+        }
         self.counted_edges.push(CountedEdge { block, counter, to });
         block
+    }
+
+    /// Whether an outcome of the block's branch is that two numbers are equal: most are not.
+    fn is_unlikely(&self, outcome: usize) -> bool {
+        matches!(
+            (self.at.insn, outcome),
+            (Insn::Branch { cond: Cond::Eq, .. }, 0) | (Insn::Branch { cond: Cond::Ne, .. }, 1)
+        )
     }
 
     /// Where the outcomes of a jump through a register lead that are counted.

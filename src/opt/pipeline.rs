@@ -100,6 +100,18 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: loops::run,
     },
     ClifPass {
+        name: "copy-merging",
+        switches: &[(Pass::CopyMerging, &[Need::UnalignedAccess])],
+        analyses: &[],
+        keeps_cfg: false,
+        after: &[
+            (Pass::LoadCombining, "bytes of a number are one access"),
+            (Pass::LoopVectors, "a loop that copies is matched as the program has it"),
+            (Pass::Unrolling, "the copies of several iterations lie side by side"),
+        ],
+        run: memory::copy_merging::run,
+    },
+    ClifPass {
         name: "reassociation",
         switches: &[(Pass::Reassociation, &[]), (Pass::Slp, &[Need::Vectors])],
         analyses: &[],

@@ -4,7 +4,8 @@
 //! In: the sections `.BTF` and `.BTF.ext` of each object, the target's types if there are any, and the program without
 //! types. Out: [`Types`]; `lines` of code sections; and `bytes` of code sections with CO-RE relocations applied. Without
 //! a target, code keeps the values that were compiled in. Where an object calls `bpf_obj_new`, its numbers of types get the
-//! types' sizes (`btf::core::add_sizes`), for the runtime. Objects of the runtime that ask for types of the kernel (`kfuncs/tcp.c`) are
+//! types' sizes, and where a program prints values by their types, the numbers are those of `type_tables`
+//! (`btf::core::number_types`). Objects of the runtime that ask for types of the kernel (`kfuncs/tcp.c`) are
 //! fitted to those of the program, which it has its memory by, unless a target is given.
 //!
 //! `.BTF.ext` tells sections apart by name: nothing is taken from it for a name that two sections of an object have.
@@ -15,7 +16,8 @@ use std::sync::Arc;
 use super::Options;
 use super::error::ParseError;
 use super::map_types::{self, MapTypes};
-use crate::btf::core::{CoreError, Description, Relocator, add_sizes};
+use super::type_tables;
+use crate::btf::core::{CoreError, Description, Relocator, TypeNumbers, number_types};
 use crate::btf::{Btf, BtfError, BtfExt, Kind, TypeId};
 use crate::elf::Object;
 use crate::program::prefix::{PrefixMap, mapped};
@@ -61,6 +63,9 @@ pub(super) fn add(
     let sections = sections_by_name(objects.len(), program);
     let mut places: HashMap<(CodeSectionId, u64), TypeId> = HashMap::new();
     let mut types = Vec::with_capacity(objects.len());
+    let has_tables = type_tables::are_wanted(program);
+    // How many types the tables have before those of an object.
+    let mut base = options.btf.as_ref().map_or(0, Btf::count);
     for (object, sections) in objects.iter().zip(sections) {
         let damaged = |source| ParseError::Btf { file: object.name.clone(), source };
         let Some(of_object) = read(object).map_err(damaged)? else {
@@ -74,16 +79,19 @@ pub(super) fn add(
         let targets = Targets { maps: map_types.as_ref(), others };
         let unfit = |source| ParseError::Core { file: object.name.clone(), source };
         relocate(&of_object, targets, &object.name, &sections, program).map_err(unfit)?;
-        let makes_objects =
-            options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&symbol.name));
+        let wanted = TypeNumbers {
+            base: if has_tables && !is_runtimes { base } else { 0 },
+            sizes: options.runtime && object.symbols.iter().any(|symbol| OBJECT_MAKERS.contains(&symbol.name)),
+            no_target: options.btf.is_none(),
+        };
+        base = base.saturating_add(of_object.btf.count());
         if options.core_relocations {
             list(&of_object, &sections, &mut program.core_relocations);
         }
         for (name, section) in &sections {
             let Some(section) = *section else { continue };
-            if makes_objects {
-                add_sizes(&of_object.btf, of_object.ext.core_relocations(name), &mut program.code[section].bytes);
-            }
+            let records = of_object.ext.core_relocations(name);
+            number_types(&of_object.btf, records, wanted, &mut program.code[section].bytes);
             places.extend(of_object.ext.functions(name).iter().map(|info| ((section, info.offset), info.ty)));
         }
         let defined = of_object.ext.defined().collect();
@@ -95,6 +103,8 @@ pub(super) fn add(
         }
         types.push(Some(ObjectTypes { btf: of_object.btf, defined }));
     }
+    let given = types.iter().take(program.given_files).flatten().map(|types: &ObjectTypes| &types.btf);
+    type_tables::add(options.btf.iter().chain(given), program);
     program.core_relocations.sort_by_key(|relocation| (relocation.section, relocation.offset));
     Ok(Types { objects: types, places })
 }

@@ -18,6 +18,7 @@
 //! | put together | `build` | the program |
 //! | describe maps | `descriptors`, `arena` | what the runtime reads of them; where variables in arenas are |
 //! | read types, add lines | `btf`, `map_types` | types of each object, source lines; fields of `struct bpf_map` in descriptors |
+//! | make tables of types, where a program prints values by them | `type_tables` | what the runtime reads of them |
 //! | find what `bpf_throw` needs | `exceptions` | what catches |
 //! | make constants writable, where that is asked for | `constants` | kinds of sections |
 //! | find whose programs are the kernel's; embed the kernel half, with what the driver is told | `script` | halves, data |
@@ -57,6 +58,7 @@ mod runtime;
 mod script;
 mod sections;
 mod stack_sizes;
+mod type_tables;
 
 use std::path::Path;
 use std::sync::Arc;

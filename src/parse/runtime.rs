@@ -17,10 +17,12 @@
 //! Maps of a program that takes nothing else of the runtime are plain data: nothing of it can use them.
 //!
 //! The rule: a program that lacks nothing of it does not change by a byte, and nothing of the archive is read but its index.
+//! A program asks for a few names, so that a search through the index takes less than to hash all that is in it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
 
+use memchr::{memchr_iter, memmem};
+use object::archive::MAGIC;
 use object::read::archive::ArchiveFile;
 use object::{Endianness, elf};
 
@@ -34,11 +36,6 @@ use crate::program::{arena, interface, maps};
 const LITTLE: &[u8] = include_bytes!("../../runtime/runtime.le.a");
 /// The archive of big-endian objects.
 const BIG: &[u8] = include_bytes!("../../runtime/runtime.be.a");
-
-/// The members' places by the names that they define: constants, that are made when they are first asked for.
-type Index = HashMap<&'static str, u64>;
-static LITTLE_INDEX: OnceLock<Index> = OnceLock::new();
-static BIG_INDEX: OnceLock<Index> = OnceLock::new();
 
 /// What the runtime's files are called in errors and line tables.
 const NAME: &str = "runtime";
@@ -110,30 +107,27 @@ impl Lacks {
 pub(super) struct Archive {
     archive: ArchiveFile<'static>,
     bytes: &'static [u8],
-    index: &'static Index,
+    index: Index,
 }
 
 impl Archive {
     /// The archive for objects of this byte order.
     pub(super) fn of(endianness: Endianness) -> Result<Archive, ParseError> {
-        let (bytes, index) = match endianness {
-            Endianness::Little => (LITTLE, &LITTLE_INDEX),
-            Endianness::Big => (BIG, &BIG_INDEX),
+        let bytes = match endianness {
+            Endianness::Little => LITTLE,
+            Endianness::Big => BIG,
         };
         let archive = ArchiveFile::parse(bytes).map_err(damaged)?;
-        let index = match index.get() {
-            Some(index) => index,
-            None => {
-                let names = names(&archive)?;
-                index.get_or_init(|| names)
-            }
-        };
+        let index = Index::of(bytes).ok_or_else(|| ParseError::Damaged {
+            file: NAME.to_owned(),
+            what: "it has no index of its symbols".to_owned(),
+        })?;
         Ok(Archive { archive, bytes, index })
     }
 
     /// The place of the member that defines a name.
     pub(super) fn place(&self, name: &str) -> Option<u64> {
-        self.index.get(name).copied()
+        self.index.place(name)
     }
 
     /// The member at a place.
@@ -144,18 +138,70 @@ impl Archive {
     }
 }
 
-/// Each name that an archive defines, with the place of the first member that does.
-fn names(archive: &ArchiveFile<'static>) -> Result<Index, ParseError> {
-    let mut names = Index::new();
-    for symbol in archive.symbols().map_err(damaged)?.into_iter().flatten() {
-        let symbol = symbol.map_err(damaged)?;
-        if let Ok(name) = std::str::from_utf8(symbol.name()) {
-            names.entry(name).or_insert(symbol.offset().0);
+/// The index of an archive, its first member, as System V's and GNU's `ar` write it: a number `n`, the places of `n` members, and
+/// `n` names that end in zeros. Numbers are big-endian and have 32 bits.
+struct Index {
+    places: &'static [[u8; 4]],
+    names: &'static [u8],
+}
+
+impl Index {
+    /// That of an archive; none if it has another one, or none.
+    fn of(archive: &'static [u8]) -> Option<Index> {
+        let header = archive.get(MAGIC.len()..)?.first_chunk::<60>()?;
+        if !archive.starts_with(&MAGIC) || !header.starts_with(b"/ ") {
+            return None;
         }
+        let size: usize = str::from_utf8(&header[48..58]).ok()?.trim_end().parse().ok()?;
+        let (count, rest) = archive.get(MAGIC.len() + 60..)?.get(..size)?.split_first_chunk()?;
+        let (places, _) = rest.as_chunks();
+        let places = places.get(..u32::from_be_bytes(*count) as usize)?;
+        Some(Index { places, names: &rest[places.len() * 4..] })
     }
-    Ok(names)
+
+    /// The place of the first member that defines a name.
+    fn place(&self, name: &str) -> Option<u64> {
+        if name.is_empty() || name.contains('\0') {
+            return None;
+        }
+        let ended = [name.as_bytes(), &[0]].concat();
+        let found = memmem::find_iter(self.names, &ended);
+        let at = found.into_iter().find(|&at| at == 0 || self.names[at - 1] == 0)?;
+        let place = self.places.get(memchr_iter(0, &self.names[..at]).count())?;
+        Some(u32::from_be_bytes(*place).into())
+    }
 }
 
 fn damaged(error: object::read::Error) -> ParseError {
     ParseError::Damaged { file: NAME.to_owned(), what: elf_object::text(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_at_the_places_that_the_archive_says() {
+        for endianness in [Endianness::Little, Endianness::Big] {
+            let archive = Archive::of(endianness).unwrap();
+            let mut places = std::collections::HashMap::new();
+            for symbol in archive.archive.symbols().unwrap().unwrap() {
+                let symbol = symbol.unwrap();
+                let name = std::str::from_utf8(symbol.name()).unwrap();
+                places.entry(name).or_insert(symbol.offset().0);
+            }
+            assert!(places.len() > 500, "{}", places.len());
+            for (name, place) in &places {
+                assert_eq!(archive.place(name), Some(*place), "{name}");
+                // Parts of names, and two names.
+                for other in [&name[1..], &name[..name.len() - 1], &format!("{name}\0"), &format!("\0{name}")] {
+                    assert_eq!(archive.place(other), places.get(other).copied(), "{other:?}");
+                }
+            }
+            let names: Vec<&str> = places.keys().copied().collect();
+            names.windows(2).for_each(|pair| assert_eq!(archive.place(&pair.join("\0")), None));
+            assert_eq!(archive.place(""), None);
+            assert_eq!(archive.place("snprintf"), None);
+        }
+    }
 }

@@ -27,8 +27,29 @@ pub(crate) struct FunctionCounters {
     pub(crate) outcomes: BTreeMap<(usize, usize), u32>,
     /// What counts how often control comes back from an instruction: by its byte offset in the code section.
     pub(crate) after: BTreeMap<u64, u32>,
-    /// The blocks of loops that do not overlap. What is counted in one may be added to its counter where control leaves the loop.
-    pub(crate) loops: Vec<BTreeSet<usize>>,
+    /// Loops that do not overlap. What is counted in one may be added to its counter where control leaves the loop.
+    pub(crate) loops: Vec<CountedLoop>,
+}
+
+/// A loop that is counted in registers.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct CountedLoop {
+    pub(crate) blocks: BTreeSet<usize>,
+    /// The counters of what stays in the loop that are counted so; for some, a register that tells it by itself.
+    pub(crate) counters: BTreeMap<u32, Option<Stride>>,
+}
+
+/// A register that changes by the same amount each time that a block runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Stride {
+    /// Its number.
+    pub(crate) register: u8,
+    /// The amount: a power of two, or the negative of one.
+    pub(crate) by: i64,
+    /// Whether it is the low half alone that changes so, modulo 2^32; the amount is 1 or -1 then.
+    pub(crate) is_narrow: bool,
+    /// How often the block runs at least before control leaves the loop.
+    pub(crate) least: u8,
 }
 
 impl FunctionCounters {

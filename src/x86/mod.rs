@@ -52,6 +52,7 @@ use crate::codegen::compiled::CompiledFunction;
 use crate::config::Passes;
 use crate::program::frequencies::FunctionFrequencies;
 use crate::times::Times;
+pub(crate) use code::blocks::Coldness;
 pub(crate) use pipeline::STEPS;
 
 /// What the steps are told.
@@ -63,6 +64,8 @@ pub(crate) struct Steps<'a> {
     pub(crate) times: Option<&'a Times>,
     /// How often the function's code ran, if that is known.
     pub(crate) frequencies: Option<&'a FunctionFrequencies>,
+    /// What is known of its cold blocks, which `assemble` says.
+    pub(crate) coldness: Coldness,
 }
 
 /// Runs the steps that are on over a function, whose instructions end at `end`. A function that does not pass the check

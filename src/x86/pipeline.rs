@@ -9,6 +9,7 @@ use cranelift_codegen::isa::TargetIsa;
 use super::Steps;
 use super::check::Checker;
 use super::code::alignment::AlignedLoop;
+use super::code::blocks::Coldness;
 use super::code::fragments::Fragments;
 use super::code::measured::Measured;
 use super::code::read;
@@ -61,6 +62,7 @@ struct Work<'f> {
     /// How often its code ran, if that is known.
     measured: Option<Measured<'f>>,
     fragments: Fragments,
+    coldness: Coldness,
     /// Whether branches are short where they reach.
     short_branches: bool,
     /// Its new frame, if it has one.
@@ -74,13 +76,14 @@ pub(super) fn run(
     function: &CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
-    Steps { passes, times, frequencies }: Steps<'_>,
+    Steps { passes, times, frequencies, coldness }: Steps<'_>,
 ) -> Result<CompiledFunction, GivenUp> {
     let fragments = read::read(function, end)?;
     let checker = Checker::new(function, &fragments, isa);
     let measured = frequencies.filter(|known| known.is_mostly_loops());
     let measured = measured.map(|frequencies| Measured { frequencies, locations: &function.locations });
-    let mut work = Work { function, measured, fragments, short_branches: false, frame: None, loops: Vec::new() };
+    let mut work =
+        Work { function, measured, fragments, coldness, short_branches: false, frame: None, loops: Vec::new() };
     let mut changed = Passes::NONE;
     for step in STEPS.iter().filter(|step| passes.contains(step.pass)) {
         if time_pass(times, step.pass, || (step.run)(&mut work)) {
@@ -115,8 +118,8 @@ fn loop_rotation(work: &mut Work<'_>) -> bool {
 
 fn block_placement(work: &mut Work<'_>) -> bool {
     let fragments = std::mem::take(&mut work.fragments);
-    let (fragments, has_changed) =
-        block_placement::reorder(fragments, &work.function.entries, &work.function.code, work.measured);
+    let CompiledFunction { entries, code, .. } = work.function;
+    let (fragments, has_changed) = block_placement::reorder(fragments, entries, code, work.measured, work.coldness);
     work.fragments = fragments;
     has_changed
 }

@@ -158,6 +158,23 @@ fn levels_and_passes_count_the_same() {
     }
 }
 
+/// Registers that loops advance tell counts by themselves: by 1, by 2, downwards, in 32 bits and around their end.
+#[test]
+fn loops_count_what_the_source_says() {
+    for object in ["coverage/loops.o", "coverage/loops.v2.o"] {
+        let expected = covered(object, Config::new().opt_level(OptLevel::O0));
+        check_marks("coverage/loops.c", &parse(&expected.to_lcov())["./loops.c"]);
+        for level in LEVELS {
+            assert_eq!(covered(object, Config::new().opt_level(level)), expected, "{object} {level:?}");
+        }
+        for &pass in Pass::ALL {
+            for passes in [Passes::NONE.with(pass), Passes::ALL.without(pass)] {
+                assert_eq!(covered(object, Config::new().passes(passes)), expected, "{object} {}", pass.name());
+            }
+        }
+    }
+}
+
 /// A line that was never reached has branches that were not either: `-`.
 #[test]
 fn branches_that_are_not_reached_have_no_counts() {
@@ -384,5 +401,28 @@ fn lines_of_dwarf_alone_are_those_of_btf() {
     for section in [".BTF.ext", ".BTF"] {
         let found = uncovered(&without("coverage/flow.be.o", section));
         assert_eq!(inside(&found), inside(&expected), "without {section}");
+    }
+}
+
+/// gcc's DWARF, which its objects have alone.
+#[test]
+fn lines_of_gcc() {
+    let (calls, runs) = (marks("coverage/gcc.c", "calls"), marks("coverage/gcc.c", "runs"));
+    assert!(calls.len() == 4 && runs.len() == 13, "the marks are found");
+    for object in ["coverage/gcc.O0.gcc.o", "coverage/gcc.O2.gcc.o"] {
+        let files = parse(&covered(object, &Config::new()).to_lcov());
+        let record = &files["./gcc.c"];
+        let found: BTreeMap<&str, u64> =
+            record.functions.iter().map(|(name, (_, count))| (name.as_str(), *count)).collect();
+        assert_eq!(
+            found,
+            BTreeMap::from([("classify", 5), ("collatz", 2), ("main", 1), ("unused", 0)]),
+            "{object}"
+        );
+        if object.contains("O0") {
+            for (line, count) in runs.iter().chain(&calls) {
+                assert_eq!(record.lines.get(line), Some(count), "gcc.c:{line}");
+            }
+        }
     }
 }

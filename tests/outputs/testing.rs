@@ -390,3 +390,18 @@ fn coverage_is_that_of_all_tests_together() {
     assert_eq!(status, 1);
     assert!(error.contains("1 of 4 tests ended without telling what ran: they are not in the coverage"), "{error}");
 }
+
+#[test]
+fn variables_of_the_kernels_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    fs::write(&config, "CONFIG_HZ=250\n").unwrap();
+    let option = config.display().to_string();
+    let out = tested(&["--kconfig", &option, "kconfig_test.o"], 0);
+    assert!(out.contains("test test_frequency ... ok"), "{out}");
+    fs::write(&config, "CONFIG_HZ=1000\n").unwrap();
+    let out = tested(&["--kconfig", &option, "kconfig_test.o"], 1);
+    assert!(out.contains("ASSERT_EQ(CONFIG_HZ, 250)") && out.contains("1000"), "{out}");
+    let error = refused(&["kconfig_test.o"]);
+    assert!(error.contains("`CONFIG_HZ`") && error.contains("--kconfig"), "{error}");
+}

@@ -169,12 +169,17 @@ fn contexts_of_other_kinds_are_set_by_field() {
         ("raw -- 4 2", "42"),
         ("entered -- 4 hex:41 -2", "67"),
         ("entered -- size=4 error=-2 name=A", "67"),
+        ("hooked --ctx state=hex:0302", "NF_ACCEPT"),
+        ("hooked --ctx state=hex:030a", "NF_DROP"),
         ("probed -- 4 2 0 0 0 9", "429"),
         ("probed --ctx si=3 -- 4", "430"),
         ("begun -- 0 21", "42"),
         ("left -- code=40", "42"),
         ("returned -- 40 A 1 ret=7", "712"),
         ("decided -- hook=-3", "-3"),
+        ("decided -- hook=-3 ret=4", "-7"),
+        ("decided -- 9 -1", "10"),
+        ("modified -- 4 A 1 ret=7", "47"),
     ] {
         assert_eq!(printed(words), format!("{result}\n"), "{words}");
     }

@@ -33,7 +33,7 @@ impl Kind {
     }
 }
 
-const PROGRAMS: [(&str, Kind); 15] = [
+const PROGRAMS: [(&str, Kind); 16] = [
     ("connections", Kind::Tc),
     ("control", Kind::Syscall),
     ("cpumask", Kind::Syscall),
@@ -47,6 +47,7 @@ const PROGRAMS: [(&str, Kind); 15] = [
     ("percpu_object", Kind::Tc),
     ("probe_read", Kind::Syscall),
     ("rbtree", Kind::Tc),
+    ("show", Kind::Syscall),
     ("string", Kind::Syscall),
     ("timer", Kind::Syscall),
 ];

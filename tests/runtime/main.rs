@@ -34,4 +34,5 @@ mod pair;
 mod probes;
 mod programs;
 mod selection;
+mod show;
 mod throws;

@@ -7,6 +7,7 @@ mod support;
 
 mod bits;
 mod calls;
+mod copies;
 mod floats;
 mod implied;
 mod isa;

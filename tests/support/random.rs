@@ -12,6 +12,7 @@
 //! | r9 | the memory argument, of [`MEMORY`] bytes |
 
 mod constants;
+pub mod copies;
 pub mod elements;
 mod idioms;
 mod instructions;

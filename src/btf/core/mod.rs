@@ -29,8 +29,8 @@ mod kind;
 mod matches;
 mod pair;
 mod patch;
-mod sizes;
 mod spec;
+mod type_numbers;
 mod value;
 
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ pub use describe::Description;
 pub use error::{CoreCause, CoreError, Warning, WarningReason};
 pub use kind::RelocationKind;
 pub use patch::POISON;
-pub use sizes::add_sizes;
+pub use type_numbers::{TypeNumbers, number_types};
 
 use super::{Btf, CoreRelocation, TypeId};
 use candidates::Candidates;

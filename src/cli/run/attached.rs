@@ -5,9 +5,9 @@
 //!
 //! | section | parameters of |
 //! |---|---|
-//! | `fentry/F`, `fmod_ret/F`, `fexit/F`, `kprobe/F` | the function `F`; of `fexit`, its result comes after them |
+//! | `fentry/F`, `fmod_ret/F`, `fexit/F`, `kprobe/F` | the function `F`; of `fmod_ret` and `fexit`, its result comes after them |
 //! | `tp_btf/T`, `raw_tp/T` | the function `__bpf_trace_T`, or the type `btf_trace_T`, without the first |
-//! | `lsm/H`, `lsm_cgroup/H` | `bpf_lsm_H` |
+//! | `lsm/H`, `lsm_cgroup/H` | `bpf_lsm_H`; what came of it so far comes after them |
 //! | `struct_ops/M` | the member `M` of a struct, or that of the function's name |
 //!
 //! The object's own types have them where it names them; the kernel's BTF (`--btf /sys/kernel/btf/vmlinux`) has all.
@@ -103,8 +103,8 @@ fn is_identifier(text: &str) -> bool {
 fn found(btf: &Btf, prefix: &str, target: &str, program: &str) -> Option<Vec<Known>> {
     let of_function = |name: &str| prototype(btf, btf.function(name)?.ty);
     let (prototype, skipped, with_result) = match prefix {
-        "fentry" | "fmod_ret" | "kprobe" => (of_function(target)?, 0, false),
-        "fexit" | "fsession" => (of_function(target)?, 0, true),
+        "fentry" | "kprobe" => (of_function(target)?, 0, false),
+        "fmod_ret" | "fexit" | "fsession" => (of_function(target)?, 0, true),
         "tp_btf" | "raw_tp" | "raw_tracepoint" => {
             // The function has names, and not every tracepoint has one of its own.
             let of_typedef = || {
@@ -114,7 +114,7 @@ fn found(btf: &Btf, prefix: &str, target: &str, program: &str) -> Option<Vec<Kno
             };
             (of_function(&format!("__bpf_trace_{target}")).or_else(of_typedef)?, 1, false)
         }
-        "lsm" | "lsm_cgroup" => (of_function(&format!("bpf_lsm_{target}"))?, 0, false),
+        "lsm" | "lsm_cgroup" => (of_function(&format!("bpf_lsm_{target}"))?, 0, true),
         "struct_ops" => (member(btf, target).or_else(|| member(btf, program))?, 0, false),
         _ => return None,
     };

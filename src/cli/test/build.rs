@@ -42,6 +42,7 @@ pub fn program(arguments: &TestArguments, tests: &Objects, programs: &Objects) -
     options.writable_constants = true;
     options.prefixes.clone_from(&arguments.map_prefix);
     options.btf = arguments.types.read()?.map(|(btf, _)| btf);
+    options.kconfig = arguments.kconfig.read()?;
     let program = parse::parse(&inputs, &options)?;
     warn(&program.warnings);
     Ok(program)

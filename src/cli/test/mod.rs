@@ -56,7 +56,7 @@ pub fn test(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     }
     let written: Vec<&Path> = arguments.output.iter().chain(&arguments.coverage).map(PathBuf::as_path).collect();
     let read = arguments.tests.iter().chain(&arguments.programs).map(PathBuf::as_path);
-    outputs::check(&written, read.chain(arguments.types.paths()))?;
+    outputs::check(&written, read.chain(arguments.types.paths()).chain(arguments.kconfig.file.as_deref()))?;
 
     let tests = Objects::read(&arguments.tests)?;
     let programs = Objects::read(&arguments.programs)?;

@@ -6,6 +6,7 @@ use bpf2native::program::prefix::PrefixMap;
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::{Generation, Libraries};
+use crate::cli::kconfig::KconfigOption;
 use crate::cli::types::Types;
 
 #[derive(Args)]
@@ -39,6 +40,8 @@ pub struct TestArguments {
     pub coverage: Option<PathBuf>,
     #[command(flatten)]
     pub types: Types,
+    #[command(flatten)]
+    pub kconfig: KconfigOption,
     /// Replace the prefix OLD of source paths by NEW, in backtraces and coverage
     #[arg(long, value_name = "OLD=NEW")]
     pub map_prefix: Vec<PrefixMap>,

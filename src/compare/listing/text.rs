@@ -155,9 +155,13 @@ pub fn clif_until(
     only: Option<&str>,
     until: Option<Until>,
 ) -> Result<Listing, ListError> {
-    let Declared { generators, pool, selection, declarations, warnings, .. } =
+    let Declared { generators, threads, selection, declarations, warnings, .. } =
         declared(program, config, Purpose::Relocatable, "text")?;
-    let functions = pool.install(|| codegen::clif(program, &selection, &declarations, &generators, until))?;
+    let lift = || codegen::clif(program, &selection, &declarations, &generators, until);
+    let functions = match threads.for_program(program)? {
+        Some(pool) => pool.install(lift)?,
+        None => lift()?,
+    };
     let names = Names::new(program, &declarations);
     let mut text = String::new();
     for (graph, function) in selection.graphs.iter().zip(&functions) {

@@ -15,13 +15,13 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::FuncId;
-use rayon::prelude::*;
 
 use crate::abi::{Abi, WORD};
 use crate::codegen::{self, CompileError, CompiledFunction};
 use crate::config::CodeGenerators;
 use crate::declarations::adapters::{Adapted, Column};
 use crate::lift::{Callee, Declarations, FUNCTIONS};
+use crate::parallel::map_each;
 
 pub use tables::define;
 
@@ -42,14 +42,14 @@ pub fn functions(
         [(plain, callee, Column::Plain)].into_iter().chain(other)
     });
     let each: Vec<(FuncId, &Callee, Column)> = each.collect();
-    let compile = |&(id, callee, column): &(FuncId, &Callee, Column)| {
+    let compile = |(): &mut (), &(id, callee, column): &(FuncId, &Callee, Column)| {
         let (called, own) = adapters.abis(generators.platform(), callee, column);
         function(generators, id, &own, |builder, words| call(builder, callee, &called, words, own.returned_words()))
     };
     let search = function(generators, adapters.search.id, &adapters.search.abi, |builder, words| {
         search::build(builder, adapters, words);
     });
-    let each = each.par_iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+    let each = map_each(&each, || (), compile).into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(std::iter::once(search?).chain(each).collect())
 }
 

@@ -116,8 +116,8 @@ struct Iteration<'a> {
     graph: &'a ControlFlowGraph,
     loops: &'a LoopAnalysis,
     around: Loop,
-    /// The header's parameters that differ between iterations.
-    changed: HashSet<Value>,
+    /// The header's parameters that differ between iterations, in the order of their numbers.
+    changed: Vec<Value>,
     /// The header's parameters that a select feeds without a load between.
     carried: HashMap<Inst, HashSet<Value>>,
 }
@@ -126,9 +126,9 @@ struct Iteration<'a> {
 #[derive(Default)]
 struct Dependencies {
     /// Parameters of the loop header that differ between iterations, and whether a load is between.
-    parameters: HashSet<(Value, bool)>,
+    parameters: Vec<(Value, bool)>,
     /// Selects that it depends on without a load between.
-    selects: HashSet<Inst>,
+    selects: Vec<Inst>,
     /// There are more than were visited.
     is_incomplete: bool,
 }
@@ -140,7 +140,7 @@ impl<'a> Iteration<'a> {
         loops: &'a LoopAnalysis,
         around: Loop,
     ) -> Iteration<'a> {
-        let (changed, carried) = (HashSet::new(), HashMap::new());
+        let (changed, carried) = (Vec::new(), HashMap::new());
         let mut iteration = Iteration { function, graph, loops, around, changed, carried };
         let header = loops.loop_header(around);
         let dfg = &function.dfg;
@@ -153,6 +153,7 @@ impl<'a> Iteration<'a> {
         }
         // A parameter that is passed unchanged does not differ.
         iteration.changed = passed.iter().filter(|(param, next)| param != next).map(|&(param, _)| param).collect();
+        iteration.changed.sort_unstable();
         let mut seen: HashSet<(Value, Value)> = HashSet::new();
         for (param, next) in passed {
             if seen.insert((param, next)) {
@@ -203,19 +204,21 @@ impl<'a> Iteration<'a> {
         let dfg = &self.function.dfg;
         let header = self.loops.loop_header(self.around);
         let mut dependencies = Dependencies::default();
-        let (mut seen, mut edges) = (HashSet::new(), MAX_DEPENDENCY_EDGES);
+        // So few that to look at them all takes less than to hash one.
+        let (mut seen, mut edges) = (Vec::with_capacity(16), MAX_DEPENDENCY_EDGES);
         let mut pending = vec![(dfg.resolve_aliases(value), false)];
         while let Some((value, mut after_load)) = pending.pop() {
-            if !seen.insert((value, after_load)) {
+            if seen.contains(&(value, after_load)) {
                 continue;
             }
+            seen.push((value, after_load));
             if seen.len() > MAX_DEPENDENCY_VALUES {
                 dependencies.is_incomplete = true;
                 break;
             }
             match dfg.value_def(value) {
-                ValueDef::Param(block, _) if block == header && self.changed.contains(&value) => {
-                    dependencies.parameters.insert((value, after_load));
+                ValueDef::Param(block, _) if block == header && self.changed.binary_search(&value).is_ok() => {
+                    dependencies.parameters.push((value, after_load));
                 }
                 ValueDef::Param(block, index) if self.loops.is_in_loop(block, self.around) => {
                     for edge in self.edges(block) {
@@ -238,7 +241,7 @@ impl<'a> Iteration<'a> {
                 {
                     let opcode = dfg.insts[inst].opcode();
                     if opcode == Opcode::Select && !after_load {
-                        dependencies.selects.insert(inst);
+                        dependencies.selects.push(inst);
                     }
                     after_load |= opcode.can_load() || opcode.is_call();
                     pending.extend(dfg.inst_args(inst).iter().map(|&arg| (dfg.resolve_aliases(arg), after_load)));

@@ -58,14 +58,21 @@ fn needed_whole(function: &Function) -> SecondaryMap<Value, bool> {
     for block in function.layout.blocks() {
         for inst in function.layout.block_insts(block) {
             if !is_reduction(dfg, inst) && operands(dfg, inst).is_none() {
-                each_operand(dfg, inst, |value| work.push(dfg.resolve_aliases(value)));
+                each_operand(dfg, inst, |value| {
+                    let value = dfg.resolve_aliases(value);
+                    if !std::mem::replace(&mut is_whole[value], true) {
+                        work.push(value);
+                    }
+                });
             }
         }
     }
     while let Some(value) = work.pop() {
-        if !std::mem::replace(&mut is_whole[value], true) {
-            let inst = dfg.value_def(value).inst();
-            work.extend(inst.and_then(|inst| operands(dfg, inst)).into_iter().flatten());
+        let inst = dfg.value_def(value).inst();
+        for value in inst.and_then(|inst| operands(dfg, inst)).into_iter().flatten() {
+            if !std::mem::replace(&mut is_whole[value], true) {
+                work.push(value);
+            }
         }
     }
     is_whole

@@ -11,7 +11,7 @@
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
-    Block, BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
+    Block, BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types,
 };
 
 use crate::opt::ir::edges::{Passed, pass_instead, passed};
@@ -20,8 +20,9 @@ use crate::opt::pass::PassContext;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
-    let Some(is_narrow) = narrow_values(function) else { return };
+    let Some(NarrowValues { is_narrow, selects }) = narrow_values(function) else { return };
     let blocks: Vec<Block> = function.layout.blocks().collect();
+    let mut selects = selects.into_iter().peekable();
     for &block in &blocks {
         for parameter in function.dfg.block_params(block).to_vec() {
             if is_narrow[parameter] {
@@ -31,17 +32,14 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
                 function.dfg.change_to_alias(parameter, whole);
             }
         }
-        for inst in function.layout.block_insts(block).collect::<Vec<_>>() {
-            if let Some((result, [condition, first, second])) = select(&function.dfg, inst)
-                && is_narrow[result]
-            {
-                let location = function.srcloc(inst);
-                let mut cursor = FuncCursor::new(function).at_inst(inst).with_srcloc(location);
-                let [first, second] = [first, second].map(|value| cursor.ins().ireduce(types::I32, value));
-                let low = cursor.ins().select(condition, first, second);
-                let whole = cursor.ins().uextend(types::I64, low);
-                replace_inst(function, inst, whole);
-            }
+        while let Some(inst) = selects.next_if(|&inst| function.layout.inst_block(inst) == Some(block)) {
+            let Some((_, [condition, first, second])) = select(&function.dfg, inst) else { continue };
+            let location = function.srcloc(inst);
+            let mut cursor = FuncCursor::new(function).at_inst(inst).with_srcloc(location);
+            let [first, second] = [first, second].map(|value| cursor.ins().ireduce(types::I32, value));
+            let low = cursor.ins().select(condition, first, second);
+            let whole = cursor.ins().uextend(types::I64, low);
+            replace_inst(function, inst, whole);
         }
     }
     for block in blocks {
@@ -49,6 +47,13 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
             reduce_arguments(function, last);
         }
     }
+}
+
+/// The values in question.
+struct NarrowValues {
+    is_narrow: SecondaryMap<Value, bool>,
+    /// The selects among them, in the order of the layout.
+    selects: Vec<Inst>,
 }
 
 /// A select of words: its result, its condition and the two values.
@@ -63,31 +68,29 @@ fn select(dfg: &DataFlowGraph, inst: Inst) -> Option<(Value, [Value; 3])> {
 }
 
 /// The values in question, if there are any.
-fn narrow_values(function: &Function) -> Option<SecondaryMap<Value, bool>> {
+fn narrow_values(function: &Function) -> Option<NarrowValues> {
     let dfg = &function.dfg;
+    let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
+    let parameters = || function.layout.blocks().skip(1).flat_map(|block| dfg.block_params(block));
+    let is_word = |&&parameter: &&Value| dfg.value_type(parameter) == types::I64;
+    let mut selects: Vec<Inst> = insts().filter(|&inst| select(dfg, inst).is_some()).collect();
+    if selects.is_empty() && !parameters().any(|parameter| is_word(&parameter)) {
+        return None;
+    }
     let mut is_narrow: SecondaryMap<Value, bool> = value_map(dfg);
-    let is_word = |ty: Type| ty == types::I64;
-    for block in function.layout.blocks().skip(1) {
-        for &parameter in dfg.block_params(block) {
-            is_narrow[parameter] = is_word(dfg.value_type(parameter));
-        }
-    }
-    for inst in function.layout.blocks().flat_map(|block| function.layout.block_insts(block)) {
-        if let Some((result, _)) = select(dfg, inst) {
-            is_narrow[result] = true;
-        }
-    }
+    parameters().filter(is_word).for_each(|&parameter| is_narrow[parameter] = true);
+    selects.iter().for_each(|&inst| is_narrow[dfg.first_result(inst)] = true);
     // What each value is made of, if that is values in question: lists in one vector, of which the map has one more than the first index.
     let mut sources: SecondaryMap<Value, u32> = value_map(dfg);
     let mut entries: Vec<(Value, u32)> = Vec::new();
     let mut wide: Vec<Value> = Vec::new();
-    for inst in function.layout.blocks().flat_map(|block| function.layout.block_insts(block)) {
+    for inst in insts() {
         let mut part_of = |whole: Value, part: Value| {
             let part = dfg.resolve_aliases(part);
             if is_narrow[whole] {
                 entries.push((part, sources[whole]));
                 sources[whole] = entries.len() as u32;
-            } else {
+            } else if is_narrow[part] {
                 wide.push(part);
             }
         };
@@ -98,19 +101,24 @@ fn narrow_values(function: &Function) -> Option<SecondaryMap<Value, bool>> {
             wide.push(dfg.resolve_aliases(condition));
             continue;
         }
-        let mut part_of_call = Vec::new();
-        for call in dfg.insts[inst].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
-            let parameters = dfg.block_params(call.block(&dfg.value_lists));
-            for (&parameter, argument) in parameters.iter().zip(call.args(&dfg.value_lists)) {
-                match argument {
-                    BlockArg::Value(value) => part_of(parameter, value),
-                    _ => part_of_call.push(parameter),
+        let opcode = dfg.insts[inst].opcode();
+        let mut returned = Vec::new();
+        if opcode.is_terminator() {
+            for call in dfg.insts[inst].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
+                let parameters = dfg.block_params(call.block(&dfg.value_lists));
+                for (&parameter, argument) in parameters.iter().zip(call.args(&dfg.value_lists)) {
+                    // What a call returns is what it is.
+                    match argument {
+                        BlockArg::Value(value) => part_of(parameter, value),
+                        _ => returned.push(parameter),
+                    }
                 }
             }
         }
-        wide.append(&mut part_of_call);
-        if dfg.insts[inst].opcode() != Opcode::Ireduce || dfg.ctrl_typevar(inst).bits() > 32 {
-            wide.extend(dfg.inst_args(inst).iter().map(|&value| dfg.resolve_aliases(value)));
+        wide.append(&mut returned);
+        if opcode != Opcode::Ireduce || dfg.ctrl_typevar(inst).bits() > 32 {
+            let operands = dfg.inst_args(inst).iter().map(|&value| dfg.resolve_aliases(value));
+            wide.extend(operands.filter(|&value| is_narrow[value]));
         }
     }
     while let Some(value) = wide.pop() {
@@ -122,7 +130,9 @@ fn narrow_values(function: &Function) -> Option<SecondaryMap<Value, bool>> {
             }
         }
     }
-    is_narrow.values().any(|&is_narrow| is_narrow).then_some(is_narrow)
+    selects.retain(|&inst| is_narrow[dfg.first_result(inst)]);
+    let is_any = !selects.is_empty() || parameters().any(|&parameter| is_narrow[parameter]);
+    is_any.then_some(NarrowValues { is_narrow, selects })
 }
 
 /// Passes low halves to the parameters that have been narrowed.

@@ -21,8 +21,21 @@ pub(crate) const COUNT: usize = FLAGS + 1;
 /// The value numbers of what they hold.
 pub(crate) type ValueNumbers = [u32; COUNT];
 
-/// Congruence classes: which registers, of both codes, hold the same value.
-pub(crate) type Classes = [u8; 2 * COUNT];
+/// What is known of the registers of both codes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Classes {
+    /// Congruence classes: which hold the same value.
+    of: [u8; 2 * COUNT],
+    /// The constants that they hold: a move of the same one, which only one of the codes still has, changes nothing.
+    constants: [Option<u64>; 2 * COUNT],
+}
+
+impl Classes {
+    /// At the start of a function: each register holds the same in both codes.
+    pub(crate) fn at_start() -> Classes {
+        Classes { of: std::array::from_fn(|place| (place % COUNT) as u8), constants: [None; 2 * COUNT] }
+    }
+}
 
 /// A value that is computed by a move.
 #[derive(PartialEq, Eq, Hash)]
@@ -99,6 +112,8 @@ impl Move {
 #[derive(Default)]
 pub(crate) struct Values {
     known: HashMap<Value, u32>,
+    /// Which numbers are constants'.
+    constants: HashMap<u32, u64>,
     next: u32,
 }
 
@@ -118,8 +133,10 @@ impl Values {
     }
 
     /// The number of a constant.
-    pub(crate) fn constant(&mut self, constant: u32) -> u32 {
-        self.number_of(Value::Constant(u64::from(constant)))
+    pub(crate) fn constant(&mut self, constant: u64) -> u32 {
+        let number = self.number_of(Value::Constant(constant));
+        self.constants.insert(number, constant);
+        number
     }
 
     /// The number of the low 32 bits of a value.
@@ -127,16 +144,17 @@ impl Values {
         self.number_of(Value::Low32Bits(number))
     }
 
-    /// Fresh numbers, the same for registers of the same class.
+    /// The numbers of constants, and fresh ones, the same for registers of the same class.
     pub(crate) fn start(&mut self, classes: &Classes) -> (ValueNumbers, ValueNumbers) {
         let first = self.next + 1;
-        let number = |class: u8| u32::from(class) + first;
-        let (mut before, mut after) = ([0; COUNT], [0; COUNT]);
-        for place in 0..COUNT {
-            before[place] = number(classes[place]);
-            after[place] = number(classes[COUNT + place]);
-        }
         self.next += 2 * COUNT as u32;
+        let (mut before, mut after) = ([0; COUNT], [0; COUNT]);
+        for (place, number) in before.iter_mut().chain(&mut after).enumerate() {
+            *number = match classes.constants[place] {
+                Some(constant) => self.constant(constant),
+                None => u32::from(classes.of[place]) + first,
+            };
+        }
         (before, after)
     }
 
@@ -145,10 +163,10 @@ impl Values {
         let of = |register: Option<u8>| register.map_or(0, |register| numbers[usize::from(register)]);
         let mut value = match moved.from {
             From::Register(register) => numbers[usize::from(register)],
-            From::Constant(constant) => self.number_of(Value::Constant(constant)),
+            From::Constant(constant) => self.constant(constant),
             From::Zero => {
                 numbers[FLAGS] = self.number_of(Value::FlagsOfZero);
-                self.number_of(Value::Constant(0))
+                self.constant(0)
             }
             From::Address { base, index, scale, displacement } => {
                 self.number_of(Value::Address(of(base), of(index), scale, displacement))
@@ -162,32 +180,40 @@ impl Values {
     }
 }
 
-/// Which registers of both codes hold the same.
-pub(crate) fn classes(before: &ValueNumbers, after: &ValueNumbers) -> Classes {
-    let mut seen: Vec<u32> = Vec::with_capacity(2 * COUNT);
+/// The classes of what has the same key.
+fn classes_by<K: PartialEq>(keys: impl Iterator<Item = K>) -> [u8; 2 * COUNT] {
+    let mut seen: Vec<K> = Vec::with_capacity(2 * COUNT);
     let mut classes = [0; 2 * COUNT];
-    for (class, &number) in classes.iter_mut().zip(before.iter().chain(after)) {
-        let place = seen.iter().position(|&known| known == number);
+    for (class, key) in classes.iter_mut().zip(keys) {
+        let place = seen.iter().position(|known| *known == key);
         *class = place.unwrap_or_else(|| {
-            seen.push(number);
+            seen.push(key);
             seen.len() - 1
         }) as u8;
     }
     classes
 }
 
+impl Values {
+    /// What is known where registers of both codes have these numbers.
+    pub(crate) fn classes(&self, before: &ValueNumbers, after: &ValueNumbers) -> Classes {
+        let numbers = || before.iter().chain(after).copied();
+        let mut constants = [None; 2 * COUNT];
+        for (constant, number) in constants.iter_mut().zip(numbers()) {
+            *constant = self.constants.get(&number).copied();
+        }
+        Classes { of: classes_by(numbers()), constants }
+    }
+}
+
 /// What is the same in both: the coarsest common refinement.
 pub(crate) fn common(one: &Classes, other: &Classes) -> Classes {
-    let mut seen: Vec<(u8, u8)> = Vec::with_capacity(2 * COUNT);
-    let mut classes = [0; 2 * COUNT];
-    for (class, pair) in classes.iter_mut().zip(one.iter().copied().zip(other.iter().copied())) {
-        let place = seen.iter().position(|&known| known == pair);
-        *class = place.unwrap_or_else(|| {
-            seen.push(pair);
-            seen.len() - 1
-        }) as u8;
+    let pairs = one.constants.iter().zip(other.constants);
+    let mut constants = [None; 2 * COUNT];
+    for (constant, (&first, second)) in constants.iter_mut().zip(pairs) {
+        *constant = first.filter(|_| first == second);
     }
-    classes
+    Classes { of: classes_by(one.of.iter().zip(other.of)), constants }
 }
 
 /// The registers of a set, by number.

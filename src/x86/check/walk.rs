@@ -86,9 +86,7 @@ impl<'a> Walk<'a> {
 
     /// Walks.
     pub(crate) fn run(&mut self) -> Result<(), Mismatch> {
-        let mut classes = [0; 2 * COUNT];
-        (0..COUNT).for_each(|place| (classes[place], classes[COUNT + place]) = (place as u8, place as u8));
-        let numbers = self.values.start(&classes);
+        let numbers = self.values.start(&Classes::at_start());
         self.open.push(Position { before: 0, after: 0, numbers, is_start: self.targets.first() == Some(&false) });
         while let Some(mut at) = self.open.pop() {
             if at.is_start
@@ -163,7 +161,7 @@ impl<'a> Walk<'a> {
     /// A target of branches: what is known there is what all paths to it have in common.
     fn meet(&mut self, at: &mut Position) -> Result<(), Mismatch> {
         self.catch_up(at)?;
-        let classes = values::classes(&at.numbers.0, &at.numbers.1);
+        let classes = self.values.classes(&at.numbers.0, &at.numbers.1);
         let is_new = match self.known.entry((at.before, at.after)) {
             Entry::Vacant(entry) => {
                 entry.insert(classes);
@@ -364,7 +362,7 @@ impl<'a> Walk<'a> {
         let Some(check) = jump_table_bounds::BoundsCheck::read(self.before.fragments, code, table) else {
             return false;
         };
-        let number = self.values.constant(check.entries);
+        let number = self.values.constant(u64::from(check.entries));
         let (from, to) = (usize::from(check.from), usize::from(check.to));
         let compares = jump_table_bounds::compare(check.is_64_bit, check.from, check.entries);
         let (Some(compares), Some([now, branch, ..])) = (compares, self.after.fragments.get(at.after..)) else {

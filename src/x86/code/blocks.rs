@@ -11,7 +11,12 @@
 //! |---|---|
 //! | exits the loop | a tenth as often as one that stays in it |
 //! | leads to a trap | a hundredth as often as any other |
+//! | leads to a block out of line, in code that counts | a tenth as often as any other |
 //! | falls through as it is | a tenth more often than a branch: compilers put there what they expect |
+//!
+//! Out of line are the last blocks, if each of them goes on to an earlier one that is no header of a loop around it, or traps.
+//! Cranelift places each block behind those that lead to it, but for loops, and what is marked as cold, which comes last: in code
+//! that counts, what counts unlikely outcomes ([`Coldness`]). Code that counts nothing has none, and rotated loops look so, too.
 //!
 //! A loop's header runs [`ITERATIONS`] times as often as the loop is entered.
 //!
@@ -30,10 +35,11 @@ const ITERATIONS: f64 = 8.0;
 /// No block runs more often than this.
 const MAX_RUNS: f64 = 1e12;
 
-/// Relative weights of edges that fall through, that exit a loop, and that lead to a trap.
+/// Relative weights of edges that fall through, that exit a loop, that lead to a trap, and that lead out of line.
 const FALLS_THROUGH: f64 = 1.1;
 const EXITS_LOOP: f64 = 0.1;
 const TRAPS: f64 = 0.01;
+const OUT_OF_LINE: f64 = 0.1;
 
 /// The least share of an edge that a profile says something of.
 const LEAST_SHARE: f64 = 1e-6;
@@ -43,6 +49,16 @@ const MEMBERS_PER_BLOCK: usize = 64;
 
 /// How many enclosing loops of a block are searched.
 const MAX_NESTING: usize = 16;
+
+/// What is known of blocks that are marked as cold.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Coldness {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// Some count unlikely outcomes of branches (`lift/counters.rs`), and lie out of line.
+    Counted,
+}
 
 /// The basic blocks of a function; the first is the entry.
 pub(crate) struct BlockGraph {
@@ -86,6 +102,7 @@ impl BlockGraph {
         entries: &[u32],
         code: &[u8],
         measured: Option<Measured<'_>>,
+        coldness: Coldness,
     ) -> Option<BlockGraph> {
         let end = fragments.iter().rposition(|fragment| !matches!(fragment.kind, FragmentKind::Constants))? + 1;
         let mut is_first = vec![false; end];
@@ -110,7 +127,7 @@ impl BlockGraph {
         let count = graph.blocks.len();
         let is_whole = graph.edges.iter().all(|edge| edge.to < count);
         let runs = measured.filter(|_| is_whole).map(|measured| graph.runs(fragments, measured));
-        (is_whole && graph.weigh(measured.zip(runs.as_deref())).is_some()).then_some(graph)
+        (is_whole && graph.weigh(measured.zip(runs.as_deref()), coldness).is_some()).then_some(graph)
     }
 
     /// Adds a block.
@@ -198,11 +215,22 @@ impl BlockGraph {
     }
 
     /// Estimates how often each edge is taken, by what is known of the blocks.
-    fn weigh(&mut self, known: Option<(Measured<'_>, &[Option<Run>])>) -> Option<()> {
+    fn weigh(&mut self, known: Option<(Measured<'_>, &[Option<Run>])>, coldness: Coldness) -> Option<()> {
         let order = self.postorder();
         let mut place = vec![usize::MAX; self.blocks.len()];
         order.iter().rev().enumerate().for_each(|(index, &block)| place[block] = index);
         let loops = Loops::find(self, &place)?;
+        let goes_back = |block: usize| {
+            let is_back = |edge: &Edge| edge.to < block && place[edge.to] > place[block];
+            self.edges(block).iter().any(is_back)
+        };
+        let traps = |block: usize| self.blocks[block].terminator == (Terminator::Exit { traps: true });
+        let last_in_line = match coldness {
+            Coldness::Unknown => usize::MAX,
+            Coldness::Counted => {
+                (0..self.blocks.len()).rfind(|&block| !goes_back(block) && !traps(block)).unwrap_or(0)
+            }
+        };
         let mut runs = vec![0.0_f64; self.blocks.len()];
         runs[0] = 1.0;
         for &block in order.iter().rev() {
@@ -215,7 +243,7 @@ impl BlockGraph {
             for (number, edge) in edges.clone().enumerate() {
                 let share = match shares {
                     Some(shares) => shares[number].max(LEAST_SHARE),
-                    None => self.share(block, number, &loops),
+                    None => self.share(block, number, &loops, last_in_line),
                 };
                 self.edges[edge].weight = share;
                 sum += share;
@@ -257,7 +285,7 @@ impl BlockGraph {
     }
 
     /// The share of an edge among those of its block, relative to the others.
-    fn share(&self, block: usize, edge: usize, loops: &Loops) -> f64 {
+    fn share(&self, block: usize, edge: usize, loops: &Loops, last_in_line: usize) -> f64 {
         let Edge { to, .. } = self.edges(block)[edge];
         let falls_through = matches!(self.blocks[block].terminator, Terminator::Branch(_)) && edge == 1;
         let mut share = if falls_through { FALLS_THROUGH } else { 1.0 };
@@ -266,6 +294,8 @@ impl BlockGraph {
         }
         if self.blocks[to].terminator == (Terminator::Exit { traps: true }) {
             share *= TRAPS;
+        } else if to > last_in_line {
+            share *= OUT_OF_LINE;
         }
         share
     }

@@ -1,7 +1,7 @@
 //! The instructions that most code consists of: moves, arithmetic and branches of 8, 32 and 64 bits, and scalar floats.
 //!
 //! In: bytes. Out: the [`Instruction`] that they begin with, if it is one of these; none if it is another one. Source: the opcode
-//! maps of Intel's manual, volume 2, appendix A. The rule: what needs a second look (prefixes of 16 bits and locks, registers
+//! maps of Intel's manual, volume 2, appendix A. The rule: what needs a second look (most prefixes of 16 bits and locks, registers
 //! that are the second byte of another, flags that depend on other flags, shifts by 0) is none of these.
 //!
 //! | opcode | instruction |
@@ -12,6 +12,7 @@
 //! | `c1`, `d1`, `d3` | shifts and rotates |
 //! | `50` to `5f`, `8d`, `98`, `99`, `0f 40` to `0f 4f`, `0f 90` to `0f 9f`, `0f c8` to `0f cf` | `push`, `pop`, `lea`, `cdqe`, `cqo`, `cmov`, `set`, `bswap` |
 //! | `70` to `7f`, `c3`, `e8`, `e9`, `eb`, `ff`, `0f 0b`, `0f 80` to `0f 8f` | branches, calls, `ret`, `ud2` |
+//! | `66 89`, `66 c7`, `66 c1` | stores of 16 bits, and rotates of 16 bits, which swap bytes |
 //! | `0f`, `66 0f`, `f2 0f`, `f3 0f` | arithmetic of floats |
 
 use super::abi::{RSP, RegisterSet};
@@ -61,6 +62,7 @@ pub(super) fn decode(all: &[u8]) -> Option<Instruction> {
             let opcode = bytes.next()?;
             float(&mut bytes, prefix, opcode, &mut effects)?;
         }
+        (Some(0x66), _) => half_word(&mut bytes, opcode, &mut effects)?,
         (Some(_), _) => return None,
         (None, 0x70..=0x7f) => {
             effects.reads_flags = true;
@@ -100,7 +102,9 @@ pub(super) fn decode(all: &[u8]) -> Option<Instruction> {
         let word = if bytes.is_wide() { 8 } else { 4 };
         let accessed = match (prefix, opcode) {
             (None, 0x8d) => 0,
-            (None, 0x89 | 0x8b) => word,
+            (None, 0x89 | 0x8b | 0xf7) => word,
+            // imul
+            (None, 0x0f) if all.get(1 + usize::from(bytes.has_rex)) == Some(&0xaf) => word,
             (None, 0xff) => 8,
             _ => return None,
         };
@@ -221,6 +225,38 @@ fn one_byte(bytes: &mut Bytes<'_>, opcode: u8, effects: &mut Effects) -> Option<
             effects.operand(&operands, Use::Write);
         }
         0xf6 | 0xf7 => group3(bytes, opcode, effects)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Instructions of 16 bits.
+fn half_word(bytes: &mut Bytes<'_>, opcode: u8, effects: &mut Effects) -> Option<()> {
+    // Of 64 bits, whatever the prefix says.
+    if bytes.is_wide() {
+        return None;
+    }
+    match opcode {
+        0x89 | 0xc7 => {
+            let operands = bytes.operands()?;
+            // 16 bits of a register leave the rest of it.
+            operands.register.is_none().then_some(())?;
+            if opcode == 0x89 {
+                effects.register(operands.reg, Use::Read);
+            } else {
+                bytes.skip(2)?;
+                matches!(operands.reg, 0 | 8).then_some(())?;
+            }
+            effects.operand(&operands, Use::Write);
+        }
+        // rol, ror
+        0xc1 => {
+            let operands = bytes.operands()?;
+            let by = bytes.next()?;
+            (operands.reg & 7 < 2 && !by.is_multiple_of(16)).then_some(())?;
+            effects.operand(&operands, Use::Both);
+            effects.flags = Flags::Changed;
+        }
         _ => return None,
     }
     Some(())

@@ -28,6 +28,16 @@ pub(crate) struct Layout {
     pub(crate) size: u32,
 }
 
+/// A branch, as relaxation looks at it.
+struct Branch {
+    /// The index of its fragment.
+    index: usize,
+    /// That of its target.
+    to: Option<usize>,
+    /// How many bytes it has where it is long.
+    long: u32,
+}
+
 impl Layout {
     /// Lays out fragments. Branches are short where they reach if `shortens`.
     pub(crate) fn new(fragments: &Fragments, loops: &[AlignedLoop], align: u32, shortens: bool) -> Layout {
@@ -38,17 +48,16 @@ impl Layout {
         };
         let sizes = fragments.iter().map(size).collect();
         let mut layout = Layout { starts: vec![0; fragments.len()], sizes, size: 0 };
-        // The targets of branches, by index.
-        let to: Vec<usize> = fragments
-            .iter()
-            .map(|fragment| match fragment.kind {
-                FragmentKind::Branch { to, .. } => fragments.index_of(to).unwrap_or(usize::MAX),
-                _ => usize::MAX,
-            })
-            .collect();
+        let branch = |(index, fragment): (usize, &Fragment)| match fragment.kind {
+            FragmentKind::Branch { condition, to } => {
+                Some(Branch { index, to: fragments.index_of(to), long: long_branch(condition) })
+            }
+            _ => None,
+        };
+        let branches: Vec<Branch> = fragments.iter().enumerate().filter_map(branch).collect();
         for iteration in 0.. {
             layout.place(fragments, loops, align);
-            if !layout.grow(fragments, &to, iteration >= MAX_ITERATIONS) {
+            if !layout.grow(&branches, iteration >= MAX_ITERATIONS) {
                 break;
             }
         }
@@ -75,24 +84,19 @@ impl Layout {
     }
 
     /// Makes branches long that do not reach, or, with `all`, all branches if one does not; says whether there are any.
-    fn grow(&mut self, fragments: &Fragments, to: &[usize], all: bool) -> bool {
+    fn grow(&mut self, branches: &[Branch], all: bool) -> bool {
         let mut has_grown = false;
-        for (index, fragment) in fragments.iter().enumerate() {
-            let FragmentKind::Branch { condition, .. } = fragment.kind else { continue };
-            let Some(&target) = self.starts.get(to[index]) else { continue };
-            let end = self.starts[index] + self.sizes[index];
+        for branch in branches {
+            let Some(target) = branch.to.map(|to| self.starts[to]) else { continue };
+            let end = self.starts[branch.index] + self.sizes[branch.index];
             let reaches = i8::try_from(i64::from(target) - i64::from(end)).is_ok();
-            if self.sizes[index] == SHORT && !reaches {
-                self.sizes[index] = long_branch(condition);
+            if self.sizes[branch.index] == SHORT && !reaches {
+                self.sizes[branch.index] = branch.long;
                 has_grown = true;
             }
         }
         if has_grown && all {
-            for (size, fragment) in self.sizes.iter_mut().zip(fragments.iter()) {
-                if let FragmentKind::Branch { condition, .. } = fragment.kind {
-                    *size = long_branch(condition);
-                }
-            }
+            branches.iter().for_each(|branch| self.sizes[branch.index] = branch.long);
         }
         has_grown
     }

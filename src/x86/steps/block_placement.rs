@@ -15,7 +15,7 @@
 //!
 //! Time is `n log n` in the number of blocks.
 
-use crate::x86::code::blocks::{BlockGraph, Edge, Terminator};
+use crate::x86::code::blocks::{BlockGraph, Coldness, Edge, Terminator};
 use crate::x86::code::fragments::{Fragment, Fragments};
 use crate::x86::code::measured::Measured;
 
@@ -32,8 +32,11 @@ pub(crate) fn reorder(
     entries: &[u32],
     code: &[u8],
     measured: Option<Measured<'_>>,
+    coldness: Coldness,
 ) -> (Fragments, bool) {
-    let Some(graph) = BlockGraph::read(&fragments, entries, code, measured) else { return (fragments, false) };
+    let Some(graph) = BlockGraph::read(&fragments, entries, code, measured, coldness) else {
+        return (fragments, false);
+    };
     let order = Chains::new(&graph).order();
     let before: Vec<usize> = (0..graph.blocks.len()).collect();
     if cost(&graph, &order) < WORTH * cost(&graph, &before) {

@@ -1,8 +1,8 @@
 //! The order of basic blocks: what falls through, what jumps, and what is left as it is.
 
-use super::{check, function, join, run_steps};
+use super::{Coldness, Steps, check, function, isa, join, run, run_steps};
 use crate::codegen::compiled::{CodeRange, CompiledFunction};
-use crate::config::Pass;
+use crate::config::{Pass, Passes};
 
 const RET: &[u8] = &[0xc3];
 
@@ -57,6 +57,32 @@ fn loops_fall_through_to_their_headers() {
         ],
     );
     assert_eq!(made.entries, [0, 4, 9, 17, 22, 27, 32]);
+}
+
+/// Of code that counts, the last blocks that go back into the middle count what is unlikely.
+#[test]
+fn what_counts_unlikely_outcomes_stays_out_of_line() {
+    let code = join(&[
+        &[0x33, 0xc0],       //  0: xor %eax, %eax
+        &[0x83, 0xff, 0x2c], //  2: cmp $44, %edi
+        &branch(0x84, 16),   //  5: je 27
+        &[0x83, 0xc2, 0x02], // 11: add $2, %edx
+        &[0x83, 0xc0, 0x01], // 14: add $1, %eax
+        &[0x83, 0xf8, 0x09], // 17: cmp $9, %eax
+        &branch(0x85, -24),  // 20: jne 2
+        RET,                 // 26
+        &[0x83, 0xc1, 0x01], // 27: add $1, %ecx
+        &jump(-21),          // 30: jmp 14
+    ]);
+    let entries = [0, 2, 11, 14, 26, 27];
+    let placed = |coldness| {
+        let mut made = function(code.clone(), &entries);
+        let passes = Passes::NONE.with(Pass::BlockPlacement);
+        run(&mut made, code.len() as u32, &*isa(), Steps { passes, coldness, ..Steps::default() });
+        made.code
+    };
+    assert_eq!(placed(Coldness::Counted), code);
+    assert_ne!(placed(Coldness::Unknown), code);
 }
 
 #[test]

@@ -238,3 +238,16 @@ fn prologues_stay_before_what_needs_them() {
     // The exit reads a callee-saved register.
     starts_with_a_push(&[TEST_RDI], 5, &[0, 21, 26]);
 }
+
+/// One path moves a constant that is there already, to a return that others reach without that move.
+#[test]
+fn a_move_of_what_is_there_already_differs_in_nothing() {
+    const JNE: [u8; 2] = [0x0f, 0x85];
+    const TEST_RSI: &[u8] = &[0x48, 0x85, 0xf6];
+    let to_return: &[u8] = &[&JNE[..], &[21, 0, 0, 0]].concat();
+    let to_call: &[u8] = &[&JNE[..], &[10, 0, 0, 0]].concat();
+    let jump: &[u8] = &[0xe9, 2, 0, 0, 0];
+    let parts: [&[&[u8]]; 2] =
+        [&[ENTER, RAX_IS_1, TEST_RDI, to_return, TEST_RSI, to_call, RAX_IS_1, jump, CALL], &[LEAVE, RET]];
+    assert!(made(&parts, &[0]).code.starts_with(RAX_IS_1));
+}

@@ -10,6 +10,7 @@
 //! | [`Need::Vectors`] | yes | yes | | |
 //! | [`Need::RegisterPairs`] | yes | yes | | |
 //! | [`Need::MachineCodeSteps`] | yes | | | |
+//! | [`Need::ExtensionInstructions`] | | yes | yes | yes |
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
 //! | [`TargetFacts::rounds`] | with `sse4.1` | yes | yes | yes |
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
@@ -43,6 +44,8 @@ pub enum Need {
     RegisterPairs,
     /// There are steps over machine code.
     MachineCodeSteps,
+    /// A zero extension of 32 bits is an instruction of its own, and not one of the moves that are there anyway.
+    ExtensionInstructions,
 }
 
 impl Need {
@@ -53,6 +56,7 @@ impl Need {
             Need::Vectors => "16-byte vectors",
             Need::RegisterPairs => "pairs of words that cost nothing",
             Need::MachineCodeSteps => "x86-64",
+            Need::ExtensionInstructions => "zero extensions that are no moves",
         }
     }
 }
@@ -94,6 +98,7 @@ pub struct TargetFacts {
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
+    extends_by_moves: bool,
 }
 
 impl TargetFacts {
@@ -134,6 +139,7 @@ impl TargetFacts {
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,
+            extends_by_moves: is_x86,
         }
     }
 
@@ -144,6 +150,7 @@ impl TargetFacts {
             Need::Vectors => self.vectors,
             Need::RegisterPairs => self.register_pairs,
             Need::MachineCodeSteps => self.machine_code_steps,
+            Need::ExtensionInstructions => !self.extends_by_moves,
         }
     }
 }

@@ -121,7 +121,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
     },
     ClifPass {
         name: "narrow-values",
-        switches: &[(Pass::NarrowValues, &[])],
+        switches: &[(Pass::NarrowValues, &[Need::ExtensionInstructions])],
         analyses: &[],
         keeps_cfg: true,
         after: &[

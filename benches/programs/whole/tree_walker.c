@@ -65,14 +65,16 @@ static noinline struct node *build(struct arena *arena, i32 limit)
 	struct node *x = make(arena, VARIABLE, 0, 0, 0, 0), *s = make(arena, VARIABLE, 1, 0, 0, 0);
 	struct node *small = make(arena, LESS, 0, x, make(arena, NUMBER, 20, 0, 0, 0), 0);
 	struct node *below = make(arena, LESS, 0, s, make(arena, NUMBER, 1000000, 0, 0, 0), 0);
-	struct node *choice = make(arena, IF, 0, make(arena, AND, 0, small, below, 0), make(arena, MULTIPLY, 0, x, x, 0),
-				   make(arena, SUBTRACT, 0, x, s, 0));
+	struct node *both = make(arena, AND, 0, small, below, 0);
+	struct node *square = make(arena, MULTIPLY, 0, x, x, 0);
+	struct node *choice = make(arena, IF, 0, both, square, make(arena, SUBTRACT, 0, x, s, 0));
 	struct node *tripled = make(arena, MULTIPLY, 0, s, make(arena, NUMBER, 3, 0, 0, 0), 0);
 	struct node *step = make(arena, ASSIGN, 1, make(arena, ADD, 0, tripled, choice, 0), 0, 0);
 	struct node *next = make(arena, ASSIGN, 0, make(arena, ADD, 0, x, one, 0), 0, 0);
 	struct node *test = make(arena, LESS, 0, x, make(arena, NUMBER, limit, 0, 0, 0), 0);
 	struct node *loop = make(arena, WHILE, 0, test, make(arena, SEQUENCE, 0, step, next, 0), 0);
-	struct node *start = make(arena, SEQUENCE, 0, make(arena, ASSIGN, 0, zero, 0, 0), make(arena, ASSIGN, 1, one, 0, 0), 0);
+	struct node *first = make(arena, ASSIGN, 0, zero, 0, 0);
+	struct node *start = make(arena, SEQUENCE, 0, first, make(arena, ASSIGN, 1, one, 0, 0), 0);
 	return make(arena, SEQUENCE, 0, start, make(arena, SEQUENCE, 0, loop, s, 0), 0);
 }
 

@@ -11,6 +11,7 @@ use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstructionDat
 
 use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::memory_accesses::{self, MemoryAccess, Root};
+use crate::opt::ir::operands::unconverted_inst;
 
 /// The most conversions between a load and its store.
 const MAX_CONVERSIONS: usize = 4;
@@ -46,6 +47,17 @@ pub(super) struct Unit {
 
 /// Units with nothing but pure instructions between.
 pub(super) type Run = Vec<Unit>;
+
+/// Whether a block may have two copies of `most` bytes or fewer: cheap, since almost all have none.
+pub(super) fn may_have(function: &Function, most: u8, block: Block) -> bool {
+    let dfg = &function.dfg;
+    let is_copy = |&inst: &Inst| {
+        let InstructionData::Store { opcode, args: [value, _], .. } = dfg.insts[inst] else { return false };
+        let is_small = opcode != Opcode::Store || dfg.value_type(value).bytes() <= u32::from(most);
+        is_small && unconverted_inst(dfg, value).is_some_and(|from| dfg.insts[from].opcode().can_load())
+    };
+    function.layout.block_insts(block).filter(is_copy).nth(1).is_some()
+}
 
 /// The runs of a block.
 pub(super) fn runs(function: &Function, counts: &SecondaryMap<Value, u32>, block: Block) -> Vec<Run> {

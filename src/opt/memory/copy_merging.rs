@@ -19,7 +19,7 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Function, Inst, InstBuilder, MemFlagsData, Type, Value, types};
 
-use super::copies::{Copy, Run, runs};
+use super::copies::{Copy, Run, may_have, runs};
 use crate::config::Need;
 use crate::opt::ir::memory_accesses::Root;
 use crate::opt::ir::operands::{iconst, type_of};
@@ -50,8 +50,11 @@ type Group = Vec<Copy>;
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let widest = if context.facts.has(Need::Vectors) { 16 } else { 8 };
+    let blocks: Vec<_> = function.layout.blocks().filter(|&block| may_have(function, MAX_PART, block)).collect();
+    if blocks.is_empty() {
+        return;
+    }
     let counts = use_counts(function);
-    let blocks: Vec<_> = function.layout.blocks().collect();
     let runs: Vec<Run> = blocks.into_iter().flat_map(|block| runs(function, &counts, block)).collect();
     for run in runs {
         if merge_run(function, widest, run) {

@@ -101,30 +101,25 @@ fn the_example_of_inspect_is_true() {
     check("docs/inspect.md", folder.path(), 0);
 }
 
-#[test]
-fn the_example_of_testing_is_true() {
+/// A folder for an example that is compiled, where it can be.
+fn folder_of_example() -> Option<tempfile::TempDir> {
     if !cfg!(target_arch = "x86_64") {
         crate::native::skip("the example is of x86-64");
-        return;
+        return None;
     }
-    if !crate::native::has_tool("clang-22") {
-        return;
-    }
-    let folder = folder_with_clang("clang-22");
+    crate::native::has_tool("clang-22").then(|| folder_with_clang("clang-22"))
+}
+
+#[test]
+fn the_example_of_testing_is_true() {
+    let Some(folder) = folder_of_example() else { return };
     copy_files("examples/testing", folder.path());
     check("docs/testing-bpf.md", folder.path(), 6);
 }
 
 #[test]
 fn the_example_of_profiles_is_true() {
-    if !cfg!(target_arch = "x86_64") {
-        crate::native::skip("the example is of x86-64");
-        return;
-    }
-    if !crate::native::has_tool("clang-22") {
-        return;
-    }
-    let folder = folder_with_clang("clang-22");
+    let Some(folder) = folder_of_example() else { return };
     // The source that the page shows.
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/profile.md")).unwrap();
     let (_, text) = page.split_once("$ cat filter.c\n").unwrap();

@@ -2,7 +2,7 @@
 //! into the next, or back to the first.
 //!
 //! In: a seed. Out: a program that ends. Its counters are r2 to r5, one for each loop; r6 is a sum, r8 scratch, r7 the
-//! memory, r9 counts the outer loop's rounds. Each counter starts at [`LEAST`] or more, also where it starts again in a
+//! memory, r9 counts the outer loop's rounds, r1 is what a counter in the frame was. Each counter starts at [`LEAST`] or more, also where it starts again in a
 //! round of the outer loop or of another inner one.
 
 use std::fmt::Write;
@@ -63,6 +63,10 @@ fn inner(seed: &mut Seed, text: &mut String, number: usize, again: bool) {
         2 if again => (-1, "!= 0".to_owned()),
         _ => (-1 - seed.below(2) as i64, format!("{} {}", seed.pick(&[">", "s>", ">="]), 16 + seed.below(16))),
     };
+    if seed.below(4) == 0 {
+        in_frame(seed, text, number, step, &test);
+        return;
+    }
     let (step, test) = (format!("{letter}{counter} += {step}"), format!("if {letter}{counter} {test} goto"));
     match seed.below(5) {
         0 => {
@@ -81,6 +85,16 @@ fn inner(seed: &mut Seed, text: &mut String, number: usize, again: bool) {
             writeln!(text, "{step}\n{test} head{number}\nout{number}:").unwrap();
         }
     }
+}
+
+/// A loop that counts in a word of the frame, from what its counter is on, and tests the old value or the new one.
+fn in_frame(seed: &mut Seed, text: &mut String, number: usize, step: i64, test: &str) {
+    let (counter, at) = (COUNTERS[number], 4 * (number + 1));
+    writeln!(text, "*(u32 *)(r10 - {at}) = r{counter}\nhead{number}:").unwrap();
+    body(seed, text, counter);
+    let (copy, tested) = *seed.pick(&[("", "w8"), ("w1 = w8\n", "w1")]);
+    writeln!(text, "r8 = *(u32 *)(r10 - {at})\n{copy}w8 += {step}\n*(u32 *)(r10 - {at}) = r8").unwrap();
+    writeln!(text, "if {tested} {test} goto head{number}\nout{number}:").unwrap();
 }
 
 /// A program with two to four of them.

@@ -13,6 +13,13 @@ pub(crate) fn opaque(cursor: &mut FuncCursor<'_>, value: Value) -> Value {
     cursor.ins().isplit(pair).0
 }
 
+/// An opaque copy of a value of at most 64 bits, of its type.
+pub(crate) fn opaque_like(cursor: &mut FuncCursor<'_>, value: Value) -> Value {
+    let ty = cursor.func.dfg.value_type(value);
+    let wide = if ty == types::I64 { value } else { cursor.ins().uextend(types::I64, value) };
+    opaque_low(cursor, wide, ty)
+}
+
 /// An opaque copy of the low bits of a 64-bit value.
 pub(crate) fn opaque_low(cursor: &mut FuncCursor<'_>, value: Value, ty: Type) -> Value {
     let copy = opaque(cursor, value);

@@ -10,6 +10,7 @@ use cranelift_codegen::ir::{
     BlockArg, DataFlowGraph, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types,
 };
 
+use super::induction;
 use crate::opt::ir::operands::{constant, unary_operand};
 
 /// How many zero-extended copies of a 32-bit value are looked through.
@@ -53,23 +54,29 @@ pub(crate) fn compare_next(
         return;
     }
     let is_of = |value: Value, wide: Value| {
-        if ty == types::I64 { value == wide } else { is_low_of(dfg, value, wide) }
+        if ty == dfg.value_type(wide) { value == wide } else { ty == types::I32 && is_low_of(dfg, value, wide) }
     };
     let sum =
         (0..2).find_map(|side| Some((side, increments.iter().find(|increment| is_of(args[side], increment.sum))?)));
-    let is_counter = |value, increment: &&Increment| {
-        is_of(value, increment.counter) && !(increment.is_32_bits && ty == types::I64)
+    // A side as a counter, and what is added to it.
+    let of_counter = |side: usize| {
+        increments.iter().filter(|increment| !(increment.is_32_bits && ty == types::I64)).find_map(|increment| {
+            if is_of(args[side], increment.counter) {
+                return Some((increment, 0));
+            }
+            let (root, more) = induction::linear(dfg, args[side]);
+            is_of(dfg.resolve_aliases(root), increment.counter).then_some((increment, more as u64))
+        })
     };
-    let before = (0..2)
-        .find_map(|side| Some((side, increments.iter().find(|increment| is_counter(args[side], increment))?)));
+    let before = (0..2).find_map(|side| Some((side, of_counter(side)?)));
     let counter = || {
-        let increment = increments.iter().find(|increment| is_counter(args[0], increment))?;
+        let (0, (increment, more)) = before? else { return None };
         let end = constant(dfg, args[1])?;
         let keeps = match cond {
             IntCC::Equal | IntCC::NotEqual => true,
-            _ => ty == types::I64 && is_bounded(dfg, branch, increment, cond, end, graph),
+            _ => more == 0 && ty == types::I64 && is_bounded(dfg, branch, increment, cond, end, graph),
         };
-        keeps.then_some((increment, end))
+        keeps.then_some((increment, end.wrapping_sub(more)))
     };
     let condition = if let Some((side, increment)) = sum {
         let mut sides = args;
@@ -81,9 +88,9 @@ pub(crate) fn compare_next(
         let next = low(cursor, increment.next, ty);
         let end = cursor.ins().iconst(ty, end as i64);
         cursor.ins().icmp(cond, next, end)
-    } else if let Some((side, increment)) = before {
+    } else if let Some((side, (increment, more))) = before {
         let next = low(cursor, increment.next, ty);
-        let back = increment.by.wrapping_neg();
+        let back = more.wrapping_sub(increment.by);
         let back = if ty == types::I32 { u64::from(back as u32) } else { back };
         let back = cursor.ins().iconst(ty, back as i64);
         let mut sides = args;
@@ -145,7 +152,7 @@ fn is_low_of(dfg: &DataFlowGraph, mut low: Value, wide: Value) -> bool {
     false
 }
 
-/// The low bits of a 64-bit value.
+/// A value, or its low bits.
 fn low(cursor: &mut FuncCursor<'_>, value: Value, ty: Type) -> Value {
-    if ty == types::I64 { value } else { cursor.ins().ireduce(ty, value) }
+    if ty == cursor.func.dfg.value_type(value) { value } else { cursor.ins().ireduce(ty, value) }
 }

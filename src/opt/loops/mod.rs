@@ -6,12 +6,14 @@
 //! | full and partial unrolling; unrolling by two | `unrolling.rs`, `unroll_by_two.rs`, over `cloning.rs` |
 //! | exit tests after the increment | `post_increment.rs`, over `exit_comparison.rs` |
 //! | induction variables, trip counts, what an iteration costs | `induction.rs`, `trip_count.rs`, `cost.rs` |
+//! | parameters of what a loop does not change | `invariant_parameters.rs` |
 //! | leading entry edges, exits and back edges elsewhere | `rewiring.rs` |
 
 mod cloning;
 mod cost;
 mod exit_comparison;
 mod induction;
+mod invariant_parameters;
 pub(crate) mod post_increment;
 mod rewiring;
 mod trip_count;
@@ -22,6 +24,7 @@ mod vectorise;
 use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
 
+use super::ir::dead_code::remove_dead_code;
 use super::ir::{loop_discovery, zero_high_half};
 use crate::config::Pass;
 use crate::opt::pass::PassContext;
@@ -35,6 +38,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     }
     context.analyses.changed();
     let mut room = unrolling::Room::of(function);
+    invariant_parameters::remove(function, &loops);
     function.dfg.resolve_all_aliases();
     let mut zero_extended: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
     zero_extended.extend(zero_high_half::zero_extended_parameters(function));
@@ -43,11 +47,17 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         true => vectorise::run(function, &mut loops, &context.facts, &is_zero_extended, &mut room),
         false => vec![false; loops.len()],
     };
-    let mut left = Vec::new();
+    let (mut left, mut has_unrolled) = (Vec::new(), false);
     for inner in loops.iter().zip(done).filter(|(_, is_done)| !is_done).map(|(inner, _)| inner) {
-        if unroll && !unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
-            left.push(inner);
+        if unroll {
+            match unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
+                true => has_unrolled = true,
+                false => left.push(inner),
+            }
         }
     }
-    unroll_by_two::run(function, &left);
+    // The later iterations compute from the first one's parameters, and no longer use their own.
+    if unroll_by_two::run(function, &left) || has_unrolled {
+        remove_dead_code(function);
+    }
 }

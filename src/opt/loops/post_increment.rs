@@ -10,10 +10,11 @@
 //! | on `i == n`, `i != n`, with a constant `n` | on `next == n + k`, `next != n + k` |
 //! | stays in the loop if `i < n`, unsigned, or `i <= n` (exits if not) | `next < n + k`, `next <= n + k` |
 //! | on any other ordered comparison of `i` | on the same comparison of `next - k` |
+//! | on a comparison of `i + c`, with another constant `c` (unrolled loops) | the same, of `i` with `n - c`, or of `next + c - k` |
 //! | on anything | passes `next` in place of `i + k` |
 //!
-//! where `next` is `i + k`. `i` has 64 bits, or is the low 32 bits of a value that `i + k` is zero-extended to; comparisons are of
-//! either. In the third row it has 64 bits, and each iteration starts with a constant, or with `next` over this edge of this
+//! where `next` is `i + k`. `i` has 64 bits, or 32, or is the low 32 bits of a value that `i + k` is zero-extended to; comparisons are of
+//! any of these. In the third row it has 64 bits, and each iteration starts with a constant, or with `next` over this edge of this
 //! branch; all numbers are below 2^40 (`exit_comparison.rs`).
 //!
 //! Sound: `next` is the same number; and adding `k` to both sides preserves (in)equality, modulo the size of what is compared.
@@ -31,7 +32,7 @@ use cranelift_codegen::ir::{
 use super::exit_comparison::{Increment, compare_next};
 use crate::opt::ir::analyses::ControlFlow;
 use crate::opt::ir::edges::LayoutOrder;
-use crate::opt::ir::opaque::opaque;
+use crate::opt::ir::opaque::opaque_like;
 use crate::opt::ir::operands::{constant, each_operand, unary_operand};
 use crate::opt::pass::PassContext;
 
@@ -55,7 +56,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         let location = function.srcloc(branch);
         let mut cursor = FuncCursor::new(function).at_inst(branch).with_srcloc(location);
         for increment in &mut increments {
-            increment.next = opaque(&mut cursor, increment.sum);
+            increment.next = opaque_like(&mut cursor, increment.sum);
             passed[increment.sum].get_or_insert((block, increment.next));
         }
         compare_next(&mut cursor, branch, &increments, graph);
@@ -113,9 +114,10 @@ fn increments(function: &Function, branch: Inst, is_back_edge: impl Fn(Block) ->
     increments
 }
 
-/// A value as the sum of a 64-bit value and a constant, and whether it is the zero-extended sum of their low 32 bits.
+/// A value as the sum of a value and a constant, and whether only the low 32 bits are added: of 32-bit values, or zero-extended.
 fn increment(dfg: &DataFlowGraph, sum: Value) -> Option<(Value, u64, bool)> {
-    if dfg.value_type(sum) != types::I64 {
+    let ty = dfg.value_type(sum);
+    if !matches!(ty, types::I32 | types::I64) {
         return None;
     }
     let low = unary_operand(dfg, sum, Opcode::Uextend);
@@ -127,7 +129,7 @@ fn increment(dfg: &DataFlowGraph, sum: Value) -> Option<(Value, u64, bool)> {
             Some((unary_operand(dfg, from, Opcode::Ireduce)?, by, true))
         }
         Some(_) => None,
-        None => Some((dfg.resolve_aliases(from), by, false)),
+        None => Some((dfg.resolve_aliases(from), by, ty == types::I32)),
     }
 }
 

@@ -14,6 +14,7 @@ mod isa;
 mod isa_encodings;
 mod isa_random;
 mod loops;
+mod masks;
 mod memory_calls;
 mod object;
 mod opt;

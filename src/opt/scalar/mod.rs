@@ -3,9 +3,11 @@
 //! | pass | file |
 //! |---|---|
 //! | block parameters and selects of which only the low half is used | `narrow_values.rs` |
+//! | masks of bits that are 0 on all ways | `redundant_masks.rs` |
 //! | redundant block parameters | `redundant_parameters.rs` |
 //! | rotates by a variable amount | `rotates.rs` |
 
 pub(crate) mod narrow_values;
+pub(crate) mod redundant_masks;
 pub(crate) mod redundant_parameters;
 pub(crate) mod rotates;

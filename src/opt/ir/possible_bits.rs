@@ -37,7 +37,9 @@ impl PossibleBits {
         let dfg = &function.dfg;
         let mut bits = PossibleBits { of_parameters: value_map(dfg) };
         if let Some(entry) = function.layout.entry_block() {
-            dfg.block_params(entry).iter().for_each(|&value| bits.of_parameters[value] = all(dfg.value_type(value)));
+            dfg.block_params(entry)
+                .iter()
+                .for_each(|&value| bits.of_parameters[value] = all(dfg.value_type(value)));
         }
         let mut arguments: Vec<(Value, Value)> = Vec::new();
         // The arguments that each parameter is part of, as lists in one vector: one more than the index of the first entry.

@@ -44,7 +44,8 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     }
     let bits = PossibleBits::new(function);
     let dfg = &function.dfg;
-    let redundant: Vec<Mask> = masks.into_iter().filter(|mask| bits.of(dfg, mask.value) & !mask.keeps == 0).collect();
+    let redundant: Vec<Mask> =
+        masks.into_iter().filter(|mask| bits.of(dfg, mask.value) & !mask.keeps == 0).collect();
     for mask in redundant {
         replace_inst(function, mask.inst, mask.value);
     }

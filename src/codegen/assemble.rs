@@ -11,6 +11,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CodegenError, CompiledCode};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
+use target_lexicon::Architecture;
 
 use super::compiled::{CodeRange, CompiledFunction, Keep, NativeFrame, StepOutcome};
 use super::cranelift::Contexts;
@@ -18,6 +19,7 @@ use super::error::CompileError;
 use super::extent::Extent;
 use super::unwind::Unwind;
 use super::unwind_rows;
+use crate::aarch64;
 use crate::lift::DATA;
 use crate::program::Place;
 use crate::x86::{self, Coldness, Steps};
@@ -79,9 +81,15 @@ pub(super) fn assemble(
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
         steps: StepOutcome::default(),
     };
-    if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) {
-        let coldness = if contexts.counters.is_some() { Coldness::Counted } else { Coldness::Unknown };
-        x86::run(&mut made, end, isa, Steps { coldness, ..steps });
+    match isa.triple().architecture {
+        Architecture::X86_64 if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) => {
+            let coldness = if contexts.counters.is_some() { Coldness::Counted } else { Coldness::Unknown };
+            x86::run(&mut made, end, isa, Steps { coldness, ..steps });
+        }
+        Architecture::Aarch64(_) if aarch64::STEPS.iter().any(|step| steps.passes.contains(step.pass)) => {
+            aarch64::run(&mut made, end, isa, steps.passes, steps.times);
+        }
+        _ => {}
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)

@@ -1,0 +1,7 @@
+//! The steps over aarch64 code, one file each.
+
+pub(crate) mod copy_propagation;
+pub(crate) mod facts;
+pub(crate) mod instruction_combining;
+pub(crate) mod loop_inversion;
+pub(crate) mod move_coalescing;

@@ -1,0 +1,1 @@
+//! The steps over small functions, word by word.

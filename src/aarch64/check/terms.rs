@@ -69,6 +69,16 @@ impl Terms {
         }
     }
 
+    /// How much a term is above another one, if that is known.
+    pub(super) fn above(&self, term: Term, base: Term) -> Option<u64> {
+        let parts = |term: Term| match self.nodes.get(term as usize) {
+            Some(&(Node::AddConstant { wide: true, term, constant }, _)) => (term, constant),
+            _ => (term, 0),
+        };
+        let ((term, constant), (base, of_base)) = (parts(term), parts(base));
+        (term == base).then(|| constant.wrapping_sub(of_base))
+    }
+
     /// The significant bits of a term.
     pub(super) fn width(&self, term: Term) -> u8 {
         self.nodes.get(term as usize).map_or(64, |&(_, width)| width)
@@ -238,7 +248,11 @@ impl Terms {
             word = source.with(word, 0);
         }
         let is_select = word & 0x7fe0_0c00 == 0x1a80_0000;
-        let width = if is_select { self.width(terms[0]).max(self.width(terms[1])) } else { 64 };
+        let width = match instruction.kind {
+            _ if is_select => self.width(terms[0]).max(self.width(terms[1])),
+            Kind::Plain(Plain::Mask(_)) => self.width(terms[0]),
+            _ => 64,
+        };
         let width = width.min(instruction.result_bits());
         if instruction.reads & FLAGS != 0 {
             terms[3] = state[CONDITIONS];

@@ -5,6 +5,7 @@
 //! | `lsr t, b, #4; eor d, a, t` | `eor d, a, b, lsr #4`; any shift by a constant, any sum or bitwise operation |
 //! | `mov t, #1; add d, a, t` | `add d, a, #1`, or `sub` |
 //! | `sub d, a, #1; cmp a, #1`, in either order | `subs d, a, #1` |
+//! | `add t, sp, #48; ldr v, [t, #8]` | `ldr v, [sp, #56]` (`frame_addresses.rs`) |
 //! | `ldrb v, [p]; add p, p, #1` | `ldrb v, [p], #1`; also with something in between |
 //!
 //! In: a listing. Out: the same with fewer instructions. Sound: a shift is used where its source still has the same value, and where
@@ -13,6 +14,7 @@
 
 use super::copy_propagation::remove_dead;
 use super::facts::{self, Facts};
+use super::frame_addresses::by_stack_pointer;
 use crate::aarch64::code::blocks::{Block, Blocks, before};
 use crate::aarch64::code::decode::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::fields::{bits, with};
@@ -38,7 +40,8 @@ pub(crate) fn run(listing: &mut Listing) -> bool {
         }
         let Some(&instruction) = listing.get(slot) else { return false };
         let made = shifted(listing, facts, &instruction, live[slot - block.start])
-            .or_else(|| with_constant(facts, &instruction));
+            .or_else(|| with_constant(facts, &instruction))
+            .or_else(|| by_stack_pointer(facts, &instruction));
         if let Some(word) = made {
             listing.replace(slot, word);
             has_changed = true;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `b.eq out; mov x8, x12; b top; out:` | `mov x8, x12; b.ne top; out:` |
 //! | `cbz x3, out; b elsewhere; out:` | `cbnz x3, elsewhere; out:` |
+//! | `cbz x3, out; b top; other:` | `cbnz x3, top; b out; other:` |
 //!
 //! In: a listing. Out: the same with an instruction less for each round. Sound: the moves, which are then done on both paths, change
 //! nothing that is live behind the loop, nor what the branch looks at.
@@ -47,7 +48,8 @@ fn invert(listing: &mut Listing, blocks: &Blocks, index: usize) -> Option<()> {
     let top = listing.target(jump)?;
     let is_next = out >= block.end && listing.next(block.end) == listing.next(out);
     let goes_back = top <= branch;
-    if !is_next || moves.len() > MOST_MOVES || (!moves.is_empty() && !goes_back) || branch.abs_diff(top) > REACH {
+    let is_far = branch.abs_diff(top) > REACH;
+    if is_far || moves.len() > MOST_MOVES || (!moves.is_empty() && !goes_back) || !(is_next || goes_back) {
         return None;
     }
     let live = blocks.live_in(listing, blocks.of(out));
@@ -68,7 +70,11 @@ fn invert(listing: &mut Listing, blocks: &Blocks, index: usize) -> Option<()> {
     listing.slots[place] = last;
     listing.replace(place, inverted);
     listing.retarget(place, top);
-    listing.slots[jump].content = Content::Gone;
+    if is_next {
+        listing.slots[jump].content = Content::Gone;
+    } else {
+        listing.retarget(jump, out);
+    }
     Some(())
 }
 

@@ -2,11 +2,12 @@
 //!
 //! In: a listing. Out: the same without moves at the ends of the ranges of their sources, above all those of block parameters at back
 //! edges. Sound: from what computes the value to the move, nothing else has the register that it is moved to, all that reads the value
-//! reads it from there, and on paths that leave in between neither register is live; behind the move nothing wants the old register.
+//! reads it from there, and on paths that leave in between neither register is live. Behind the move nothing wants the old register, or
+//! only what can read the new one, up to the end of the block.
 
 use crate::aarch64::code::blocks::{Blocks, before};
 use crate::aarch64::code::decode::{Instruction, Kind, Plain, decode, field};
-use crate::aarch64::code::fields::{bits, with};
+use crate::aarch64::code::fields::{Field, bits, with};
 use crate::aarch64::code::listing::Listing;
 use crate::aarch64::code::registers::{FRAME, R31, RegisterSet, register};
 
@@ -25,10 +26,10 @@ pub(crate) fn run(listing: &mut Listing) -> bool {
         while slot > blocks.list[index].start {
             slot -= 1;
             if let Some((from, to)) = moved(listing, slot)
-                && live & register(from) == 0
+                && let Some(later) = coalescing.read_later(listing, &blocks, index, slot, (from, to), live)
                 && let Some(renamed) = coalescing.renamed(listing, &blocks, index, slot, (from, to))
             {
-                for (slot, word) in renamed.words {
+                for (slot, word) in renamed.words.into_iter().chain(later) {
                     listing.replace(slot, word);
                 }
                 listing.remove(slot);
@@ -69,6 +70,42 @@ struct Renamed {
 }
 
 impl Coalescing {
+    /// What reads a value behind a move of it, up to the end of the block, from the register that it is moved to.
+    fn read_later(
+        &self,
+        listing: &Listing,
+        blocks: &Blocks,
+        index: usize,
+        slot: usize,
+        (from, to): (u8, u8),
+        live: RegisterSet,
+    ) -> Option<Vec<(usize, u32)>> {
+        let mut words = Vec::new();
+        if live & register(from) == 0 {
+            return Some(words);
+        }
+        let is_wide = listing.get(slot)?.wide;
+        let block = &blocks.list[index];
+        let mut is_moved = true;
+        for at in slot + 1..block.end.min(slot + REACH) {
+            let Some(instruction) = listing.instruction(at) else { continue };
+            if instruction.reads & register(from) != 0 {
+                let instruction = listing.get(at).filter(|_| is_moved)?;
+                let is_narrow = |field: &Field| !field.wide || field.of(instruction.word) != from;
+                // A move of 32 bits is the same in these.
+                if !is_wide && !instruction.sources.iter().all(is_narrow) {
+                    return None;
+                }
+                words.push((at, reading(instruction, from, to)?));
+            }
+            is_moved &= instruction.writes & register(to) == 0;
+            if instruction.writes & register(from) != 0 {
+                return Some(words);
+            }
+        }
+        (block.end <= slot + REACH && block.live_out & register(from) == 0).then_some(words)
+    }
+
     /// The range of a value up to a move of it, in the register that it is moved to.
     fn renamed(
         &self,

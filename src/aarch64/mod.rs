@@ -14,6 +14,7 @@
 //! | copy propagation | `steps/copy_propagation.rs` |
 //! | instruction combining | `steps/instruction_combining.rs` |
 //! | move coalescing | `steps/move_coalescing.rs` |
+//! | loop-invariant code motion | `steps/loop_invariants.rs` |
 //! | loop inversion | `steps/loop_inversion.rs` |
 //! | a listing to bytes, and what refers to them | `code/write.rs` |
 //! | whether the new code does the same | `check/` |

@@ -9,7 +9,7 @@ use cranelift_codegen::isa::TargetIsa;
 use super::check;
 use super::code::listing::Listing;
 use super::code::{read, write};
-use super::steps::{copy_propagation, instruction_combining, loop_inversion, move_coalescing};
+use super::steps::{copy_propagation, instruction_combining, loop_invariants, loop_inversion, move_coalescing};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::codegen::machine_step::MachineStep;
 use crate::config::{Pass, Passes};
@@ -33,6 +33,14 @@ pub(crate) const STEPS: &[MachineStep<Run>] = &[
             (Pass::InstructionCombining, "a comparison that a difference does is no use of its register"),
         ],
         run: move_coalescing::run,
+    },
+    MachineStep {
+        pass: Pass::LoopInvariants,
+        after: &[
+            (Pass::InstructionCombining, "what can be inside of an instruction is"),
+            (Pass::MoveCoalescing, "which registers a loop leaves is settled"),
+        ],
+        run: loop_invariants::run,
     },
     MachineStep {
         pass: Pass::LoopInversion,

@@ -86,6 +86,7 @@ passes! {
     CopyPropagation "copy-propagation" "registers are read where their values were before they were moved; what is dead goes"
     InstructionCombining "instruction-combining" "shifts, constants, comparisons and steps of addresses are done by other instructions"
     MoveCoalescing "move-coalescing" "values are computed in the registers that moves would bring them to"
+    LoopInvariants "loop-invariants" "constants, and what is computed of what a loop does not change, are made in front of it"
     LoopInversion "loop-inversion" "a branch out of a loop before the jump back becomes the branch back"
 }
 

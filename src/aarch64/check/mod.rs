@@ -56,7 +56,12 @@ fn compare(
     };
     let (wanted, got): (Vec<_>, Vec<_>) = (filled(after), filled(&read));
     let place = |to: Option<u32>| to.map(|to| layout.slot(to));
-    let written = |to: Option<u32>| to.map(|to| to * read::WORD);
+    // Its slots have room between them too.
+    let again = |to: u32| match read.slots.get(to as usize) {
+        Some(slot) => slot.from * read::WORD,
+        None => (to - read.slots.len() as u32 + read.words.len() as u32) * read::WORD,
+    };
+    let written = |to: Option<u32>| to.map(again);
     let is_same = wanted.len() == got.len()
         && wanted.iter().zip(&got).all(|((_, wanted), (_, got))| match (wanted.content, got.content) {
             (

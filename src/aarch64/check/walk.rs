@@ -10,7 +10,8 @@
 //! | jump tables | entry by entry |
 //! | instructions with relocations, and those that are not known | the same in the same slot |
 //!
-//! What is known at a target of branches is what all paths to it have in common. The rule: each instruction is visited
+//! What is known at a target of branches is what all paths to it have in common, and what the new code computes in front of the loop that
+//! it is in, which all paths have to keep. The rule: each instruction is visited
 //! [`MAX_VISITS`] times at most, on average.
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use super::classes::{Classes, meet};
 use super::terms::{CONDITIONS, STACK, State, Term, Terms};
 use crate::aarch64::code::decode::{Branch, Instruction, Kind, field};
 use crate::aarch64::code::fields::{bits, signed};
-use crate::aarch64::code::listing::{Content, Listing};
+use crate::aarch64::code::listing::{Content, Invariant, Listing};
 use crate::aarch64::code::registers::{ALL, AT_RETURN, RegisterSet};
 
 /// How often instructions may be visited, on average.
@@ -48,6 +49,8 @@ pub(super) struct Walk<'a> {
     listings: [&'a Listing; 2],
     /// Whether branches lead to a slot of Cranelift's code.
     targets: Vec<bool>,
+    /// What the new code computes in front of loops, outer ones first.
+    invariants: Vec<&'a Invariant>,
     terms: Terms,
     /// What all paths that were walked to a target have in common.
     known: HashMap<usize, Classes>,
@@ -65,10 +68,13 @@ impl<'a> Walk<'a> {
                 *target = true;
             }
         }
+        let mut invariants: Vec<&Invariant> = after.invariants.iter().collect();
+        invariants.sort_by_key(|found| std::cmp::Reverse(found.slots.len()));
         let left = MAX_VISITS * (before.slots.len() + 16);
         Walk {
             listings: [before, after],
             targets,
+            invariants,
             terms: Terms::default(),
             known: HashMap::new(),
             open: Vec::new(),
@@ -86,7 +92,14 @@ impl<'a> Walk<'a> {
         }
         while let Some(target) = self.open.pop() {
             let Some(classes) = self.known.get(&target) else { continue };
-            let states = classes.start(&mut self.terms);
+            let mut states = classes.start(&mut self.terms);
+            for invariant in self.invariants.iter().filter(|found| found.slots.contains(&target)) {
+                let Some(dest) = invariant.instruction.dest.map(usize::from) else { continue };
+                let was = states[1][dest];
+                self.terms.execute(&mut states[1], &invariant.instruction);
+                let is = states[1][dest];
+                states.iter_mut().flatten().filter(|term| **term == was).for_each(|term| *term = is);
+            }
             let place = self.listings[1].next(target).unwrap_or(usize::MAX);
             let mut at = Position { slots: [target, place], states };
             let mut is_first = true;
@@ -152,6 +165,13 @@ impl<'a> Walk<'a> {
         while self.listings[1].next(at.slots[1]) != place {
             if !self.executes(1, &mut at)? {
                 return Err(Mismatch::Different(target, at.slots[1], "another place"));
+            }
+        }
+        for invariant in self.invariants.iter().filter(|found| found.slots.contains(&target)) {
+            let mut computed = at.states[1];
+            self.terms.execute(&mut computed, &invariant.instruction);
+            if computed != at.states[1] {
+                return Err(Mismatch::Different(target, at.slots[1], "no loop invariant"));
             }
         }
         let classes = Classes::new(&self.terms, &at.states);

@@ -4,6 +4,9 @@
 //!
 //! The rule: a slot stays where it is, and its number is the label that branches and tables have of it. A step may put another
 //! instruction into it, or none, which takes no place in the new code; a branch to such a slot leads to the next one that has some.
+//! In front of each loop that control falls into there are a few slots with nothing in them, which branches back do not lead to.
+
+use std::ops::Range;
 
 use super::decode::{Instruction, Kind, decode, field};
 use super::registers::{RegisterSet, register};
@@ -12,7 +15,7 @@ use super::registers::{RegisterSet, register};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) content: Content,
-    /// The slot whose source location it has.
+    /// The word of Cranelift's code whose source location it has.
     pub(crate) from: u32,
 }
 
@@ -39,6 +42,18 @@ pub(crate) enum Content {
 #[derive(Clone, Default)]
 pub(crate) struct Listing {
     pub(crate) slots: Vec<Slot>,
+    /// The slot of each word of Cranelift's code.
+    pub(crate) words: Vec<u32>,
+    /// What is computed in front of loops.
+    pub(crate) invariants: Vec<Invariant>,
+}
+
+/// An instruction that a loop has in front of it: at every target of a branch in the loop, its result is what it computes.
+#[derive(Clone, Debug)]
+pub(crate) struct Invariant {
+    pub(crate) instruction: Instruction,
+    /// The slots of the loop.
+    pub(crate) slots: Range<usize>,
 }
 
 impl Listing {

@@ -19,6 +19,9 @@ use crate::codegen::compiled::{CompiledFunction, GivenUp};
 /// Bytes of an instruction.
 pub(crate) const WORD: u32 = 4;
 
+/// Empty slots in front of a loop.
+const ROOM: usize = 4;
+
 /// Functions with more bytes have branches that do not reach, and code that helps them, between blocks.
 const LARGEST: usize = 1 << 20;
 
@@ -44,7 +47,44 @@ pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Listing, Giv
     let mut reader = Reader { words, is_entry, is_relocated, listing: Listing::default() };
     reader.all()?;
     let listing = reader.listing;
-    if refers_to_instructions(&listing, function.code.len()) { Ok(listing) } else { Err(GivenUp::Reference) }
+    if !refers_to_instructions(&listing, function.code.len()) {
+        return Err(GivenUp::Reference);
+    }
+    Ok(with_room(listing))
+}
+
+/// The listing with empty slots in front of loops that control falls into.
+fn with_room(listing: Listing) -> Listing {
+    let slots = listing.slots;
+    let mut is_loop = vec![false; slots.len()];
+    for (index, slot) in slots.iter().enumerate() {
+        if let Content::Instruction { instruction: Instruction { kind: Kind::Branch(..), .. }, to: Some(to), .. } =
+            slot.content
+            && let Some(before) = (to as usize).checked_sub(1).filter(|_| to as usize <= index)
+            && let Content::Instruction { instruction, .. } = slots[before].content
+        {
+            is_loop[to as usize] = instruction.falls_through();
+        }
+    }
+    let mut made = Listing { words: Vec::with_capacity(slots.len()), ..Listing::default() };
+    for (slot, is_loop) in slots.iter().zip(is_loop) {
+        if is_loop {
+            made.slots.extend([Slot { content: Content::Gone, ..*slot }; ROOM]);
+        }
+        made.words.push(made.slots.len() as u32);
+        made.slots.push(*slot);
+    }
+    // Constants are counted on from behind all slots.
+    let behind = (made.slots.len() - made.words.len()) as u32;
+    let label = |word: u32| made.words.get(word as usize).copied().unwrap_or(word + behind);
+    for slot in &mut made.slots {
+        match &mut slot.content {
+            Content::Instruction { to: Some(to), .. } => *to = label(*to),
+            Content::TableEntry { table, to } => (*table, *to) = (label(*table), label(*to)),
+            _ => {}
+        }
+    }
+    made
 }
 
 struct Reader {

@@ -14,8 +14,12 @@ use crate::codegen::unwind::Unwind;
 
 /// Where each slot lies in the new code.
 pub(crate) struct Layout {
-    /// The byte offset of each slot, and past the last one. A slot with nothing in it has the next one's.
+    /// The byte offset of each slot. A slot with nothing in it has the next one's.
     starts: Vec<u32>,
+    /// The slot of each word of Cranelift's code.
+    words: Vec<u32>,
+    /// Past the last instruction.
+    end: u32,
     /// Bytes before the constants in Cranelift's code, and in the new one.
     constants: (u32, u32),
 }
@@ -28,22 +32,22 @@ impl Layout {
             starts.push(at);
             at += if matches!(slot.content, Content::Gone) { 0 } else { WORD };
         }
-        starts.push(at);
-        let was = listing.slots.len() as u32 * WORD;
+        let was = listing.words.len() as u32 * WORD;
         let align = u32::try_from(function.align).unwrap_or(1).max(1);
         // Constants stay as they were aligned.
-        let now = if function.code.len() as u32 == was { at } else { at + (was - at) % align };
-        Layout { starts, constants: (was, now) }
+        let now = if function.code.len() as u32 == was { at } else { at + was.wrapping_sub(at) % align };
+        Layout { starts, words: listing.words.clone(), end: at, constants: (was, now) }
     }
 
     /// Where the instructions end.
     pub(crate) fn end(&self) -> u32 {
-        self.starts.last().copied().unwrap_or(0)
+        self.end
     }
 
     /// The offset of what was in a slot, or behind all slots.
     pub(crate) fn slot(&self, slot: u32) -> u32 {
-        self.starts.get(slot as usize).copied().unwrap_or_else(|| slot * WORD - self.constants.0 + self.constants.1)
+        let behind = |slot: u32| (slot - self.starts.len() as u32) * WORD + self.constants.1;
+        self.starts.get(slot as usize).copied().unwrap_or_else(|| behind(slot))
     }
 
     /// Where a byte of Cranelift's code lies.
@@ -51,7 +55,8 @@ impl Layout {
         if offset >= self.constants.0 {
             offset - self.constants.0 + self.constants.1
         } else {
-            self.slot(offset / WORD) + offset % WORD
+            let slot = self.words.get((offset / WORD) as usize).map_or(self.end, |&slot| self.slot(slot));
+            slot + offset % WORD
         }
     }
 }

@@ -5,6 +5,7 @@
 //! reads it from there, and on paths that leave in between neither register is live. Behind the move nothing wants the old register, or
 //! only what can read the new one, up to the end of the block.
 
+use super::loop_invariants::reading;
 use crate::aarch64::code::blocks::{Blocks, before};
 use crate::aarch64::code::decode::{Instruction, Kind, Plain, decode, field};
 use crate::aarch64::code::fields::{Field, bits, with};
@@ -154,11 +155,4 @@ fn with_dest(instruction: &Instruction, to: u8) -> Option<u32> {
     let word = with(instruction.word, 0, 5, u32::from(to));
     let made = decode(word);
     (field(instruction.word, 0) == instruction.dest? && made.dest == Some(to)).then_some(word)
-}
-
-/// The instruction reading one register in place of another.
-fn reading(instruction: &Instruction, from: u8, to: u8) -> Option<u32> {
-    let read = instruction.sources.iter().filter(|field| field.of(instruction.word) == from);
-    let word = read.fold(instruction.word, |word, field| field.with(word, to));
-    (decode(word).reads & register(from) == 0).then_some(word)
 }

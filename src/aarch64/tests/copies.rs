@@ -28,7 +28,7 @@ const LOOP: [u32; 7] =
 fn values_are_computed_where_moves_bring_them() {
     assert_eq!(
         made(&LOOP, &[0, 3, 5], Pass::MoveCoalescing),
-        ["ldr x3, [x0]", "add x0, x0, #8", "cbz x3, 16", "b 0", "mov x0, x3", "ret"]
+        ["ldr x3, [x0]", "add x0, x0, #8", "cbz x3, #0x10", "b #0", "mov x0, x3", "ret"]
     );
     // Where the old value is wanted behind the loop, it is moved.
     let mut wanted = LOOP;
@@ -40,7 +40,7 @@ fn values_are_computed_where_moves_bring_them() {
 fn loops_go_back_by_their_own_branch() {
     assert_eq!(
         made(&LOOP, &[0, 3, 5], Pass::LoopInversion),
-        ["ldr x3, [x0]", "add x4, x0, #8", "mov x0, x4", "cbnz x3, 0", "mov x0, x3", "ret"]
+        ["ldr x3, [x0]", "add x4, x0, #8", "mov x0, x4", "cbnz x3, #0", "mov x0, x3", "ret"]
     );
     // A move of what the branch looks at stays behind it.
     let mut looked_at = LOOP;

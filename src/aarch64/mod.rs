@@ -36,18 +36,19 @@ use cranelift_codegen::isa::TargetIsa;
 use crate::codegen::compiled::CompiledFunction;
 use crate::config::Passes;
 use crate::times::Times;
+pub(crate) use code::registers::CallRegisters;
 pub(crate) use pipeline::STEPS;
 
-/// Runs the steps that are on over a function, whose instructions end at `end`. A function that does not pass the check stays as it
+/// Runs the steps that are on over a function, whose instructions end at `end` and whose calls look at these registers. A function that does not pass the check stays as it
 /// was; in debug builds that is a panic.
 pub(crate) fn run(
     function: &mut CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
-    passes: Passes,
-    times: Option<&Times>,
+    calls: CallRegisters,
+    (passes, times): (Passes, Option<&Times>),
 ) {
-    match pipeline::run(function, end, isa, passes, times) {
+    match pipeline::run(function, end, isa, calls, (passes, times)) {
         Ok(made) => *function = made,
         Err(reason) => function.steps.given_up = Some(reason),
     }

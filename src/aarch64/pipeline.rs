@@ -8,6 +8,7 @@ use cranelift_codegen::isa::TargetIsa;
 
 use super::check;
 use super::code::listing::Listing;
+use super::code::registers::CallRegisters;
 use super::code::{read, write};
 use super::steps::{copy_propagation, instruction_combining, loop_invariants, loop_inversion, move_coalescing};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
@@ -54,10 +55,10 @@ pub(super) fn run(
     function: &CompiledFunction,
     end: CodeOffset,
     isa: &dyn TargetIsa,
-    passes: Passes,
-    times: Option<&Times>,
+    calls: CallRegisters,
+    (passes, times): (Passes, Option<&Times>),
 ) -> Result<CompiledFunction, GivenUp> {
-    let mut listing = read::read(function, end)?;
+    let mut listing = read::read(function, end, calls)?;
     let before = cfg!(any(debug_assertions, test)).then(|| listing.clone());
     let mut changed = Passes::NONE;
     for step in STEPS.iter().filter(|step| passes.contains(step.pass)) {

@@ -49,7 +49,7 @@ fn compare(
     Walk::new(before, after).run()?;
     // What does not reach leaves the function as it was.
     let Ok((made, layout)) = write::write(function, after, isa) else { return Ok(()) };
-    let read = read::read(&made, layout.end()).map_err(|_| Mismatch::Written)?;
+    let read = read::read(&made, layout.end(), after.calls).map_err(|_| Mismatch::Written)?;
     let filled = |listing: &Listing| {
         let slots = listing.slots.iter().enumerate();
         slots.filter(|(_, slot)| !matches!(slot.content, Content::Gone)).map(|(index, slot)| (index, *slot)).collect()

@@ -157,6 +157,10 @@ impl Terms {
             Plain::Copy => (terms[0], 0),
             Plain::Constant(constant) => (self.constant(constant), 0),
             Plain::ZeroExtend { bits } => (self.low(bits, terms[0]), 0),
+            Plain::Extract { from, bits } => {
+                let shifted = self.shift(wide, 1, from, terms[0]);
+                (self.low(bits, shifted), 0)
+            }
             Plain::Mask(mask) if mask & mask.wrapping_add(1) == 0 && mask != 0 => {
                 (self.low((64 - mask.leading_zeros()) as u8, terms[0]), 0)
             }

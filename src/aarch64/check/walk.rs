@@ -277,7 +277,8 @@ impl<'a> Walk<'a> {
         let read = match one.kind {
             Kind::Jump if is_table => 0,
             Kind::Jump => ALL,
-            Kind::Return => AT_RETURN,
+            Kind::Return => AT_RETURN | self.listings[0].calls.results,
+            Kind::Call => one.reads & !by_fields(one) | self.listings[0].calls.arguments,
             _ => one.reads & !by_fields(one),
         };
         for index in indexes(read) {

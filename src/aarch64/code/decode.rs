@@ -5,7 +5,7 @@
 //! what transfers control or refers to places near it is always known.
 
 use super::fields::{Field, Fields, bits, signed};
-use super::registers::{ALL, ARGUMENTS, AT_RETURN, CALLEE_SAVED, CLOBBERED, FLAGS, FRAME, R31, RegisterSet, SP, register};
+use super::registers::{ALL, AT_RETURN, CALLEE_SAVED, CLOBBERED, FLAGS, FRAME, R31, RegisterSet, SP, register};
 
 /// An instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +36,11 @@ pub(crate) enum Kind {
     Store,
     /// Goes to a place relative to it: distance in instructions.
     Branch(Branch, i32),
-    /// Calls.
+    /// Calls; which registers of arguments it reads is not said here.
     Call,
     /// Jumps to the address in a register.
     Jump,
-    /// Returns.
+    /// Returns; which registers of results its caller reads is not said here.
     Return,
     /// Traps.
     Trap,
@@ -71,6 +71,8 @@ pub(crate) enum Plain {
     Shift { shift: u8, amount: u8 },
     /// The low bits of a register.
     ZeroExtend { bits: u8 },
+    /// So many bits of a register, from one on.
+    Extract { from: u8, bits: u8 },
     /// Any other; at most so many low bits of the result are not 0.
     Other { bits: u8 },
 }
@@ -154,7 +156,7 @@ impl Instruction {
             Kind::Plain(Plain::Constant(constant)) => (64 - constant.leading_zeros()) as u8,
             Kind::Plain(Plain::Mask(mask)) => (64 - mask.leading_zeros()) as u8,
             Kind::Plain(Plain::Shift { shift: 1, amount }) => width - amount,
-            Kind::Plain(Plain::ZeroExtend { bits } | Plain::Other { bits }) => bits,
+            Kind::Plain(Plain::ZeroExtend { bits } | Plain::Extract { bits, .. } | Plain::Other { bits }) => bits,
             Kind::Plain(_) => width,
             Kind::Load { bits } if bits != 0 => bits,
             _ => 64,
@@ -264,7 +266,7 @@ fn bitfield(word: u32, opc: u32, wide: bool) -> Instruction {
         0b10 if left == width - 1 => Plain::Shift { shift: 1, amount: right },
         0b10 if left + 1 == right => Plain::Shift { shift: 0, amount: width - right },
         0b10 if right == 0 => Plain::ZeroExtend { bits: left + 1 },
-        0b10 if left >= right => Plain::Other { bits: left - right + 1 },
+        0b10 if left >= right => Plain::Extract { from: right, bits: left - right + 1 },
         0b00 | 0b01 | 0b10 => Plain::Other { bits: width },
         _ => return Instruction::unknown(word),
     };
@@ -276,7 +278,7 @@ fn bitfield(word: u32, opc: u32, wide: bool) -> Instruction {
 fn control(word: u32) -> Instruction {
     let near = |kind, at, size| Kind::Branch(kind, signed(bits(word, at, size), size));
     let call = |made: Instruction| Instruction {
-        reads: made.reads | ARGUMENTS | CALLEE_SAVED,
+        reads: made.reads | CALLEE_SAVED,
         writes: CLOBBERED,
         ..made
     };

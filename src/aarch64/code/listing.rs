@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::decode::{Instruction, Kind, decode, field};
-use super::registers::{RegisterSet, register};
+use super::registers::{CallRegisters, RegisterSet, register};
 
 /// A word of Cranelift's code, and what is in its place.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,8 @@ pub(crate) struct Listing {
     pub(crate) words: Vec<u32>,
     /// What is computed in front of loops.
     pub(crate) invariants: Vec<Invariant>,
+    /// What its calls and its callers may look at.
+    pub(crate) calls: CallRegisters,
 }
 
 /// An instruction that a loop has in front of it: at every target of a branch in the loop, its result is what it computes.
@@ -108,7 +110,14 @@ impl Listing {
             None => (0, 0),
             // By a jump table, and not to another function.
             Some(jump) if jump.kind == Kind::Jump && self.is_table(index + 1) => (register(field(jump.word, 5)), 0),
-            Some(instruction) => (instruction.reads, instruction.writes),
+            Some(instruction) => {
+                let implied = match instruction.kind {
+                    Kind::Call => self.calls.arguments,
+                    Kind::Return => self.calls.results,
+                    _ => 0,
+                };
+                (instruction.reads | implied, instruction.writes)
+            }
         }
     }
 

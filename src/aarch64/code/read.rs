@@ -14,6 +14,7 @@ use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
 use super::decode::{Branch, Instruction, Kind, decode};
 use super::listing::{Content, Listing, Slot};
+use super::registers::CallRegisters;
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 
 /// Bytes of an instruction.
@@ -26,7 +27,7 @@ const ROOM: usize = 4;
 const LARGEST: usize = 1 << 20;
 
 /// Reads a function whose instructions end at `end`.
-pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Listing, GivenUp> {
+pub(crate) fn read(function: &CompiledFunction, end: u32, calls: CallRegisters) -> Result<Listing, GivenUp> {
     let code = function.code.get(..end as usize).ok_or(GivenUp::Unaccounted)?;
     let (words, rest) = code.as_chunks();
     let is_own = |relocation: &ModuleReloc| matches!(relocation.name, ModuleRelocTarget::FunctionOffset(..));
@@ -50,7 +51,7 @@ pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Listing, Giv
     if !refers_to_instructions(&listing, function.code.len()) {
         return Err(GivenUp::Reference);
     }
-    Ok(with_room(listing))
+    Ok(Listing { calls, ..with_room(listing) })
 }
 
 /// The listing with empty slots in front of loops that control falls into.

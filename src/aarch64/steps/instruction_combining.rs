@@ -3,6 +3,7 @@
 //! | before | after |
 //! |---|---|
 //! | `lsr t, b, #4; eor d, a, t` | `eor d, a, b, lsr #4`; any shift by a constant, any sum or bitwise operation |
+//! | `lsr t, b, #16; and d, t, #0xff` | `ubfx d, b, #16, #8` |
 //! | `mov t, #1; add d, a, t` | `add d, a, #1`, or `sub` |
 //! | `sub d, a, #1; cmp a, #1`, in either order | `subs d, a, #1` |
 //! | `add t, sp, #48; ldr v, [t, #8]` | `ldr v, [sp, #56]` (`frame_addresses.rs`) |
@@ -40,6 +41,7 @@ pub(crate) fn run(listing: &mut Listing) -> bool {
         }
         let Some(&instruction) = listing.get(slot) else { return false };
         let made = shifted(listing, facts, &instruction, live[slot - block.start])
+            .or_else(|| extracted(listing, facts, &instruction, live[slot - block.start]))
             .or_else(|| with_constant(facts, &instruction))
             .or_else(|| by_stack_pointer(facts, &instruction));
         if let Some(word) = made {
@@ -85,6 +87,27 @@ fn shifted(listing: &Listing, facts: &Facts, instruction: &Instruction, live: Re
         Some(with(word, 16, 5, u32::from(field(computed.word, 5))))
     };
     fold(first, second).or_else(|| fold(second, first).filter(|_| commutes))
+}
+
+/// The bits of a register that a shift brings down, which nothing else wants.
+fn extracted(listing: &Listing, facts: &Facts, instruction: &Instruction, live: RegisterSet) -> Option<u32> {
+    let kept = match instruction.kind {
+        Kind::Plain(Plain::ZeroExtend { bits }) => bits,
+        Kind::Plain(Plain::Mask(mask)) if mask & mask.wrapping_add(1) == 0 => (64 - mask.leading_zeros()) as u8,
+        _ => return None,
+    };
+    let source = field(instruction.word, 5);
+    let computed = facts.computed(listing, source).and_then(|slot| listing.get(slot))?;
+    let Kind::Plain(Plain::Shift { shift: 1, amount }) = computed.kind else { return None };
+    let last = amount.checked_add(kept)?.checked_sub(1)?;
+    let is_wanted = live & !instruction.writes & register(source) != 0 || instruction.writes & FLAGS != 0;
+    // A shift of 32 bits leaves zeros above them.
+    if is_wanted || instruction.dest.is_none() || last >= if computed.wide { 64 } else { 32 } {
+        return None;
+    }
+    let ubfm = if computed.wide { 0xd340_0000 } else { 0x5300_0000 };
+    let word = ubfm | u32::from(amount) << 16 | u32::from(last) << 10 | u32::from(field(instruction.word, 0));
+    Some(with(word, 5, 5, u32::from(field(computed.word, 5))))
 }
 
 /// A sum with a register that holds a small constant.

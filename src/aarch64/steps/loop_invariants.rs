@@ -7,7 +7,7 @@
 //! what they read does not change in the loop, and their register is written nowhere else in it, nor wanted by what comes behind it.
 
 use crate::aarch64::code::blocks::{Block, Blocks};
-use crate::aarch64::code::decode::{Instruction, Kind, Plain, decode};
+use crate::aarch64::code::decode::{Kind, Plain, decode};
 use crate::aarch64::code::fields::with;
 use crate::aarch64::code::listing::{Content, Invariant, Listing};
 use crate::aarch64::code::registers::{FLAGS, RegisterSet, register};
@@ -165,8 +165,8 @@ fn renamed(
     let mut words = Vec::new();
     for at in slot + 1..block.end {
         let Some(instruction) = listing.instruction(at) else { continue };
-        if instruction.reads & register(from) != 0 {
-            words.push((at, reading(listing.get(at)?, from, to)?));
+        if listing.effects(at).0 & register(from) != 0 {
+            words.push((at, reading(listing, at, from, to)?));
         }
         if instruction.writes & register(from) != 0 {
             return Some(words);
@@ -175,9 +175,11 @@ fn renamed(
     (block.live_out & register(from) == 0).then_some(words)
 }
 
-/// The instruction reading one register in place of another.
-pub(super) fn reading(instruction: &Instruction, from: u8, to: u8) -> Option<u32> {
+/// The instruction in a slot, reading one register in place of another: none if it reads that in another way too.
+pub(super) fn reading(listing: &Listing, slot: usize, from: u8, to: u8) -> Option<u32> {
+    let instruction = listing.get(slot)?;
     let read = instruction.sources.iter().filter(|field| field.of(instruction.word) == from);
     let word = read.fold(instruction.word, |word, field| field.with(word, to));
-    (decode(word).reads & register(from) == 0).then_some(word)
+    let implied = listing.effects(slot).0 & !instruction.reads;
+    ((decode(word).reads | implied) & register(from) == 0).then_some(word)
 }

@@ -90,14 +90,14 @@ impl Coalescing {
         let mut is_moved = true;
         for at in slot + 1..block.end.min(slot + REACH) {
             let Some(instruction) = listing.instruction(at) else { continue };
-            if instruction.reads & register(from) != 0 {
+            if listing.effects(at).0 & register(from) != 0 {
                 let instruction = listing.get(at).filter(|_| is_moved)?;
                 let is_narrow = |field: &Field| !field.wide || field.of(instruction.word) != from;
                 // A move of 32 bits is the same in these.
                 if !is_wide && !instruction.sources.iter().all(is_narrow) {
                     return None;
                 }
-                words.push((at, reading(instruction, from, to)?));
+                words.push((at, reading(listing, at, from, to)?));
             }
             is_moved &= instruction.writes & register(to) == 0;
             if instruction.writes & register(from) != 0 {
@@ -136,14 +136,15 @@ impl Coalescing {
                 words.push((at, with_dest(instruction, to)?));
                 return Some(Renamed { words, first: block });
             }
-            if (instruction.reads | instruction.writes) & register(to) != 0 {
+            let (reads, writes) = listing.effects(at);
+            if (reads | writes) & register(to) != 0 {
                 return None;
             }
             if listing.target(at).is_some_and(|target| self.live_in[blocks.of(target)] & both != 0) {
                 return None;
             }
-            if instruction.reads & register(from) != 0 {
-                words.push((at, reading(listing.get(at)?, from, to)?));
+            if reads & register(from) != 0 {
+                words.push((at, reading(listing, at, from, to)?));
             }
         }
         None

@@ -53,3 +53,10 @@ fn frame_addresses_are_relative_to_the_stack_pointer() {
     let made = combined(&words);
     assert_eq!(made[made.len() - 3..], ["ldr x0, [sp, #0x38]", "str x0, [sp, x3]", "ret"]);
 }
+
+#[test]
+fn bits_are_extracted_at_once() {
+    let words = [0x5310_7e81, 0x1200_1c20, RET]; // lsr w1, w20, #16; and w0, w1, #0xff
+    let made = combined(&words);
+    assert_eq!(made[made.len() - 2..], ["ubfx w0, w20, #0x10, #8", "ret"]);
+}

@@ -1,4 +1,4 @@
-//! Copy propagation, move coalescing, loop inversion.
+//! Copy propagation, move coalescing, loop-invariant code motion, loop inversion.
 
 use super::{RET, made};
 use crate::config::Pass;
@@ -46,4 +46,19 @@ fn loops_go_back_by_their_own_branch() {
     let mut looked_at = LOOP;
     looked_at[2] = 0xb400_0060; // cbz x0, out
     assert_eq!(made(&looked_at, &[0, 3, 5], Pass::LoopInversion).len(), 7);
+}
+
+#[test]
+fn what_does_not_change_in_a_loop_is_in_front_of_it() {
+    // mov x4, x0; loop: add x5, x1, #0x1000; ldrb w5, [x5, x4]; add x4, x4, #1; cbnz w5, loop; mov x0, x4; ret
+    let words = [0xaa00_03e4, 0x9140_0425, 0x3864_68a5, 0x9100_0484, 0x35ff_ffa5, 0xaa04_03e0, RET];
+    let made_of = |words: &[u32]| made(words, &[0, 1, 5], Pass::LoopInvariants);
+    assert_eq!(
+        made_of(&words)[..4],
+        ["mov x4, x0", "add x0, x1, #1, lsl #12", "ldrb w5, [x0, x4]", "add x4, x4, #1"]
+    );
+    // `add x1, x1, #1` changes what it is computed of.
+    let mut changed = words;
+    changed[3] = 0x9100_0421;
+    assert_eq!(made_of(&changed)[1], "add x5, x1, #1, lsl #12");
 }

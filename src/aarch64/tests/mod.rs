@@ -38,7 +38,7 @@ fn isa() -> cranelift_codegen::isa::OwnedTargetIsa {
 /// Runs steps over a function whose instructions end there.
 fn run_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
-    run(&mut function, end * 4, &*isa(), passes, None);
+    run(&mut function, end * 4, &*isa(), CallRegisters::default(), (passes, None));
     function
 }
 

@@ -99,9 +99,8 @@ pub(super) fn assemble(
 /// The registers of arguments and results that a function's calls and its callers look at, on aarch64: as many as it has of them in CLIF,
 /// where all are in registers of their own, and nothing calls what CLIF does not.
 fn call_registers(function: &Function, relocations: &[ModuleReloc]) -> CallRegisters {
-    let is_plain = |parameter: &AbiParam| {
-        parameter.purpose == ArgumentPurpose::Normal && (parameter.value_type.bits() <= 64)
-    };
+    let is_plain =
+        |parameter: &AbiParam| parameter.purpose == ArgumentPurpose::Normal && (parameter.value_type.bits() <= 64);
     let of = |parameters: &[AbiParam]| match parameters.len() {
         count if count < 8 && parameters.iter().all(is_plain) => Some((1 << count) - 1),
         _ => None,
@@ -110,7 +109,8 @@ fn call_registers(function: &Function, relocations: &[ModuleReloc]) -> CallRegis
     let is_hidden = |relocation: &ModuleReloc| matches!(relocation.name, ModuleRelocTarget::LibCall(_));
     let signatures = function.dfg.signatures.values();
     let arguments = signatures.map(|signature| of(&signature.params).unwrap_or(all.arguments));
-    let arguments = if relocations.iter().any(is_hidden) { all.arguments } else { arguments.fold(0, |all, of| all | of) };
+    let arguments =
+        if relocations.iter().any(is_hidden) { all.arguments } else { arguments.fold(0, |all, of| all | of) };
     CallRegisters { arguments, results: of(&function.signature.returns).unwrap_or(all.results) }
 }
 

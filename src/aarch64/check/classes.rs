@@ -40,7 +40,8 @@ impl Classes {
         // The stack pointers first, which are the same in both codes.
         let stack = terms.unknown(64);
         for index in [STACK, COUNT + STACK] {
-            made[index] = Some(if self.of[STACK].class == self.of[index].class { stack } else { terms.unknown(64) });
+            made[index] =
+                Some(if self.of[STACK].class == self.of[index].class { stack } else { terms.unknown(64) });
         }
         for (index, known) in self.of.iter().enumerate() {
             let stack = made[index / COUNT * COUNT + STACK];

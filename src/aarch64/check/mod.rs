@@ -52,7 +52,10 @@ fn compare(
     let read = read::read(&made, layout.end(), after.calls).map_err(|_| Mismatch::Written)?;
     let filled = |listing: &Listing| {
         let slots = listing.slots.iter().enumerate();
-        slots.filter(|(_, slot)| !matches!(slot.content, Content::Gone)).map(|(index, slot)| (index, *slot)).collect()
+        slots
+            .filter(|(_, slot)| !matches!(slot.content, Content::Gone))
+            .map(|(index, slot)| (index, *slot))
+            .collect()
     };
     let (wanted, got): (Vec<_>, Vec<_>) = (filled(after), filled(&read));
     let place = |to: Option<u32>| to.map(|to| layout.slot(to));

@@ -30,16 +30,44 @@ enum Node {
     Constant(u64),
     /// The low bits.
     Low(u8, Term),
-    AddConstant { wide: bool, term: Term, constant: u64 },
-    Sum { wide: bool, subtracts: bool, terms: [Term; 2] },
+    AddConstant {
+        wide: bool,
+        term: Term,
+        constant: u64,
+    },
+    Sum {
+        wide: bool,
+        subtracts: bool,
+        terms: [Term; 2],
+    },
     /// By its bits 21, 29 and 30, and whether it is of 64 bits.
-    Logic { key: u32, terms: [Term; 2] },
-    Shift { wide: bool, shift: u8, amount: u8, term: Term },
-    Other { word: u32, terms: [Term; 4] },
+    Logic {
+        key: u32,
+        terms: [Term; 2],
+    },
+    Shift {
+        wide: bool,
+        shift: u8,
+        amount: u8,
+        term: Term,
+    },
+    Other {
+        word: u32,
+        terms: [Term; 4],
+    },
     /// The flags of a node, and whether a difference with 0 or the least number makes them.
-    Flags { of: Term, wide: bool, subtracts: bool },
+    Flags {
+        of: Term,
+        wide: bool,
+        subtracts: bool,
+    },
     /// The flags of a sum with a constant, which the sum that is its own term does not tell.
-    FlagsOfConstant { wide: bool, term: Term, constant: u64, subtracts: bool },
+    FlagsOfConstant {
+        wide: bool,
+        term: Term,
+        constant: u64,
+        subtracts: bool,
+    },
 }
 
 /// All terms.
@@ -145,7 +173,9 @@ impl Terms {
 
     /// Computes what an instruction writes.
     pub(super) fn execute(&mut self, state: &mut State, instruction: &Instruction) {
-        let (Kind::Plain(plain), word, wide) = (instruction.kind, instruction.word, instruction.wide) else { return };
+        let (Kind::Plain(plain), word, wide) = (instruction.kind, instruction.word, instruction.wide) else {
+            return;
+        };
         let sets_flags = instruction.writes & FLAGS != 0;
         let mut terms = [0; 4];
         let has_first_sp = instruction.sources.is_empty() && instruction.reads & SP != 0;

@@ -260,7 +260,8 @@ impl<'a> Walk<'a> {
         let cleared = |instruction: &Instruction| {
             instruction.sources.iter().fold(instruction.word, |word, field| field.with(word, 0))
         };
-        if cleared(one) != cleared(other) || one.writes != other.writes || (is_relocated && one.word != other.word) {
+        if cleared(one) != cleared(other) || one.writes != other.writes || (is_relocated && one.word != other.word)
+        {
             return wrong("another instruction");
         }
         for (field, in_other) in one.sources.iter().zip(&*other.sources) {
@@ -377,9 +378,7 @@ impl<'a> Walk<'a> {
         };
         let mut tested = |state: &State, instruction: &Instruction| match kind {
             Branch::Flags => (state[CONDITIONS], bits(instruction.word, 1, 3)),
-            Branch::Zero => {
-                (self.terms.register(state, field(instruction.word, 0), true, instruction.wide), 0)
-            }
+            Branch::Zero => (self.terms.register(state, field(instruction.word, 0), true, instruction.wide), 0),
             // The bit's number; a bit of the low half is one of the whole register.
             _ => {
                 let bit = bits(instruction.word, 19, 5) | bits(instruction.word, 31, 1) << 5;
@@ -389,7 +388,8 @@ impl<'a> Walk<'a> {
         if kind != in_other || tested(&at.states[0], one) != tested(&at.states[1], other) {
             return wrong("another condition");
         }
-        let sense = |instruction: &Instruction| bits(instruction.word, if kind == Branch::Flags { 0 } else { 24 }, 1);
+        let sense =
+            |instruction: &Instruction| bits(instruction.word, if kind == Branch::Flags { 0 } else { 24 }, 1);
         let is_inverted = sense(one) != sense(other);
         let targets = [0, 1].map(|side| self.listings[side].target(at.slots[side]));
         let [Some(first), Some(second)] = targets else { return wrong("no target") };

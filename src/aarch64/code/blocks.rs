@@ -97,7 +97,8 @@ impl Blocks {
 
     /// Finds what is live at the ends of blocks: the least solution, from the last block backwards until nothing changes.
     fn find_live(&mut self, listing: &Listing) {
-        let through: Vec<(RegisterSet, RegisterSet)> = self.list.iter().map(|block| summary(listing, block)).collect();
+        let through: Vec<(RegisterSet, RegisterSet)> =
+            self.list.iter().map(|block| summary(listing, block)).collect();
         let mut live_in: Vec<RegisterSet> = vec![0; self.list.len()];
         let mut is_changing = true;
         while is_changing {

@@ -277,11 +277,7 @@ fn bitfield(word: u32, opc: u32, wide: bool) -> Instruction {
 /// Branches, calls, traps (C4.1.94).
 fn control(word: u32) -> Instruction {
     let near = |kind, at, size| Kind::Branch(kind, signed(bits(word, at, size), size));
-    let call = |made: Instruction| Instruction {
-        reads: made.reads | CALLEE_SAVED,
-        writes: CLOBBERED,
-        ..made
-    };
+    let call = |made: Instruction| Instruction { reads: made.reads | CALLEE_SAVED, writes: CLOBBERED, ..made };
     let everything = |made: Instruction| Instruction { reads: ALL, ..made };
     if bits(word, 26, 5) == 0b00101 {
         if word >> 31 != 0 {

@@ -59,8 +59,9 @@ fn with_room(listing: Listing) -> Listing {
     let slots = listing.slots;
     let mut is_loop = vec![false; slots.len()];
     for (index, slot) in slots.iter().enumerate() {
-        if let Content::Instruction { instruction: Instruction { kind: Kind::Branch(..), .. }, to: Some(to), .. } =
-            slot.content
+        if let Content::Instruction {
+            instruction: Instruction { kind: Kind::Branch(..), .. }, to: Some(to), ..
+        } = slot.content
             && let Some(before) = (to as usize).checked_sub(1).filter(|_| to as usize <= index)
             && let Content::Instruction { instruction, .. } = slots[before].content
         {
@@ -142,7 +143,9 @@ impl Reader {
             Kind::PcRelative(distance) if distance % WORD as i32 == 0 => place(distance / WORD as i32).map(Some),
             Kind::PcRelative(_) => Err(GivenUp::Reference),
             // `adrp`, and calls.
-            Kind::Fixed if instruction.word >> 24 & 0x9f == 0x90 && !self.is_relocated[at] => Err(GivenUp::Reference),
+            Kind::Fixed if instruction.word >> 24 & 0x9f == 0x90 && !self.is_relocated[at] => {
+                Err(GivenUp::Reference)
+            }
             Kind::Call if instruction.word >> 26 == 0b100101 && !self.is_relocated[at] => Err(GivenUp::Reference),
             _ => Ok(None),
         }
@@ -184,9 +187,9 @@ fn refers_to_instructions(listing: &Listing, size: usize) -> bool {
     let is_instruction =
         |to: u32| matches!(slots.get(to as usize), Some(Slot { content: Content::Instruction { .. }, .. }));
     slots.iter().all(|slot| match slot.content {
-        Content::Instruction { instruction: Instruction { kind: Kind::PcRelative(_), .. }, to: Some(to), .. } => {
-            !is_instruction(to) && (to * WORD) as usize <= size
-        }
+        Content::Instruction {
+            instruction: Instruction { kind: Kind::PcRelative(_), .. }, to: Some(to), ..
+        } => !is_instruction(to) && (to * WORD) as usize <= size,
         Content::Instruction { to: Some(to), .. } | Content::TableEntry { to, .. } => is_instruction(to),
         _ => true,
     })

@@ -183,7 +183,8 @@ impl Facts {
             let known = &mut self.known[usize::from(dest)];
             *known = Known { version: known.version, ..made };
         }
-        self.compared = if instruction.is_comparison() { Some((instruction.word, versions)) } else { self.compared };
+        self.compared =
+            if instruction.is_comparison() { Some((instruction.word, versions)) } else { self.compared };
     }
 
     /// Something else is in these registers.
@@ -228,7 +229,9 @@ fn common(listing: &Listing, blocks: &Blocks) -> Vec<Common> {
     }
     let mut open: Vec<usize> = vec![0];
     while let Some(index) = open.pop() {
-        let (Some(block), Some(Some(mut known))) = (blocks.list.get(index), at.get(index).copied()) else { continue };
+        let (Some(block), Some(Some(mut known))) = (blocks.list.get(index), at.get(index).copied()) else {
+            continue;
+        };
         (block.start..block.end).filter_map(|slot| listing.instruction(slot)).for_each(|made| known.advance(made));
         for &next in &block.next {
             let met = at[next].map_or(known, |common| common.met(&known));

@@ -145,18 +145,17 @@ fn sets_flags(listing: &mut Listing, block: &Block, slot: usize) -> bool {
     let Some(&here) = listing.get(slot) else { return false };
     let is_comparison = here.is_comparison();
     // The same operation without a result, or without flags.
-    let wanted = if is_comparison {
-        here.word & !(1 << 29) & !0x1f
-    } else {
-        here.word | 1 << 29 | u32::from(R31)
-    };
+    let wanted = if is_comparison { here.word & !(1 << 29) & !0x1f } else { here.word | 1 << 29 | u32::from(R31) };
     let is_difference = |instruction: &Instruction| {
         matches!(
             instruction.kind,
             Kind::Plain(Plain::AddConstant { subtracts: true, .. } | Plain::Add { subtracts: true, .. })
         )
     };
-    if !is_difference(&here) || here.reads & SP != 0 || (!is_comparison && (here.writes & FLAGS != 0 || here.dest.is_none())) {
+    if !is_difference(&here)
+        || here.reads & SP != 0
+        || (!is_comparison && (here.writes & FLAGS != 0 || here.dest.is_none()))
+    {
         return false;
     }
     for earlier in (block.start.max(slot.saturating_sub(REACH))..slot).rev() {
@@ -190,7 +189,12 @@ fn moves_address(listing: &mut Listing, block: &Block, slot: usize) -> bool {
     let Kind::Plain(Plain::AddConstant { subtracts, constant }) = here.kind else { return false };
     let moved = field(here.word, 0);
     let limit = if subtracts { 256 } else { 255 };
-    if !here.wide || here.writes != register(moved) || here.reads != here.writes || constant > limit || constant == 0 {
+    if !here.wide
+        || here.writes != register(moved)
+        || here.reads != here.writes
+        || constant > limit
+        || constant == 0
+    {
         return false;
     }
     for earlier in (block.start.max(slot.saturating_sub(REACH))..slot).rev() {

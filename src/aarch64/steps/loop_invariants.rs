@@ -156,12 +156,7 @@ impl Function {
 }
 
 /// What reads a register from a slot on, all in its block, reading another one.
-fn renamed(
-    listing: &Listing,
-    block: &Block,
-    slot: usize,
-    (from, to): (u8, u8),
-) -> Option<Vec<(usize, u32)>> {
+fn renamed(listing: &Listing, block: &Block, slot: usize, (from, to): (u8, u8)) -> Option<Vec<(usize, u32)>> {
     let mut words = Vec::new();
     for at in slot + 1..block.end {
         let Some(instruction) = listing.instruction(at) else { continue };

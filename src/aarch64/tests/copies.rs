@@ -21,8 +21,7 @@ fn extensions_of_what_has_no_more_bits_go() {
 }
 
 /// `ldr x3, [x0]; add x4, x0, #8; cbz x3, out; mov x0, x4; b loop; out: mov x0, x3; ret`
-const LOOP: [u32; 7] =
-    [0xf940_0003, 0x9100_2004, 0xb400_0063, 0xaa04_03e0, 0x17ff_fffc, 0xaa03_03e0, RET];
+const LOOP: [u32; 7] = [0xf940_0003, 0x9100_2004, 0xb400_0063, 0xaa04_03e0, 0x17ff_fffc, 0xaa03_03e0, RET];
 
 #[test]
 fn values_are_computed_where_moves_bring_them() {

@@ -38,7 +38,8 @@ fn isa() -> cranelift_codegen::isa::OwnedTargetIsa {
 /// Runs steps over a function whose instructions end there.
 fn run_to(mut function: CompiledFunction, end: u32, passes: &[Pass]) -> CompiledFunction {
     let passes = passes.iter().fold(Passes::NONE, |passes, &pass| passes.with(pass));
-    run(&mut function, end * 4, &*isa(), CallRegisters::default(), (passes, None));
+    let calls = CallRegisters { results: 0b11, ..CallRegisters::default() };
+    run(&mut function, end * 4, &*isa(), calls, (passes, None));
     function
 }
 
@@ -51,5 +52,8 @@ fn made(words: &[u32], entries: &[u32], pass: Pass) -> Vec<String> {
 fn text(function: &CompiledFunction) -> Vec<String> {
     let disassembler = Disassembler::new(&"aarch64".parse().unwrap()).unwrap();
     let instructions = disassembler.function(&function.code, Shape::Entries(&function.entries));
-    instructions.iter().map(|instruction| instruction.text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    instructions
+        .iter()
+        .map(|instruction| instruction.text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
 }

@@ -10,6 +10,7 @@
 //! | a row of a machine's steps | `machine_step.rs` |
 //! | what comes out: code, relocations, frame, locations | `compiled.rs` |
 //! | which bytes are instructions | `extent.rs` |
+//! | prefetches, in the place of calls | `prefetch.rs` |
 //! | unwind information, and the rows that Cranelift leaves out | `unwind.rs`, `unwind_rows.rs` |
 //! | at -O0: functions whose spills take too much, compiled again | `spills.rs` |
 //! | errors; the thread pool, and which programs are worth it | `error.rs`, `threads.rs` |
@@ -21,6 +22,7 @@ mod cranelift;
 mod error;
 mod extent;
 pub(crate) mod machine_step;
+mod prefetch;
 mod spills;
 mod threads;
 pub(crate) mod unwind;

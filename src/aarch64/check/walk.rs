@@ -328,7 +328,7 @@ impl<'a> Walk<'a> {
         let (mut address, mut index, mut moved) = (base, None, None);
         if is_pair {
             let size = if is_vector { 4 << bits(word, 30, 2) } else { 4 << bits(word, 31, 1) };
-            let distance = (signed(bits(word, 15, 7), 7) * size) as i64;
+            let distance = i64::from(signed(bits(word, 15, 7), 7) * size);
             let sum = self.terms.add_constant(true, base, distance.cast_unsigned());
             match bits(word, 23, 3) {
                 0b001 => moved = Some(sum),

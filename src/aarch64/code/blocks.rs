@@ -48,8 +48,8 @@ impl Blocks {
             }
         }
         let mut blocks = Blocks { list: Vec::new(), of: vec![0; slots.len()] };
-        for index in 0..slots.len() {
-            if starts[index] {
+        for (index, is_start) in starts.into_iter().take(slots.len()).enumerate() {
+            if is_start {
                 blocks.list.push(Block { start: index, ..Block::default() });
             }
             blocks.of[index] = blocks.list.len() as u32 - 1;

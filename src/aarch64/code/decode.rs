@@ -267,7 +267,7 @@ fn bitfield(word: u32, opc: u32, wide: bool) -> Instruction {
         0b10 if left + 1 == right => Plain::Shift { shift: 0, amount: width - right },
         0b10 if right == 0 => Plain::ZeroExtend { bits: left + 1 },
         0b10 if left >= right => Plain::Extract { from: right, bits: left - right + 1 },
-        0b00 | 0b01 | 0b10 => Plain::Other { bits: width },
+        0b00..=0b10 => Plain::Other { bits: width },
         _ => return Instruction::unknown(word),
     };
     let made = plain(word, made).reading(5, wide);
@@ -316,10 +316,16 @@ fn access(word: u32) -> Instruction {
             let is_load = if is_vector { opc & 1 != 0 } else { opc != 0 };
             // `prfm`.
             if !is_vector && size == 3 && opc >= 2 {
-                return Instruction::unknown(word);
+                let is_near = bits(word, 24, 2) == 1;
+                let made = Instruction::new(word, Kind::Fixed).reading_or_sp(5);
+                return if is_near { made } else { Instruction::unknown(word) };
             }
             let wide = if is_load { opc == 2 || size == 3 } else { size == 3 };
-            let bits_read = if opc == 1 { 8 << size } else { if opc == 3 { 32 } else { 64 } };
+            let bits_read = match opc {
+                1 => 8 << size,
+                3 => 32,
+                _ => 64,
+            };
             let kind = if is_load { Kind::Load { bits: bits_read } } else { Kind::Store };
             let made = Instruction { wide: true, ..Instruction::new(word, kind) }.reading_or_sp(5);
             let moves_base = bits(word, 24, 2) == 0 && bits(word, 21, 1) == 0 && bits(word, 10, 1) == 1;

@@ -122,9 +122,9 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Where only this is known.
-    fn new(common: Common) -> Facts {
+    fn new(common: &Common) -> Facts {
         let nothing = Known { version: 0, constant: None, copy: None, computed: None };
-        Facts { common, known: [nothing; COUNT], compared: None }
+        Facts { common: *common, known: [nothing; COUNT], compared: None }
     }
 
     /// The significant bits of a register.
@@ -253,10 +253,10 @@ pub(crate) fn each(
     mut visit: impl FnMut(&mut Listing, &Facts, usize, usize) -> bool,
 ) {
     let common = common(listing, blocks);
-    let mut facts = Facts::new(Common::NOTHING);
+    let mut facts = Facts::new(&Common::NOTHING);
     for (index, block) in blocks.list.iter().enumerate() {
         if !(block.follows && block.predecessors == 1) {
-            facts = Facts::new(common[index]);
+            facts = Facts::new(&common[index]);
         }
         for slot in block.start..block.end {
             if let Some(&was) = listing.get(slot)

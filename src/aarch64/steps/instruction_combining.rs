@@ -135,7 +135,7 @@ fn immediate(constant: i64) -> Option<u32> {
     let constant = u32::try_from(constant).ok()?;
     match constant {
         0..0x1000 => Some(constant),
-        _ if constant & 0xfff == 0 && constant < 0x100_0000 => Some(1 << 12 | constant >> 12),
+        _ if constant.is_multiple_of(0x1000) && constant < 0x100_0000 => Some(1 << 12 | constant >> 12),
         _ => None,
     }
 }

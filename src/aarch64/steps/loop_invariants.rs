@@ -95,12 +95,12 @@ impl Function {
         }
         let live = self.live_in[first];
         let mut found = Loop { first, last, touched: 0, written: 0, written_again: 0, live };
-        for block in first..=last {
-            let is_entry = |from: usize| block == first && from + 1 == first;
-            if self.predecessors[block].iter().any(|&from| !(first..=last).contains(&from) && !is_entry(from)) {
+        for (index, block) in list.iter().enumerate().take(last + 1).skip(first) {
+            let is_entry = |from: usize| index == first && from + 1 == first;
+            if self.predecessors[index].iter().any(|&from| !(first..=last).contains(&from) && !is_entry(from)) {
                 return None;
             }
-            let out = list[block].next.iter().filter(|&&to| !(first..=last).contains(&to));
+            let out = block.next.iter().filter(|&&to| !(first..=last).contains(&to));
             found.live = out.fold(found.live, |live, &to| live | self.live_in[to]);
         }
         for slot in slots {

@@ -56,7 +56,7 @@ fn frame_addresses_are_relative_to_the_stack_pointer() {
 
 #[test]
 fn bits_are_extracted_at_once() {
-    let words = [0x5310_7e81, 0x1200_1c20, RET]; // lsr w1, w20, #16; and w0, w1, #0xff
+    let words = [0x5310_7e83, 0x1200_1c60, RET]; // lsr w3, w20, #16; and w0, w3, #0xff
     let made = combined(&words);
     assert_eq!(made[made.len() - 2..], ["ubfx w0, w20, #0x10, #8", "ret"]);
 }

@@ -104,6 +104,7 @@
 //!
 //! `compare` looks at what was made: native code read back, listings, numbers, reports and their differences. [`times`] says how long each took.
 
+mod aarch64;
 mod abi;
 pub mod aot;
 pub mod btf;

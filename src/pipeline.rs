@@ -9,7 +9,7 @@ use crate::opt::PIPELINE;
 pub use crate::opt::SEQUENCE_POINTS;
 use crate::plan::PLANS;
 use crate::times::Phase;
-use crate::x86::STEPS;
+use crate::{aarch64, x86};
 
 /// Where a pass works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,12 +27,21 @@ pub enum Stage {
     Cranelift,
     /// On machine code of x86-64.
     MachineCode,
+    /// On machine code of aarch64.
+    Aarch64Code,
 }
 
 impl Stage {
     /// All, in the order that they run.
-    pub const ALL: [Stage; 6] =
-        [Stage::Select, Stage::Plan, Stage::Lift, Stage::Clif, Stage::Cranelift, Stage::MachineCode];
+    pub const ALL: [Stage; 7] = [
+        Stage::Select,
+        Stage::Plan,
+        Stage::Lift,
+        Stage::Clif,
+        Stage::Cranelift,
+        Stage::MachineCode,
+        Stage::Aarch64Code,
+    ];
 
     /// What its passes work on.
     pub const fn about(self) -> &'static str {
@@ -43,6 +52,7 @@ impl Stage {
             Stage::Clif => "over CLIF",
             Stage::Cranelift => "in Cranelift, over CLIF",
             Stage::MachineCode => "over machine code (x86-64)",
+            Stage::Aarch64Code => "over machine code (aarch64)",
         }
     }
 }
@@ -70,7 +80,7 @@ impl Row {
         match self.stage {
             Stage::Select | Stage::Plan | Stage::Lift | Stage::Cranelift => None,
             Stage::Clif => Some(Phase::Opt),
-            Stage::MachineCode => Some(Phase::Assemble),
+            Stage::MachineCode | Stage::Aarch64Code => Some(Phase::Assemble),
         }
     }
 
@@ -110,7 +120,8 @@ pub fn rows() -> Vec<Row> {
     }));
     let why = "it may merge accesses, but for those that are kept apart";
     rows.push(Row { name: "egraph", ..Row::single(Pass::Egraph, Stage::Cranelift, &[(Pass::Egraph, why)]) });
-    rows.extend(STEPS.iter().map(|step| Row::single(step.pass, Stage::MachineCode, step.after)));
+    rows.extend(x86::STEPS.iter().map(|step| Row::single(step.pass, Stage::MachineCode, step.after)));
+    rows.extend(aarch64::STEPS.iter().map(|step| Row::single(step.pass, Stage::Aarch64Code, step.after)));
     rows
 }
 

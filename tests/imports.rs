@@ -30,7 +30,7 @@ const LAYERS: &[&[&str]] = &[
     &["select"],
     &["inline"],
     &["declare"],
-    &["codegen", "x86"],
+    &["codegen", "x86", "aarch64"],
     &["pipeline"],
     &["cache"],
     &["emit"],

@@ -6,11 +6,12 @@
 //! where spill slots are) is read here, from its buffer, and nowhere else.
 
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::ir::{Function, StackSlot, StackSlotData, StackSlotKind};
+use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Function, StackSlot, StackSlotData, StackSlotKind};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CodegenError, CompiledCode};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
+use target_lexicon::Architecture;
 
 use super::compiled::{CodeRange, CompiledFunction, Keep, NativeFrame, StepOutcome};
 use super::cranelift::Contexts;
@@ -19,6 +20,7 @@ use super::extent::Extent;
 use super::prefetch;
 use super::unwind::Unwind;
 use super::unwind_rows;
+use crate::aarch64::{self, CallRegisters};
 use crate::lift::DATA;
 use crate::program::Place;
 use crate::x86::{self, Coldness, Steps};
@@ -81,12 +83,37 @@ pub(super) fn assemble(
         steps: StepOutcome::default(),
     };
     prefetch::replace_calls(&mut made.code, &mut made.relocations);
-    if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) {
-        let coldness = if contexts.counters.is_some() { Coldness::Counted } else { Coldness::Unknown };
-        x86::run(&mut made, end, isa, Steps { coldness, ..steps });
+    match isa.triple().architecture {
+        Architecture::X86_64 if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) => {
+            let coldness = if contexts.counters.is_some() { Coldness::Counted } else { Coldness::Unknown };
+            x86::run(&mut made, end, isa, Steps { coldness, ..steps });
+        }
+        Architecture::Aarch64(_) if aarch64::STEPS.iter().any(|step| steps.passes.contains(step.pass)) => {
+            let calls = call_registers(&context.func, &made.relocations);
+            aarch64::run(&mut made, end, isa, calls, (steps.passes, steps.times));
+        }
+        _ => {}
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)
+}
+
+/// The registers of arguments and results that a function's calls and its callers look at, on aarch64: as many as it has of them in CLIF,
+/// where all are in registers of their own, and nothing calls what CLIF does not.
+fn call_registers(function: &Function, relocations: &[ModuleReloc]) -> CallRegisters {
+    let is_plain =
+        |parameter: &AbiParam| parameter.purpose == ArgumentPurpose::Normal && (parameter.value_type.bits() <= 64);
+    let of = |parameters: &[AbiParam]| match parameters.len() {
+        count if count < 8 && parameters.iter().all(is_plain) => Some((1 << count) - 1),
+        _ => None,
+    };
+    let all = CallRegisters::default();
+    let is_hidden = |relocation: &ModuleReloc| matches!(relocation.name, ModuleRelocTarget::LibCall(_));
+    let signatures = function.dfg.signatures.values();
+    let arguments = signatures.map(|signature| of(&signature.params).unwrap_or(all.arguments));
+    let arguments =
+        if relocations.iter().any(is_hidden) { all.arguments } else { arguments.fold(0, |all, of| all | of) };
+    CallRegisters { arguments, results: of(&function.signature.returns).unwrap_or(all.results) }
 }
 
 /// The frame that Cranelift laid out; `marker` is the last stack slot.

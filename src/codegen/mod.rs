@@ -6,7 +6,8 @@
 //! | what | file |
 //! |---|---|
 //! | the driver: plan, lift, inline, opt and Cranelift, function by function | this file |
-//! | Cranelift on one function, then the steps over x86-64 code (`../x86/`) | `cranelift.rs`, `assemble.rs` |
+//! | Cranelift on one function, then the steps over its machine code (`../x86/`, `../aarch64/`) | `cranelift.rs`, `assemble.rs` |
+//! | a row of a machine's steps | `machine_step.rs` |
 //! | what comes out: code, relocations, frame, locations | `compiled.rs` |
 //! | which bytes are instructions | `extent.rs` |
 //! | prefetches, in the place of calls | `prefetch.rs` |
@@ -20,6 +21,7 @@ mod counters;
 mod cranelift;
 mod error;
 mod extent;
+pub(crate) mod machine_step;
 mod prefetch;
 mod spills;
 mod threads;

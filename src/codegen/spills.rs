@@ -35,7 +35,7 @@ pub(super) fn compile(
 ) -> Result<CompiledFunction, String> {
     let work = Work::of(&lifted.function, &mut contexts.context);
     let assemble = |isa: &dyn TargetIsa, function, contexts: &mut Contexts| {
-        let (passes, times) = (generators.machine_code_steps(), generators.times());
+        let (passes, times) = (generators.passes(), generators.times());
         let steps = Steps { passes, times, frequencies, ..Steps::default() };
         assemble(isa, id, function, keep, steps, contexts)
     };

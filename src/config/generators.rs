@@ -18,7 +18,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 
 use super::work::{self, Effort, Work};
-use super::{Config, Need, OptLevel, Pass, Passes, TargetError, TargetFacts, cpu};
+use super::{Config, OptLevel, Pass, Passes, TargetError, TargetFacts, cpu};
 use crate::abi::Platform;
 use crate::profile::Profile;
 use crate::times::Times;
@@ -110,11 +110,6 @@ impl CodeGenerators {
     /// The optimisations that are on.
     pub fn passes(&self) -> Passes {
         self.passes
-    }
-
-    /// The optimisations that are on and may be steps over machine code: none where the target has none.
-    pub fn machine_code_steps(&self) -> Passes {
-        if self.facts.has(Need::MachineCodeSteps) { self.passes } else { Passes::NONE }
     }
 
     /// The optimisations of a function: none where code must not move ([`crate::lift::Lifted::returns_twice`]).

@@ -84,6 +84,11 @@ passes! {
     BlockPlacement "block-placement" "blocks lie in the order in which the fewest branches are taken"
     Prologues "prologues" "frames have no frame pointer, and are set up behind early exits (shrink wrapping)"
     LoopAlignment "loop-alignment" "inner loops span as few cache lines as they can, their branches within fetch blocks"
+    CopyPropagation "copy-propagation" "registers are read where their values were before they were moved; what is dead goes"
+    InstructionCombining "instruction-combining" "shifts, constants, comparisons and steps of addresses are done by other instructions"
+    MoveCoalescing "move-coalescing" "values are computed in the registers that moves would bring them to"
+    LoopInvariants "loop-invariants" "constants, and what is computed of what a loop does not change, are made in front of it"
+    LoopInversion "loop-inversion" "a branch out of a loop before the jump back becomes the branch back"
 }
 
 /// A set of passes.

@@ -16,22 +16,16 @@ use super::code::read;
 use super::code::write::{self, WrittenFrame};
 use super::steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
+use crate::codegen::machine_step::MachineStep;
 use crate::codegen::unwind::Unwind;
 use crate::config::{Pass, Passes};
 use crate::times::time_pass;
 
-/// A step, as a row of the pipeline.
-pub(crate) struct MachineStep {
-    /// Its switch.
-    pub(crate) pass: Pass,
-    /// What runs before it if it is on, and why.
-    pub(crate) after: &'static [(Pass, &'static str)],
-    /// Runs it, and says whether it changed anything.
-    run: fn(&mut Work<'_>) -> bool,
-}
+/// What runs a step, and says whether it changed anything.
+type Run = fn(&mut Work<'_>) -> bool;
 
 /// The steps, in order.
-pub(crate) const STEPS: &[MachineStep] = &[
+pub(crate) const STEPS: &[MachineStep<Run>] = &[
     MachineStep { pass: Pass::ShortEncodings, after: &[], run: short_encodings },
     MachineStep { pass: Pass::JumpTableBounds, after: &[], run: jump_table_bounds },
     MachineStep { pass: Pass::LoopRotation, after: &[], run: loop_rotation },
@@ -56,7 +50,7 @@ pub(crate) const STEPS: &[MachineStep] = &[
 ];
 
 /// A function while the steps run.
-struct Work<'f> {
+pub(crate) struct Work<'f> {
     /// The function as Cranelift made it.
     function: &'f CompiledFunction,
     /// How often its code ran, if that is known.

@@ -398,15 +398,14 @@ fn other_architectures_are_refused() {
     assert_eq!(error, "there is no disassembler for sparc64: there is for x86_64, aarch64, riscv64 and s390x");
 }
 
-/// A new release of Cranelift cannot turn a step over x86-64 code off in silence: nearly no function is given up,
-/// and each step has something to do in so many of them.
-#[test]
-fn steps_over_machine_code_find_work() {
+/// A new release of Cranelift cannot turn a step over machine code off in silence: nearly no function is given up,
+/// and each step has something to do in so many of a hundred of them.
+fn steps_find_work(target: &str, variant: &str, floors: &[(&str, usize)]) {
     let mut changed: BTreeMap<&str, usize> = BTreeMap::new();
     let mut kept: BTreeMap<GivenUp, Vec<String>> = BTreeMap::new();
     let mut functions = 0;
-    for path in objects("clang22-v4") {
-        let (program, translation) = translate(&path, "x86_64");
+    for path in objects(variant) {
+        let (program, translation) = translate(&path, target);
         for compiled in &translation.functions {
             let StepOutcome { changed: steps, given_up: reason } = compiled.steps;
             functions += 1;
@@ -421,7 +420,14 @@ fn steps_over_machine_code_find_work() {
     }
     let some: usize = kept.values().map(Vec::len).sum();
     assert!(some * 100 <= functions, "{some} of {functions} functions stay as they were: {kept:#?}");
-    // Of a hundred.
+    for &(step, least) in floors {
+        let found = changed.get(step).copied().unwrap_or(0);
+        assert!(found * 100 >= least * functions, "{step} changes {found} of {functions} functions");
+    }
+}
+
+#[test]
+fn steps_over_x86_64_code_find_work() {
     let floors = [
         ("jump-table-bounds", 1),
         ("loop-rotation", 8),
@@ -430,8 +436,12 @@ fn steps_over_machine_code_find_work() {
         ("short-encodings", 90),
         ("loop-alignment", 25),
     ];
-    for (step, least) in floors {
-        let found = changed.get(step).copied().unwrap_or(0);
-        assert!(found * 100 >= least * functions, "{step} changes {found} of {functions} functions");
-    }
+    steps_find_work("x86_64", "clang22-v4", &floors);
+}
+
+#[test]
+fn steps_over_aarch64_code_find_work() {
+    let floors =
+        [("copy-propagation", 50), ("instruction-combining", 20), ("move-coalescing", 20), ("loop-inversion", 8)];
+    steps_find_work("aarch64", "clang22-v4-aarch64", &floors);
 }

@@ -15,6 +15,7 @@ mod isa_encodings;
 mod isa_random;
 mod loops;
 mod memory_calls;
+mod narrow;
 mod object;
 mod opt;
 mod passes;

@@ -131,6 +131,17 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: scalar::redundant_masks::run,
     },
     ClifPass {
+        name: "demanded-bits",
+        switches: &[(Pass::DemandedBits, &[])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[
+            (Pass::LoadCombining, "masks of known zeros are gone"),
+            (Pass::Unrolling, "loops are matched as the program has them"),
+        ],
+        run: scalar::demanded_bits::run,
+    },
+    ClifPass {
         name: "narrow-values",
         switches: &[(Pass::NarrowValues, &[Need::ExtensionInstructions])],
         analyses: &[],
@@ -199,6 +210,18 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         keeps_cfg: true,
         after: &[(Pass::EdgeSplitting, "where values are used is settled")],
         run: pressure::anchors::run,
+    },
+    ClifPass {
+        name: "narrow-masks",
+        switches: &[(Pass::NarrowMasks, &[Need::MachineCodeSteps])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[
+            (Pass::Unrolling, "a loop's condition is matched as the program has it"),
+            (Pass::DemandedBits, "masks that nobody needs are gone"),
+            (Pass::Anchors, "it is masks that are computed in their order in long blocks"),
+        ],
+        run: scalar::narrow_masks::run,
     },
     ClifPass {
         name: "loop-constants",

@@ -16,6 +16,7 @@ mod isa_random;
 mod loops;
 mod masks;
 mod memory_calls;
+mod narrow;
 mod object;
 mod opt;
 mod passes;

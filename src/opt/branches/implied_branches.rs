@@ -21,7 +21,7 @@ use cranelift_codegen::ir::{
 
 use crate::opt::ir::edges::successors;
 use crate::opt::ir::operands::{MAX_LOOK_THROUGH, binary_operands, constant, unary};
-use crate::opt::ir::zero_high_half::is_zero_extended;
+use crate::opt::ir::zero_extension::is_zero_extended;
 use crate::opt::pass::PassContext;
 
 /// How many blocks are gone back.

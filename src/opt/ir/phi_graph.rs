@@ -3,18 +3,12 @@
 //! In: a function. Out: for each parameter of a block other than the entry, the parameters that it is passed to. One pass over
 //! the edges; arguments that are no such parameters are given to the caller.
 
-use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{BlockArg, Function, Value, ValueDef};
 
-use super::operands::value_map;
+use super::value_lists::ValueLists;
 
-/// Which parameters are passed to which: linked lists in one vector.
-pub(crate) struct PhiGraph {
-    /// One more than the index of a parameter's first list entry; 0 if there is none.
-    first: SecondaryMap<Value, u32>,
-    /// A parameter that it is passed to, and one more than the index of the next entry.
-    entries: Vec<(Value, u32)>,
-}
+/// Which parameters are passed to which.
+pub(crate) struct PhiGraph(ValueLists);
 
 impl PhiGraph {
     /// Builds the graph. `other` gets each parameter with an argument that is no parameter; the argument is none if it is
@@ -22,7 +16,7 @@ impl PhiGraph {
     pub(crate) fn new(function: &Function, mut other: impl FnMut(Value, Option<Value>)) -> PhiGraph {
         let dfg = &function.dfg;
         let entry = function.layout.entry_block();
-        let mut graph = PhiGraph { first: value_map(dfg), entries: Vec::new() };
+        let mut users = ValueLists::new(dfg);
         for block in function.layout.blocks() {
             let Some(last) = function.layout.last_inst(block) else { continue };
             for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
@@ -37,22 +31,17 @@ impl PhiGraph {
                     };
                     let argument = dfg.resolve_aliases(argument);
                     match dfg.value_def(argument) {
-                        ValueDef::Param(from, _) if Some(from) != entry => {
-                            graph.entries.push((parameter, graph.first[argument]));
-                            graph.first[argument] = graph.entries.len() as u32;
-                        }
+                        ValueDef::Param(from, _) if Some(from) != entry => users.add(argument, parameter),
                         _ => other(parameter, Some(argument)),
                     }
                 }
             }
         }
-        graph
+        PhiGraph(users)
     }
 
     /// The parameters that this one is passed to.
     pub(crate) fn users(&self, parameter: Value) -> impl Iterator<Item = Value> + '_ {
-        let entry = |index: u32| (index as usize).checked_sub(1).and_then(|index| self.entries.get(index));
-        let entries = std::iter::successors(entry(self.first[parameter]), move |(_, next)| entry(*next));
-        entries.map(|&(to, _)| to)
+        self.0.of(parameter)
     }
 }

@@ -25,7 +25,7 @@ use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
 
 use super::ir::dead_code::remove_dead_code;
-use super::ir::{loop_discovery, zero_high_half};
+use super::ir::{loop_discovery, zero_extension};
 use crate::config::Pass;
 use crate::opt::pass::PassContext;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     invariant_parameters::remove(function, &loops);
     function.dfg.resolve_all_aliases();
     let mut zero_extended: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
-    zero_extended.extend(zero_high_half::zero_extended_parameters(function));
+    zero_extended.extend(zero_extension::zero_extended_parameters(function).into_iter().map(|(value, _)| value));
     let is_zero_extended = |value| zero_extended.contains(value);
     let done = match vectors {
         true => vectorise::run(function, &mut loops, &context.facts, &is_zero_extended, &mut room),

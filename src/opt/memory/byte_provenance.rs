@@ -11,14 +11,14 @@
 //! | `band` with a constant | the operand's where the mask is ff, 0 where it is 0 |
 //! | `bor`, `bxor`, `iadd` where one operand's byte is 0 | the other's; for `iadd` as long as no lower byte may carry |
 //! | `uloadN` | its own, then 0 |
-//! | a block parameter that is always zero-extended (`zero_high_half.rs`) | its own, then 0 |
+//! | a block parameter that is always zero-extended (`zero_extension.rs`) | its own, then 0 |
 //! | anything else | its own |
 
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{DataFlowGraph, Endianness, Function, Inst, InstructionData, Opcode, Value};
 
 use crate::opt::ir::operands::{constant, size_of, value_map};
-use crate::opt::ir::zero_high_half;
+use crate::opt::ir::zero_extension;
 
 /// The origin of a byte: a constant, or a byte of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,8 @@ impl Provenance {
             return None;
         }
         let mut provenance = Provenance { indices: value_map(dfg), bytes: Vec::new() };
-        for parameter in zero_high_half::zero_extended_parameters(function) {
-            provenance.set(parameter, own(parameter, 4));
+        for (parameter, size) in zero_extension::zero_extended_parameters(function) {
+            provenance.set(parameter, own(parameter, usize::from(size)));
         }
         Some(provenance)
     }

@@ -9,6 +9,9 @@
 //! | sums, differences, products and bitwise operations, of two or more, that something needs whole | is that of an opaque copy (`ir/opaque.rs`) |
 //! | the same, of which nothing but low halves is needed | is left to Cranelift |
 //!
+//! The same goes for bytes that are stored: `store (ireduce.i8 (a + b))` computes the sum of 8 bits once more, where `istore8` of the sum
+//! does not. It is for sums and the like that are used otherwise too.
+//!
 //! In: a function. Out: the same, with these copies. Sound: a copy is the same number. Each operand is visited once or twice.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
@@ -16,11 +19,13 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, types};
 
 use crate::opt::ir::opaque::opaque;
-use crate::opt::ir::operands::{each_operand, value_map};
+use crate::opt::ir::operands::{each_operand, unary, unary_operand, value_map};
+use crate::opt::ir::uses::use_counts;
 use crate::opt::pass::PassContext;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
+    store_low_bytes(function);
     let dfg = &function.dfg;
     let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
     if !insts().any(|inst| is_reduction(dfg, inst)) {
@@ -96,4 +101,46 @@ fn is_worth_it(dfg: &DataFlowGraph, value: Value) -> bool {
     let Some(inst) = definition(value) else { return false };
     let mut below = operands(dfg, inst).into_iter().flatten();
     dfg.insts[inst].opcode() == Opcode::Imul || below.any(|value| definition(value).is_some())
+}
+
+/// Stores low bytes of what is used otherwise too.
+fn store_low_bytes(function: &mut Function) {
+    let dfg = &function.dfg;
+    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
+    let stores: Vec<(Inst, Value)> = insts.filter_map(|inst| Some((inst, stored_byte(dfg, inst)?))).collect();
+    if stores.is_empty() {
+        return;
+    }
+    let counts = use_counts(function);
+    for (inst, value) in stores {
+        let dfg = &mut function.dfg;
+        let mut values = std::iter::successors(Some(value), |&value| conversion(dfg, value));
+        if values.any(|value| counts[value] > 1)
+            && let InstructionData::Store { opcode, args: [stored, _], .. } = &mut dfg.insts[inst]
+        {
+            (*opcode, *stored) = (Opcode::Istore8, value);
+        }
+    }
+}
+
+/// The word that an instruction stores the low byte of, if it takes an operation to compute.
+fn stored_byte(dfg: &DataFlowGraph, inst: Inst) -> Option<Value> {
+    let InstructionData::Store { opcode: Opcode::Store, args: [byte, _], .. } = dfg.insts[inst] else {
+        return None;
+    };
+    if dfg.value_type(byte) != types::I8 {
+        return None;
+    }
+    let value = unary_operand(dfg, byte, Opcode::Ireduce)?;
+    let computed = std::iter::successors(Some(value), |&value| conversion(dfg, value)).last()?;
+    let by = dfg.value_def(computed).inst()?;
+    let is_arithmetic = matches!(dfg.insts[by].opcode(), Opcode::Iadd | Opcode::Isub | Opcode::Imul);
+    (is_arithmetic && matches!(dfg.value_type(value), types::I32 | types::I64)).then_some(value)
+}
+
+/// The value that one is an extension or a reduction of.
+fn conversion(dfg: &DataFlowGraph, value: Value) -> Option<Value> {
+    unary(dfg, value)
+        .filter(|(opcode, _)| matches!(opcode, Opcode::Uextend | Opcode::Ireduce))
+        .map(|(_, from)| from)
 }

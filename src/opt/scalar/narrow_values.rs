@@ -16,6 +16,7 @@ use cranelift_codegen::ir::{
 
 use crate::opt::ir::edges::{Passed, pass_instead, passed};
 use crate::opt::ir::operands::{replace_inst, value_map};
+use crate::opt::ir::value_lists::ValueLists;
 use crate::opt::pass::PassContext;
 
 /// Runs the pass.
@@ -80,16 +81,14 @@ fn narrow_values(function: &Function) -> Option<NarrowValues> {
     let mut is_narrow: SecondaryMap<Value, bool> = value_map(dfg);
     parameters().filter(is_word).for_each(|&parameter| is_narrow[parameter] = true);
     selects.iter().for_each(|&inst| is_narrow[dfg.first_result(inst)] = true);
-    // What each value is made of, if that is values in question: lists in one vector, of which the map has one more than the first index.
-    let mut sources: SecondaryMap<Value, u32> = value_map(dfg);
-    let mut entries: Vec<(Value, u32)> = Vec::new();
+    // What each value is made of, if that is values in question.
+    let mut sources = ValueLists::new(dfg);
     let mut wide: Vec<Value> = Vec::new();
     for inst in insts() {
         let mut part_of = |whole: Value, part: Value| {
             let part = dfg.resolve_aliases(part);
             if is_narrow[whole] {
-                entries.push((part, sources[whole]));
-                sources[whole] = entries.len() as u32;
+                sources.add(whole, part);
             } else if is_narrow[part] {
                 wide.push(part);
             }
@@ -123,11 +122,7 @@ fn narrow_values(function: &Function) -> Option<NarrowValues> {
     }
     while let Some(value) = wide.pop() {
         if std::mem::replace(&mut is_narrow[value], false) {
-            let mut next = sources[value];
-            while let Some(&(part, after)) = (next as usize).checked_sub(1).and_then(|index| entries.get(index)) {
-                wide.push(part);
-                next = after;
-            }
+            wide.extend(sources.of(value));
         }
     }
     selects.retain(|&inst| is_narrow[dfg.first_result(inst)]);

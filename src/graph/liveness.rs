@@ -152,13 +152,8 @@ impl<'a> Code<'a> {
 
 /// The registers live at the entry of the first block.
 pub(super) fn at_entry(code: Code<'_>, calls: Calls<'_>) -> RegSet {
-    let [live] = at_entry_by(code, [calls]);
-    live
-}
-
-/// The registers live at the entry of the first block, for each way to see calls.
-pub(super) fn at_entry_by<const N: usize>(code: Code<'_>, calls: [Calls<'_>; N]) -> [RegSet; N] {
-    live(code, calls).map(|sets| sets.live_in.first().copied().unwrap_or_default())
+    let [sets] = live(code, [calls]);
+    sets.at_entry()
 }
 
 /// Calls `visit` with each instruction, last ones of a block first, and the registers live after it.
@@ -173,9 +168,16 @@ pub(super) fn each(code: Code<'_>, calls: Calls<'_>, mut visit: impl FnMut(&Inst
 }
 
 /// The registers live at the start and at the end of each block.
-struct LiveSets {
+pub(super) struct LiveSets {
     live_in: Vec<RegSet>,
-    live_out: Vec<RegSet>,
+    pub(super) live_out: Vec<RegSet>,
+}
+
+impl LiveSets {
+    /// The registers live at the entry of the first block.
+    pub(super) fn at_entry(&self) -> RegSet {
+        self.live_in.first().copied().unwrap_or_default()
+    }
 }
 
 /// What a block reads before it writes it, for each way to see calls, and what it writes.
@@ -185,7 +187,7 @@ struct LocalSets<const N: usize> {
 }
 
 /// The live registers, for each way to see calls.
-fn live<const N: usize>(code: Code<'_>, calls: [Calls<'_>; N]) -> [LiveSets; N] {
+pub(super) fn live<const N: usize>(code: Code<'_>, calls: [Calls<'_>; N]) -> [LiveSets; N] {
     let of_block = |block: &Block| {
         let mut local = LocalSets { reads: [RegSet::EMPTY; N], writes: RegSet::EMPTY };
         for instruction in &code.instructions[block.start..block.end] {

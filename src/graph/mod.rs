@@ -8,7 +8,8 @@
 //! | the graph, its blocks and edges | `model.rs`, `registers.rs`; why there is none: `error.rs` |
 //! | instructions with what they refer to | `resolve.rs` |
 //! | basic blocks, edges, reachability | `blocks.rs`; predecessors: `predecessors.rs` |
-//! | registers live at entry | `liveness.rs`; seen through calls: `parameters.rs` |
+//! | registers live at entry, and where blocks end | `liveness.rs`; seen through calls: `parameters.rs` |
+//! | registers whose high half is zeros | `high_halves.rs` |
 //! | which of r0 and r2 a function returns, and where calls read r2 | `results.rs`, `second.rs` |
 //! | which functions call which | `calls.rs` |
 //! | warnings of control that leaves a function | `ends.rs` |
@@ -25,6 +26,7 @@ mod calls;
 mod ends;
 mod error;
 mod frame;
+pub(crate) mod high_halves;
 mod jump_tables;
 mod label_numbers;
 mod label_values;
@@ -87,7 +89,9 @@ impl Graph {
             returned,
             ends_only: false,
         };
-        let [mut live_in, mut surely_read] = liveness::at_entry_by(code, [Calls::ReadAll, Calls::ReadNamed]);
+        let [live, surely_read] = liveness::live(code, [Calls::ReadAll, Calls::ReadNamed]);
+        let (mut live_in, mut surely_read) = (live.at_entry(), surely_read.at_entry());
+        let mut live_out = live.live_out;
         let of = &program.functions[function];
         let known = frame::Known { size: of.stack_size, alignment: of.stack_alignment };
         let mut frame = frame::measure(&instructions, &blocks, known);
@@ -113,7 +117,7 @@ impl Graph {
             }
             // A function without blocks traps.
             refused.push(error);
-            (instructions, blocks, predecessors, live_in, surely_read, frame) = Default::default();
+            (instructions, blocks, predecessors, live_in, live_out, surely_read, frame) = Default::default();
         }
         let stack_parameters = instructions.iter().filter_map(stack_parameter).max().unwrap_or(0);
         Ok(Graph {
@@ -123,6 +127,7 @@ impl Graph {
             blocks,
             predecessors,
             live_in,
+            live_out,
             surely_read,
             returned,
             second_results: Vec::new(),
@@ -150,6 +155,7 @@ impl Graph {
             blocks: Vec::new(),
             predecessors: Predecessors::default(),
             live_in: parameters,
+            live_out: Vec::new(),
             surely_read: RegSet::default(),
             returned: RegSet::EMPTY.with(Reg::R0),
             second_results: Vec::new(),

@@ -28,6 +28,9 @@ pub struct Graph {
     /// Registers that the function may read before it writes them: r1 to r5 are its parameters. A call of another
     /// function counts as reading all, until `find_parameters` has looked at that.
     pub live_in: RegSet,
+    /// For each block, the registers that may be read after it, at most: every function that is called is taken to read all
+    /// arguments. To these belong what is [`Graph::returned`].
+    pub(crate) live_out: Vec<RegSet>,
     /// Registers that it reads for certain before it writes them: by an instruction, and, once
     /// `find_surely_read` has looked at its calls, by a function of the program that it passes them on to.
     pub surely_read: RegSet,

@@ -10,6 +10,9 @@ impl RegSet {
     /// None.
     pub const EMPTY: RegSet = RegSet(0);
 
+    /// All: r0 to r10.
+    pub const ALL: RegSet = RegSet((1 << Reg::COUNT) - 1);
+
     /// The registers of `regs`.
     pub fn of(regs: impl IntoIterator<Item = Reg>) -> RegSet {
         regs.into_iter().fold(RegSet::EMPTY, RegSet::with)
@@ -18,6 +21,16 @@ impl RegSet {
     /// This set and `reg`.
     pub const fn with(self, reg: Reg) -> RegSet {
         RegSet(self.0 | 1 << reg.number())
+    }
+
+    /// Its registers, lowest first.
+    pub fn iter(self) -> impl Iterator<Item = Reg> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let reg = Reg::new(rest.trailing_zeros() as u8)?;
+            rest &= rest - 1;
+            Some(reg)
+        })
     }
 
     /// Whether `reg` is in it.

@@ -80,6 +80,11 @@ impl Lifter<'_, '_> {
 
     pub(super) fn alu(&mut self, op: AluOp, width: Width, dst: Reg, src: Operand) {
         let ty = width_type(width);
+        if let (AluOp::Mov, Width::W32, Operand::Reg(src)) = (op, width, src)
+            && self.copy_low(dst, src)
+        {
+            return;
+        }
         let right = self.operand_at(src, ty);
         if op == AluOp::Mov {
             return self.set_extended(dst, right, ty);

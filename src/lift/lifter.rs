@@ -17,7 +17,7 @@ use crate::abi::{EntryValues, WORD};
 use crate::config::TargetFacts;
 use crate::declarations::Declarations;
 use crate::decode::insn::{Operand, Reg};
-use crate::graph::{BlockIndex, Graph, Instruction};
+use crate::graph::{BlockIndex, Graph, Instruction, RegSet};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::program::counters::FunctionCounters;
 use crate::program::{DataSectionId, Endianness, Program};
@@ -71,8 +71,10 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) builder: &'a mut FunctionBuilder<'f>,
     pub(super) references: References,
     pub(super) registers: [Variable; 10],
-    /// What is known of their low halves.
+    /// What is known of their halves.
     pub(super) low_halves: LowHalves,
+    /// Those whose high half is zeros, at the start of each block.
+    pub(super) zero_extended: Vec<RegSet>,
     /// The promoted frame slots.
     pub(super) slots: &'a PromotedSlots,
     /// Their variables.
@@ -147,14 +149,19 @@ impl Lifter<'_, '_> {
             (Reg::FRAME, None) => self.builder.ins().iconst(WORD, 0),
             (reg, _) => {
                 self.extend(reg);
-                self.builder.use_var(self.registers[reg.index()])
+                if let Some(known) = self.low_halves.known.whole[reg.index()].expand() {
+                    return known;
+                }
+                let value = self.builder.use_var(self.registers[reg.index()]);
+                self.low_halves.known.whole[reg.index()] = value.into();
+                value
             }
         }
     }
 
     /// Gives a register a value; decoding leaves no instruction that writes r10.
     pub(super) fn set(&mut self, reg: Reg, value: Value) {
-        self.low_halves.overwrite(reg);
+        self.low_halves.written(reg, value);
         self.builder.def_var(self.registers[reg.index()], value);
     }
 

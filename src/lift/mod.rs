@@ -49,14 +49,14 @@ use cranelift_frontend::FunctionBuilder;
 use crate::abi::{EntryValues, WORD};
 use crate::config::{Need, Pass};
 use crate::decode::insn::{Insn, Reg};
-use crate::graph::{self, BlockIndex, Edge, Graph, Instruction};
+use crate::graph::{self, BlockIndex, Edge, Graph, Instruction, high_halves};
 use crate::plan::{ControlFlowPlan, PromotedSlots};
 use crate::times::{Phase, time};
 
 use counted::CountedLoops;
 pub use error::LiftError;
 pub use input::{LiftContext, LiftInput};
-use known_halves::LowHalves;
+use known_halves::{KnownHalves, LowHalves};
 use lifter::TRAP_OUTSIDE;
 use lifter::{ComparisonResults, Lifter, Plans, References};
 pub use pointers::note_of;
@@ -159,7 +159,11 @@ impl<'a, 'f> Lifter<'a, 'f> {
             builder,
             references: References::default(),
             registers,
-            low_halves: LowHalves::default(),
+            low_halves: LowHalves {
+                at_ends: vec![KnownHalves::default(); graph.blocks.len()],
+                ..LowHalves::default()
+            },
+            zero_extended: high_halves::at_starts(graph),
             slots,
             slot_values: Vec::new(),
             control_flow,
@@ -209,7 +213,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
                 continue;
             }
             self.block = index;
-            self.forget_low_halves();
+            self.enter_block(index);
             self.builder.switch_to_block(self.blocks[index]);
             if self.control_flow.is_cold(index) {
                 self.builder.set_cold_block(self.blocks[index]);
@@ -224,6 +228,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
                 (None, Some(switch)) => self.switch(switch),
                 (None, None) => self.terminator(&block.terminator),
             }
+            self.leave_block(index);
             self.count_outcomes();
             self.seal_completed(Some(index));
         }
@@ -260,7 +265,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
         entry
     }
 
-    /// Lifts a block's instructions, but for the jump at its end; all registers are extended then.
+    /// Lifts a block's instructions, but for the jump at its end; all registers are extended then that somebody may read.
     fn instructions(&mut self, block: &graph::Block) -> Result<(), LiftError> {
         let instructions = self.graph.instructions_of(block);
         for (index, instruction) in instructions.iter().enumerate() {
@@ -274,9 +279,10 @@ impl<'a, 'f> Lifter<'a, 'f> {
                 self.instruction()?;
                 self.forget_low_halves();
             }
+            self.low_halves.zero_extended = high_halves::after(self.low_halves.zero_extended, instruction);
             self.count_return();
         }
-        self.extend_all();
+        self.extend_live();
         Ok(())
     }
 

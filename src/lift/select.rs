@@ -23,6 +23,7 @@ impl Lifter<'_, '_> {
     fn lift_arms(&mut self, select: &Select) -> Result<(), LiftError> {
         let branch = self.at;
         let condition = self.condition();
+        self.give_up_dead();
         let registers = Reg::all().filter(|&reg| select.registers.contains(reg));
         let variables: Vec<Variable> = registers
             .map(|reg| self.registers[reg.index()])
@@ -61,11 +62,13 @@ impl Lifter<'_, '_> {
         if let Some(arm) = arm {
             let (graph, control_flow) = (self.graph, self.control_flow);
             (self.block, self.weight) = (arm, weight);
+            self.low_halves.zero_extended = self.zero_extended[arm];
             self.count_block();
             self.instructions(&graph.blocks[arm])?;
             if let Some(inner) = control_flow.select(arm) {
                 self.lift_arms(inner)?;
             }
+            self.give_up_dead();
         }
         Ok(self.values(variables))
     }

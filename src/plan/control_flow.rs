@@ -37,6 +37,8 @@ pub struct ControlFlowPlan {
     loop_headers: Vec<bool>,
     /// For each block, the last one that is lifted of those that lead to it.
     last_predecessors: Vec<Option<BlockIndex>>,
+    /// How many edges lead to each block; the function's entry is one.
+    edges: Vec<u32>,
 }
 
 impl ControlFlowPlan {
@@ -72,6 +74,7 @@ impl ControlFlowPlan {
             cold,
             loop_headers: vec![false; count],
             last_predecessors: vec![None; count],
+            edges: vec![0; count],
         };
         plan.follow_edges(graph);
         plan
@@ -114,6 +117,13 @@ impl ControlFlowPlan {
         self.loop_headers[block]
     }
 
+    /// The one block that leads to a block, by one edge and as its branch says, if it is lifted before it: what is known at its end is
+    /// known where the block starts.
+    pub fn only_predecessor(&self, block: BlockIndex) -> Option<BlockIndex> {
+        let before = self.last_predecessors[block].filter(|&before| before < block && self.edges[block] == 1)?;
+        (self.selects[before].is_none() && self.switches[before].is_none()).then_some(before)
+    }
+
     /// Calls `visit` with each block whose predecessors are all lifted once `block` is; without one, once the function is entered.
     pub fn completed_by(&self, graph: &Graph, block: Option<BlockIndex>, mut visit: impl FnMut(BlockIndex)) {
         let is_complete = |next: BlockIndex| self.last_predecessors[next] == block;
@@ -145,6 +155,7 @@ impl ControlFlowPlan {
     /// Finds the reachable blocks, those that backward edges lead to, and the last predecessors.
     fn follow_edges(&mut self, graph: &Graph) {
         let mut pending: Vec<BlockIndex> = self.targets.first().copied().into_iter().collect();
+        pending.iter().for_each(|&first| self.edges[first] = 1);
         while let Some(block) = pending.pop() {
             if !std::mem::replace(&mut self.skipped[block], false) {
                 continue;
@@ -152,6 +163,7 @@ impl ControlFlowPlan {
             let first = pending.len();
             self.successors(graph, block, |next| pending.push(next));
             for &next in &pending[first..] {
+                self.edges[next] = self.edges[next].saturating_add(1);
                 self.loop_headers[next] |= next <= block;
                 self.last_predecessors[next] = self.last_predecessors[next].max(Some(block));
             }

@@ -28,7 +28,12 @@ pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     store_low_bytes(function);
     let dfg = &function.dfg;
     let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
-    if !insts().any(|inst| is_reduction(dfg, inst)) {
+    // Cranelift computes low halves of operations only where one of them is reduced; most reductions are of loads and parameters.
+    let is_of_operation = |inst| {
+        let reduced = dfg.value_def(dfg.resolve_aliases(dfg.inst_args(inst)[0])).inst();
+        reduced.is_some_and(|reduced| operands(dfg, reduced).is_some())
+    };
+    if !insts().any(|inst| is_reduction(dfg, inst) && is_of_operation(inst)) {
         return;
     }
     let is_whole = needed_whole(function);

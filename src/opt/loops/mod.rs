@@ -22,6 +22,7 @@ mod vectorise;
 use cranelift_codegen::entity::EntitySet;
 use cranelift_codegen::ir::{Function, Value};
 
+use super::ir::dead_code::remove_dead_code;
 use super::ir::{loop_discovery, zero_high_half};
 use crate::config::Pass;
 use crate::opt::pass::PassContext;
@@ -44,10 +45,15 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         false => vec![false; loops.len()],
     };
     let mut left = Vec::new();
-    for inner in loops.iter().zip(done).filter(|(_, is_done)| !is_done).map(|(inner, _)| inner) {
-        if unroll && !unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
-            left.push(inner);
+    let mut unrolled = false;
+    for inner in loops.iter().zip(done).filter(|(_, is_done)| !is_done && unroll).map(|(inner, _)| inner) {
+        match unrolling::unroll(function, inner, &is_zero_extended, &mut room) {
+            true => unrolled = true,
+            false => left.push(inner),
         }
     }
-    unroll_by_two::run(function, &left);
+    if unroll_by_two::run(function, &left) || unrolled {
+        // Clones compute induction variables from the first iteration: the parameters of the others are not needed.
+        remove_dead_code(function);
+    }
 }

@@ -28,14 +28,14 @@ use crate::opt::ir::loop_discovery::Loop;
 /// What two iterations may cost.
 const MAX_UNROLL_BY_TWO_COST: u64 = 20;
 
-/// Unrolls the loops for which it pays.
-pub(crate) fn run(function: &mut Function, loops: &[&Loop]) {
+/// Unrolls the loops for which it pays, and says whether there are some.
+pub(crate) fn run(function: &mut Function, loops: &[&Loop]) -> bool {
     let variables_of = |inner: &&Loop| profitable(function, inner);
     let loops: Vec<(&Loop, InductionVariables)> =
         loops.iter().filter_map(|inner| Some((*inner, variables_of(inner)?))).collect();
     let exits: Vec<ExitBlock> = loops.iter().filter_map(|(inner, _)| split_exit(function, inner)).collect();
     if loops.is_empty() || exits.len() < loops.len() {
-        return;
+        return false;
     }
     close_ssa(function, &loops, &exits);
     // The exit edge of one loop may be the entry edge of another, or lead back to the first of them in an outer loop.
@@ -58,6 +58,7 @@ pub(crate) fn run(function: &mut Function, loops: &[&Loop]) {
         let function = cloner.original(1);
         retarget(function, inner.latch, inner.header(), first, None);
     }
+    true
 }
 
 /// The induction variables of a loop for which unrolling pays.

@@ -25,8 +25,11 @@ const MIN_BYTES: u64 = 64;
 /// The fewest bytes of a fill for which four vectors in each iteration pay.
 const MIN_UNROLLED_FILL: u64 = 512;
 
+/// How many iterations a loop of unknown length inside another one is taken to have.
+const SHORT: u64 = 64;
+
 /// How many instructions the vector loop may have where it is unrolled.
-const MAX_UNROLLED_COST: u64 = 12;
+const MAX_UNROLLED_COST: u64 = 16;
 
 /// A reduction and its terms.
 type Reduced = (Reduction, Vec<NodeId>);
@@ -91,6 +94,13 @@ impl Decision {
             sum
         };
         let scalar = iteration_cost(function, inner, variables, None).max(1) + 2;
+        // What a loop of a few elements, as those inside others are, leaves to the scalar loop may cost more than the vectors save.
+        if last.is_none() && inner.is_nested && count > combined && count > 64 / narrowest {
+            let all = |count: u32| SHORT / u64::from(count) * estimate(count) + u64::from(count - 1) * scalar / 2;
+            if all(count / 2) < all(count) {
+                count /= 2;
+            }
+        }
         if 4 * estimate(count) > 3 * u64::from(count) * scalar {
             return None;
         }

@@ -7,6 +7,7 @@
 //! | load and store elements of 1, 2, 4 or 8 bytes, integers or floats, at addresses that move by their size | `streams.rs` |
 //! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `clamps.rs`, `range.rs`, `widths.rs` |
 //! | add up, combine bits, keep the least or the greatest, of integers | `reductions.rs` |
+//! | add floats up, in the program's order: four iterations in a row, no vectors | `ordered.rs` |
 //!
 //! | step | file |
 //! |---|---|
@@ -41,6 +42,7 @@ mod lanes;
 mod leaving;
 mod nodes;
 mod operations;
+mod ordered;
 mod plan;
 mod range;
 mod reductions;
@@ -55,6 +57,7 @@ use super::unrolling::Room;
 use crate::config::TargetFacts;
 use crate::opt::ir::loop_discovery::Loop;
 use leaving::OutsideUsers;
+use ordered::Ordered;
 use plan::Plan;
 
 /// Vectorises those of these loops that can be and for which it pays, while there is room. Out: which ones.
@@ -81,9 +84,17 @@ pub(crate) fn run(
         }
         let before = function.dfg.num_insts();
         let plan = Plan::find(function, &loops[index], facts, is_zero_extended, &mut users, loops);
-        let (Some(plan), Some(users)) = (plan, &users) else { continue };
-        let emitted = emit::emit(function, &loops[index], &plan, users);
-        let emitted = emitted.expect("a plan has lanes for all that is stored and combined");
+        let ordered = match plan {
+            Some(_) => None,
+            None => Ordered::find(function, &loops[index], is_zero_extended, &mut users, loops),
+        };
+        let Some(users) = &users else { continue };
+        let emitted = match (plan, ordered) {
+            (Some(plan), _) => emit::emit(function, &loops[index], &plan, users),
+            (None, Some(ordered)) => ordered.emit(function, &loops[index], users),
+            (None, None) => continue,
+        };
+        let emitted = emitted.expect("a plan has values for all that is stored, combined and used behind");
         room.spend(function.dfg.num_insts() - before);
         done[index] = true;
         // The exit of this loop may be the entry of another one.

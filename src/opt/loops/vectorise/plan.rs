@@ -55,7 +55,7 @@ pub(super) struct Plan {
 }
 
 /// The induction variables and the exit test of a loop whose trip count vector code can compute.
-fn countable(
+pub(super) fn countable(
     function: &Function,
     inner: &Loop,
     is_zero_extended: &dyn Fn(Value) -> bool,
@@ -241,7 +241,7 @@ fn accesses(function: &Function, inner: &Loop, test: &ExitTest) -> Option<(usize
 }
 
 /// The loop's instructions that compute values, operands first; none if they cannot be hoisted out of it.
-fn hoistable(function: &Function, inner: &Loop, values: impl Iterator<Item = Value>) -> Option<Vec<Inst>> {
+pub(super) fn hoistable(function: &Function, inner: &Loop, values: impl Iterator<Item = Value>) -> Option<Vec<Inst>> {
     let dfg = &function.dfg;
     let mut order: Vec<Inst> = Vec::new();
     for value in values {

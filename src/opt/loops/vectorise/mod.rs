@@ -5,6 +5,7 @@
 //! | count, by one test, without calls | `plan.rs`, over `trip_count.rs` |
 //! | branch to choose between values | `joins.rs` |
 //! | load and store elements of 1, 2, 4 or 8 bytes, integers or floats, at addresses that move by their size | `streams.rs` |
+//! | load all elements of structures of two to four | `strides.rs` |
 //! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `clamps.rs`, `range.rs`, `widths.rs` |
 //! | add up, combine bits, keep the least or the greatest, of integers | `reductions.rs` |
 //! | add floats up, in the program's order: four iterations in a row, no vectors | `ordered.rs` |
@@ -47,6 +48,7 @@ mod plan;
 mod range;
 mod reductions;
 mod streams;
+mod strides;
 mod widths;
 
 use std::collections::HashMap;

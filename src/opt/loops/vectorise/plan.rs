@@ -115,7 +115,8 @@ impl Plan {
         if loaded != loads || stored.is_empty() && reductions.is_empty() || loaded + stored.len() == 0 {
             return None;
         }
-        let (all, streams) = (nodes.all, nodes.streams);
+        let (all, mut streams) = (nodes.all, nodes.streams);
+        streams.group()?;
         let mut wanted: Vec<(NodeId, u32)> =
             stored.iter().map(|&(stream, node)| (node, streams.all[stream].lane.bits())).collect();
         for (reduction, terms) in &reductions {

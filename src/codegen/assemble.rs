@@ -6,8 +6,8 @@
 //! where spill slots are) is read here, from its buffer, and nowhere else.
 
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::ir::{Function, StackSlot, StackSlotData, StackSlotKind};
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::ir::{ExtFuncData, ExternalName, Function, StackSlot, StackSlotData, StackSlotKind};
+use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CodegenError, CompiledCode};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
@@ -77,6 +77,7 @@ pub(super) fn assemble(
         locations,
         entries,
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
+        keeping: keeping(&context.func),
         steps: StepOutcome::default(),
     };
     if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) {
@@ -85,6 +86,18 @@ pub(super) fn assemble(
     }
     made.unwind = made.unwind.map(|unwind| unwind_rows::complete(unwind, &made.code, isa));
     Ok(made)
+}
+
+/// The functions that a function calls by a convention that keeps all registers.
+fn keeping(function: &Function) -> Vec<u32> {
+    let keeps = |called: &&ExtFuncData| {
+        function.dfg.signatures[called.signature].call_conv == CallConv::PreserveAll
+    };
+    let index = |called: &ExtFuncData| match called.name {
+        ExternalName::User(name) => Some(function.params.user_named_funcs()[name].index),
+        _ => None,
+    };
+    function.dfg.ext_funcs.values().filter(keeps).filter_map(index).collect()
 }
 
 /// The frame that Cranelift laid out; `marker` is the last stack slot.

@@ -17,6 +17,7 @@
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
 //! | [`TargetFacts::fmin_takes_second`] | yes | | | |
 //! | [`TargetFacts::masks_are_vectors`], [`TargetFacts::converts_to_signed_only`] | yes | | | |
+//! | [`TargetFacts::calls_lose_floats`] | but on Windows | | | |
 //! | [`TargetFacts::multiplies_lanes`], [`TargetFacts::compares_all_lanes`] | with `sse4.1` | yes | no vectors | no vectors |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
@@ -27,7 +28,7 @@
 //! Which constants instructions take is in `immediates.rs`.
 
 use cranelift_codegen::ir::Endianness;
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::isa::{CallConv, TargetIsa};
 use target_lexicon::Architecture;
 
 use super::immediates::Immediates;
@@ -85,6 +86,8 @@ pub struct TargetFacts {
     pub fmin_takes_second: bool,
     /// A mask of a float's sign is better a vector: there is no instruction for the sign alone.
     pub masks_are_vectors: bool,
+    /// No register of floats is saved by what is called.
+    pub calls_lose_floats: bool,
     /// A float becomes a signed integer by an instruction, and one without a sign does not.
     pub converts_to_signed_only: bool,
     /// A product of 32-bit lanes is one instruction.
@@ -133,6 +136,7 @@ impl TargetFacts {
             fmin_takes_second: is_x86,
             masks_are_vectors: is_x86,
             converts_to_signed_only: is_x86,
+            calls_lose_floats: is_x86 && isa.default_call_conv() == CallConv::SystemV,
             multiplies_lanes: !is_x86 || has("has_sse41"),
             compares_all_lanes: !is_x86 || has("has_sse41"),
             counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),

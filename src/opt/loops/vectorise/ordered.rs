@@ -2,7 +2,7 @@
 //!
 //! In: a loop that adds floats up, or carries them in another way, whose trip count can be computed before it. Out: a loop of
 //! [`ITERATIONS`] of them in front of it. Their order is the program's: a sum of floats depends on it. The rule: the loop is small, its
-//! only exit is at its end, and each value that is used behind it is an induction variable or one that the loop carries.
+//! only exit is at its end, and each value that is used behind it is an induction variable, one that the loop carries, or computed of these.
 //!
 //! Sound: iterations are cloned as they are (`cloning.rs`), and no more are done in a row than the loop does (`entry.rs`). Left alone
 //! are constant trip counts: `unrolling.rs` needs no test before the loop.
@@ -10,17 +10,18 @@
 use std::collections::HashMap;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockArg, Function, Inst, InstBuilder, Value, types};
+use cranelift_codegen::ir::{BlockArg, Function, Inst, InstBuilder, Value, ValueDef, types};
 
 use super::emit::Emitted;
-use super::entry::{Entry, plus};
+use super::entry::{Entry, clone_into, plus};
 use super::lanes::{at_end, block_before};
 use super::leaving::{Leaving, OutsideUsers};
 use super::plan::{countable, hoistable};
 use crate::opt::ir::edges::{argument, block_args};
+use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::loop_discovery::Loop;
 use crate::opt::ir::opaque::opaque;
-use crate::opt::ir::operands::iconst;
+use crate::opt::ir::operands::{defining_block, iconst};
 use crate::opt::loops::cloning::{Cloner, can_be_cloned};
 use crate::opt::loops::cost::iteration_cost;
 use crate::opt::loops::induction::{self, InductionVariables};
@@ -33,6 +34,9 @@ const ITERATIONS: i64 = 4;
 /// What one iteration may cost.
 const MAX_COST: u64 = 6;
 
+/// How many instructions of the loop are made behind it at most, for what is used there.
+const MAX_BEHIND: usize = 8;
+
 /// How a loop does several iterations in a row.
 pub(super) struct Ordered {
     variables: InductionVariables,
@@ -42,6 +46,8 @@ pub(super) struct Ordered {
     back: Vec<Value>,
     /// What is computed before the loop, operands first.
     hoisted: Vec<Inst>,
+    /// What is computed behind it, of what it carries, operands first.
+    behind: Vec<Inst>,
 }
 
 impl Ordered {
@@ -70,12 +76,13 @@ impl Ordered {
         let users = users.get_or_insert_with(|| OutsideUsers::new(function, loops));
         let leaving = Leaving::find(function, inner, &test, users)?;
         let is_induction = |value: &Value| variables.step_inside(*value).is_some();
-        if !leaving.values.iter().all(|value| is_induction(value) || back.contains(value)) {
-            return None;
+        let mut behind = Vec::new();
+        for &value in leaving.values.iter().filter(|value| !is_induction(value)) {
+            compute(function, inner, value, &back, &mut behind)?;
         }
         let computed = leaving.values.iter().copied().filter(is_induction);
         let hoisted = hoistable(function, inner, computed.chain([test.bound]))?;
-        Some(Ordered { variables, test, leaving, back, hoisted })
+        Some(Ordered { variables, test, leaving, back, hoisted, behind })
     }
 
     /// Makes the loop in front of the original one.
@@ -123,6 +130,10 @@ impl Ordered {
         outside.extend(self.back.iter().copied().zip(next.iter().copied()).filter(|(value, _)| {
             self.variables.step_inside(*value).is_none()
         }));
+        for &inst in &self.behind {
+            let results = clone_into(function, inst, after, &outside);
+            outside.extend(results);
+        }
         let known = self.leaving.values.iter().map(|value| outside.get(value).map(|&value| value.into()));
         let arguments = known.collect::<Option<Vec<BlockArg>>>()?;
         let mut cursor = at_end(function, after, location);
@@ -130,4 +141,24 @@ impl Ordered {
         cursor.ins().brif(is_done, exit.block, &arguments, header, &block_args(&next));
         Some(Emitted { exit: Some(exit.jump) })
     }
+}
+
+/// Adds the loop's instructions that a value is computed by, from the arguments of the back edge; none if there is anything else.
+fn compute(function: &Function, inner: &Loop, value: Value, back: &[Value], order: &mut Vec<Inst>) -> Option<()> {
+    let is_inside = defining_block(function, value).is_some_and(|block| inner.index(block).is_some());
+    if back.contains(&value) || !is_inside {
+        return Some(());
+    }
+    let ValueDef::Result(inst, _) = function.dfg.value_def(value) else { return None };
+    if order.contains(&inst) {
+        return Some(());
+    }
+    if !is_pure(&function.dfg, inst) || order.len() == MAX_BEHIND {
+        return None;
+    }
+    for &operand in function.dfg.inst_args(inst) {
+        compute(function, inner, operand, back, order)?;
+    }
+    order.push(inst);
+    Some(())
 }

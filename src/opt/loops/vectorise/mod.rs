@@ -23,6 +23,9 @@
 //! compute is the same, in lanes that hold what is used of each value (`widths.rs`); each byte is accessed as often as before, in the
 //! program's order, by accesses that have whole elements (`streams.rs`, `docs/memory-model.md`). The scalar loop does what is left.
 //!
+//! Vectors have 16 bytes on each processor: Cranelift's backend for x86-64 (0.135) has no register for a type of more than 128 bits, and
+//! refuses one ("Unexpected SSA-value type", `rc_for_type` in its `isa/x64/inst/mod.rs`); AVX is what it encodes instructions for 16 bytes in.
+//!
 //! Tried, and not kept: calls of C's `memset` and `memcpy`, which store some bytes twice (and a call in a function costs each of
 //! its loops moves, since what lives across the call is kept in other registers); copies of unknown length inside other loops
 //! (LZ's are short: 2.0 for 1.05).

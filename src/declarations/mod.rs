@@ -18,7 +18,7 @@ use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, T
 
 use adapters::Adapters;
 use preserving::Preserving;
-pub use callee::{Callee, DATA, DataReference, FUNCTIONS};
+pub use callee::{Callee, DATA, DataReference, FUNCTIONS, PREFETCH};
 
 /// An import: called, or only its address taken.
 #[derive(Clone, Debug)]

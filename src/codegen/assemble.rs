@@ -7,8 +7,8 @@
 
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExtFuncData, ExternalName, Function, StackSlot, StackSlotData, StackSlotKind};
-use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_codegen::isa::unwind::UnwindInst;
+use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_codegen::{CodegenError, CompiledCode};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 
@@ -92,9 +92,8 @@ pub(super) fn assemble(
 
 /// The functions that a function calls by a convention that keeps all registers.
 fn keeping(function: &Function) -> Vec<u32> {
-    let keeps = |called: &&ExtFuncData| {
-        function.dfg.signatures[called.signature].call_conv == CallConv::PreserveAll
-    };
+    let keeps =
+        |called: &&ExtFuncData| function.dfg.signatures[called.signature].call_conv == CallConv::PreserveAll;
     let index = |called: &ExtFuncData| match called.name {
         ExternalName::User(name) => Some(function.params.user_named_funcs()[name].index),
         _ => None,

@@ -17,8 +17,8 @@ use crate::graph::LabelNumbers;
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
 use adapters::Adapters;
-use preserving::Preserving;
 pub use callee::{Callee, DATA, DataReference, FUNCTIONS, PREFETCH};
+use preserving::Preserving;
 
 /// An import: called, or only its address taken.
 #[derive(Clone, Debug)]

@@ -73,7 +73,8 @@ impl Preserving {
     ) -> ModuleResult<Preserving> {
         let mut all = BTreeMap::new();
         for callee in called {
-            if let Some(InPlace::Float(FloatCall { function: FloatFunction::SquareRoot, format })) = callee.c_function
+            if let Some(InPlace::Float(FloatCall { function: FloatFunction::SquareRoot, format })) =
+                callee.c_function
             {
                 let id = module.declare_anonymous_function(&signature(format))?;
                 let between = Between { id, colocated: is_near, callee: callee.clone(), format };

@@ -72,11 +72,7 @@ fn bits(dfg: &DataFlowGraph, value: Value) -> Value {
 }
 
 /// Whether the first operand had better be the second.
-fn is_better_second(
-    dfg: &DataFlowGraph,
-    is_reused: impl Fn(Value) -> bool,
-    [first, second]: [Value; 2],
-) -> bool {
+fn is_better_second(dfg: &DataFlowGraph, is_reused: impl Fn(Value) -> bool, [first, second]: [Value; 2]) -> bool {
     let [first, second] = [first, second].map(|value| dfg.resolve_aliases(value));
     let opcode = |value: Value| dfg.value_def(value).inst().map(|inst| dfg.insts[inst].opcode());
     let is_constant = |value| matches!(opcode(value), Some(Opcode::F32const | Opcode::F64const));

@@ -20,8 +20,8 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types};
 
-use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::edges::block_args;
+use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::operands::each_operand;
 use crate::opt::ir::uses::use_counts;
 use crate::opt::pass::PassContext;

@@ -431,7 +431,9 @@ impl Writer {
             self.bpf(&format!("r2 = *(u{size_bits} *)(r0 + {size})"));
             self.call(names[1]);
             self.bpf("r1 = r0");
-            self.c(&format!("{word} y; memcpy(&y, m + {start} + n * {size} + {size}, {size}); x = mul{letters}3(x, y);"));
+            self.c(&format!(
+                "{word} y; memcpy(&y, m + {start} + n * {size} + {size}, {size}); x = mul{letters}3(x, y);"
+            ));
         }
         self.bpf(&format!("r2 = r1\nr1 = {to}"));
         self.call(names[0]);

@@ -127,9 +127,13 @@ impl Ordered {
         let mut cursor = at_end(function, latch, location);
         let goes_on = cursor.ins().icmp(IntCC::NotEqual, *next.get(self.test.index)?, end);
         cursor.ins().brif(goes_on, first, &block_args(&next), after, &[]);
-        outside.extend(self.back.iter().copied().zip(next.iter().copied()).filter(|(value, _)| {
-            self.variables.step_inside(*value).is_none()
-        }));
+        outside.extend(
+            self.back
+                .iter()
+                .copied()
+                .zip(next.iter().copied())
+                .filter(|(value, _)| self.variables.step_inside(*value).is_none()),
+        );
         for &inst in &self.behind {
             let results = clone_into(function, inst, after, &outside);
             outside.extend(results);

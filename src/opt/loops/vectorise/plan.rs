@@ -242,7 +242,11 @@ fn accesses(function: &Function, inner: &Loop, test: &ExitTest) -> Option<(usize
 }
 
 /// The loop's instructions that compute values, operands first; none if they cannot be hoisted out of it.
-pub(super) fn hoistable(function: &Function, inner: &Loop, values: impl Iterator<Item = Value>) -> Option<Vec<Inst>> {
+pub(super) fn hoistable(
+    function: &Function,
+    inner: &Loop,
+    values: impl Iterator<Item = Value>,
+) -> Option<Vec<Inst>> {
     let dfg = &function.dfg;
     let mut order: Vec<Inst> = Vec::new();
     for value in values {

@@ -146,7 +146,8 @@ impl Streams {
 
     /// The streams in the order in which a vector loop makes them: loads first, and of one root, those first that are further on.
     pub(super) fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.all.len()).filter(|&index| self.all[index].is_accessed(index)).collect();
+        let mut order: Vec<usize> =
+            (0..self.all.len()).filter(|&index| self.all[index].is_accessed(index)).collect();
         let root = |index: usize| {
             let root = self.all[index].access.root;
             self.all.iter().position(|other| other.access.root == root && other.stored.is_none())

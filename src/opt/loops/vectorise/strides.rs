@@ -76,7 +76,12 @@ pub(super) fn cost(elements: i64, lane: Type) -> u64 {
 }
 
 /// Takes vectors of structures apart: the vectors of each element.
-pub(super) fn apart(cursor: &mut FuncCursor<'_>, all: &[Value], elements: usize, lane: Type) -> Option<Vec<Vec<Value>>> {
+pub(super) fn apart(
+    cursor: &mut FuncCursor<'_>,
+    all: &[Value],
+    elements: usize,
+    lane: Type,
+) -> Option<Vec<Vec<Value>>> {
     let ty = vector(lane)?;
     let mut found = vec![Vec::new(); elements];
     for block in all.chunks(elements) {

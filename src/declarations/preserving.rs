@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
-use cranelift_module::{FuncId, Module, ModuleResult};
+use cranelift_module::{FuncId, Module, ModuleError};
 
 use super::callee::{Callee, FUNCTIONS};
 use crate::abi::libc::{FloatCall, FloatFunction, InPlace};
@@ -70,7 +70,7 @@ impl Preserving {
         called: impl Iterator<Item = &'a Callee>,
         module: &mut dyn Module,
         is_near: bool,
-    ) -> ModuleResult<Preserving> {
+    ) -> Result<Preserving, Box<ModuleError>> {
         let mut all = BTreeMap::new();
         for callee in called {
             if let Some(InPlace::Float(FloatCall { function: FloatFunction::SquareRoot, format })) =

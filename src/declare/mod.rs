@@ -109,7 +109,8 @@ pub fn declare(
     let runtime = declarer.runtime(selection, &functions, &imports)?;
     let (adapters, addresses) = (None, None);
     let preserving = match keeps_registers {
-        true => named("sqrt", Preserving::declare(called(&imports), declarer.module, is_near))?,
+        true => Preserving::declare(called(&imports), declarer.module, is_near)
+            .map_err(|error| DeclareError::Module { name: "sqrt".to_owned(), reason: error.to_string() })?,
         false => Preserving::default(),
     };
     let labels = LabelNumbers::new(program, &selection.graphs);

@@ -21,7 +21,6 @@
 
 use cranelift_codegen::ir::{Function, Inst, Type, Value, types};
 
-use super::strides::{MAX_ELEMENTS, Member};
 use crate::opt::ir::memory_accesses::{self, MemoryAccess};
 use crate::opt::loops::induction::InductionVariables;
 
@@ -30,6 +29,18 @@ const MAX_EXTENT: i64 = 1 << 20;
 
 /// The most checks before a loop.
 const MAX_CHECKS: usize = 6;
+
+/// The most elements of a structure.
+const MAX_ELEMENTS: i64 = 4;
+
+/// The place of a load among those that read the structures of an iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    /// The stream of the first element.
+    pub(super) leader: usize,
+    /// Which element it is.
+    pub(super) element: usize,
+}
 
 /// The accesses of one instruction in all iterations.
 #[derive(Clone, Copy, Debug)]

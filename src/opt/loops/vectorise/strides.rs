@@ -15,22 +15,10 @@ use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::{ConstantData, InstBuilder, Type, Value, types};
 
 use super::lanes::bitcast;
-use super::streams::{Stream, Streams, vector};
-
-/// The most elements of a structure.
-pub(super) const MAX_ELEMENTS: i64 = 4;
+use super::streams::{Member, Stream, Streams, vector};
 
 /// Bytes of a vector.
 const VECTOR: usize = 16;
-
-/// The place of a load among those that read the structures of an iteration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Member {
-    /// The stream of the first element.
-    pub(super) leader: usize,
-    /// Which element it is.
-    pub(super) element: usize,
-}
 
 impl Streams {
     /// Makes groups of all loads with strides; none if that is not possible.

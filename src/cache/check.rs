@@ -39,6 +39,7 @@ impl Check {
             Imported::Inline(_) | Imported::Unused => None,
         }));
         names.extend(declarations.adapters.iter().flat_map(Adapters::references).map(|(name, _)| name));
+        names.extend(declarations.preserving.references().map(|(name, _)| name));
         Check { names, architecture: isa.triple().architecture }
     }
 

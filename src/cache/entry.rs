@@ -59,6 +59,7 @@ pub fn encode(functions: &[CompiledFunction], isa: &dyn TargetIsa) -> Option<Vec
             entries,
             frame,
             optimised,
+            keeping: _,
             steps: _,
         } = function;
         if optimised.is_some() {
@@ -159,6 +160,7 @@ pub fn decode(bytes: &[u8], selection: &Selection, declarations: &Declarations) 
             entries: bytes.list(In::small)?,
             frame: NativeFrame { size: bytes.small()?, spills: bytes.small()?..bytes.small()? },
             optimised: None,
+            keeping: Vec::new(),
             steps: StepOutcome::default(),
         })
     });

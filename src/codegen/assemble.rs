@@ -6,9 +6,11 @@
 //! where spill slots are) is read here, from its buffer, and nowhere else.
 
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Function, StackSlot, StackSlotData, StackSlotKind};
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::ir::{
+    AbiParam, ArgumentPurpose, ExtFuncData, ExternalName, Function, StackSlot, StackSlotData, StackSlotKind,
+};
 use cranelift_codegen::isa::unwind::UnwindInst;
+use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_codegen::{CodegenError, CompiledCode};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use target_lexicon::Architecture;
@@ -21,7 +23,7 @@ use super::prefetch;
 use super::unwind::Unwind;
 use super::unwind_rows;
 use crate::aarch64::{self, CallRegisters};
-use crate::lift::DATA;
+use crate::lift::{DATA, FUNCTIONS};
 use crate::program::Place;
 use crate::x86::{self, Coldness, Steps};
 
@@ -80,6 +82,7 @@ pub(super) fn assemble(
         locations,
         entries,
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
+        keeping: keeping(&context.func),
         steps: StepOutcome::default(),
     };
     prefetch::replace_calls(&mut made.code, &mut made.relocations);
@@ -114,6 +117,20 @@ fn call_registers(function: &Function, relocations: &[ModuleReloc]) -> CallRegis
     let arguments =
         if relocations.iter().any(is_hidden) { all.arguments } else { arguments.fold(0, |all, of| all | of) };
     CallRegisters { arguments, results: of(&function.signature.returns).unwrap_or(all.results) }
+}
+
+/// The functions that a function calls by a convention that keeps all registers.
+fn keeping(function: &Function) -> Vec<u32> {
+    let keeps =
+        |called: &&ExtFuncData| function.dfg.signatures[called.signature].call_conv == CallConv::PreserveAll;
+    let index = |called: &ExtFuncData| match called.name {
+        ExternalName::User(name) => {
+            let name = &function.params.user_named_funcs()[name];
+            (name.namespace == FUNCTIONS).then_some(name.index)
+        }
+        _ => None,
+    };
+    function.dfg.ext_funcs.values().filter(keeps).filter_map(index).collect()
 }
 
 /// The frame that Cranelift laid out; `marker` is the last stack slot.

@@ -38,6 +38,10 @@ pub struct CompiledFunction {
     /// Its CLIF after Cranelift's optimisation, if it was asked for ([`Keep::Optimised`]). Its last stack slot is empty and
     /// not the program's.
     pub optimised: Option<Box<Function>>,
+    /// The functions that it calls by a convention that keeps all registers, as their ids are numbered, for the steps over machine code;
+    /// none if it was read from the cache.
+    #[doc(hidden)]
+    pub keeping: Vec<u32>,
     /// What the steps over machine code did to it; nothing if it was read from the cache.
     #[doc(hidden)]
     pub steps: StepOutcome,

@@ -10,12 +10,14 @@
 //! | [`Need::Vectors`] | yes | yes | | |
 //! | [`Need::RegisterPairs`] | yes | yes | | |
 //! | [`Need::MachineCodeSteps`] | yes | | | |
+//! | [`Need::MemoryOperands`] | yes | | | |
 //! | [`Need::ExtensionInstructions`] | | yes | yes | yes |
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
 //! | [`TargetFacts::rounds`] | with `sse4.1` | yes | yes | yes |
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
 //! | [`TargetFacts::fmin_takes_second`] | yes | | | |
-//! | [`TargetFacts::masks_are_vectors`] | yes | | | |
+//! | [`TargetFacts::masks_are_vectors`], [`TargetFacts::converts_to_signed_only`] | yes | | | |
+//! | [`TargetFacts::calls_lose_floats`] | but on Windows | | | |
 //! | [`TargetFacts::multiplies_lanes`], [`TargetFacts::compares_all_lanes`] | with `sse4.1` | yes | no vectors | no vectors |
 //! | [`TargetFacts::counts_ones`] | with `popcnt` | yes | with `zbb` | yes |
 //! | [`TargetFacts::counts_zeros`] | yes | yes | with `zbb` | yes |
@@ -26,7 +28,7 @@
 //! Which constants instructions take is in `immediates.rs`.
 
 use cranelift_codegen::ir::Endianness;
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::isa::{CallConv, TargetIsa};
 use target_lexicon::Architecture;
 
 use super::immediates::Immediates;
@@ -44,6 +46,8 @@ pub enum Need {
     RegisterPairs,
     /// There are steps over machine code.
     MachineCodeSteps,
+    /// Arithmetic of floats takes an operand from memory.
+    MemoryOperands,
     /// A zero extension of 32 bits is an instruction of its own, and not one of the moves that are there anyway.
     ExtensionInstructions,
 }
@@ -56,6 +60,7 @@ impl Need {
             Need::Vectors => "16-byte vectors",
             Need::RegisterPairs => "pairs of words that cost nothing",
             Need::MachineCodeSteps => "x86-64",
+            Need::MemoryOperands => "operands in memory",
             Need::ExtensionInstructions => "zero extensions that are no moves",
         }
     }
@@ -81,6 +86,10 @@ pub struct TargetFacts {
     pub fmin_takes_second: bool,
     /// A mask of a float's sign is better a vector: there is no instruction for the sign alone.
     pub masks_are_vectors: bool,
+    /// No register of floats is saved by what is called.
+    pub calls_lose_floats: bool,
+    /// A float becomes a signed integer by an instruction, and one without a sign does not.
+    pub converts_to_signed_only: bool,
     /// A product of 32-bit lanes is one instruction.
     pub multiplies_lanes: bool,
     /// The lesser or the greater of lanes of 8 to 32 bits, signed or not, is one instruction, and so is their sign extension.
@@ -98,6 +107,7 @@ pub struct TargetFacts {
     vectors: bool,
     register_pairs: bool,
     machine_code_steps: bool,
+    memory_operands: bool,
     extends_by_moves: bool,
 }
 
@@ -125,6 +135,8 @@ impl TargetFacts {
             multiplies_and_adds: !is_x86 || has("has_fma"),
             fmin_takes_second: is_x86,
             masks_are_vectors: is_x86,
+            converts_to_signed_only: is_x86,
+            calls_lose_floats: is_x86 && isa.default_call_conv() == CallConv::SystemV,
             multiplies_lanes: !is_x86 || has("has_sse41"),
             compares_all_lanes: !is_x86 || has("has_sse41"),
             counts_zeros: !matches!(architecture, Architecture::Riscv64(_)) || has("has_zbb"),
@@ -139,6 +151,7 @@ impl TargetFacts {
             vectors: is_x86 || is_aarch64,
             register_pairs: is_x86 || is_aarch64,
             machine_code_steps: is_x86,
+            memory_operands: is_x86,
             extends_by_moves: is_x86,
         }
     }
@@ -150,6 +163,7 @@ impl TargetFacts {
             Need::Vectors => self.vectors,
             Need::RegisterPairs => self.register_pairs,
             Need::MachineCodeSteps => self.machine_code_steps,
+            Need::MemoryOperands => self.memory_operands,
             Need::ExtensionInstructions => !self.extends_by_moves,
         }
     }

@@ -79,6 +79,7 @@ passes! {
     LoopConstants "loop-constants" "constants that instructions do not have inside are made in front of loops"
     LoopArguments "loop-arguments" "arguments that loops use leave the registers that they arrive in"
     ArgumentOrder "argument-order" "arguments of back edges are computed in the order of the last uses of the old values"
+    FloatAnchors "float-anchors" "floats computed from loads are computed before the next access of memory"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
     ShortEncodings "short-encodings" "branches and constants take as few bytes as they can"
     JumpTableBounds "jump-table-bounds" "indices of jump tables are checked by a branch"

@@ -5,6 +5,7 @@
 
 pub(crate) mod adapters;
 mod callee;
+pub(crate) mod preserving;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, T
 
 use adapters::Adapters;
 pub use callee::{Callee, DATA, DataReference, FUNCTIONS, PREFETCH};
+use preserving::Preserving;
 
 /// An import: called, or only its address taken.
 #[derive(Clone, Debug)]
@@ -92,6 +94,8 @@ pub struct Declarations {
     pub imports: IdVec<ImportId, Imported>,
     /// What calls through registers call in place of functions whose words do not go as they are, if there are any.
     pub adapters: Option<Adapters>,
+    /// What is called in place of functions that hardly any call reaches.
+    pub preserving: Preserving,
     /// Functions that instructions name without a symbol: helpers, kfuncs by number, the platform's functions.
     pub runtime: BTreeMap<String, Callee>,
     /// Where code finds the addresses of symbols that others define, if not in instructions.

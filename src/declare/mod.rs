@@ -28,6 +28,7 @@ use crate::abi::libcalls;
 use crate::abi::{Abi, AbiError, LARGEST_STRUCT, Platform, REGISTER_WORDS, long_double, word_count};
 use crate::btf::{CType, Prototype};
 use crate::config::{Placement, has_address_table};
+use crate::declarations::preserving::Preserving;
 use crate::graph::{Graph, LabelNumbers};
 use crate::lift::{AddressTable, Callee, DataReference, Declarations, Imported, Outside};
 use crate::program::StructResult;
@@ -62,7 +63,8 @@ pub enum DeclareError {
     },
 }
 
-/// Declares what is selected of `program`; `warnings` gets what is odd about it.
+/// Declares what is selected of `program`; `warnings` gets what is odd about it. `keeps_registers` says whether calls that are rare keep
+/// all registers.
 ///
 /// # Errors
 ///
@@ -73,6 +75,7 @@ pub fn declare(
     module: &mut dyn Module,
     platform: Platform,
     placement: Placement,
+    keeps_registers: bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<Declarations, DeclareError> {
     let triple = module.isa().triple();
@@ -105,6 +108,11 @@ pub fn declare(
     let imports = imports.collect::<Result<IdVec<ImportId, Imported>, _>>()?;
     let runtime = declarer.runtime(selection, &functions, &imports)?;
     let (adapters, addresses) = (None, None);
+    let preserving = match keeps_registers {
+        true => Preserving::declare(called(&imports), declarer.module, is_near)
+            .map_err(|error| DeclareError::Module { name: "sqrt".to_owned(), reason: error.to_string() })?,
+        false => Preserving::default(),
+    };
     let labels = LabelNumbers::new(program, &selection.graphs);
     let mut declarations = Declarations {
         platform,
@@ -114,6 +122,7 @@ pub fn declare(
         exported,
         imports,
         adapters,
+        preserving,
         runtime,
         addresses,
         labels,
@@ -125,6 +134,14 @@ pub fn declare(
         declarations.addresses = declarer.addresses(selection, &declarations)?;
     }
     Ok(declarations)
+}
+
+/// The imports that are called.
+fn called(imports: &IdVec<ImportId, Imported>) -> impl Iterator<Item = &Callee> {
+    imports.as_slice().iter().filter_map(|import| match import {
+        Imported::Function(callee) => Some(callee),
+        Imported::Data(_) | Imported::Inline(_) | Imported::Unused => None,
+    })
 }
 
 /// Whether a data section is written after it is loaded.

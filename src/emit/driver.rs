@@ -7,14 +7,14 @@
 //! | [`Driver::graphs`] | decode, graph | what is refused becomes a warning, or a trap |
 //! | [`Driver::select`] | select | in memory, symbols are resolved |
 //! | [`Driver::declare`] | declare | |
-//! | [`Driver::compile`] | plan, lift, inline, opt, codegen, x86; adapters | objects get what the translator adds |
+//! | [`Driver::compile`] | plan, lift, inline, opt, codegen, x86; adapters, calls that keep registers | objects get what the translator adds |
 //!
 //! The rule: phases run nowhere else, on these threads, and their times are counted here.
 
 use cranelift_module::Module;
 use rayon::ThreadPool;
 
-use super::{EmitError, adapters};
+use super::{EmitError, adapters, preserving};
 use crate::cache::{self, Cache};
 use crate::codegen::{self, CompileError, CompiledFunction, Keep};
 use crate::config::{CodeGenerators, Pass, Placement};
@@ -84,10 +84,14 @@ impl Driver<'_> {
         warnings: &mut Vec<Warning>,
     ) -> Result<Declarations, DeclareError> {
         let platform = self.generators.platform();
-        self.phase(Phase::Declare, || declare(self.program, selection, module, platform, self.placement, warnings))
+        let (facts, passes) = (self.generators.facts(), self.generators.passes());
+        let keeps_registers = facts.calls_lose_floats && passes.contains(Pass::FloatCalls);
+        self.phase(Phase::Declare, || {
+            declare(self.program, selection, module, platform, self.placement, keeps_registers, warnings)
+        })
     }
 
-    /// Compiles what is selected, or finds it in a cache: functions in program order, then adapters.
+    /// Compiles what is selected, or finds it in a cache: functions in program order, then what is called in between.
     ///
     /// # Errors
     ///
@@ -107,6 +111,7 @@ impl Driver<'_> {
         })?;
         let adapters = || self.on_threads(|| adapters::functions(declarations, generators));
         functions.extend(self.phase(Phase::Assemble, adapters)?);
+        functions.extend(self.phase(Phase::Assemble, || preserving::functions(declarations, generators))?);
         Ok(functions)
     }
 

@@ -11,6 +11,7 @@
 //! | `unwind.rs` | `.eh_frame`, `.pdata` |
 //! | `debug.rs` | DWARF line tables |
 //! | `relocate.rs` | sections with relocations, as `unwind.rs` and `debug.rs` write them |
+//! | `preserving.rs` | what is called in place of functions that hardly any call reaches |
 //! | `adapters/` | what calls through registers call in place of functions with floats or structs |
 //! | `synthetic.rs` | functions that the translator adds: a script's `main`, `bpf_script_print` |
 
@@ -20,6 +21,7 @@ mod define;
 pub(crate) mod driver;
 mod groups;
 mod object;
+mod preserving;
 mod profile;
 mod relocate;
 mod synthetic;

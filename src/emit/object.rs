@@ -151,7 +151,8 @@ fn add_symbols(
             names.for_each(|name| export(product, &referred, symbol, name));
         }
     }
-    for (id, name) in declarations.adapters.iter().flat_map(|adapters| adapters.names(program)) {
+    let adapters = declarations.adapters.iter().flat_map(|adapters| adapters.names(program));
+    for (id, name) in adapters.chain(declarations.preserving.names()) {
         rename(product, product.function_symbol(id), &name);
     }
     for (id, data) in program.data.iter() {

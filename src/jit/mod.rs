@@ -231,7 +231,7 @@ impl Jit {
         let address = |function: &CompiledFunction| module.get_finalized_function(function.id) as u64;
         let addressed: Vec<_> = functions.iter().map(|function| (address(function), function)).collect();
         let adapters = declarations.adapters.iter().flat_map(|adapters| adapters.names(program));
-        let added = adapters.chain(thunks.names()).collect();
+        let added = adapters.chain(declarations.preserving.names()).chain(thunks.names()).collect();
         let observed = observe(program, &added, &*self.generators.main, &addressed, self.observation);
         let observed = match observed {
             Ok(observed) => observed,

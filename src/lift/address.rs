@@ -14,6 +14,7 @@ use cranelift_codegen::ir::{
     ExtFuncData, ExternalName, FuncRef, GlobalValueData, InstBuilder, MemFlagsData, Signature, UserExternalName,
     Value,
 };
+use cranelift_module::FuncId;
 
 use super::lifter::Lifter;
 use crate::abi::WORD;
@@ -24,12 +25,17 @@ use crate::program::{ArenaSection, DataKind, Target};
 impl Lifter<'_, '_> {
     /// Imports a function, to be called with this signature.
     pub(super) fn function_reference(&mut self, callee: &Callee, signature: Signature) -> FuncRef {
+        self.function_by_id(callee.id, signature, callee.colocated)
+    }
+
+    /// The same, of what is no callee of BPF.
+    pub(super) fn function_by_id(&mut self, id: FuncId, signature: Signature, colocated: bool) -> FuncRef {
         let builder = &mut *self.builder;
-        *self.references.functions.entry((callee.id, signature)).or_insert_with_key(|(id, signature)| {
+        *self.references.functions.entry((id, signature)).or_insert_with_key(|(id, signature)| {
             let name = UserExternalName { namespace: FUNCTIONS, index: id.as_u32() };
             let name = ExternalName::user(builder.func.declare_imported_user_function(name));
             let signature = builder.import_signature(signature.clone());
-            builder.import_function(ExtFuncData { name, signature, colocated: callee.colocated, patchable: false })
+            builder.import_function(ExtFuncData { name, signature, colocated, patchable: false })
         })
     }
 

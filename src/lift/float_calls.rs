@@ -2,7 +2,7 @@
 //!
 //! | call | CLIF |
 //! |---|---|
-//! | `sqrt` | `sqrt`; a cold block calls C's for what is less than 0 or a NaN, since that sets `errno` |
+//! | `sqrt` | `sqrt`; a cold block calls C's for what is less than 0 or a NaN, since that sets `errno`, by a call that keeps all registers where others keep no float ([`crate::declarations::preserving`]) |
 //! | `fabs`, `copysign` | `fabs`, `fcopysign` |
 //! | `floor`, `ceil`, `trunc` | `floor`, `ceil`, `trunc`, where the target has instructions that round |
 //! | `fma` | `fma`, where the target has one |
@@ -80,8 +80,18 @@ impl Lifter<'_, '_> {
         self.builder.set_cold_block(special);
         self.builder.ins().brif(is_error, special, &[], done, &[root.into()]);
         self.builder.switch_to_block(special);
-        let word = self.call_with_registers(callee).first;
-        let result = word.map_or(root, |word| self.float_of(format, word));
+        let result = match self.declarations.preserving.of(callee) {
+            // The instruction's result is C's, a NaN.
+            Some(between) => {
+                let reference = self.function_by_id(between.id, between.signature(), between.colocated);
+                self.builder.ins().call(reference, &[x]);
+                root
+            }
+            None => {
+                let word = self.call_with_registers(callee).first;
+                word.map_or(root, |word| self.float_of(format, word))
+            }
+        };
         self.builder.ins().jump(done, &[result.into()]);
         self.builder.switch_to_block(done);
         self.builder.block_params(done)[0]

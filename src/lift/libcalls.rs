@@ -20,6 +20,8 @@
 //! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
 //! | `__{,u}{div,mod}ti3`, `__fix{df,sf}ti`, `__floatti{df,sf}`, `__powi{df,sf}2`, `__{mul,div}{dc,sc}3`, ... | a call, with the type given here |
 
+use std::cmp::Ordering;
+
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{
     AbiParam, ExtFuncData, ExternalName, InstBuilder, MemFlagsData, Signature, Type, UserExternalName, Value, types,
@@ -37,6 +39,14 @@ pub(super) const fn float_type(float: Float) -> Type {
     match float {
         Float::F32 => types::F32,
         Float::F64 => types::F64,
+    }
+}
+
+/// The bits of a power of two.
+fn power_of_two(format: Float, exponent: i64) -> i64 {
+    match format {
+        Float::F32 => (127 + exponent) << 23,
+        Float::F64 => (1023 + exponent) << 52,
     }
 }
 
@@ -162,58 +172,58 @@ impl Lifter<'_, '_> {
         self.builder.ins().select(holds, yes, otherwise)
     }
 
-    /// A cold block does what is rare: a NaN, and what is out of the range of 32 bits without a sign, of which the instruction for
-    /// 64 bits tells by the high half.
+    /// A cold block does what is rare: a NaN, which becomes the largest or the smallest number by its sign; and where the machine
+    /// converts to signed numbers only, what these do not have. Of numbers without a sign, one comparison of the bits tells both.
     fn float_to_int(&mut self, from: Float, width: Width, signed: bool) -> Value {
         let ty = width_type(width);
         let value = self.float(from, Reg::R1);
+        let bits_type = Type::int(float_type(from).bits() as u16).unwrap_or(WORD);
+        let bits = self.builder.ins().bitcast(bits_type, MemFlagsData::new(), value);
+        let by_signed = !signed && self.facts.converts_to_signed_only;
         let (plain, special, done) =
             (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
-        self.builder.append_block_param(done, ty);
+        let result_type = if by_signed { WORD } else { ty };
+        self.builder.append_block_param(done, result_type);
         self.builder.set_cold_block(special);
-        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
-        self.builder.ins().brif(is_nan, special, &[], plain, &[]);
+        if by_signed {
+            let limit = power_of_two(from, if width == Width::W32 { 32 } else { 63 });
+            let limit = self.constant(bits_type, limit);
+            let fits = self.builder.ins().icmp(IntCC::UnsignedLessThan, bits, limit);
+            self.builder.ins().brif(fits, plain, &[], special, &[]);
+        } else {
+            let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
+            self.builder.ins().brif(is_nan, special, &[], plain, &[]);
+        }
 
         self.builder.switch_to_block(plain);
-        let in_wide_range = ty == types::I32 && !signed;
-        let number = if in_wide_range {
-            self.builder.ins().fcvt_to_sint_sat(WORD, value)
-        } else {
-            self.saturating_int(value, ty, signed)
-        };
-        if in_wide_range {
-            let high = self.builder.ins().ushr_imm_u(number, 32);
-            let number = self.builder.ins().ireduce(ty, number);
-            self.builder.ins().brif(high, special, &[], done, &[number.into()]);
-        } else {
-            self.builder.ins().jump(done, &[number.into()]);
-        }
+        let number = self.saturating_int(value, result_type, signed || by_signed);
+        self.builder.ins().jump(done, &[number.into()]);
 
         self.builder.switch_to_block(special);
-        let (smallest, largest) = match (signed, width) {
-            (true, Width::W32) => (i64::from(i32::MIN), i64::from(i32::MAX)),
-            (true, Width::W64) => (i64::MIN, i64::MAX),
-            (false, _) => (0, -1),
+        let sign = self.builder.ins().sshr_imm_u(bits, i64::from(bits_type.bits()) - 1);
+        let sign = match bits_type.bits().cmp(&ty.bits()) {
+            Ordering::Less => self.builder.ins().sextend(ty, sign),
+            Ordering::Equal => sign,
+            Ordering::Greater => self.builder.ins().ireduce(ty, sign),
         };
-        let [smallest, largest] = [smallest, largest].map(|number| self.constant(ty, number));
-        let word = self.get(Reg::R1);
-        let sign_bit = match from {
-            Float::F32 => 31,
-            Float::F64 => 63,
+        let largest = match (signed, width) {
+            (true, Width::W32) => i64::from(i32::MAX),
+            (true, Width::W64) => i64::MAX,
+            (false, _) => -1,
         };
-        let sign = self.builder.ins().ushr_imm_u(word, sign_bit);
-        let sign = self.builder.ins().band_imm_u(sign, 1);
-        let is_negative = self.builder.ins().icmp_imm_u(IntCC::NotEqual, sign, 0);
-        let mut result = self.builder.ins().select(is_negative, smallest, largest);
-        if in_wide_range {
+        let largest = self.constant(ty, largest);
+        let mut result = self.builder.ins().bxor(sign, largest);
+        if by_signed && width == Width::W64 {
             let number = self.saturating_int(value, ty, signed);
+            let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
             result = self.builder.ins().select(is_nan, result, number);
         }
+        let result = if by_signed { self.zero_extend(result, ty) } else { result };
         self.builder.ins().jump(done, &[result.into()]);
 
         self.builder.switch_to_block(done);
         let result = self.builder.block_params(done)[0];
-        self.zero_extend(result, ty)
+        self.zero_extend(result, result_type)
     }
 
     fn saturating_int(&mut self, value: Value, ty: Type, signed: bool) -> Value {

@@ -248,6 +248,17 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: pressure::argument_order::run,
     },
     ClifPass {
+        name: "float-anchors",
+        switches: &[(Pass::FloatAnchors, &[Need::MemoryOperands])],
+        analyses: &[],
+        keeps_cfg: false,
+        after: &[
+            (Pass::Unrolling, "the loads of several iterations lie side by side"),
+            (Pass::EdgeSplitting, "a back edge is looked at with what the iteration computes"),
+        ],
+        run: pressure::float_anchors::run,
+    },
+    ClifPass {
         name: SEQUENCE_POINTS,
         switches: &[(Pass::Egraph, &[])],
         analyses: &[Analysis::Predecessors, Analysis::Dominators],

@@ -52,7 +52,8 @@ impl<'a> Names<'a> {
         for (&id, data) in &declarations.symbols {
             names.insert((1, data.id.as_u32()), Named { name: &program.symbols[id].name, is_import: false });
         }
-        for (key, name) in declarations.adapters.iter().flat_map(Adapters::references) {
+        let adapters = declarations.adapters.iter().flat_map(Adapters::references);
+        for (key, name) in adapters.chain(declarations.preserving.references()) {
             names.insert(key, Named { name, is_import: false });
         }
         if let Some(table) = &declarations.addresses {

@@ -3,34 +3,42 @@
 //! | instruction | becomes |
 //! |---|---|
 //! | `fadd`, `fmul` of a constant and something else | the constant comes second: it may lie in memory |
-//! | `fadd`, `fmul` of what is used again and what is not | the latter comes first: x86-64 writes the result over it |
+//! | `fadd`, `fmul` of what is used again (also in the next iteration) and what is not | the latter comes first: x86-64 writes the result over it |
 //! | `fabs`, `fneg` | where Cranelift makes the mask in a general register each time: `band`, `bxor` with a lane of a vector, which it loads from memory, and outside of loops |
 //! | `fcvt_from_uint` of what was loaded from 8 or 16 bytes | `fcvt_from_sint`: x86-64 has no instruction for the other |
 //!
-//! In: a function with floats. Out: the same. Sound: sums and products do not depend on the order of their operands, but for the payload of
+//! In: a function with floats, its loops. Out: the same. Sound: sums and products do not depend on the order of their operands, but for the payload of
 //! a NaN; the lane has the bits that `fabs` clears or `fneg` flips; a number below 2^31 is the same with and without a sign. One pass.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
-    Block, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types,
+    Block, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
 };
+use cranelift_codegen::loop_analysis::LoopAnalysis;
 
 use super::webs::Format;
 use crate::config::TargetFacts;
-use crate::opt::ir::operands::{MAX_LOOK_THROUGH, replace_inst, unary};
+use crate::opt::ir::operands::{MAX_LOOK_THROUGH, defining_block, replace_inst, unary};
 use crate::opt::ir::uses::use_counts;
 
 /// Changes all instructions.
-pub(super) fn arrange(function: &mut Function, facts: TargetFacts) {
+pub(super) fn arrange(function: &mut Function, loops: &LoopAnalysis, facts: TargetFacts) {
     let counts = use_counts(function);
     let blocks: Vec<Block> = function.layout.blocks().collect();
     for block in blocks {
+        let inner = loops.innermost_loop(block);
         let insts: Vec<Inst> = function.layout.block_insts(block).collect();
         for inst in insts {
+            let is_reused = |value: Value| {
+                let of_iteration = |inner| {
+                    let block = defining_block(function, bits(&function.dfg, value));
+                    block.is_some_and(|block| loops.is_in_loop(block, inner))
+                };
+                counts[value] > 1 || !inner.is_none_or(of_iteration)
+            };
             match function.dfg.insts[inst] {
                 InstructionData::Binary { opcode: Opcode::Fadd | Opcode::Fmul, args }
-                    if is_better_second(&function.dfg, &counts, args) =>
+                    if is_better_second(&function.dfg, is_reused, args) =>
                 {
                     function.dfg.inst_args_mut(inst).swap(0, 1);
                 }
@@ -52,16 +60,26 @@ pub(super) fn arrange(function: &mut Function, facts: TargetFacts) {
     }
 }
 
+/// What holds the bits of a float.
+fn bits(dfg: &DataFlowGraph, value: Value) -> Value {
+    let mut bits = value;
+    while let ValueDef::Result(inst, _) = dfg.value_def(bits)
+        && let InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. } = dfg.insts[inst]
+    {
+        bits = dfg.resolve_aliases(arg);
+    }
+    bits
+}
+
 /// Whether the first operand had better be the second.
-fn is_better_second(dfg: &DataFlowGraph, counts: &SecondaryMap<Value, u32>, [first, second]: [Value; 2]) -> bool {
+fn is_better_second(dfg: &DataFlowGraph, is_reused: impl Fn(Value) -> bool, [first, second]: [Value; 2]) -> bool {
     let [first, second] = [first, second].map(|value| dfg.resolve_aliases(value));
     let opcode = |value: Value| dfg.value_def(value).inst().map(|inst| dfg.insts[inst].opcode());
     let is_constant = |value| matches!(opcode(value), Some(Opcode::F32const | Opcode::F64const));
-    let may_be_in_memory = |value| is_constant(value) || opcode(value) == Some(Opcode::Load);
     match [first, second].map(is_constant) {
         [true, false] => true,
         [false, true] => false,
-        _ => counts[first] > 1 && counts[second] == 1 && !may_be_in_memory(second),
+        _ => is_reused(first) && !is_reused(second),
     }
 }
 

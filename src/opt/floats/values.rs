@@ -59,7 +59,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
         let insts: Vec<Inst> = rewriter.function.layout.block_insts(block).collect();
         insts.into_iter().for_each(|inst| rewriter.inst(inst));
     }
-    arrange(function, context.facts);
+    arrange(function, analyses.loops, context.facts);
     remove_dead_code(function);
 }
 

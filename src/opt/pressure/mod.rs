@@ -3,6 +3,7 @@
 //! | pass | file |
 //! |---|---|
 //! | anchors: values are computed where the program computes them | `anchors.rs`, over `rematerialised.rs`, `long_blocks.rs`, `two_address.rs` |
+//! | floats that are computed from loads are computed before the next access | `float_anchors.rs` |
 //! | constants are made in front of loops | `loop_constants.rs` |
 //! | arguments that loops use leave their registers | `loop_arguments.rs` |
 //! | low halves of values that are needed whole too | `low_halves.rs` |
@@ -10,6 +11,7 @@
 
 pub(crate) mod anchors;
 pub(crate) mod argument_order;
+pub(crate) mod float_anchors;
 mod long_blocks;
 pub(crate) mod loop_arguments;
 pub(crate) mod loop_constants;

@@ -286,7 +286,7 @@ impl<'a> Walk<'a> {
         // What a new frame saves is checked by following it.
         let callers = if self.frame.is_some() { 0 } else { kept };
         let reads = match before.transfer {
-            Transfer::Call => ARGUMENTS,
+            Transfer::Call if !before.keeps_registers => ARGUMENTS,
             Transfer::Return => RESULTS | callers,
             // A tail call, unless it goes through a table.
             Transfer::Elsewhere if !self.is_table(at) => ARGUMENTS | callers,
@@ -294,7 +294,7 @@ impl<'a> Walk<'a> {
         } | before.read
             | after.read;
         let written = match before.transfer {
-            Transfer::Call => !kept,
+            Transfer::Call if !before.keeps_registers => !kept,
             _ => 0,
         } | before.written
             | after.written;

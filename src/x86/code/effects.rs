@@ -53,6 +53,8 @@ pub(crate) struct Effects {
     pub(crate) stores: bool,
     /// Where control is after it.
     pub(crate) transfer: Transfer,
+    /// Whether it is a call that keeps all registers, and reads none of these.
+    pub(crate) keeps_registers: bool,
     /// Whether it moves the stack pointer without naming it (`push`, `call`); that is in neither set then.
     pub(crate) is_stack: bool,
 }
@@ -73,6 +75,7 @@ impl Effects {
         reads_flags: false,
         stores: false,
         transfer: Transfer::Next,
+        keeps_registers: false,
         is_stack: false,
     };
 

@@ -17,9 +17,11 @@
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
 use super::decode::decode;
+use super::effects::Transfer;
 use super::fragments::{Fragment, FragmentKind, Fragments};
 use super::instruction::{Form, Instruction};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
+use crate::declarations::FUNCTIONS;
 
 /// The largest size and alignment of a constant.
 const MAX_CONSTANT: u32 = 64;
@@ -59,6 +61,8 @@ struct Reader<'a> {
     end: u32,
     /// Where relocations are, in order.
     relocated: Vec<u32>,
+    /// Those of calls that keep all registers.
+    keeping: Vec<u32>,
     /// How many of them lie before what is read.
     passed: usize,
     fragments: Vec<Fragment>,
@@ -75,10 +79,16 @@ impl<'a> Reader<'a> {
         let code = &function.code[..];
         let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
         relocated.sort_unstable();
+        let keeps = |name: &ModuleRelocTarget| match *name {
+            ModuleRelocTarget::User { namespace: FUNCTIONS, index } => function.keeping.contains(&index),
+            _ => false,
+        };
+        let keeping = function.relocations.iter().filter(|relocation| keeps(&relocation.name));
         Reader {
             code,
             end,
             relocated,
+            keeping: keeping.map(|relocation| relocation.offset).collect(),
             passed: 0,
             fragments: Vec::with_capacity(code.len() / 4),
             ends: false,
@@ -122,7 +132,7 @@ impl<'a> Reader<'a> {
 
     /// Reads an instruction.
     fn fragment(&mut self, at: u32, next: u32) -> Result<Fragment, GivenUp> {
-        let Instruction { size, effects, form, ends } =
+        let Instruction { size, mut effects, form, ends } =
             self.code.get(at as usize..self.end as usize).and_then(decode).ok_or(GivenUp::Instruction)?;
         let end = at.checked_add(size).filter(|&end| end <= next && size > 0).ok_or(GivenUp::Instruction)?;
         (self.ends, self.is_jump) = (ends, form == Form::RegisterJump);
@@ -131,6 +141,8 @@ impl<'a> Reader<'a> {
         }
         let is_relocated = self.relocated.get(self.passed).is_some_and(|&place| place < end);
         let kind = if is_relocated { FragmentKind::Instruction } else { kind(form, end)? };
+        effects.keeps_registers =
+            effects.transfer == Transfer::Call && self.keeping.iter().any(|place| (at..end).contains(place));
         if let (FragmentKind::PcRelative { to, .. }, Form::PcRelative { accessed, .. }) = (kind, form)
             && to >= self.end
         {

@@ -63,6 +63,7 @@ pub(crate) fn write(
         entries: moved.entries,
         frame: function.frame.clone(),
         optimised: function.optimised.clone(),
+        keeping: function.keeping.clone(),
         steps: function.steps,
     };
     if let Some(frame) = frame {

@@ -209,6 +209,7 @@ fn is_dead(fragments: &Fragments, start: usize, register: RegisterSet) -> bool {
             }
             let (may_read, ends) = match effects.transfer {
                 Transfer::Next => (effects.read, effects.written & register != 0),
+                Transfer::Call if effects.keeps_registers => (effects.read, false),
                 Transfer::Call => (effects.read | ARGUMENTS, register & CALLEE_SAVED == 0),
                 Transfer::Return => (RESULTS | CALLEE_SAVED, true),
                 Transfer::Trap => (0, true),

@@ -29,6 +29,7 @@ fn function(code: Vec<u8>, entries: &[u32]) -> CompiledFunction {
         entries: entries.to_vec(),
         frame: NativeFrame::default(),
         optimised: None,
+        keeping: Vec::new(),
         steps: StepOutcome::default(),
     }
 }

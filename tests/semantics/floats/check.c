@@ -1,7 +1,8 @@
 /* Runs each function on inputs of special and of random numbers, translated and native, and says which differ first: one result
- * is the other, or both are a NaN. */
+ * is the other, or both are a NaN, and errno is the same. */
 #include "check.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 extern const struct row rows[];
@@ -79,12 +80,16 @@ int main(void)
 			unsigned char one[INPUT + OUTPUT], other[INPUT + OUTPUT];
 			fill(one);
 			memcpy(other, one, sizeof one);
-			u64 x = row->translated(one), y = row->native(other);
+			errno = 0;
+			u64 x = row->translated(one);
+			int error = errno;
+			errno = 0;
+			u64 y = row->native(other);
 			int at = differs(one, other);
-			if (x == y && !at)
+			if (x == y && !at && error == errno)
 				continue;
-			printf("%s differs: %llx, natively %llx, output %d\n", row->name, (unsigned long long)x,
-			       (unsigned long long)y, at - 1);
+			printf("%s differs: %llx, natively %llx, errno %d, natively %d, output %d\n", row->name,
+			       (unsigned long long)x, (unsigned long long)y, error, errno, at - 1);
 			for (int i = 0; i < INPUT + OUTPUT; i += 8) {
 				u64 a, b;
 				memcpy(&a, one + i, 8);

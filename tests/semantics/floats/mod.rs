@@ -101,7 +101,7 @@ fn check(test: &str, order: Order, settings: &[(String, Config)], compiler: &str
 
 /// All passes, none, each of those for floats alone and left out, and the others left out.
 fn sets() -> Vec<(String, Passes)> {
-    let own = [Pass::FloatCalls, Pass::FloatComparisons, Pass::FloatValues];
+    let own = [Pass::FloatCalls, Pass::FloatComparisons, Pass::FloatValues, Pass::FloatAnchors];
     let alone = own.iter().map(|&pass| (pass.name().to_owned(), Passes::NONE.with(pass)));
     let off = Pass::ALL.iter().map(|&pass| (format!("no-{}", pass.name()), Passes::ALL.without(pass)));
     let both = [("all".to_owned(), Passes::ALL), ("none".to_owned(), Passes::NONE)];

@@ -11,6 +11,7 @@
 //! | an integer | a slot | `sum` |
 //! | the result of a comparison | a slot of 8 bytes, or the first 4 of it | `t` |
 //! | counters of loops | two slots | `i` |
+//! | the rest of a series, how many numbers of it were added, and how many are to be | three slots | `n` |
 //! | the memory | r9 | `m` |
 
 use std::fmt::Write as _;
@@ -194,7 +195,7 @@ impl Writer {
     }
 
     fn statement(&mut self, depth: usize) {
-        match self.seed.below(if depth < 2 { 19 } else { 14 }) {
+        match self.seed.below(if depth < 2 { 21 } else { 14 }) {
             0..3 => {
                 const NAMES: [&str; 4] = ["__adddf3", "__subdf3", "__muldf3", "__divdf3"];
                 let name = *self.seed.pick(&NAMES);
@@ -267,7 +268,8 @@ impl Writer {
                 self.c(&format!("t = {x}{y};"));
             }
             14..17 => self.branch(depth),
-            _ => self.repeat(depth),
+            17 | 18 => self.repeat(depth),
+            _ => self.series(),
         }
     }
 
@@ -406,6 +408,41 @@ impl Writer {
             self.place(&end);
         }
         self.c("}");
+    }
+
+    /// Adds up so many numbers, or their products, as the word says.
+    fn series(&mut self) {
+        let (head, out) = (self.label(), self.label());
+        let is_double = self.seed.below(2) == 0;
+        let has_products = self.seed.below(2) == 0;
+        let (letters, size, start) = if is_double { ("df", 8, 0) } else { ("sf", 4, 128) };
+        let names = [["__adddf3", "__addsf3"], ["__muldf3", "__mulsf3"]].map(|pair| pair[usize::from(!is_double)]);
+        let (to, c_to) = if is_double { (DOUBLES[0], "d[0]") } else { (FLOATS[0], "f[0]") };
+        let (word, size_bits) = (if is_double { "u64" } else { "u32" }, 8 * size);
+        self.bpf("r0 = r8\nr0 &= 15\n*(u64 *)(r10 - 72) = r0");
+        self.bpf(&format!("r1 = r9\nr1 += {start}\n*(u64 *)(r10 - 80) = r1"));
+        self.bpf("r1 = 0\n*(u64 *)(r10 - 88) = r1");
+        self.bpf(&format!("if r0 == r1 goto {out}"));
+        self.place(&head);
+        self.c("for (u64 n = 0; n < (w & 15); n++) {");
+        self.c(&format!("{word} x; memcpy(&x, m + {start} + n * {size}, {size});"));
+        self.bpf(&format!("r0 = *(u64 *)(r10 - 80)\nr1 = *(u{size_bits} *)(r0 + 0)"));
+        if has_products {
+            self.bpf(&format!("r2 = *(u{size_bits} *)(r0 + {size})"));
+            self.call(names[1]);
+            self.bpf("r1 = r0");
+            self.c(&format!(
+                "{word} y; memcpy(&y, m + {start} + n * {size} + {size}, {size}); x = mul{letters}3(x, y);"
+            ));
+        }
+        self.bpf(&format!("r2 = r1\nr1 = {to}"));
+        self.call(names[0]);
+        self.bpf(&format!("{to} = r0"));
+        self.c(&format!("{c_to} = add{letters}3({c_to}, x); }}"));
+        self.bpf(&format!("r0 = *(u64 *)(r10 - 80)\nr0 += {size}\n*(u64 *)(r10 - 80) = r0"));
+        self.bpf("r0 = *(u64 *)(r10 - 88)\nr0 += 1\n*(u64 *)(r10 - 88) = r0\nr1 = *(u64 *)(r10 - 72)");
+        self.bpf(&format!("if r0 < r1 goto {head}"));
+        self.place(&out);
     }
 
     fn repeat(&mut self, depth: usize) {

@@ -1,5 +1,5 @@
-//! Random loops over elements: loads of all widths, arithmetic in 32 and 64 bits, casts, clamps, what is stored, sums and extremes;
-//! areas that overlap, lengths from none on, up and down.
+//! Random loops over elements: loads of all widths, of structures of several elements, arithmetic in 32 and 64 bits, casts, clamps, what is
+//! stored, sums and extremes; areas that overlap, lengths from none on, up and down.
 
 use std::fmt::Write;
 
@@ -119,7 +119,9 @@ pub fn program(seed: &mut Seed) -> String {
     let direction = if seed.below(6) == 0 { -1 } else { 1 };
     let place = |seed: &mut Seed| 2000 + *seed.pick(&[0, 0, 1, 2, 4, 8, 16, 24, 60, 128, 900, 1000, -7, -16, -900]);
     let (one, other, to) = (place(seed), place(seed), place(seed));
-    let length = seed.below(101);
+    // Structures of several elements, all of which are loaded, or all but one.
+    let elements = if direction > 0 && seed.below(4) == 0 { 2 + seed.below(3) as i64 } else { 1 };
+    let length = seed.below(101) / elements as usize;
     let mut text = format!("r7 = r1\nr7 += {one}\nr8 = r1\nr8 += {other}\nr1 += {to}\n");
     let start = *seed.pick(&[0, 0, 1, -1, 255, 0x7fff_ffff]);
     writeln!(text, "r6 = {start}\nr9 = {}\nr3 = 0\nr4 = {length}", seed.pick(&[0, 1, -1])).unwrap();
@@ -130,9 +132,18 @@ pub fn program(seed: &mut Seed) -> String {
     let near = |seed: &mut Seed| if seed.below(3) == 0 { seed.below(8) as i64 - 4 } else { 0 };
     let load = |seed: &mut Seed, text: &mut String, register: usize, pointer: usize, size: i64| {
         let sign = if size < 8 { *seed.pick(&['u', 'u', 's']) } else { 'u' };
-        writeln!(text, "r{register} = *({sign}{} *)(r{pointer} {:+})", size * 8, near(seed)).unwrap();
+        let at = near(seed);
+        writeln!(text, "r{register} = *({sign}{} *)(r{pointer} {at:+})", size * 8).unwrap();
+        at
     };
-    load(seed, &mut text, 5, 7, sizes[0]);
+    let first = load(seed, &mut text, 5, 7, sizes[0]);
+    let loaded = if seed.below(6) == 0 { elements - 1 } else { elements };
+    for element in 1..loaded {
+        let sign = if sizes[0] < 8 { *seed.pick(&['u', 's']) } else { 'u' };
+        let place = element * sizes[0] + first;
+        writeln!(text, "r0 = *({sign}{} *)(r7 {place:+})", sizes[0] * 8).unwrap();
+        writeln!(text, "{}5 {} {0}0", seed.pick(&['w', 'r']), seed.pick(&["+=", "-=", "^=", "*="])).unwrap();
+    }
     if seed.below(4) == 0 {
         writeln!(text, "r0 = r5").unwrap();
     } else {
@@ -152,7 +163,7 @@ pub fn program(seed: &mut Seed) -> String {
             reduction(seed, &mut text, 9, &mut label);
         }
     }
-    for (register, size) in [(7, sizes[0]), (8, sizes[1]), (1, sizes[2])] {
+    for (register, size) in [(7, elements * sizes[0]), (8, sizes[1]), (1, sizes[2])] {
         writeln!(text, "r{register} += {}", direction * size).unwrap();
     }
     let test = seed.pick(&["<", "!="]);

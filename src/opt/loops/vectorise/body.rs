@@ -15,6 +15,7 @@ use super::nodes::{Kind, NodeId};
 use super::plan::Plan;
 use super::reductions::{Combine, Reduction};
 use super::streams::{Stream, integer, vector};
+use super::strides;
 use crate::opt::ir::operands::iconst;
 
 /// The most vectors that a reduction is kept in.
@@ -58,10 +59,13 @@ impl<'a> Body<'a> {
         let loads = plan.streams.order().into_iter().filter(|&stream| plan.streams.all[stream].stored.is_none());
         for stream in loads {
             let vectors = self.load(&mut builder, stream, index)?;
-            let is_of = |kind: Kind| matches!(kind, Kind::Load(of) if of == stream);
-            let nodes = plan.nodes.iter().enumerate().filter(|(_, node)| is_of(node.kind)).map(|(id, _)| id);
-            for node in nodes.filter(|&node| plan.lanes[node].width > 0).collect::<Vec<NodeId>>() {
-                builder.loaded(node, vectors.clone());
+            let Stream { lane, elements, .. } = plan.streams.all[stream];
+            let vectors = match elements {
+                1 => vec![vectors],
+                elements => strides::apart(&mut builder.at_body(), &vectors, elements as usize, lane)?,
+            };
+            for (node, element) in self.loaded(stream) {
+                builder.loaded(node, vectors.get(element)?.clone());
             }
         }
         let mut all_combined = Vec::new();
@@ -113,12 +117,36 @@ impl<'a> Body<'a> {
         Some(Made { after, combined: all_combined, end_address, stored_vector })
     }
 
+    /// The nodes that a stream loads, and which of the elements of its structures each is.
+    fn loaded(&self, stream: usize) -> Vec<(NodeId, usize)> {
+        let plan = self.plan;
+        let element = |kind: Kind| match kind {
+            Kind::Load(of) => match plan.streams.all[of].member {
+                None => (of == stream).then_some(0),
+                Some(member) => (member.leader == stream).then_some(member.element),
+            },
+            _ => None,
+        };
+        let nodes = plan.nodes.iter().enumerate().filter(|&(node, _)| plan.lanes[node].width > 0);
+        nodes.filter_map(|(id, node)| Some((id, element(node.kind)?))).collect()
+    }
+
     /// The lowest address of a stream's elements in an iteration of the vector loop.
     fn address(&self, function: &mut Function, block: Block, stream: usize, index: Value) -> Value {
         let size = self.plan.streams.all[stream].size();
         let mut cursor = at_end(function, block, self.location);
-        let scale = iconst(&mut cursor, types::I64, i64::from(size.trailing_zeros()));
-        let offset = if size == 1 { index } else { cursor.ins().ishl(index, scale) };
+        let mut offset = index;
+        let (shift, factor) = (i64::from(size.trailing_zeros()), size >> size.trailing_zeros());
+        if factor == 3 {
+            // A shift and an addition: in one instruction, where there is one for both.
+            let one = iconst(&mut cursor, types::I64, 1);
+            let twice = cursor.ins().ishl(index, one);
+            offset = cursor.ins().iadd(index, twice);
+        }
+        if shift > 0 {
+            let scale = iconst(&mut cursor, types::I64, shift);
+            offset = cursor.ins().ishl(offset, scale);
+        }
         cursor.ins().iadd(self.starts[stream], offset)
     }
 

@@ -10,6 +10,7 @@ use super::nodes::{Kind, Node, NodeId};
 use super::operations::{conversion_cost, cost};
 use super::reductions::{Combine, Reduction};
 use super::streams::Streams;
+use super::strides;
 use super::widths::Lanes;
 use crate::config::TargetFacts;
 use crate::opt::ir::loop_discovery::Loop;
@@ -25,8 +26,11 @@ const MIN_BYTES: u64 = 64;
 /// The fewest bytes of a fill for which four vectors in each iteration pay.
 const MIN_UNROLLED_FILL: u64 = 512;
 
+/// How many iterations a loop of unknown length inside another one is taken to have.
+const SHORT: u64 = 64;
+
 /// How many instructions the vector loop may have where it is unrolled.
-const MAX_UNROLLED_COST: u64 = 12;
+const MAX_UNROLLED_COST: u64 = 16;
 
 /// A reduction and its terms.
 type Reduced = (Reduction, Vec<NodeId>);
@@ -58,7 +62,10 @@ impl Decision {
         // Half a vector of the narrowest elements is the least that is accessed at once.
         // What is combined fills whole vectors.
         let combined = reductions.iter().map(|(reduction, _)| 128 / reduction.bits).max().unwrap_or(2);
-        let fits_vectors = |count: &u32| count * widest <= 128 * MAX_VECTORS && *count >= combined;
+        // Structures are taken apart in whole vectors.
+        let is_whole = |count: u32| streams.whole().is_none_or(|bits| (count * bits).is_multiple_of(128));
+        let fits_vectors =
+            |count: &u32| count * widest <= 128 * MAX_VECTORS && *count >= combined && is_whole(*count);
         let mut count = [128 / narrowest, 64 / narrowest, 256 / narrowest].into_iter().find(fits_vectors)?;
         let vectors = |count: u32, width: u32| u64::from((count * width).div_ceil(128));
         let estimate = |count: u32| {
@@ -68,6 +75,10 @@ impl Decision {
                 for operand in operands(&node.kind) {
                     sum += converted(nodes, lanes, operand, own.width, count, facts);
                 }
+            }
+            for stream in &streams.all {
+                let width = stream.lane.bits();
+                sum += vectors(count, width) * strides::cost(stream.elements, stream.lane);
             }
             for &(stream, node) in stored {
                 let width = streams.all[stream].lane.bits();
@@ -91,6 +102,13 @@ impl Decision {
             sum
         };
         let scalar = iteration_cost(function, inner, variables, None).max(1) + 2;
+        // What a loop of a few elements, as those inside others are, leaves to the scalar loop may cost more than the vectors save.
+        if last.is_none() && inner.is_nested && fits_vectors(&(count / 2)) && count > 64 / narrowest {
+            let all = |count: u32| SHORT / u64::from(count) * estimate(count) + u64::from(count - 1) * scalar / 2;
+            if all(count / 2) < all(count) {
+                count /= 2;
+            }
+        }
         if 4 * estimate(count) > 3 * u64::from(count) * scalar {
             return None;
         }

@@ -154,7 +154,7 @@ impl<'a> LaneBuilder<'a> {
                 Some(vectors.into_iter().map(one).collect())
             }
             Kind::Binary(opcode, operands) | Kind::FloatBinary(opcode, operands) => {
-                let pairs = self.pairs(operands, width)?;
+                let pairs = self.pairs(self.uniform_second(opcode, operands), width)?;
                 let mut cursor = self.at_body();
                 Some(pairs.into_iter().map(|pair| binary(&mut cursor, opcode, pair)).collect())
             }
@@ -200,6 +200,13 @@ impl<'a> LaneBuilder<'a> {
             cursor.ins().bitselect(mask, one, other)
         };
         Some(compared.into_iter().zip(values).map(one).collect())
+    }
+
+    /// The operands, such that what does not change in the loop comes second: x86-64 writes the result over the first.
+    fn uniform_second(&self, opcode: Opcode, [one, other]: [NodeId; 2]) -> [NodeId; 2] {
+        let is_uniform = |node: NodeId| matches!(self.nodes[node].kind, Kind::Uniform(_));
+        let commutes = !matches!(opcode, Opcode::Isub | Opcode::Fsub | Opcode::Fdiv);
+        if commutes && is_uniform(one) && !is_uniform(other) { [other, one] } else { [one, other] }
     }
 
     fn pairs(&mut self, [one, other]: [NodeId; 2], width: u32) -> Option<Vec<[Value; 2]>> {

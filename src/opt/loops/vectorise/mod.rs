@@ -5,8 +5,10 @@
 //! | count, by one test, without calls | `plan.rs`, over `trip_count.rs` |
 //! | branch to choose between values | `joins.rs` |
 //! | load and store elements of 1, 2, 4 or 8 bytes, integers or floats, at addresses that move by their size | `streams.rs` |
+//! | load all elements of structures of two to four | `strides.rs` |
 //! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `clamps.rs`, `range.rs`, `widths.rs` |
 //! | add up, combine bits, keep the least or the greatest, of integers | `reductions.rs` |
+//! | add floats up, in the program's order: four iterations in a row, no vectors | `ordered.rs` |
 //!
 //! | step | file |
 //! |---|---|
@@ -20,6 +22,9 @@
 //! Sound: the iterations that vectors do are the first ones, whole, and no more than the loop does (`trip_count.rs`); what they
 //! compute is the same, in lanes that hold what is used of each value (`widths.rs`); each byte is accessed as often as before, in the
 //! program's order, by accesses that have whole elements (`streams.rs`, `docs/memory-model.md`). The scalar loop does what is left.
+//!
+//! Vectors have 16 bytes on each processor: Cranelift's backend for x86-64 (0.135) has no register for a type of more than 128 bits, and
+//! refuses one ("Unexpected SSA-value type", `rc_for_type` in its `isa/x64/inst/mod.rs`); AVX is what it encodes instructions for 16 bytes in.
 //!
 //! Tried, and not kept: calls of C's `memset` and `memcpy`, which store some bytes twice (and a call in a function costs each of
 //! its loops moves, since what lives across the call is kept in other registers); copies of unknown length inside other loops
@@ -41,10 +46,12 @@ mod lanes;
 mod leaving;
 mod nodes;
 mod operations;
+mod ordered;
 mod plan;
 mod range;
 mod reductions;
 mod streams;
+mod strides;
 mod widths;
 
 use std::collections::HashMap;
@@ -55,6 +62,7 @@ use super::unrolling::Room;
 use crate::config::TargetFacts;
 use crate::opt::ir::loop_discovery::Loop;
 use leaving::OutsideUsers;
+use ordered::Ordered;
 use plan::Plan;
 
 /// Vectorises those of these loops that can be and for which it pays, while there is room. Out: which ones.
@@ -81,9 +89,17 @@ pub(crate) fn run(
         }
         let before = function.dfg.num_insts();
         let plan = Plan::find(function, &loops[index], facts, is_zero_extended, &mut users, loops);
-        let (Some(plan), Some(users)) = (plan, &users) else { continue };
-        let emitted = emit::emit(function, &loops[index], &plan, users);
-        let emitted = emitted.expect("a plan has lanes for all that is stored and combined");
+        let ordered = match plan {
+            Some(_) => None,
+            None => Ordered::find(function, &loops[index], is_zero_extended, &mut users, loops),
+        };
+        let Some(users) = &users else { continue };
+        let emitted = match (plan, ordered) {
+            (Some(plan), _) => emit::emit(function, &loops[index], &plan, users),
+            (None, Some(ordered)) => ordered.emit(function, &loops[index], users),
+            (None, None) => continue,
+        };
+        let emitted = emitted.expect("a plan has values for all that is stored, combined and used behind");
         room.spend(function.dfg.num_insts() - before);
         done[index] = true;
         // The exit of this loop may be the entry of another one.

@@ -55,7 +55,7 @@ pub(super) struct Plan {
 }
 
 /// The induction variables and the exit test of a loop whose trip count vector code can compute.
-fn countable(
+pub(super) fn countable(
     function: &Function,
     inner: &Loop,
     is_zero_extended: &dyn Fn(Value) -> bool,
@@ -115,7 +115,8 @@ impl Plan {
         if loaded != loads || stored.is_empty() && reductions.is_empty() || loaded + stored.len() == 0 {
             return None;
         }
-        let (all, streams) = (nodes.all, nodes.streams);
+        let (all, mut streams) = (nodes.all, nodes.streams);
+        streams.group()?;
         let mut wanted: Vec<(NodeId, u32)> =
             stored.iter().map(|&(stream, node)| (node, streams.all[stream].lane.bits())).collect();
         for (reduction, terms) in &reductions {
@@ -241,7 +242,11 @@ fn accesses(function: &Function, inner: &Loop, test: &ExitTest) -> Option<(usize
 }
 
 /// The loop's instructions that compute values, operands first; none if they cannot be hoisted out of it.
-fn hoistable(function: &Function, inner: &Loop, values: impl Iterator<Item = Value>) -> Option<Vec<Inst>> {
+pub(super) fn hoistable(
+    function: &Function,
+    inner: &Loop,
+    values: impl Iterator<Item = Value>,
+) -> Option<Vec<Inst>> {
     let dfg = &function.dfg;
     let mut order: Vec<Inst> = Vec::new();
     for value in values {

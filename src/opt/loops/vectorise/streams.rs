@@ -14,6 +14,8 @@
 //! | earlier, but not so much | the loop stays |
 //! | and elements are of two sizes | the areas have to be apart |
 //!
+//! Loads that read all of a structure are one access of it (`strides.rs`).
+//!
 //! `d` is known where both addresses have the same root, and is computed before the loop elsewhere. Loads are made before stores,
 //! and of one root, those that are further on come first: so they are in the program's order too (`docs/memory-model.md`).
 
@@ -28,6 +30,18 @@ const MAX_EXTENT: i64 = 1 << 20;
 /// The most checks before a loop.
 const MAX_CHECKS: usize = 6;
 
+/// The most elements of a structure.
+const MAX_ELEMENTS: i64 = 4;
+
+/// The place of a load among those that read the structures of an iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    /// The stream of the first element.
+    pub(super) leader: usize,
+    /// Which element it is.
+    pub(super) element: usize,
+}
+
 /// The accesses of one instruction in all iterations.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
@@ -36,6 +50,10 @@ pub(super) struct Stream {
     pub(super) lane: Type,
     /// What is stored; none for a load.
     pub(super) stored: Option<Value>,
+    /// How many elements a structure has, of which this is one: the step of the address is that of a structure.
+    pub(super) elements: i64,
+    /// Its place among the loads of a structure (`strides.rs`).
+    pub(super) member: Option<Member>,
     /// The step of the address.
     step: i64,
 }
@@ -66,9 +84,14 @@ enum Relation {
 }
 
 impl Stream {
-    /// Bytes of an element.
+    /// Bytes of an element, or of a structure of several.
     pub(super) fn size(&self) -> i64 {
-        i64::from(self.access.size)
+        i64::from(self.access.size) * self.elements
+    }
+
+    /// Whether it is accessed for itself, or for all of a structure.
+    fn is_accessed(&self, index: usize) -> bool {
+        self.member.is_none_or(|member| member.leader == index)
     }
 }
 
@@ -105,11 +128,14 @@ impl Streams {
         variables: &InductionVariables,
     ) -> Option<usize> {
         let step = variables.step_inside(access.address)?;
-        let is_along =
-            step.abs() == i64::from(access.size) && self.all.iter().all(|other| (other.step > 0) == (step > 0));
+        let elements = step.abs() / i64::from(access.size);
+        let most = if stored.is_none() && step > 0 { MAX_ELEMENTS } else { 1 };
+        let is_along = step.abs() % i64::from(access.size) == 0
+            && (1..=most).contains(&elements)
+            && self.all.iter().all(|other| (other.step > 0) == (step > 0));
         let lane = if ty.is_float() { ty } else { Type::int(8 * u16::from(access.size))? };
         is_along.then(|| {
-            self.all.push(Stream { access, lane, stored, step });
+            self.all.push(Stream { access, lane, stored, elements, member: None, step });
             self.all.len() - 1
         })
     }
@@ -131,7 +157,8 @@ impl Streams {
 
     /// The streams in the order in which a vector loop makes them: loads first, and of one root, those first that are further on.
     pub(super) fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.all.len()).collect();
+        let mut order: Vec<usize> =
+            (0..self.all.len()).filter(|&index| self.all[index].is_accessed(index)).collect();
         let root = |index: usize| {
             let root = self.all[index].access.root;
             self.all.iter().position(|other| other.access.root == root && other.stored.is_none())

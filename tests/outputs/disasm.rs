@@ -401,6 +401,7 @@ fn steps_over_machine_code_find_work() {
     assert!(some * 100 <= functions, "{some} of {functions} functions stay as they were: {kept:#?}");
     // Of a hundred.
     let floors = [
+        ("spills", 1),
         ("jump-table-bounds", 1),
         ("loop-rotation", 8),
         ("block-placement", 20),

@@ -88,6 +88,8 @@ pub enum Libcall {
     Swap(Width),
     /// A count of bits.
     Count(BitCount, Width),
+    /// Memory that is soon read is brought near; changes nothing.
+    Prefetch,
     /// Never reached.
     Trap,
 }
@@ -115,6 +117,8 @@ pub fn named(name: &str) -> Option<Libcall> {
     let name = name.strip_prefix("__")?;
     match name {
         "bpf_trap" => return Some(Libcall::Trap),
+        // Of `bpf2native_builtins.h`: LLVM drops the builtin for BPF.
+        "bpf2native_prefetch" => return Some(Libcall::Prefetch),
         "multi3" => return Some(Libcall::Multiply128),
         "bswapsi2" => return Some(Libcall::Swap(Width::W32)),
         "bswapdi2" => return Some(Libcall::Swap(Width::W64)),

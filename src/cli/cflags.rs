@@ -8,6 +8,7 @@
 //! | `-fstack-size-section` | says how large frames are; not with `--bpftool`, whose linker refuses it |
 //! | `-I`, `-D__<machine>__` | the system's headers for the machine that the program runs on |
 //! | `-isystem` | the folder that has `bpf2native.h` ([`header`]) |
+//! | `-include` | builtins that LLVM drops for BPF (`bpf2native_builtins.h`); not with `--bpftool`, since the kernel has none |
 //! | `-U_FORTIFY_SOURCE` | fortified calls are variadic and take more arguments than BPF passes |
 
 use bpf2native::config::Target;
@@ -27,6 +28,9 @@ pub fn cflags(arguments: &Cflags) -> anyhow::Result<()> {
     }
     if let Some(folder) = header::folder(arguments.header_dir.as_deref())? {
         flags.push(format!("-isystem{}", folder.display()));
+        if !arguments.bpftool {
+            flags.extend(["-include", "bpf2native_builtins.h"].map(str::to_owned));
+        }
     }
     print(&format!("{}\n", flags.join(" ")))
 }

@@ -27,8 +27,9 @@ macro_rules! header {
     };
 }
 
-const HEADERS: [(&str, &str); 6] = [
+const HEADERS: [(&str, &str); 7] = [
     header!("bpf2native.h"),
+    header!("bpf2native_builtins.h"),
     header!("bpf2native_libbpf.h"),
     header!("bpf2native_packet.h"),
     header!("bpf2native_runtime.h"),

@@ -16,6 +16,7 @@ use super::compiled::{CodeRange, CompiledFunction, Keep, NativeFrame, StepOutcom
 use super::cranelift::Contexts;
 use super::error::CompileError;
 use super::extent::Extent;
+use super::prefetch;
 use super::unwind::Unwind;
 use super::unwind_rows;
 use crate::lift::DATA;
@@ -79,6 +80,7 @@ pub(super) fn assemble(
         optimised: (keep == Keep::Optimised).then(|| Box::new(context.func.clone())),
         steps: StepOutcome::default(),
     };
+    prefetch::replace_calls(&mut made.code, &mut made.relocations);
     if x86::STEPS.iter().any(|step| steps.passes.contains(step.pass)) {
         let coldness = if contexts.counters.is_some() { Coldness::Counted } else { Coldness::Unknown };
         x86::run(&mut made, end, isa, Steps { coldness, ..steps });

@@ -9,6 +9,7 @@
 //! | Cranelift on one function, then the steps over x86-64 code (`../x86/`) | `cranelift.rs`, `assemble.rs` |
 //! | what comes out: code, relocations, frame, locations | `compiled.rs` |
 //! | which bytes are instructions | `extent.rs` |
+//! | prefetches, in the place of calls | `prefetch.rs` |
 //! | unwind information, and the rows that Cranelift leaves out | `unwind.rs`, `unwind_rows.rs` |
 //! | at -O0: functions whose spills take too much, compiled again | `spills.rs` |
 //! | errors; the thread pool, and which programs are worth it | `error.rs`, `threads.rs` |
@@ -19,6 +20,7 @@ mod counters;
 mod cranelift;
 mod error;
 mod extent;
+mod prefetch;
 mod spills;
 mod threads;
 pub(crate) mod unwind;

@@ -12,6 +12,10 @@ pub const FUNCTIONS: u32 = 0;
 /// The namespace of data.
 pub const DATA: u32 = 1;
 
+/// The namespace of the instruction that prefetches, which is no function: CLIF calls it, and `codegen/prefetch.rs` puts the
+/// instruction in the place of the call.
+pub const PREFETCH: u32 = 2;
+
 /// Something that can be called.
 #[derive(Clone, Debug)]
 pub struct Callee {

@@ -16,7 +16,7 @@ use crate::graph::LabelNumbers;
 use crate::program::{DataSectionId, DataSymbolId, FunctionId, IdVec, ImportId, Target};
 
 use adapters::Adapters;
-pub use callee::{Callee, DATA, DataReference, FUNCTIONS};
+pub use callee::{Callee, DATA, DataReference, FUNCTIONS, PREFETCH};
 
 /// An import: called, or only its address taken.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use std::fmt;
 
 use super::functions::{Function, Functions, Use};
 use super::owner::Owners;
-use crate::abi::libcalls;
+use crate::abi::libcalls::{self, Libcall};
 use crate::elf::instruction::{self, SLOT};
 use crate::elf::{Object, RawRelocation, SymbolHome};
 use crate::program::names;
@@ -136,10 +136,11 @@ fn in_kernel(object: &Object<'_>, symbol: usize, externs: &HashSet<&str>) -> Opt
     if externs.contains(symbol.name) || symbol.name == TRAP {
         return None;
     }
-    Some(match libcalls::named(symbol.name).is_some() {
-        true => "the kernel has no floating point and no 128-bit arithmetic; do it in the user half".to_owned(),
-        false => "a kernel program cannot reach what is outside of its object, but for helpers and kfuncs (`__ksym`); do it \
-                  in the user half, or link the objects with `bpftool gen object`"
+    Some(match libcalls::named(symbol.name) {
+        Some(Libcall::Prefetch) => "the kernel has no prefetches for programs; leave `__builtin_prefetch` out".to_owned(),
+        Some(_) => "the kernel has no floating point and no 128-bit arithmetic; do it in the user half".to_owned(),
+        None => "a kernel program cannot reach what is outside of its object, but for helpers and kfuncs (`__ksym`); do it \
+                 in the user half, or link the objects with `bpftool gen object`"
             .to_owned(),
     })
 }

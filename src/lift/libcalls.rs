@@ -16,16 +16,21 @@
 //! | `__{popcount,parity,clz,ctz,ffs,clrsb}{si,di}2` | `popcnt`, `clz`, `ctz` (`bit_counts.rs`) |
 //! | `__multi3` | `imul`, `umulhi` |
 //! | `__{,u}{div,mod}{si,di}3` | `sdiv`, `udiv`, `srem`, `urem`, guarded as BPF's own |
+//! | `__bpf2native_prefetch` (what `bpf2native_builtins.h` makes of `__builtin_prefetch`) | a call that `codegen/prefetch.rs` makes an instruction |
 //! | `__bpf_trap` (what LLVM 21 and later call where code is unreachable) | `trap` |
 //! | `__{,u}{div,mod}ti3`, `__fix{df,sf}ti`, `__floatti{df,sf}`, `__powi{df,sf}2`, `__{mul,div}{dc,sc}3`, ... | a call, with the type given here |
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{
+    AbiParam, ExtFuncData, ExternalName, InstBuilder, MemFlagsData, Signature, Type, UserExternalName, Value, types,
+};
+use cranelift_codegen::isa::CallConv;
 
 use super::alu::width_type;
 use super::lifter::{Lifter, TRAP_OUTSIDE};
 use crate::abi::libcalls::{Float, FloatOp, Libcall};
 use crate::abi::{ResultWords, WORD};
+use crate::declarations::PREFETCH;
 use crate::decode::insn::{Operand, Reg, Width};
 
 pub(super) const fn float_type(float: Float) -> Type {
@@ -40,6 +45,7 @@ impl Lifter<'_, '_> {
     pub(super) fn inline(&mut self, libcall: Libcall) -> ResultWords {
         let low = match libcall {
             Libcall::Trap => self.trap_here(TRAP_OUTSIDE),
+            Libcall::Prefetch => return self.prefetch(),
             Libcall::Multiply128 => return self.multiply_128(),
             Libcall::Divide(op, width) => {
                 let ty = width_type(width);
@@ -97,6 +103,22 @@ impl Lifter<'_, '_> {
             Libcall::ToInt { from, width, signed } => self.float_to_int(from, width, signed),
         };
         ResultWords { first: Some(low), second: None }
+    }
+
+    /// CLIF has no such instruction. The call keeps all registers, as the instruction does that takes its place.
+    fn prefetch(&mut self) -> ResultWords {
+        let address = self.get(Reg::R1);
+        let builder = &mut *self.builder;
+        let callee = *self.references.prefetch.get_or_insert_with(|| {
+            let mut signature = Signature::new(CallConv::PreserveAll);
+            signature.params.push(AbiParam::new(WORD));
+            let signature = builder.import_signature(signature);
+            let name = UserExternalName { namespace: PREFETCH, index: 0 };
+            let name = ExternalName::user(builder.func.declare_imported_user_function(name));
+            builder.import_function(ExtFuncData { name, signature, colocated: true, patchable: false })
+        });
+        builder.ins().call(callee, &[address]);
+        ResultWords { first: None, second: None }
     }
 
     /// The float in a register.

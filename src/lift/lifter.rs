@@ -38,6 +38,8 @@ pub const TRAP_POISONED: u8 = 4;
 pub(super) struct References {
     pub(super) functions: HashMap<(FuncId, Signature), FuncRef>,
     pub(super) data: HashMap<DataId, GlobalValue>,
+    /// The instruction that prefetches, as a function.
+    pub(super) prefetch: Option<FuncRef>,
     /// The jump tables among the data.
     pub(super) tables: HashMap<GlobalValue, DataSectionId>,
 }

@@ -127,6 +127,13 @@ fn flags_point_to_the_header() {
     let folder = folder.expect("a folder");
     assert!(folder.starts_with(home.join(".cache/bpf2native")) && has_header(&folder), "{folder:?}");
     assert_eq!(said, "");
+    assert!(
+        fs::read_to_string(folder.join("bpf2native_builtins.h")).is_ok_and(|header| header.contains("prefetch"))
+    );
+    for (more, included) in [(&[][..], true), (&["--bpftool"], false)] {
+        let output = succeed(Command::new(command).arg("cflags").args(more).env("HOME", &home));
+        assert_eq!(text(&output.stdout).contains("-include bpf2native_builtins.h"), included, "{more:?}");
+    }
     // Once it is there, nothing is written, and what was damaged is mended.
     let written =
         || fs::metadata(folder.join("bpf2native.h")).and_then(|file| file.modified()).expect("it is there");

@@ -49,6 +49,28 @@ fn translate(path: &PathBuf, target: &str) -> (Program, emit::Translation) {
     (program, translation)
 }
 
+/// Each prefetch is one instruction, and no call: registers that a call would not keep hold values over it.
+#[test]
+fn prefetches_are_instructions() {
+    for (target, variant, prefetch) in [
+        ("x86_64", "clang22-v4", "prefetcht0 (%rdi)"),
+        ("aarch64", "clang22-v4-aarch64", "prfm pldl1keep, [x0]"),
+        ("riscv64", "clang22-v4-riscv64", "ori zero, a0, 1"),
+        ("s390x", "clang22-v4-s390x", "pfd 1, 0(%r2)"),
+    ] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/obj").join(variant).join("prefetch.o");
+        let (program, translation) = translate(&path, target);
+        let is_sum = |id| program.functions[id].name == "sum";
+        let sum = translation.functions.iter().find(|compiled| compiled.function.is_some_and(is_sum)).unwrap();
+        let instructions = disassembler(target).function(&sum.code, Shape::Entries(&sum.entries));
+        let prefetches: Vec<&Instruction> =
+            instructions.iter().filter(|instruction| instruction.text == prefetch).collect();
+        assert_eq!(prefetches.len(), 3, "{target}: {instructions:#?}");
+        assert!(prefetches.iter().all(|instruction| !instruction.loads && !instruction.stores), "{target}");
+        assert!(instructions.iter().all(|instruction| instruction.kind != Control::Call), "{target}");
+    }
+}
+
 /// Jumps and branches lead to instructions, blocks start with one, and no constant or jump table is taken for code:
 /// what is data is only ever loaded.
 #[test]

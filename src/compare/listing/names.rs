@@ -1,10 +1,11 @@
-//! Names for Cranelift's numbers: `u0:3` is a function, `u1:3` data.
+//! Names for Cranelift's numbers: `u0:3` is a function, `u1:3` data, `u2:0` the instruction that prefetches.
 
 use std::collections::HashMap;
 
 use cranelift_codegen::ir::{Function, UserExternalNameRef};
 use cranelift_module::ModuleRelocTarget;
 
+use crate::declarations::PREFETCH;
 use crate::declarations::adapters::Adapters;
 use crate::lift::{Declarations, Imported};
 use crate::program::Program;
@@ -57,6 +58,7 @@ impl<'a> Names<'a> {
         if let Some(table) = &declarations.addresses {
             names.insert((1, table.data.id.as_u32()), Named { name: "addresses", is_import: false });
         }
+        names.insert((PREFETCH, 0), Named { name: "prefetch", is_import: false });
         Names { names }
     }
 

@@ -179,7 +179,7 @@ impl<'a> Folded<'a> {
             [0x63, 0] if rm == register && rex & 8 != 0 => Some(Folded { is_written: true, ..made(opcode, reg) }),
             // cmp of a constant; test of one, mul, imul, div, idiv
             [0x81 | 0x83, 0] if rm == register && reg & 7 == 7 => Some(made(opcode, 7)),
-            [0xf7, 0] if rm == register && reg & 7 == 0 => Some(made(opcode, 0)),
+            [0xf7, 0] if rm == register && matches!(reg & 7, 0) => Some(made(opcode, 0)),
             [0xf7, 0] if rm == register && reg & 7 >= 4 && !matches!(rm, 0 | 2) => Some(made(opcode, reg & 7)),
             // cmov, imul
             [0x0f, 0x40..=0x4f | 0xaf] if is_rm => Some(made(opcode, reg)),

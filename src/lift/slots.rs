@@ -3,7 +3,8 @@
 //! | access | CLIF |
 //! |---|---|
 //! | store of the whole slot | `def_var` |
-//! | store of a part | `band`, `bor` of the shifted part |
+//! | store of a part, if the rest may be read | `band`, `bor` of the shifted part |
+//! | store of a part, if not | the shifted part |
 //! | load of the whole slot | `use_var` |
 //! | load of a part | `ushr`, `ireduce` |
 //!
@@ -61,14 +62,20 @@ impl Lifter<'_, '_> {
         let part = size_type(size);
         let mut value = self.operand_at(src, part);
         if part != ty {
-            let old = self.builder.use_var(variable);
-            let mask = (u64::MAX >> (64 - part.bits())) << shift;
-            let kept = !mask & (u64::MAX >> (64 - ty.bits()));
-            let kept = self.builder.ins().iconst(ty, kept as i64);
-            let rest = self.builder.ins().band(old, kept);
+            let rest = access.keeps_rest.then(|| {
+                let old = self.builder.use_var(variable);
+                let mask = (u64::MAX >> (64 - part.bits())) << shift;
+                let kept = !mask & (u64::MAX >> (64 - ty.bits()));
+                let kept = self.builder.ins().iconst(ty, kept as i64);
+                self.builder.ins().band(old, kept)
+            });
             value = self.builder.ins().uextend(ty, value);
-            value = self.builder.ins().ishl_imm_u(value, i64::from(shift));
-            value = self.builder.ins().bor(rest, value);
+            if shift != 0 || rest.is_some() {
+                value = self.builder.ins().ishl_imm_u(value, i64::from(shift));
+            }
+            if let Some(rest) = rest {
+                value = self.builder.ins().bor(rest, value);
+            }
         }
         self.builder.def_var(variable, value);
     }

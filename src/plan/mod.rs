@@ -5,7 +5,7 @@
 //!
 //! | plan | file |
 //! |---|---|
-//! | stack promotion: frame slots that become values | `stack_promotion.rs` |
+//! | stack promotion: frame slots that become values | `stack_promotion.rs`; what stores keep: `slot_liveness.rs` |
 //! | which blocks are lifted, and where edges lead: jump threading, cold blocks | `control_flow.rs` |
 //! | if-conversion: branches that become selects | `if_conversion.rs` |
 //! | switch formation: trees of comparisons that become jump tables | `switch_formation.rs` |
@@ -15,6 +15,7 @@ mod control_flow;
 mod escape;
 mod if_conversion;
 mod intervals;
+mod slot_liveness;
 mod stack_promotion;
 mod switch_formation;
 mod transfer;

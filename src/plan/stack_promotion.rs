@@ -16,13 +16,16 @@
 //!
 //! A slot that is read before it is written is 0. The bytes of a frame are undefined at entry, so any value will do.
 //!
+//! A store to a part of a slot keeps the rest only if that may be read ([`super::slot_liveness`]).
+//!
 //! Cost: a value that is live through many blocks costs a parameter in each, so the number of values times that of edges is
 //! bounded by the number of instructions. The slots with most accesses are promoted first.
 
 use std::collections::BTreeSet;
 
 use super::escape::{Effects, EscapeAnalysis, ExactAccess, MAX_ANALYSED_EDGES, PointerEffects, TrustedSlots};
-use crate::decode::insn::Size;
+use super::slot_liveness::{PartAccess, SlotLiveness};
+use crate::decode::insn::{Insn, Size};
 use crate::graph::Graph;
 
 /// How often slots are found not to be trusted, before nothing is promoted.
@@ -48,6 +51,8 @@ pub struct SlotAccess {
     pub slot: usize,
     /// How many bytes above the slot's start.
     pub at: u8,
+    /// Whether it is a store to a part of the slot after which the rest of it may be read.
+    pub keeps_rest: bool,
 }
 
 /// Which frame slots of a function become values.
@@ -118,6 +123,22 @@ impl OverlapGroup {
     fn is_uniform(&self) -> bool {
         self.accesses.iter().all(|access| access.at == self.start && bytes(access) == self.end - self.start)
     }
+
+    /// The instructions, in order, that store to a part of it and keep the rest.
+    fn keeping_stores(&self, graph: &Graph, liveness: &mut SlotLiveness<'_>) -> Vec<usize> {
+        let part = |access: &ExactAccess| PartAccess {
+            instruction: access.instruction,
+            // At most 8, all inside of the slot.
+            bytes: (((1 << bytes(access)) - 1) << (access.at - self.start)) as u8,
+            is_store: matches!(graph.instructions[access.instruction].insn, Insn::Store { .. }),
+        };
+        let mut parts: Vec<PartAccess> = self.accesses.iter().map(part).collect();
+        parts.sort_unstable_by_key(|part| part.instruction);
+        let mut keeping = Vec::new();
+        liveness.keeping_stores(&parts, |instruction| keeping.push(instruction));
+        keeping.sort_unstable();
+        keeping
+    }
 }
 
 fn bytes(access: &ExactAccess) -> i64 {
@@ -158,7 +179,12 @@ fn promote(graph: &Graph, effects: &Effects, groups: Vec<OverlapGroup>, below: i
         frame_size: lowest.unsigned_abs().max(min_size).min(graph.frame.size),
         ..PromotedSlots::default()
     };
+    let mut liveness = None;
     for (slot, group) in chosen.iter().enumerate() {
+        let keeping = match group.is_uniform() {
+            true => Vec::new(),
+            false => group.keeping_stores(graph, liveness.get_or_insert_with(|| SlotLiveness::new(graph))),
+        };
         slots.slots.push(PromotedSlot {
             size: match group.end - group.start {
                 1 => Size::B,
@@ -170,7 +196,9 @@ fn promote(graph: &Graph, effects: &Effects, groups: Vec<OverlapGroup>, below: i
         for access in &group.accesses {
             // Less than 8.
             let at = (access.at - group.start) as u8;
-            slots.accesses.push((graph.instructions[access.instruction].offset, SlotAccess { slot, at }));
+            let keeps_rest = keeping.binary_search(&access.instruction).is_ok();
+            let offset = graph.instructions[access.instruction].offset;
+            slots.accesses.push((offset, SlotAccess { slot, at, keeps_rest }));
         }
     }
     slots.accesses.sort_unstable_by_key(|&(offset, _)| offset);

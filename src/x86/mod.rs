@@ -8,6 +8,7 @@
 //! |---|---|
 //! | the order of the steps | `pipeline.rs` |
 //! | bytes to fragments: instructions, jump tables, constants | `code/read.rs`, `fragments.rs`, `effects.rs` |
+//! | spills and reloads that are not needed | `steps/spills/`; their slots: `code/spill_slots.rs` |
 //! | jump-table bounds checks by a branch | `steps/jump_table_bounds.rs` |
 //! | loop rotation | `steps/loop_rotation.rs` |
 //! | block placement | `steps/block_placement.rs`; blocks and edge weights: `code/blocks.rs`, by a profile: `code/measured.rs` |

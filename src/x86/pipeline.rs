@@ -7,14 +7,16 @@ use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::isa::TargetIsa;
 
 use super::Steps;
-use super::check::Checker;
+use super::check::{Checker, Followed};
 use super::code::alignment::AlignedLoop;
 use super::code::blocks::Coldness;
 use super::code::fragments::Fragments;
 use super::code::measured::Measured;
 use super::code::read;
 use super::code::write::{self, WrittenFrame};
-use super::steps::{block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings};
+use super::steps::{
+    block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings, spills,
+};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::codegen::machine_step::MachineStep;
 use crate::codegen::unwind::Unwind;
@@ -26,7 +28,12 @@ type Run = fn(&mut Work<'_>) -> bool;
 
 /// The steps, in order.
 pub(crate) const STEPS: &[MachineStep<Run>] = &[
-    MachineStep { pass: Pass::ShortEncodings, after: &[], run: short_encodings },
+    MachineStep { pass: Pass::Spills, after: &[], run: spills },
+    MachineStep {
+        pass: Pass::ShortEncodings,
+        after: &[(Pass::Spills, "spills and reloads are known by Cranelift's encodings")],
+        run: short_encodings,
+    },
     MachineStep { pass: Pass::JumpTableBounds, after: &[], run: jump_table_bounds },
     MachineStep { pass: Pass::LoopRotation, after: &[], run: loop_rotation },
     MachineStep {
@@ -57,6 +64,8 @@ pub(crate) struct Work<'f> {
     measured: Option<Measured<'f>>,
     fragments: Fragments,
     coldness: Coldness,
+    /// Whether it has other spills and reloads.
+    has_other_spills: bool,
     /// Whether branches are short where they reach.
     short_branches: bool,
     /// Its new frame, if it has one.
@@ -76,24 +85,39 @@ pub(super) fn run(
     let checker = Checker::new(function, &fragments, isa);
     let measured = frequencies.filter(|known| known.is_mostly_loops());
     let measured = measured.map(|frequencies| Measured { frequencies, locations: &function.locations });
-    let mut work =
-        Work { function, measured, fragments, coldness, short_branches: false, frame: None, loops: Vec::new() };
+    let mut work = Work {
+        function,
+        measured,
+        fragments,
+        coldness,
+        has_other_spills: false,
+        short_branches: false,
+        frame: None,
+        loops: Vec::new(),
+    };
     let mut changed = Passes::NONE;
     for step in STEPS.iter().filter(|step| passes.contains(step.pass)) {
         if time_pass(times, step.pass, || (step.run)(&mut work)) {
             changed = changed.with(step.pass);
         }
-        checker.step(step.pass, &work.fragments, work.frame.as_ref(), work.short_branches)?;
+        let Work { fragments, frame, has_other_spills, short_branches, .. } = &work;
+        checker.step(step.pass, fragments, frame.as_ref(), *has_other_spills, *short_branches)?;
     }
-    let Work { fragments, short_branches, frame, loops, .. } = work;
+    let Work { fragments, has_other_spills, short_branches, frame, loops, .. } = work;
     let (mut made, layout) = write::write(function, &fragments, frame.as_ref(), &loops, isa, short_branches)?;
     // Whether anything became shorter is known once everything is laid out.
     if (layout.size as usize) >= function.code.len() {
         changed = changed.without(Pass::ShortEncodings);
     }
     made.steps.changed = changed;
-    checker.made(None, &made, &fragments, &layout, frame.is_some())?;
+    let followed = Followed { frame: frame.is_some(), spills: has_other_spills };
+    checker.made(None, &made, &fragments, &layout, followed)?;
     Ok(made)
+}
+
+fn spills(work: &mut Work<'_>) -> bool {
+    work.has_other_spills = spills::run(&mut work.fragments, work.function);
+    work.has_other_spills
 }
 
 fn short_encodings(work: &mut Work<'_>) -> bool {

@@ -429,6 +429,7 @@ fn steps_find_work(target: &str, variant: &str, floors: &[(&str, usize)]) {
 #[test]
 fn steps_over_x86_64_code_find_work() {
     let floors = [
+        ("spills", 1),
         ("jump-table-bounds", 1),
         ("loop-rotation", 8),
         ("block-placement", 20),

@@ -18,12 +18,22 @@ use cranelift_codegen::isa::TargetIsa;
 use super::code::fragments::{Fragment, FragmentKind, Fragments};
 use super::code::read;
 use super::code::relaxation::Layout;
+use super::code::spill_slots::SpillSlots;
 use super::code::write::{self, WrittenFrame};
-use super::steps::frame::CraneliftFrame;
+use super::steps::frame::{CraneliftFrame, FramePointer};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::config::Pass;
 pub(crate) use mismatch::Mismatch;
 use walk::Walk;
+
+/// What the steps changed that is followed on its own.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Followed {
+    /// The frame.
+    pub(crate) frame: bool,
+    /// Spills and reloads.
+    pub(crate) spills: bool,
+}
 
 /// A function as Cranelift made it.
 pub(crate) struct Checker<'a> {
@@ -49,13 +59,14 @@ impl<'a> Checker<'a> {
         step: Pass,
         fragments: &Fragments,
         frame: Option<&WrittenFrame>,
+        spills: bool,
         short_branches: bool,
     ) -> Result<(), GivenUp> {
         if self.fragments.is_none() {
             return Ok(());
         }
         let (made, layout) = write::write(self.function, fragments, frame, &[], self.isa, short_branches)?;
-        self.made(Some(step), &made, fragments, &layout, frame.is_some())
+        self.made(Some(step), &made, fragments, &layout, Followed { frame: frame.is_some(), spills })
     }
 
     /// Checks the function after a step, or after all of them.
@@ -65,9 +76,9 @@ impl<'a> Checker<'a> {
         made: &CompiledFunction,
         fragments: &Fragments,
         layout: &Layout,
-        has_frame: bool,
+        followed: Followed,
     ) -> Result<(), GivenUp> {
-        match self.compare(made, fragments, layout, has_frame) {
+        match self.compare(made, fragments, layout, followed) {
             Ok(()) => Ok(()),
             Err(Mismatch::Effort) => Err(GivenUp::Effort),
             Err(wrong) => {
@@ -84,19 +95,31 @@ impl<'a> Checker<'a> {
         made: &CompiledFunction,
         fragments: &Fragments,
         layout: &Layout,
-        has_frame: bool,
+        followed: Followed,
     ) -> Result<(), Mismatch> {
         constants_stay(self.function, made, fragments, layout)?;
         let Some(before) = &self.fragments else { return Ok(()) };
         let after = read::read(made, layout.end_of_code(fragments)).map_err(Mismatch::Unread)?;
-        let frame = if has_frame { CraneliftFrame::read(before, &self.function.code) } else { None };
-        if has_frame && frame.is_none() {
-            return Err(Mismatch::Frame(0, "there was no such frame"));
-        }
+        let (frame, slots) = match followed {
+            Followed { frame: false, spills: false } => (None, None),
+            Followed { spills, .. } => {
+                let uses = if followed.frame { FramePointer::Unused } else { FramePointer::LoadsArguments };
+                let frame = CraneliftFrame::read(before, &self.function.code, uses)
+                    .ok_or(Mismatch::Frame(0, "there was no such frame"))?;
+                let slots = self.slots(before, &frame).filter(|_| spills);
+                (Some(frame).filter(|_| followed.frame), slots)
+            }
+        };
         let place = |fragment: &Fragment| after.index_of(layout.at(fragments, fragment.label)?);
         let places = before.iter().map(place).collect();
-        Walk::new((self.function, before), (made, &after), places, frame).run()?;
-        if has_frame { frames::follow(made, &after) } else { Ok(()) }
+        Walk::new((self.function, before), (made, &after), places, frame, slots).run()?;
+        if followed.frame { frames::follow(made, &after) } else { Ok(()) }
+    }
+
+    /// The spill slots of Cranelift's code.
+    fn slots(&self, before: &Fragments, frame: &CraneliftFrame) -> Option<SpillSlots> {
+        let body = before.iter().enumerate().filter(|&(index, _)| !frame.is_part(index));
+        SpillSlots::find(&self.function.frame.spills, body.map(|(_, fragment)| fragment), &self.function.code)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Whether two instructions do the same, however they are encoded.
 //!
-//! In: the bytes of both. Out: whether registers, memory and flags are the same after them. The rule: what is not one of the
-//! differences that `short_encodings.rs` makes is a difference.
+//! In: the bytes of both. Out: whether registers, memory and flags are the same after them; or would be, if the two places that they
+//! read a value from hold the same. The rule: what is not one of the differences that `short_encodings.rs` and `spills/` make is a
+//! difference.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
@@ -29,6 +30,84 @@ pub(crate) fn do_the_same(one: &[u8], other: &[u8]) -> bool {
         && is_plain(&one)
         && is_plain(&other)
         && (0..one.op_count()).all(|operand| is_same_operand(&one, &other, operand))
+}
+
+/// The only operand of two instructions that is not the same.
+pub(crate) struct Elsewhere {
+    /// The register that the first one reads.
+    pub(crate) was: u8,
+    /// The register that the other one reads, or how far above the stack pointer it reads memory.
+    pub(crate) now: Result<u8, u32>,
+}
+
+/// Which operand of the other instruction is elsewhere, if they do the same but for one that they only read.
+pub(crate) fn reads_elsewhere(one: &[u8], other: &[u8]) -> Option<Elsewhere> {
+    let decode = |bytes: &[u8]| {
+        let instruction = Decoder::new(64, bytes, DecoderOptions::NONE).decode();
+        (!instruction.is_invalid() && instruction.len() == bytes.len()).then_some(instruction)
+    };
+    let (one, other) = (decode(one)?, decode(other)?);
+    let count = one.op_count();
+    if one.mnemonic() != other.mnemonic() || other.op_count() != count {
+        return None;
+    }
+    // The operands of `test` may change places.
+    let orders = if one.mnemonic() == Mnemonic::Test { 2 } else { 1 };
+    (0..orders).find_map(|order| {
+        let place = |operand: u32| if order == 0 { operand } else { count - 1 - operand };
+        let is_other = |&operand: &u32| !is_same_at(&one, operand, &other, place(operand));
+        let mut others = (0..count).filter(is_other);
+        let (operand, None) = (others.next()?, others.next()) else { return None };
+        let only_reads = match one.mnemonic() {
+            Mnemonic::Cmp | Mnemonic::Test => true,
+            Mnemonic::Mul | Mnemonic::Div | Mnemonic::Idiv => count == 1,
+            Mnemonic::Imul => count == 1 || operand > 0,
+            Mnemonic::Add | Mnemonic::Sub | Mnemonic::And | Mnemonic::Or | Mnemonic::Xor => operand > 0,
+            Mnemonic::Movzx | Mnemonic::Movsx | Mnemonic::Movsxd => operand > 0,
+            mnemonic => operand > 0 && is_conditional_move(mnemonic),
+        };
+        if !only_reads || one.op_kind(operand) != OpKind::Register {
+            return None;
+        }
+        let register = one.op_register(operand);
+        let now = match other.op_kind(place(operand)) {
+            OpKind::Register => {
+                let now = other.op_register(place(operand));
+                (now.size() == register.size()).then_some(Ok(number(now)?))
+            }
+            OpKind::Memory => {
+                let is_direct = other.memory_base() == Register::RSP
+                    && other.memory_index() == Register::None
+                    && other.memory_size().size() == register.size();
+                let offset = u32::try_from(other.memory_displacement64()).ok();
+                offset.filter(|_| is_direct).map(Err)
+            }
+            _ => None,
+        };
+        // The second byte of a register is not its lowest.
+        let is_high = [Register::AH, Register::BH, Register::CH, Register::DH].contains(&register);
+        Some(Elsewhere { was: number(register).filter(|_| !is_high)?, now: now? })
+    })
+}
+
+fn is_conditional_move(mnemonic: Mnemonic) -> bool {
+    use Mnemonic::{Cmova, Cmovae, Cmovb, Cmovbe, Cmove, Cmovg, Cmovge, Cmovl, Cmovle, Cmovne, Cmovno, Cmovnp};
+    use Mnemonic::{Cmovns, Cmovo, Cmovp, Cmovs};
+    [
+        Cmova, Cmovae, Cmovb, Cmovbe, Cmove, Cmovg, Cmovge, Cmovl, Cmovle, Cmovne, Cmovno, Cmovnp, Cmovns, Cmovo,
+        Cmovp, Cmovs,
+    ]
+    .contains(&mnemonic)
+}
+
+/// Whether an operand of one instruction is that one of the other.
+fn is_same_at(one: &Instruction, operand: u32, other: &Instruction, place: u32) -> bool {
+    if operand == place {
+        return is_same_operand(one, other, operand);
+    }
+    one.op_kind(operand) == OpKind::Register
+        && other.op_kind(place) == OpKind::Register
+        && one.op_register(operand) == other.op_register(place)
 }
 
 fn is_same_operand(one: &Instruction, other: &Instruction, operand: u32) -> bool {

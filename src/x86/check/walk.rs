@@ -7,6 +7,8 @@
 //! | instructions | the same in the same order, however they are encoded, but for those below |
 //! | jumps, `nop`s | are passed over |
 //! | moves | are not compared; but what an instruction, a call or a `ret` may read must hold the same value in both (`values.rs`) |
+//! | spills and reloads | where the new code has others, they are moves, from and to slots |
+//! | operands that are only read | may be elsewhere: in another register, or in a spill slot, that holds the same value |
 //! | branches | on the same condition of the same flags, or on the opposite one with successors exchanged |
 //! | jump tables | entry by entry; a bounds check by a branch is as good as a clamp, if an index that is too large leads where the last entry does |
 //! | relocations | of the same kind, to the same place, in the same byte of the instruction |
@@ -21,13 +23,14 @@ use std::collections::hash_map::Entry;
 
 use super::frames;
 use super::mismatch::Mismatch;
-use super::same::do_the_same;
+use super::same::{Elsewhere, do_the_same, reads_elsewhere};
 use super::side::{Side, has_one_name};
-use super::values::{self, COUNT, Classes, FLAGS, Move, ValueNumbers, Values};
+use super::values::{self, Classes, FLAGS, Move, SLOTS, ValueNumbers, Values};
 use crate::codegen::compiled::CompiledFunction;
 use crate::x86::code::abi::{ARGUMENTS, CALLEE_SAVED, RBP, RESULTS, RSP, RegisterSet};
 use crate::x86::code::effects::{Effects, Flags, Transfer};
 use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
+use crate::x86::code::spill_slots::SpillSlots;
 use crate::x86::steps::frame::CraneliftFrame;
 use crate::x86::steps::jump_table_bounds::{self, NOT_BELOW, SEQUENCE};
 
@@ -53,6 +56,8 @@ pub(crate) struct Walk<'a> {
     targets: Vec<bool>,
     /// Cranelift's frame, in a function that has a new one.
     frame: Option<CraneliftFrame>,
+    /// The spill slots, in a function that has other spills and reloads.
+    slots: Option<SpillSlots>,
     values: Values,
     /// What all paths that were walked to a position have in common.
     known: HashMap<(usize, usize), Classes>,
@@ -61,12 +66,14 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Of a function before and after; `places` says where each fragment is now, and `frame` is Cranelift's if there is a new one.
+    /// Of a function before and after; `places` says where each fragment is now, `frame` is Cranelift's if there is a new one, and
+    /// `slots` are those of spills and reloads that are to be followed.
     pub(crate) fn new(
         (function, before): (&'a CompiledFunction, &'a Fragments),
         (made, after): (&'a CompiledFunction, &'a Fragments),
         places: Vec<Option<usize>>,
         frame: Option<CraneliftFrame>,
+        slots: Option<SpillSlots>,
     ) -> Walk<'a> {
         let before = Side::new(function, before);
         let targets = before.targets();
@@ -77,6 +84,7 @@ impl<'a> Walk<'a> {
             places,
             targets,
             frame,
+            slots,
             values: Values::default(),
             known: HashMap::new(),
             open: Vec::new(),
@@ -86,7 +94,8 @@ impl<'a> Walk<'a> {
 
     /// Walks.
     pub(crate) fn run(&mut self) -> Result<(), Mismatch> {
-        let numbers = self.values.start(&Classes::at_start());
+        let slots = self.slots.as_ref().map_or(0, SpillSlots::count);
+        let numbers = self.values.start(&Classes::at_start(slots));
         self.open.push(Position { before: 0, after: 0, numbers, is_start: self.targets.first() == Some(&false) });
         while let Some(mut at) = self.open.pop() {
             if at.is_start
@@ -153,7 +162,7 @@ impl<'a> Walk<'a> {
         if is_nop(bytes) {
             return Ok(Some(index + 1));
         }
-        let Some(moved) = Move::read(fragment, &side.function.code) else { return Ok(None) };
+        let Some(moved) = Move::read(fragment, &side.function.code, self.slots.as_ref()) else { return Ok(None) };
         self.values.run(moved, numbers);
         Ok(Some(index + 1))
     }
@@ -169,11 +178,14 @@ impl<'a> Walk<'a> {
             }
             Entry::Occupied(mut entry) => {
                 let common = values::common(entry.get(), &classes);
-                entry.insert(common) != common
+                let is_other = *entry.get() != common;
+                entry.insert(common);
+                is_other
             }
         };
         if is_new {
-            self.open.push(Position { before: at.before, after: at.after, numbers: at.numbers, is_start: true });
+            let numbers = at.numbers.clone();
+            self.open.push(Position { before: at.before, after: at.after, numbers, is_start: true });
         }
         Ok(())
     }
@@ -182,9 +194,9 @@ impl<'a> Walk<'a> {
     /// the same.
     fn catch_up(&mut self, at: &mut Position) -> Result<(), Mismatch> {
         let is_same =
-            |numbers: &ValueNumbers| (0..COUNT).filter(|&place| numbers[place] == at.numbers.0[place]).count();
-        let (mut index, mut numbers) = (at.after, at.numbers.1);
-        let mut best = (is_same(&numbers), index, numbers);
+            |numbers: &ValueNumbers| numbers.iter().zip(&at.numbers.0).filter(|(now, was)| now == was).count();
+        let (mut index, mut numbers) = (at.after, at.numbers.1.clone());
+        let mut best = (is_same(&numbers), index, numbers.clone());
         while Some(index) != self.places[at.before] {
             let Some(next) = self.pass(true, index, &mut numbers)? else {
                 (at.after, at.numbers.1) = (best.1, best.2);
@@ -192,7 +204,7 @@ impl<'a> Walk<'a> {
             };
             index = next;
             if is_same(&numbers) > best.0 {
-                best = (is_same(&numbers), index, numbers);
+                best = (is_same(&numbers), index, numbers.clone());
             }
         }
         (at.after, at.numbers.1) = (index, numbers);
@@ -222,14 +234,21 @@ impl<'a> Walk<'a> {
                     return Err(self.wrong(at, "conditions"));
                 }
             }
-            self.push(taken, now[0], at.numbers);
+            self.push(taken, now[0], at.numbers.clone());
             (at.before, at.after) = (at.before + 1, now[1]);
             return Ok(true);
         }
+        let mut effects = before.effects;
         if !self.is_same(&before, &after) {
-            return if self.is_checked_by_branch(at) { Ok(true) } else { Err(self.wrong(at, "instructions")) };
+            if self.is_checked_by_branch(at) {
+                return Ok(true);
+            }
+            if !self.reads_the_same_elsewhere(at, &before, &after) {
+                return Err(self.wrong(at, "instructions"));
+            }
+            effects.read = after.effects.read;
         }
-        self.run_both(at, before.effects, after.effects)?;
+        self.run_both(at, effects, after.effects)?;
         match before.effects.transfer {
             Transfer::Trap | Transfer::Return => return Ok(false),
             Transfer::Elsewhere => {
@@ -266,6 +285,20 @@ impl<'a> Walk<'a> {
             ) => do_the_same(one, other),
             _ => false,
         }
+    }
+
+    /// Whether two instructions do the same, but that the new one reads one of the values from another register, or from a slot.
+    fn reads_the_same_elsewhere(&self, at: &Position, before: &Fragment, after: &Fragment) -> bool {
+        let Some(slots) = self.slots.as_ref().filter(|_| !before.is_relocated && !after.is_relocated) else {
+            return false;
+        };
+        let (one, other) = (self.before.bytes(before), self.after.bytes(after));
+        let Some(Elsewhere { was, now }) = reads_elsewhere(one, other) else { return false };
+        let now = match now {
+            Ok(register) => Some(usize::from(register)),
+            Err(offset) => slots.index(offset).map(|slot| SLOTS + slot),
+        };
+        now.is_some_and(|now| at.numbers.0[usize::from(was)] == at.numbers.1[now])
     }
 
     /// Whether addresses lead to the same jump table, or the same constant.
@@ -351,7 +384,7 @@ impl<'a> Walk<'a> {
         let mut pairs: Vec<(usize, usize)> = before.into_iter().zip(after).collect();
         pairs.sort_unstable();
         pairs.dedup();
-        pairs.into_iter().for_each(|(before, after)| self.push(before, after, at.numbers));
+        pairs.into_iter().for_each(|(before, after)| self.push(before, after, at.numbers.clone()));
         Ok(())
     }
 
@@ -379,7 +412,7 @@ impl<'a> Walk<'a> {
         }
         // Nothing but the jump reads its temporaries.
         let address = self.before.fragments[at.before + 2].effects.written;
-        let mut numbers = at.numbers;
+        let mut numbers = at.numbers.clone();
         for place in values::registers(address).chain([to, FLAGS]) {
             numbers.0[place] = self.values.fresh();
             numbers.1[place] = numbers.0[place];

@@ -84,6 +84,14 @@ impl Fragment {
         code.get(self.start as usize..(self.start + self.size) as usize)
     }
 
+    /// Its bytes as they are now; for a branch and the like, those in Cranelift's code.
+    pub(crate) fn current_bytes<'a>(&'a self, code: &'a [u8]) -> Option<&'a [u8]> {
+        match &self.kind {
+            FragmentKind::Rewritten(bytes) => Some(bytes.bytes()),
+            _ => self.bytes(code),
+        }
+    }
+
     /// The labels that the entries of a jump table lead to.
     pub(crate) fn entries(&self, code: &[u8]) -> impl Iterator<Item = u32> {
         let (entries, _) = self.bytes(code).unwrap_or_default().as_chunks();

@@ -7,6 +7,7 @@
 //! | a decoded instruction | `instruction.rs` |
 //! | bytes to instructions, and those to fragments | `decode.rs`, `integers.rs`, `operands.rs`; `read.rs` |
 //! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
+//! | spill slots, and what accesses them | `spill_slots.rs` |
 //! | targets of branches | `targets.rs` |
 //! | basic blocks, and how often control goes from one to another | `blocks.rs` |
 //! | loops that are aligned | `alignment.rs` |
@@ -27,5 +28,6 @@ pub(super) mod measured;
 mod operands;
 pub(crate) mod read;
 pub(crate) mod relaxation;
+pub(crate) mod spill_slots;
 pub(crate) mod targets;
 pub(crate) mod write;

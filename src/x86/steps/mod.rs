@@ -2,6 +2,7 @@
 //!
 //! | step | file |
 //! |---|---|
+//! | spills and reloads that are not needed | `spills/` |
 //! | jump-table bounds checks by a branch | `jump_table_bounds.rs` |
 //! | loop rotation | `loop_rotation.rs` |
 //! | block placement | `block_placement.rs` |
@@ -15,3 +16,4 @@ pub(crate) mod jump_table_bounds;
 pub(crate) mod loop_alignment;
 pub(crate) mod loop_rotation;
 pub(crate) mod short_encodings;
+pub(crate) mod spills;

@@ -5,6 +5,7 @@ mod frames;
 mod jump_table_bounds;
 mod loop_rotation;
 mod reading;
+mod spills;
 
 use std::fmt::Write;
 

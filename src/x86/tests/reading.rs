@@ -5,7 +5,7 @@ use cranelift_codegen::isa::TargetIsa;
 use super::{function, isa, join, run_to};
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::config::Pass;
-use crate::x86::check::{Checker, Mismatch};
+use crate::x86::check::{Checker, Followed, Mismatch};
 use crate::x86::code::{read, write};
 use crate::x86::steps::short_encodings;
 
@@ -83,10 +83,10 @@ fn wrong(function: &CompiledFunction, end: u32, at: usize, from: u8, to: u8) -> 
     let check = Checker::new(function, &fragments, isa);
     short_encodings::run(&mut fragments, &function.code);
     let (mut made, layout) = write::write(function, &fragments, None, &[], isa, true).unwrap();
-    check.compare(&made, &fragments, &layout, false).unwrap();
+    check.compare(&made, &fragments, &layout, Followed::default()).unwrap();
     assert_eq!(made.code[at], from, "{:02x?}", made.code);
     made.code[at] = to;
-    check.compare(&made, &fragments, &layout, false)
+    check.compare(&made, &fragments, &layout, Followed::default())
 }
 
 #[test]

@@ -23,6 +23,15 @@ pub(crate) struct CraneliftFrame {
     pub(super) slots: u32,
 }
 
+/// What a function's body may do with the frame pointer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FramePointer {
+    /// Nothing, so that the frame can do without.
+    Unused,
+    /// Load arguments that are on the stack.
+    LoadsArguments,
+}
+
 /// An instruction of a prologue or an epilogue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FrameInstruction {
@@ -102,9 +111,23 @@ fn slot_access(bytes: &[u8]) -> Option<u32> {
     }
 }
 
+/// Whether an instruction loads from above the saved frame pointer and the return address, and does nothing else with `%rbp`.
+fn loads_argument(fragment: &Fragment, code: &[u8]) -> bool {
+    let Some(bytes) = fragment.current_bytes(code) else { return false };
+    let instruction = Decoder::new(64, bytes, DecoderOptions::NONE).decode();
+    let is_register = |operand: u32| {
+        instruction.op_kind(operand) == OpKind::Register && number(instruction.op_register(operand)) == Some(RBP)
+    };
+    instruction.mnemonic() != Mnemonic::Lea
+        && instruction.memory_base() == Register::RBP
+        && instruction.memory_index() == Register::None
+        && (2 * u64::from(WORD)..1 << 31).contains(&instruction.memory_displacement64())
+        && !(0..instruction.op_count()).any(is_register)
+}
+
 impl CraneliftFrame {
     /// Recognises it; none if the function is not as Cranelift writes one, or uses the stack in another way.
-    pub(crate) fn read(fragments: &Fragments, code: &[u8]) -> Option<CraneliftFrame> {
+    pub(crate) fn read(fragments: &Fragments, code: &[u8], uses: FramePointer) -> Option<CraneliftFrame> {
         use FrameInstruction::{Allocate, PushFramePointer, Save, SetFramePointer};
         let instruction = |at: usize| frame_instruction(fragments.get(at)?.bytes(code)?);
         if instruction(0)? != PushFramePointer || instruction(1)? != SetFramePointer {
@@ -134,7 +157,7 @@ impl CraneliftFrame {
                 at = epilogue.end;
                 fragments.get(at)?.bytes(code).filter(|&bytes| bytes == [0xc3])?;
                 frame.epilogues.push(epilogue);
-            } else if !frame.is_body(fragment, code) {
+            } else if !frame.is_body(fragment, code, uses) {
                 return None;
             }
             calls |= fragment.effects.transfer == Transfer::Call;
@@ -173,15 +196,19 @@ impl CraneliftFrame {
     }
 
     /// Whether an instruction leaves the frame alone, but for accesses to the slots.
-    fn is_body(&self, fragment: &Fragment, code: &[u8]) -> bool {
+    fn is_body(&self, fragment: &Fragment, code: &[u8], uses: FramePointer) -> bool {
         let effects = fragment.effects;
-        if effects.named() >> RBP & 1 != 0 || (effects.is_stack && effects.transfer != Transfer::Call) {
+        if effects.is_stack && effects.transfer != Transfer::Call {
             return false;
+        }
+        if effects.named() >> RBP & 1 != 0 {
+            let is_alone = effects.named() >> RSP & 1 == 0 && effects.written >> RBP & 1 == 0 && !effects.stores;
+            return uses == FramePointer::LoadsArguments && is_alone && loads_argument(fragment, code);
         }
         if effects.named() >> RSP & 1 == 0 {
             return true;
         }
-        let Some(bytes) = fragment.bytes(code) else { return false };
+        let Some(bytes) = fragment.current_bytes(code) else { return false };
         if let Some(slot) = slot_access(bytes) {
             return slot < self.slots;
         }

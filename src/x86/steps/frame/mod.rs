@@ -25,7 +25,7 @@ mod deferred_moves;
 mod shrink_wrapping;
 mod write;
 
-pub(crate) use cranelift::CraneliftFrame;
+pub(crate) use cranelift::{CraneliftFrame, FramePointer};
 
 use crate::x86::code::fragments::Fragments;
 use crate::x86::code::write::WrittenFrame;
@@ -33,7 +33,9 @@ use shrink_wrapping::ShrinkWrapping;
 
 /// Gives a function another frame, unless Cranelift's is not understood.
 pub(crate) fn rewrite(fragments: Fragments, code: &[u8]) -> (Fragments, Option<WrittenFrame>) {
-    let Some(frame) = CraneliftFrame::read(&fragments, code) else { return (fragments, None) };
+    let Some(frame) = CraneliftFrame::read(&fragments, code, FramePointer::Unused) else {
+        return (fragments, None);
+    };
     let plan = if frame.is_empty() { None } else { ShrinkWrapping::plan(&fragments, &frame, code) };
     let plan = plan.unwrap_or_else(|| ShrinkWrapping::none(&frame));
     let (fragments, frame) = write::write(fragments, &frame, &plan);

@@ -1,0 +1,85 @@
+//! Spills and reloads that are not needed.
+//!
+//! Cranelift's register allocator splits a value's live range by where it is used, and not by what a part of it costs: a value is
+//! reloaded where a register still holds it, stored where its slot has it, stored for a reload that another one replaced. In:
+//! fragments, as Cranelift made them. Out: the same with fewer spills and reloads.
+//!
+//! | what | becomes | file |
+//! |---|---|---|
+//! | a store of what the slot holds already | nothing | `available.rs` |
+//! | a reload into a register that holds the slot's value | nothing | `available.rs` |
+//! | a reload where another register holds it | a move of registers | `available.rs` |
+//! | a reload or a move of registers that nothing reads | nothing | `liveness.rs` |
+//! | a store that no reload reads | nothing | `liveness.rs` |
+//! | a reload that one instruction reads, soon behind it | that instruction's memory operand | `operands.rs` |
+//!
+//! The rule: only slots that nothing but spills and reloads of whole words accesses ([`SpillSlots`]), in functions whose frame is
+//! understood ([`CraneliftFrame`]): the stack pointer stays where it is in the body. What instructions and blocks do is in
+//! `flow.rs`.
+//!
+//! Both analyses keep a bit for each slot, for each block ([`MAX_WORK`]); a function for which that is too much, or that is not
+//! done after [`MAX_ROUNDS`] visits of its blocks, keeps its code. So time is linear.
+
+mod available;
+mod flow;
+mod liveness;
+mod operands;
+
+use super::frame::{CraneliftFrame, FramePointer};
+use crate::codegen::compiled::CompiledFunction;
+use crate::x86::code::bytes::InstructionBytes;
+use crate::x86::code::decode::decode;
+use crate::x86::code::effects::Effects;
+use crate::x86::code::fragments::{Fragment, Fragments};
+use crate::x86::code::spill_slots::SpillSlots;
+use available::Available;
+use flow::{Flow, Operation};
+use liveness::Liveness;
+
+/// How often the blocks of a function are visited.
+const MAX_ROUNDS: usize = 16;
+
+/// How many words of bits there may be, for each instruction.
+const MAX_WORK: usize = 64;
+
+/// Leaves out what is not needed, and says whether that was anything.
+pub(crate) fn run(fragments: &mut Fragments, function: &CompiledFunction) -> bool {
+    let code = &function.code[..];
+    if function.frame.spills.is_empty() {
+        return false;
+    }
+    let Some(frame) = CraneliftFrame::read(fragments, code, FramePointer::LoadsArguments) else { return false };
+    let body =
+        fragments.iter().enumerate().filter(|&(index, _)| !frame.is_part(index)).map(|(_, fragment)| fragment);
+    let Some(slots) = SpillSlots::find(&function.frame.spills, body, code) else { return false };
+    let Some(mut flow) = Flow::read(fragments, code, &frame, &slots) else { return false };
+    let before = flow.operations.clone();
+    if Available::find(&flow).map(|available| available.rewrite(&mut flow)).is_none() {
+        return false;
+    }
+    let Some(liveness) = Liveness::find(&flow) else { return false };
+    let live = liveness.remove_dead(&mut flow);
+    let folded = operands::fold(&mut flow, fragments, code, &slots, &live);
+    let mut is_other = !folded.is_empty();
+    for (index, (now, was)) in flow.operations.iter().zip(&before).enumerate() {
+        if now == was {
+            continue;
+        }
+        is_other = true;
+        match *now {
+            Operation::Copy { to, from } => replace(fragments, index, operands::copy(to, from)),
+            Operation::Load { slot, register } => {
+                replace(fragments, index, operands::reload(&slots, slot, register))
+            }
+            _ => fragments.remove(index),
+        }
+    }
+    folded.into_iter().for_each(|(index, bytes)| replace(fragments, index, bytes));
+    is_other
+}
+
+/// Puts a new instruction in the place of one.
+fn replace(fragments: &mut Fragments, index: usize, bytes: InstructionBytes) {
+    let effects = decode(bytes.bytes()).map_or(Effects::NOTHING, |instruction| instruction.effects);
+    fragments.replace(index, Fragment::new(0, bytes, effects));
+}

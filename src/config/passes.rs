@@ -65,7 +65,6 @@ passes! {
     CopyMerging "copy-merging" "bytes that are loaded and stored one by one are copied several at once"
     Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"
     Slp "slp" "products of adjacent 16-bit numbers are computed in vectors of eight"
-    RedundantMasks "redundant-masks" "masks of bits that are 0 on all ways go"
     DemandedBits "demanded-bits" "masks and sign extensions of bits that nobody looks at go"
     NarrowMasks "narrow-masks" "masks of 8 and 16 bits are extensions, and comparisons of such numbers are narrow"
     NarrowValues "narrow-values" "words of which only the low 32 bits are looked at are 32 bits wide"

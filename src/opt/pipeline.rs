@@ -120,17 +120,6 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: reassociate::run,
     },
     ClifPass {
-        name: "redundant-masks",
-        switches: &[(Pass::RedundantMasks, &[])],
-        analyses: &[],
-        keeps_cfg: true,
-        after: &[
-            (Pass::LoadCombining, "masks within a block are gone"),
-            (Pass::LoopVectors, "elements are matched as the program masks them"),
-        ],
-        run: scalar::redundant_masks::run,
-    },
-    ClifPass {
         name: "demanded-bits",
         switches: &[(Pass::DemandedBits, &[])],
         analyses: &[],

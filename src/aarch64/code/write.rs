@@ -96,6 +96,7 @@ pub(crate) fn write(
         locations: locations(function, listing, &layout),
         entries,
         frame: function.frame.clone(),
+        keeping: function.keeping.clone(),
         optimised: function.optimised.clone(),
         steps: function.steps,
     };

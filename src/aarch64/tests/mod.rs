@@ -25,6 +25,7 @@ fn function(words: &[u32], entries: &[u32]) -> CompiledFunction {
         locations: Vec::new(),
         entries: entries.iter().map(|entry| entry * 4).collect(),
         frame: NativeFrame::default(),
+        keeping: Vec::new(),
         optimised: None,
         steps: StepOutcome::default(),
     }

@@ -13,7 +13,6 @@
 //! | removing what is not used | `dead_code.rs` |
 //! | which block parameters are passed to which | `phi_graph.rs` |
 //! | block parameters that are always one value | `parameter_values.rs` |
-//! | which bits of an integer may be 1, over block parameters and loops | `possible_bits.rs` |
 //! | 64-bit block parameters that are always zero-extended, from how many bytes | `zero_extension.rs` |
 //! | a list of values for each of some values | `value_lists.rs` |
 //! | which values Cranelift's optimiser could take for one | `value_numbers.rs` |
@@ -30,7 +29,6 @@ pub(crate) mod opaque;
 pub(crate) mod operands;
 pub(crate) mod parameter_values;
 pub(crate) mod phi_graph;
-pub(crate) mod possible_bits;
 pub(crate) mod uses;
 pub(crate) mod value_lists;
 pub(crate) mod value_numbers;

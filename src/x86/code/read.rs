@@ -59,10 +59,8 @@ pub(crate) fn read(function: &CompiledFunction, end: u32) -> Result<Fragments, G
 struct Reader<'a> {
     code: &'a [u8],
     end: u32,
-    /// Where relocations are, in order.
-    relocated: Vec<u32>,
-    /// Those of calls that keep all registers.
-    keeping: Vec<u32>,
+    /// Where relocations are, in order, and whether each is of a call that keeps all registers.
+    relocated: Vec<(u32, bool)>,
     /// How many of them lie before what is read.
     passed: usize,
     fragments: Vec<Fragment>,
@@ -77,18 +75,18 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(function: &'a CompiledFunction, end: u32) -> Reader<'a> {
         let code = &function.code[..];
-        let mut relocated: Vec<u32> = function.relocations.iter().map(|relocation| relocation.offset).collect();
-        relocated.sort_unstable();
         let keeps = |name: &ModuleRelocTarget| match *name {
             ModuleRelocTarget::User { namespace: FUNCTIONS, index } => function.keeping.contains(&index),
             _ => false,
         };
-        let keeping = function.relocations.iter().filter(|relocation| keeps(&relocation.name));
+        let relocations = function.relocations.iter();
+        let mut relocated: Vec<(u32, bool)> =
+            relocations.map(|relocation| (relocation.offset, keeps(&relocation.name))).collect();
+        relocated.sort_unstable();
         Reader {
             code,
             end,
             relocated,
-            keeping: keeping.map(|relocation| relocation.offset).collect(),
             passed: 0,
             fragments: Vec::with_capacity(code.len() / 4),
             ends: false,
@@ -136,13 +134,13 @@ impl<'a> Reader<'a> {
             self.code.get(at as usize..self.end as usize).and_then(decode).ok_or(GivenUp::Instruction)?;
         let end = at.checked_add(size).filter(|&end| end <= next && size > 0).ok_or(GivenUp::Instruction)?;
         (self.ends, self.is_jump) = (ends, form == Form::RegisterJump);
-        while self.relocated.get(self.passed).is_some_and(|&place| place < at) {
+        while self.relocated.get(self.passed).is_some_and(|&(place, _)| place < at) {
             self.passed += 1;
         }
-        let is_relocated = self.relocated.get(self.passed).is_some_and(|&place| place < end);
+        let relocation = self.relocated.get(self.passed).filter(|&&(place, _)| place < end);
+        let is_relocated = relocation.is_some();
         let kind = if is_relocated { FragmentKind::Instruction } else { kind(form, end)? };
-        effects.keeps_registers =
-            effects.transfer == Transfer::Call && self.keeping.iter().any(|place| (at..end).contains(place));
+        effects.keeps_registers = effects.transfer == Transfer::Call && relocation.is_some_and(|&(_, keeps)| keeps);
         if let (FragmentKind::PcRelative { to, .. }, Form::PcRelative { accessed, .. }) = (kind, form)
             && to >= self.end
         {

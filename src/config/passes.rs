@@ -66,7 +66,7 @@ passes! {
     Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"
     Slp "slp" "products of adjacent 16-bit numbers are computed in vectors of eight"
     DemandedBits "demanded-bits" "masks and sign extensions of bits that nobody looks at go"
-    NarrowMasks "narrow-masks" "masks of 8 and 16 bits are extensions, and comparisons of such numbers are narrow"
+    NarrowComparisons "narrow-comparisons" "comparisons of numbers that are masked to 8 or 16 bits are of so many"
     NarrowValues "narrow-values" "words of which only the low 32 bits are looked at are 32 bits wide"
     SelectToBranch "select-to-branch" "selects on a loop's critical path become branches, where one outcome is likely"
     BranchMerging "branch-merging" "two tests for equality with one target become one branch"

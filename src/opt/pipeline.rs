@@ -201,16 +201,15 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: pressure::anchors::run,
     },
     ClifPass {
-        name: "narrow-masks",
-        switches: &[(Pass::NarrowMasks, &[Need::MachineCodeSteps])],
+        name: "narrow-comparisons",
+        switches: &[(Pass::NarrowComparisons, &[Need::MachineCodeSteps])],
         analyses: &[],
         keeps_cfg: true,
         after: &[
             (Pass::Unrolling, "a loop's condition is matched as the program has it"),
             (Pass::DemandedBits, "masks that nobody needs are gone"),
-            (Pass::Anchors, "it is masks that are computed in their order in long blocks"),
         ],
-        run: scalar::narrow_masks::run,
+        run: scalar::narrow_comparisons::run,
     },
     ClifPass {
         name: "loop-constants",

@@ -83,7 +83,7 @@ fn random_numbers_of_few_bits() {
     let translators = [
         translator("demanded-bits", alone),
         translator("load-combining", Passes::NONE.with(Pass::LoadCombining)),
-        translator("narrow-masks", Passes::NONE.with(Pass::NarrowMasks)),
+        translator("narrow-comparisons", Passes::NONE.with(Pass::NarrowComparisons)),
         translator("all", Passes::ALL),
         translator("none", Passes::NONE),
     ];
@@ -105,7 +105,7 @@ fn random_numbers_of_few_bits() {
             };
             changed += usize::from(count("band", alone) < count("band", Passes::NONE));
             let of_bytes = |passes| count("ireduce.i8", passes) + count("ireduce.i16", passes);
-            narrow += usize::from(of_bytes(Passes::NONE.with(Pass::NarrowMasks)) > of_bytes(Passes::NONE));
+            narrow += usize::from(of_bytes(Passes::NONE.with(Pass::NarrowComparisons)) > of_bytes(Passes::NONE));
         }
     }
     say(&format!("narrow: {made} ran; of each 8th, {changed} have fewer masks, {narrow} extensions for masks\n"));

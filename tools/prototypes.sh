@@ -40,7 +40,8 @@ extern int __vfork(void), __isoc23_sscanf(const char *, const char *, ...);
 extern void __stack_chk_fail(void), __chk_fail(void), __fortify_fail(const char *);
 extern void _Unwind_Resume(struct _Unwind_Exception *);
 EOF
-read -ra flags <<<"$(cargo run --quiet -- cflags)"
+# For bpftool: without the header of builtins, which declares what is not libc's.
+read -ra flags <<<"$(cargo run --quiet -- cflags --bpftool)"
 long_double='long double|_Float128|_Float64x'
 
 # The functions that the headers declare, with the symbols that calls of them have, whose types match $1 and not $2.

@@ -196,7 +196,7 @@ fn clif_is_shown_after_a_pass() {
     let count = |text: &str, what: &str| text.matches(what).count();
     // Plans are in what is lifted, so all are shown alike; the last pass is what is shown anyway.
     assert!(after(&["--after", "stack-promotion"]) == after(&["--after", "cold-blocks"]));
-    assert!(after(&["--after", "argument-order", "-Z", "no-egraph"]) == after(&["-Z", "no-egraph"]));
+    assert!(after(&["--after", "float-anchors", "-Z", "no-egraph"]) == after(&["-Z", "no-egraph"]));
     // What a pass does is there after it, and not before.
     let (before, then) = (after(&["--after", "post-increment"]), after(&["--after", "edge-splitting"]));
     assert!(count(&then, "\nblock") > count(&before, "\nblock"));

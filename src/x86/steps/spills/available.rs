@@ -5,8 +5,7 @@
 //! have in common (a forward data-flow analysis, from everything down). A register that shares a slot with another one holds the
 //! same value.
 
-use super::MAX_ROUNDS;
-use super::flow::{Flow, Operation};
+use super::flow::{Flow, MAX_ROUNDS, Operation};
 
 /// General registers.
 const REGISTERS: usize = 16;

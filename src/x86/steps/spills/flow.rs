@@ -11,6 +11,12 @@ use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 use crate::x86::code::spill_slots::{SpillAccess, SpillSlots};
 use crate::x86::steps::frame::CraneliftFrame;
 
+/// How often the blocks of a function are visited.
+pub(super) const MAX_ROUNDS: usize = 16;
+
+/// How many words of bits there may be, for each instruction.
+pub(super) const MAX_WORK: usize = 64;
+
 /// What calls keep, and callers expect to find again.
 const KEPT: RegisterSet = CALLEE_SAVED | 1 << RBP | 1 << RSP;
 
@@ -86,7 +92,7 @@ impl Flow {
         blocks.iter().enumerate().for_each(|(number, block)| numbers[block.start] = number);
         let words = slots.count().div_ceil(64);
         // Sixteen registers, and what is live.
-        if blocks.len().checked_mul(17 * words)? > super::MAX_WORK * end {
+        if blocks.len().checked_mul(17 * words)? > MAX_WORK * end {
             return None;
         }
         let mut flow = Flow { operations: Vec::with_capacity(end), blocks, targets: Vec::new(), words };

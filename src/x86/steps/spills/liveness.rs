@@ -4,8 +4,7 @@
 //! that nothing reads, and the registers that are live behind each operation. The rule: what is live behind a block is what any
 //! edge out of it needs (a backward data-flow analysis). What only a dead reload or move reads is not live.
 
-use super::MAX_ROUNDS;
-use super::flow::{Flow, Operation};
+use super::flow::{Flow, MAX_ROUNDS, Operation};
 use crate::x86::code::abi::RegisterSet;
 
 /// What is live.

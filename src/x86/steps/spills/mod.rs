@@ -17,8 +17,8 @@
 //! understood ([`CraneliftFrame`]): the stack pointer stays where it is in the body. What instructions and blocks do is in
 //! `flow.rs`.
 //!
-//! Both analyses keep a bit for each slot, for each block ([`MAX_WORK`]); a function for which that is too much, or that is not
-//! done after [`MAX_ROUNDS`] visits of its blocks, keeps its code. So time is linear.
+//! Both analyses keep a bit for each slot, for each block ([`MAX_WORK`](flow::MAX_WORK)); a function for which that is too much, or that is not
+//! done after [`MAX_ROUNDS`](flow::MAX_ROUNDS) visits of its blocks, keeps its code. So time is linear.
 
 mod available;
 mod flow;
@@ -35,12 +35,6 @@ use crate::x86::code::spill_slots::SpillSlots;
 use available::Available;
 use flow::{Flow, Operation};
 use liveness::Liveness;
-
-/// How often the blocks of a function are visited.
-const MAX_ROUNDS: usize = 16;
-
-/// How many words of bits there may be, for each instruction.
-const MAX_WORK: usize = 64;
 
 /// Leaves out what is not needed, and says whether that was anything.
 pub(crate) fn run(fragments: &mut Fragments, function: &CompiledFunction) -> bool {

@@ -14,8 +14,8 @@ pub(crate) struct Block {
     pub(crate) end: usize,
     /// Where control goes behind it, by indexes of blocks.
     pub(crate) next: Vec<usize>,
-    /// How many blocks control comes from.
-    pub(crate) predecessors: u32,
+    /// Where control comes from, by indexes of blocks.
+    pub(crate) predecessors: Vec<usize>,
     /// Whether the block before it falls through to it.
     pub(crate) follows: bool,
     /// The registers that are live at its end.
@@ -89,27 +89,34 @@ impl Blocks {
             next.sort_unstable();
             next.dedup();
             for &to in &next {
-                self.list[to].predecessors += 1;
+                self.list[to].predecessors.push(index);
             }
             self.list[index].next = next;
         }
     }
 
-    /// Finds what is live at the ends of blocks: the least solution, from the last block backwards until nothing changes.
-    fn find_live(&mut self, listing: &Listing) {
+    /// Finds what is live at the ends of blocks: the least solution, from the last block backwards. A block is looked at again where more
+    /// is live at the start of one that it leads to, which is as often as there are registers at most. Steps that change no control ask
+    /// again for the same blocks.
+    pub(crate) fn find_live(&mut self, listing: &Listing) {
         let through: Vec<(RegisterSet, RegisterSet)> =
             self.list.iter().map(|block| summary(listing, block)).collect();
         let mut live_in: Vec<RegisterSet> = vec![0; self.list.len()];
-        let mut is_changing = true;
-        while is_changing {
-            is_changing = false;
-            for index in (0..self.list.len()).rev() {
-                let out = self.list[index].next.iter().fold(0, |live, &to| live | live_in[to]);
-                let (reads, writes) = through[index];
-                let live = reads | out & !writes;
-                is_changing |= live != live_in[index];
+        let mut open: Vec<usize> = (0..self.list.len()).collect();
+        let mut is_open = vec![true; self.list.len()];
+        while let Some(index) = open.pop() {
+            is_open[index] = false;
+            let block = &mut self.list[index];
+            block.live_out = block.next.iter().fold(0, |live, &to| live | live_in[to]);
+            let (reads, writes) = through[index];
+            let live = reads | block.live_out & !writes;
+            if live != live_in[index] {
                 live_in[index] = live;
-                self.list[index].live_out = out;
+                for &before in &block.predecessors {
+                    if !std::mem::replace(&mut is_open[before], true) {
+                        open.push(before);
+                    }
+                }
             }
         }
     }

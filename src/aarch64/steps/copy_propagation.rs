@@ -14,7 +14,8 @@ use crate::aarch64::code::registers::R31;
 /// Runs the step, and says whether it changed anything.
 pub(crate) fn run(listing: &mut Listing) -> bool {
     let mut has_changed = false;
-    facts::each(listing, &Blocks::new(listing), |listing, facts, _, slot| {
+    let mut blocks = Blocks::new(listing);
+    facts::each(listing, &blocks, |listing, facts, _, slot| {
         let Some(&instruction) = listing.get(slot) else { return false };
         let read = read_elsewhere(facts, instruction);
         if read.word != instruction.word {
@@ -27,7 +28,7 @@ pub(crate) fn run(listing: &mut Listing) -> bool {
         }
         false
     });
-    remove_dead(listing) || has_changed
+    remove_dead(listing, &mut blocks) || has_changed
 }
 
 /// The instruction with its sources where they were first.
@@ -81,12 +82,12 @@ fn is_done(facts: &Facts, instruction: &Instruction) -> bool {
     }
 }
 
-/// Takes away what is dead, and says whether there was any.
-pub(crate) fn remove_dead(listing: &mut Listing) -> bool {
+/// Takes away what is dead, and says whether there was any. The blocks are what they were; what is live is found anew.
+pub(crate) fn remove_dead(listing: &mut Listing, blocks: &mut Blocks) -> bool {
     let mut has_changed = false;
     // What is dead in one block may keep something alive in another.
     for _ in 0..2 {
-        let blocks = Blocks::new(listing);
+        blocks.find_live(listing);
         let mut is_changing = false;
         for block in &blocks.list {
             let mut live = block.live_out;

@@ -255,7 +255,7 @@ pub(crate) fn each(
     let common = common(listing, blocks);
     let mut facts = Facts::new(&Common::NOTHING);
     for (index, block) in blocks.list.iter().enumerate() {
-        if !(block.follows && block.predecessors == 1) {
+        if !(block.follows && block.predecessors.len() == 1) {
             facts = Facts::new(&common[index]);
         }
         for slot in block.start..block.end {

@@ -27,7 +27,7 @@ const REACH: usize = 12;
 
 /// Runs the step, and says whether it changed anything.
 pub(crate) fn run(listing: &mut Listing) -> bool {
-    let blocks = Blocks::new(listing);
+    let mut blocks = Blocks::new(listing);
     let mut has_changed = false;
     // What is live behind each slot of a block, as it was before the step: an instruction that gets another source reads it where it
     // was live already, or behind that where nothing is asked again.
@@ -52,7 +52,7 @@ pub(crate) fn run(listing: &mut Listing) -> bool {
         has_changed |= has_merged;
         has_merged && listing.get(slot).is_none()
     });
-    remove_dead(listing) || has_changed
+    remove_dead(listing, &mut blocks) || has_changed
 }
 
 /// Finds what is live behind each slot of a block.

@@ -53,25 +53,20 @@ struct Function {
     blocks: Blocks,
     /// What is live at the start of each.
     live_in: Vec<RegisterSet>,
-    /// Where control comes from.
-    predecessors: Vec<Vec<usize>>,
 }
 
 impl Function {
     fn new(listing: &Listing) -> Function {
         let blocks = Blocks::new(listing);
         let live_in = (0..blocks.list.len()).map(|block| blocks.live_in(listing, block)).collect();
-        let mut predecessors = vec![Vec::new(); blocks.list.len()];
-        for (index, block) in blocks.list.iter().enumerate() {
-            block.next.iter().for_each(|&to| predecessors[to].push(index));
-        }
-        Function { blocks, live_in, predecessors }
+        Function { blocks, live_in }
     }
 
     /// The first and the last block of each loop that has room in front of it, inner loops first: what is in front of one may be taken out
     /// of the next.
     fn loops(&self, listing: &Listing) -> Vec<(usize, usize)> {
-        let last = |first: usize| self.predecessors[first].iter().copied().max().filter(|&last| last >= first);
+        let last =
+            |first: usize| self.blocks.list[first].predecessors.iter().copied().max().filter(|&last| last >= first);
         let mut loops: Vec<(usize, usize)> =
             (1..self.blocks.list.len()).filter_map(|first| Some((first, last(first)?))).collect();
         loops.retain(|&(first, _)| self.room(listing, first).is_some());
@@ -97,7 +92,11 @@ impl Function {
         let mut found = Loop { first, last, touched: 0, written: 0, written_again: 0, live };
         for (index, block) in list.iter().enumerate().take(last + 1).skip(first) {
             let is_entry = |from: usize| index == first && from + 1 == first;
-            if self.predecessors[index].iter().any(|&from| !(first..=last).contains(&from) && !is_entry(from)) {
+            if self.blocks.list[index]
+                .predecessors
+                .iter()
+                .any(|&from| !(first..=last).contains(&from) && !is_entry(from))
+            {
                 return None;
             }
             let out = block.next.iter().filter(|&&to| !(first..=last).contains(&to));

@@ -34,7 +34,7 @@ pub(crate) fn run(listing: &mut Listing) -> bool {
 /// Inverts the branch before a block that is moves and a jump, if there is one.
 fn invert(listing: &mut Listing, blocks: &Blocks, index: usize) -> Option<()> {
     let block = &blocks.list[index];
-    if block.predecessors != 1 || !block.follows {
+    if block.predecessors.len() != 1 || !block.follows {
         return None;
     }
     let previous = &blocks.list[index - 1];

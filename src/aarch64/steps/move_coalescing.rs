@@ -121,7 +121,7 @@ impl Coalescing {
         let (mut block, mut words) = (index, Vec::new());
         for at in (slot.saturating_sub(REACH)..slot).rev() {
             while at < blocks.list[block].start {
-                if !(blocks.list[block].follows && blocks.list[block].predecessors == 1) {
+                if !(blocks.list[block].follows && blocks.list[block].predecessors.len() == 1) {
                     return None;
                 }
                 block -= 1;

@@ -442,7 +442,12 @@ fn steps_over_x86_64_code_find_work() {
 
 #[test]
 fn steps_over_aarch64_code_find_work() {
-    let floors =
-        [("copy-propagation", 50), ("instruction-combining", 20), ("move-coalescing", 20), ("loop-inversion", 8)];
+    let floors = [
+        ("copy-propagation", 50),
+        ("instruction-combining", 20),
+        ("move-coalescing", 20),
+        ("loop-invariants", 1),
+        ("loop-inversion", 8),
+    ];
     steps_find_work("aarch64", "clang22-v4-aarch64", &floors);
 }

@@ -147,6 +147,17 @@ mod tests {
     }
 
     #[test]
+    fn rows_run_after_what_they_come_after() {
+        let rows = rows();
+        let place = |pass| rows.iter().position(|row| row.passes.iter().any(|&(of_row, _)| of_row == pass));
+        for (index, row) in rows.iter().enumerate() {
+            for &(earlier, why) in &row.after {
+                assert!(place(earlier).is_some_and(|place| place < index), "{}: {why}", row.name);
+            }
+        }
+    }
+
+    #[test]
     fn every_pass_has_a_stage() {
         assert!(Pass::ALL.iter().all(|&pass| stage(pass).is_some()));
         assert_eq!(stage(Pass::Egraph), Some(Stage::Cranelift));

@@ -73,18 +73,3 @@ pub(super) fn run(
     made.steps.changed = changed;
     Ok(made)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_run_after_what_they_come_after() {
-        let place = |pass| STEPS.iter().position(|step| step.pass == pass);
-        for (index, step) in STEPS.iter().enumerate() {
-            for &(earlier, why) in step.after {
-                assert!(place(earlier).is_some_and(|place| place < index), "{}: {why}", step.pass.name());
-            }
-        }
-    }
-}

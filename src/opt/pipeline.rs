@@ -310,18 +310,3 @@ pub(crate) fn verify(function: &Function, isa: &dyn TargetIsa, broken_by: &str) 
         panic!("{broken_by} broke the function: {errors}\n{}", function.display());
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passes_run_after_what_they_come_after() {
-        let place = |pass| PIPELINE.iter().position(|row| row.switches.iter().any(|&(switch, _)| switch == pass));
-        for (index, row) in PIPELINE.iter().enumerate() {
-            for &(earlier, why) in row.after {
-                assert!(place(earlier).is_some_and(|place| place < index), "{}: {why}", row.name);
-            }
-        }
-    }
-}

@@ -23,7 +23,8 @@
 //! calls and accesses of memory stay as they are. What an instruction does that is not known, it does with everything. An instruction
 //! with a relocation stays as it is. A function that is not understood stays as it was.
 //!
-//! Time is linear in the size of the code, but for what is found by going round loops until nothing changes, which takes few rounds.
+//! Time is linear in the size of the code: what is known of a register at the start of a block, and whether it is live there, changes a
+//! few times at most.
 
 mod check;
 mod code;

@@ -40,8 +40,8 @@ use crate::times::Times;
 pub(crate) use code::registers::CallRegisters;
 pub(crate) use pipeline::STEPS;
 
-/// Runs the steps that are on over a function, whose instructions end at `end` and whose calls look at these registers. A function that does not pass the check stays as it
-/// was; in debug builds that is a panic.
+/// Runs the steps that are on over a function, whose instructions end at `end` and whose calls look at these registers. A function that
+/// is not understood stays as it was. In debug builds and tests, one that does not pass the check is a panic.
 pub(crate) fn run(
     function: &mut CompiledFunction,
     end: CodeOffset,

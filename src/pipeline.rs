@@ -5,8 +5,8 @@
 //! order with that of [`Pass::ALL`].
 
 use crate::config::Pass;
-use crate::opt::PIPELINE;
 pub use crate::opt::SEQUENCE_POINTS;
+use crate::opt::{ORDER_PASSES, PIPELINE};
 use crate::plan::PLANS;
 use crate::times::Phase;
 use crate::{aarch64, x86};
@@ -25,6 +25,8 @@ pub enum Stage {
     Clif,
     /// In Cranelift.
     Cranelift,
+    /// On CLIF, after Cranelift's optimiser.
+    OptimisedClif,
     /// On machine code of x86-64.
     MachineCode,
     /// On machine code of aarch64.
@@ -33,12 +35,13 @@ pub enum Stage {
 
 impl Stage {
     /// All, in the order that they run.
-    pub const ALL: [Stage; 7] = [
+    pub const ALL: [Stage; 8] = [
         Stage::Select,
         Stage::Plan,
         Stage::Lift,
         Stage::Clif,
         Stage::Cranelift,
+        Stage::OptimisedClif,
         Stage::MachineCode,
         Stage::Aarch64Code,
     ];
@@ -51,6 +54,7 @@ impl Stage {
             Stage::Lift => "while CLIF is made",
             Stage::Clif => "over CLIF",
             Stage::Cranelift => "in Cranelift, over CLIF",
+            Stage::OptimisedClif => "over CLIF, after Cranelift's optimiser",
             Stage::MachineCode => "over machine code (x86-64)",
             Stage::Aarch64Code => "over machine code (aarch64)",
         }
@@ -78,7 +82,7 @@ impl Row {
     /// The phase whose time its own is a part of; none where only that of the whole phase is measured.
     pub fn phase(&self) -> Option<Phase> {
         match self.stage {
-            Stage::Select | Stage::Plan | Stage::Lift | Stage::Cranelift => None,
+            Stage::Select | Stage::Plan | Stage::Lift | Stage::Cranelift | Stage::OptimisedClif => None,
             Stage::Clif => Some(Phase::Opt),
             Stage::MachineCode | Stage::Aarch64Code => Some(Phase::Assemble),
         }
@@ -120,6 +124,10 @@ pub fn rows() -> Vec<Row> {
     }));
     let why = "it may merge accesses, but for those that are kept apart";
     rows.push(Row { name: "egraph", ..Row::single(Pass::Egraph, Stage::Cranelift, &[(Pass::Egraph, why)]) });
+    rows.extend(ORDER_PASSES.iter().map(|row| {
+        let needs = row.needs.iter().map(|need| need.about()).collect();
+        Row { passes: vec![(row.pass, needs)], ..Row::single(row.pass, Stage::OptimisedClif, row.after) }
+    }));
     rows.extend(x86::STEPS.iter().map(|step| Row::single(step.pass, Stage::MachineCode, step.after)));
     rows.extend(aarch64::STEPS.iter().map(|step| Row::single(step.pass, Stage::Aarch64Code, step.after)));
     rows

@@ -124,7 +124,7 @@ fn until(arguments: &Build, emit: Emit) -> anyhow::Result<Option<Until>> {
         Some(Stage::Select | Stage::Plan | Stage::Lift) => Ok(Some(Until::Lifted)),
         Some(Stage::Clif) if pass == Pass::Inlining => Ok(Some(Until::Inlining)),
         Some(Stage::Clif) => Ok(Some(Until::Clif(pass))),
-        Some(Stage::Cranelift) => {
+        Some(Stage::Cranelift | Stage::OptimisedClif) => {
             Err(Usage("what Cranelift's optimiser makes of a function is `--emit clif-opt`").into())
         }
         _ => Err(WrongOptions(format!(

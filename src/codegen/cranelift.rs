@@ -3,7 +3,8 @@
 //! In: CLIF, a code generator, and what is known of the function's control flow. Out: Cranelift's machine code. It is what Cranelift's
 //! own `Context::compile` does, but for what has been done before: predecessors and dominators that the passes found are not found
 //! again, and block parameters that are always one value are not looked for, which SSA construction and the pass
-//! `redundant-parameters` leave none of. After its optimiser, addresses of counters are put where `counters.rs` wants them.
+//! `redundant-parameters` leave none of. After its optimiser, addresses of counters are put where
+//! `counters.rs` wants them, and the passes of `../opt/order/` run.
 
 use cranelift_codegen::ir::UserExternalName;
 use cranelift_codegen::isa::TargetIsa;
@@ -11,6 +12,8 @@ use cranelift_codegen::settings::OptLevel;
 use cranelift_codegen::{CodegenError, CompiledCode, Context, timing};
 
 use super::counters;
+use crate::config::Passes;
+use crate::opt::put_in_order;
 
 /// What is reused from one function to the next.
 pub(super) struct Contexts {
@@ -27,9 +30,9 @@ impl Contexts {
         Contexts { context: Context::new(), counters: None, registers: regalloc2::Ctx::default() }
     }
 
-    /// Compiles the function in the context, whose control flow is forgotten then.
-    pub(super) fn compile(&mut self, isa: &dyn TargetIsa) -> Result<CompiledCode, CodegenError> {
-        let compiled = self.phases(isa);
+    /// Compiles the function in the context, with those of the passes that come after Cranelift's optimiser; its control flow is forgotten then.
+    pub(super) fn compile(&mut self, isa: &dyn TargetIsa, passes: Passes) -> Result<CompiledCode, CodegenError> {
+        let compiled = self.phases(isa, passes);
         let Context { cfg, domtree, loop_analysis, .. } = &mut self.context;
         cfg.clear();
         domtree.clear();
@@ -37,7 +40,7 @@ impl Contexts {
         compiled
     }
 
-    fn phases(&mut self, isa: &dyn TargetIsa) -> Result<CompiledCode, CodegenError> {
+    fn phases(&mut self, isa: &dyn TargetIsa, passes: Passes) -> Result<CompiledCode, CodegenError> {
         let Contexts { context, counters, registers } = self;
         let control = &mut Default::default();
         let _time = timing::compile();
@@ -56,6 +59,7 @@ impl Contexts {
                 counters::rematerialise_addresses(context, section);
             }
         }
+        put_in_order(context, passes, isa);
         let stencil = isa.compile_function(&context.func, &context.domtree, registers, false, control)?;
         Ok(stencil.apply_params(&context.func.params))
     }

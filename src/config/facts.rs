@@ -12,6 +12,7 @@
 //! | [`Need::MachineCodeSteps`] | yes | | | |
 //! | [`Need::MemoryOperands`] | yes | | | |
 //! | [`Need::ExtensionInstructions`] | | yes | yes | yes |
+//! | [`Need::InPlace`] | yes | | | |
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
 //! | [`TargetFacts::rounds`] | with `sse4.1` | yes | yes | yes |
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
@@ -50,6 +51,8 @@ pub enum Need {
     MemoryOperands,
     /// A zero extension of 32 bits is an instruction of its own, and not one of the moves that are there anyway.
     ExtensionInstructions,
+    /// Most instructions compute in place of their first operand.
+    InPlace,
 }
 
 impl Need {
@@ -62,6 +65,7 @@ impl Need {
             Need::MachineCodeSteps => "x86-64",
             Need::MemoryOperands => "operands in memory",
             Need::ExtensionInstructions => "zero extensions that are no moves",
+            Need::InPlace => "computing in place of operands",
         }
     }
 }
@@ -109,6 +113,7 @@ pub struct TargetFacts {
     machine_code_steps: bool,
     memory_operands: bool,
     extends_by_moves: bool,
+    computes_in_place: bool,
 }
 
 impl TargetFacts {
@@ -153,6 +158,7 @@ impl TargetFacts {
             machine_code_steps: is_x86,
             memory_operands: is_x86,
             extends_by_moves: is_x86,
+            computes_in_place: is_x86,
         }
     }
 
@@ -165,6 +171,7 @@ impl TargetFacts {
             Need::MachineCodeSteps => self.machine_code_steps,
             Need::MemoryOperands => self.memory_operands,
             Need::ExtensionInstructions => !self.extends_by_moves,
+            Need::InPlace => self.computes_in_place,
         }
     }
 }

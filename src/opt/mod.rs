@@ -9,6 +9,7 @@
 //! | what a pass is given, and what it says of itself | `pass.rs` |
 //! | the program's constant data | `constants.rs` |
 //! | analyses, and questions that passes share | `ir/` |
+//! | passes after Cranelift's optimiser | `order/` |
 //! | passes over scalar values; bits; floats; memory accesses; loops; sums; branches; register pressure | `scalar/`, `bits/`, `floats/`, `memory/`, `loops/`, `reassociate/`, `branches/`, `pressure/` |
 //!
 //! Tried, and not kept, since 54 programs took as long as before: hoisting the arithmetic of a loop's last block above the
@@ -28,6 +29,7 @@ mod floats;
 mod ir;
 mod loops;
 mod memory;
+mod order;
 mod pass;
 mod pipeline;
 mod pressure;
@@ -35,5 +37,6 @@ mod reassociate;
 mod scalar;
 
 pub(crate) use constants::Constants;
+pub(crate) use order::{ORDER_PASSES, put_in_order};
 pub use pipeline::SEQUENCE_POINTS;
 pub(crate) use pipeline::{PIPELINE, Pipeline, verify};

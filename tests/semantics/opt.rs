@@ -13,6 +13,8 @@
 //! CLIF with this one on
 //! ```
 //!
+//! Of passes after Cranelift's optimiser it is what that leaves.
+//!
 //! `BPF2NATIVE_BLESS=1` writes what is there now.
 
 use std::fs;
@@ -20,6 +22,7 @@ use std::path::Path;
 
 use bpf2native::compare::listing;
 use bpf2native::config::{PassChange, Passes};
+use bpf2native::internals::pipeline::{self, Stage};
 use bpf2native::parse::{Input, Options, parse};
 use bpf2native::{Config, Program};
 
@@ -37,10 +40,11 @@ fn program(name: &str, text: &str, calls: &[(u64, &str)]) -> Program {
     program.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The CLIF of a program, with these passes.
-fn clif(name: &str, program: &Program, target: &str, passes: Passes) -> String {
+/// The CLIF of a program, with these passes: before or after Cranelift's optimiser.
+fn clif(name: &str, program: &Program, target: &str, passes: Passes, is_optimised: bool) -> String {
     let config = Config::for_target(target.parse().unwrap()).passes(passes).clone();
-    listing::clif(program, &config, None).unwrap_or_else(|error| panic!("{name}: {error}")).text
+    let list = if is_optimised { listing::optimised } else { listing::clif };
+    list(program, &config, None).unwrap_or_else(|error| panic!("{name}: {error}")).text
 }
 
 /// What the file should be.
@@ -59,7 +63,8 @@ fn made(name: &str, text: &str) -> String {
     let calls: Vec<(u64, &str)> = calls.collect();
     let program = program(name, &lines.map(|line| format!("{line}\n")).collect::<String>(), &calls);
     let target = head.lines().find_map(|line| line.strip_prefix("target ")).unwrap_or("x86_64");
-    let clif = |passes| clif(name, &program, target, passes).trim_end().to_owned();
+    let is_optimised = pipeline::rows().iter().any(|row| row.name == pass && row.stage == Stage::OptimisedClif);
+    let clif = |passes| clif(name, &program, target, passes, is_optimised).trim_end().to_owned();
     let with = clif(before.changed(&[change(pass)]));
     format!("{head}\nwithout\n{}\nwith\n{with}\n", clif(before))
 }

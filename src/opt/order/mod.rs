@@ -1,0 +1,57 @@
+//! Passes after Cranelift's optimiser: the order of what it has left.
+//!
+//! It takes pure values out of their places, and puts them where they are needed first; what it is given of an order is lost. What it
+//! leaves is translated as it stands. In: a function as Cranelift's optimiser leaves it, and its loops. Out: the same, in an order that
+//! needs fewer copies. The rule: blocks and edges stay as they are, and so does what instructions compute.
+//!
+//! | pass | file |
+//! |---|---|
+//! | the order of operands | `operands.rs` |
+
+mod operands;
+
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::loop_analysis::LoopAnalysis;
+
+use super::pipeline::verify;
+use crate::config::{Need, Pass, Passes, TargetFacts};
+
+/// A pass after Cranelift's optimiser.
+pub(crate) struct OrderPass {
+    /// Its switch.
+    pub(crate) pass: Pass,
+    /// What the target must have for it.
+    pub(crate) needs: &'static [Need],
+    /// What runs before it if it is on, and why.
+    pub(crate) after: &'static [(Pass, &'static str)],
+    /// Runs it.
+    run: fn(&mut Function, &LoopAnalysis),
+}
+
+/// All of them, in the order in which they run.
+pub(crate) const ORDER_PASSES: &[OrderPass] = &[OrderPass {
+    pass: Pass::OperandOrder,
+    needs: &[Need::InPlace],
+    after: &[(Pass::Egraph, "it decides what is used last")],
+    run: operands::run,
+}];
+
+/// Runs those that are on over a function, whose control-flow graph and dominators are known.
+pub(crate) fn put_in_order(context: &mut Context, passes: Passes, isa: &dyn TargetIsa) {
+    if !ORDER_PASSES.iter().any(|row| passes.contains(row.pass)) {
+        return;
+    }
+    if !context.loop_analysis.is_valid() {
+        context.compute_loop_analysis();
+    }
+    let facts = TargetFacts::of(isa);
+    let is_on = |row: &&OrderPass| passes.contains(row.pass) && row.needs.iter().all(|&need| facts.has(need));
+    for row in ORDER_PASSES.iter().filter(is_on) {
+        (row.run)(&mut context.func, &context.loop_analysis);
+        if cfg!(debug_assertions) {
+            verify(&context.func, isa, row.pass.name());
+        }
+    }
+}

@@ -217,7 +217,7 @@ impl<'a> Walk<'a> {
 
     /// Compares an instruction, and advances behind it.
     fn step(&mut self, at: &mut Position) -> Result<bool, Mismatch> {
-        let (before, after) = match (self.before.fragments.get(at.before), self.after.fragments.get(at.after)) {
+        let (before, mut after) = match (self.before.fragments.get(at.before), self.after.fragments.get(at.after)) {
             (Some(before), Some(after)) if !before.is_data() && !after.is_data() => (*before, *after),
             _ => return Err(self.wrong(at, "one ends")),
         };
@@ -246,7 +246,9 @@ impl<'a> Walk<'a> {
             if !self.reads_the_same_elsewhere(at, &before, &after) {
                 return Err(self.wrong(at, "instructions"));
             }
-            effects.read = after.effects.read;
+            // The operand that is elsewhere was compared; the others are in the same registers.
+            effects.read &= after.effects.read;
+            after.effects.read = effects.read;
         }
         self.run_both(at, effects, after.effects)?;
         match before.effects.transfer {

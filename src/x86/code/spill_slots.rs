@@ -45,7 +45,7 @@ impl SpillSlots {
         let mut slots = SpillSlots { range: range.clone(), is_slot: vec![true; words] };
         let mut is_used = false;
         for fragment in body.filter(|fragment| fragment.effects.named() >> RSP & 1 != 0) {
-            let bytes = fragment.bytes(code)?;
+            let bytes = fragment.current_bytes(code)?;
             is_used |= slots.access(bytes).is_some();
             let others = slots.others(bytes)?;
             slots.is_slot.get_mut(others)?.fill(false);

@@ -106,6 +106,59 @@ fn loops_do_not_store_again_what_is_stored_before() {
     );
 }
 
+const STORE_RAX: &[u8] = &[0x48, 0x89, 0x04, 0x24];
+
+#[test]
+fn what_a_loop_adds_up_is_in_a_register() {
+    // The slot is needed afterwards. Nothing reads what was stored before.
+    let back: &[u8] = &[0x0f, 0x85, 0xec, 0xff, 0xff, 0xff];
+    made(
+        &[STORE_RDI, LOAD_RAX, ADD_RCX_RAX, STORE_RAX, NEXT, back, CALL, LOAD_RAX],
+        &[0, 12, 32],
+        &[
+            " 8: movq %rdi, %r10",
+            "11: movq %r10, %rax",
+            "14: addq %rcx, %rax",
+            "17: movq %rax, (%rsp)",
+            "21: movq %rax, %r10",
+            "24: decq %rsi",
+            "27: jne 0xb",
+            "29: callq *%rdx",
+            "31: movq (%rsp), %rax",
+        ],
+    );
+    // It is not: neither are its stores. An edge from elsewhere leads to the reload, too.
+    let skip: &[u8] = &[0x0f, 0x84, 2, 0, 0, 0];
+    made(
+        &[STORE_RDI, skip, CALL, LOAD_RAX, ADD_RCX_RAX, STORE_RAX, NEXT, back],
+        &[0, 18, 20, 40],
+        &[
+            " 8: movq %rdi, (%rsp)",
+            "12: je 0x10",
+            "14: callq *%rdx",
+            "16: movq (%rsp), %rdi",
+            "20: movq %rdi, %rax",
+            "23: addq %rcx, %rax",
+            "26: movq %rax, %rdi",
+            "29: decq %rsi",
+            "32: jne 0x14",
+        ],
+    );
+}
+
+#[test]
+fn slots_of_other_loops_stay_slots() {
+    // A loop with a call, one that only reads the slot, and one that is entered in the middle.
+    let back = |distance: u8| [0x0f, 0x85, distance, 0xff, 0xff, 0xff];
+    stays(&[STORE_RDI, LOAD_RAX, ADD_RCX_RAX, STORE_RAX, CALL, NEXT, &back(0xea), CALL, LOAD_RAX], &[0, 12, 34]);
+    stays(&[STORE_RDI, CALL, LOAD_RAX, ADD_RCX_RAX, NEXT, &back(0xf0), CALL, LOAD_RAX], &[0, 14, 30]);
+    let into: &[u8] = &[0x0f, 0x84, 4, 0, 0, 0];
+    stays(
+        &[STORE_RDI, CALL, into, LOAD_RAX, ADD_RCX_RAX, STORE_RAX, NEXT, &back(0xec), CALL, LOAD_RAX],
+        &[0, 20, 24, 40],
+    );
+}
+
 #[test]
 fn paths_that_meet_must_agree() {
     // Around a store of another register: `je` over it.

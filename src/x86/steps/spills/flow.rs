@@ -147,7 +147,7 @@ fn operation(fragment: &Fragment, code: &[u8], is_of_frame: bool, ends: bool, sl
         Transfer::Trap => Operation::Leave { read: 0 },
         Transfer::Elsewhere if ends => Operation::Leave { read: !0 },
         Transfer::Next | Transfer::Elsewhere => {
-            let bytes = fragment.bytes(code).unwrap_or_default();
+            let bytes = fragment.current_bytes(code).unwrap_or_default();
             let is_plain = !is_of_frame && !fragment.is_relocated;
             match slots.access(bytes).filter(|_| is_plain) {
                 Some(SpillAccess { slot, register, is_store: true }) => Operation::Store { slot, register },

@@ -43,6 +43,16 @@ impl Liveness {
         None
     }
 
+    /// The registers that are live at the start of a block.
+    pub(super) fn registers(&self, block: usize) -> RegisterSet {
+        self.at_start[block].registers
+    }
+
+    /// Whether a slot is live at the start of a block.
+    pub(super) fn is_live(&self, block: usize, slot: usize) -> bool {
+        self.at_start[block].slots[slot / 64] >> (slot % 64) & 1 != 0
+    }
+
     /// What is live behind a block, if it falls through.
     fn behind(&self, flow: &Flow, block: usize) -> Live {
         let next = self.at_start.get(block + 1).cloned();

@@ -12,6 +12,7 @@
 //! | a reload or a move of registers that nothing reads | nothing | `liveness.rs` |
 //! | a store that no reload reads | nothing | `liveness.rs` |
 //! | a reload that one instruction reads, soon behind it | that instruction's memory operand | `operands.rs` |
+//! | a slot that a loop reads and writes, where a register is free | is in that register too | `resident.rs` |
 //!
 //! The rule: only slots that nothing but spills and reloads of whole words accesses ([`SpillSlots`]), in functions whose frame is
 //! understood ([`CraneliftFrame`]): the stack pointer stays where it is in the body. What instructions and blocks do is in
@@ -24,6 +25,7 @@ mod available;
 mod flow;
 mod liveness;
 mod operands;
+mod resident;
 
 use super::frame::{CraneliftFrame, FramePointer};
 use crate::codegen::compiled::CompiledFunction;
@@ -42,19 +44,22 @@ pub(crate) fn run(fragments: &mut Fragments, function: &CompiledFunction) -> boo
     if function.frame.spills.is_empty() {
         return false;
     }
-    let Some(frame) = CraneliftFrame::read(fragments, code, FramePointer::LoadsArguments) else { return false };
-    let body =
-        fragments.iter().enumerate().filter(|&(index, _)| !frame.is_part(index)).map(|(_, fragment)| fragment);
-    let Some(slots) = SpillSlots::find(&function.frame.spills, body, code) else { return false };
-    let Some(mut flow) = Flow::read(fragments, code, &frame, &slots) else { return false };
+    let Some((mut slots, mut flow)) = read(fragments, function) else { return false };
+    let added = added(&flow, &slots);
+    let mut is_other = !added.is_empty();
+    if is_other {
+        *fragments = resident::add(std::mem::take(fragments), added);
+        let Some(again) = read(fragments, function) else { return true };
+        (slots, flow) = again;
+    }
     let before = flow.operations.clone();
     if Available::find(&flow).map(|available| available.rewrite(&mut flow)).is_none() {
-        return false;
+        return is_other;
     }
-    let Some(liveness) = Liveness::find(&flow) else { return false };
+    let Some(liveness) = Liveness::find(&flow) else { return is_other };
     let live = liveness.remove_dead(&mut flow);
     let folded = operands::fold(&mut flow, fragments, code, &slots, &live);
-    let mut is_other = !folded.is_empty();
+    is_other |= !folded.is_empty();
     for (index, (now, was)) in flow.operations.iter().zip(&before).enumerate() {
         if now == was {
             continue;
@@ -70,6 +75,26 @@ pub(crate) fn run(fragments: &mut Fragments, function: &CompiledFunction) -> boo
     }
     folded.into_iter().for_each(|(index, bytes)| replace(fragments, index, bytes));
     is_other
+}
+
+/// The slots of a function, and what its instructions do.
+fn read(fragments: &Fragments, function: &CompiledFunction) -> Option<(SpillSlots, Flow)> {
+    let code = &function.code[..];
+    let frame = CraneliftFrame::read(fragments, code, FramePointer::LoadsArguments)?;
+    let body =
+        fragments.iter().enumerate().filter(|&(index, _)| !frame.is_part(index)).map(|(_, fragment)| fragment);
+    let slots = SpillSlots::find(&function.frame.spills, body, code)?;
+    let flow = Flow::read(fragments, code, &frame, &slots)?;
+    Some((slots, flow))
+}
+
+/// What keeps slots of loops in registers.
+fn added(flow: &Flow, slots: &SpillSlots) -> Vec<resident::Added> {
+    let loops = resident::loops(flow);
+    if loops.is_empty() {
+        return Vec::new();
+    }
+    Liveness::find(flow).map_or_else(Vec::new, |liveness| resident::plan(flow, &loops, &liveness, slots))
 }
 
 /// Puts a new instruction in the place of one.

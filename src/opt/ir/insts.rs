@@ -1,7 +1,8 @@
 //! All instructions of a function, in the order of the layout.
 //!
-//! In: a function. Out: an iterator. It is what a `flat_map` over the blocks and their instructions would be, in a third of the
-//! time: most passes begin by looking for what they change, find nothing, and this is all they take.
+//! In: a function. Out: an iterator. Most passes begin by looking for what they change, find nothing, and this is then what they take: so
+//! it is one loop over the layout's lists, where a `flat_map` over blocks and their instructions, which can be gone over from both ends,
+//! does more for each of them.
 
 use cranelift_codegen::ir::{Block, Function, Inst, Layout};
 

@@ -149,7 +149,8 @@ impl Root<'_> {
             InstructionData::Load { .. } if self.facts.counts_zeros => {
                 tables::zero_count(self.function, self.inst, constants).map(Idiom::Zeros)
             }
-            InstructionData::Binary { opcode, .. } => match opcode {
+            InstructionData::Binary { opcode, args } => match opcode {
+                Opcode::Iadd if !steps::may_be_sides(dfg, args) => None,
                 Opcode::Ushr | Opcode::Urem | Opcode::Iadd => self.count(value, opcode),
                 Opcode::Band => self.count(value, opcode).or_else(|| self.parity(value)),
                 Opcode::Bor => self.reversal(value),

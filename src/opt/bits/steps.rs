@@ -93,10 +93,15 @@ fn may_be_shifted(dfg: &DataFlowGraph, value: Value) -> bool {
     }
 }
 
+/// Whether operands may be the two sides of a step: those of most instructions are not.
+pub(super) fn may_be_sides(dfg: &DataFlowGraph, operands: [Value; 2]) -> bool {
+    operands.iter().any(|&operand| may_be_shifted(dfg, operand))
+}
+
 /// The two sides of a step, the one that is shifted less to the right first.
 fn sides(dfg: &DataFlowGraph, value: Value, wanted: Opcode) -> Option<[Side; 2]> {
     let operands = binary_operands(dfg, value, wanted)?;
-    if !operands.iter().any(|&operand| may_be_shifted(dfg, operand)) {
+    if !may_be_sides(dfg, operands) {
         return None;
     }
     let [left, right] = operands.map(|operand| Side::of(dfg, operand));

@@ -26,6 +26,7 @@ use super::halves::forward;
 use super::outcomes::{OUTCOMES, condition_of, outcomes_of};
 use crate::opt::ir::dead_code::remove_dead_code;
 use crate::opt::ir::evaluate::{evaluate, narrow};
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::operands::{MAX_LOOK_THROUGH, each_operand, iconst, replace_inst, size_of, unary, value_map};
 use crate::opt::pass::PassContext;
 
@@ -40,9 +41,8 @@ struct Decided {
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
-    let insts = |block| function.layout.block_insts(block);
     let is_comparison = |inst: Inst| function.dfg.insts[inst].opcode() == Opcode::Fcmp;
-    if !function.layout.blocks().flat_map(insts).any(is_comparison) {
+    if !insts(function).any(is_comparison) {
         return;
     }
     forward(function);

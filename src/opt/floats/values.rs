@@ -32,14 +32,14 @@ use super::operands::arrange;
 use super::webs::{Copy, Format, bitcast, copy, floats};
 use crate::opt::ir::dead_code::remove_dead_code;
 use crate::opt::ir::edges::{Passed, pass_instead, passed};
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::operands::{constant, replace_inst, value_map};
 use crate::opt::pass::PassContext;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
-    let insts = |block| function.layout.block_insts(block);
     let is_bitcast = |inst: Inst| function.dfg.insts[inst].opcode() == Opcode::Bitcast;
-    if !function.layout.blocks().flat_map(insts).any(is_bitcast) {
+    if !insts(function).any(is_bitcast) {
         return;
     }
     forward(function);

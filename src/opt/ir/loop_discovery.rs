@@ -5,7 +5,6 @@
 //! The rule: a loop's blocks are those that lead to its back edge without going through its header; all entry edges lead to
 //! the header, and there is no cycle but through the back edge. No block is in two of these loops.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use cranelift_codegen::entity::{EntitySet, SecondaryMap};
@@ -221,26 +220,23 @@ impl Loop {
 
 /// Sorts the blocks topologically, without the back edge to the first; none if there is another cycle.
 fn in_order(function: &Function, members: &[Block]) -> Option<Vec<Block>> {
-    let header = members[0];
-    let mut unplaced_predecessors: HashMap<Block, usize> = members.iter().map(|&block| (block, 0)).collect();
-    let inside = |block: Block| {
-        let last = function.layout.last_inst(block);
+    // By index of members: there are few.
+    let mut unplaced_predecessors = vec![0_usize; members.len()];
+    let inside = |member: usize| {
+        let last = function.layout.last_inst(members[member]);
         let to = last.into_iter().flat_map(|last| successors(function, last));
-        to.filter(|to| *to != header && members.contains(to)).collect::<Vec<Block>>()
+        to.filter_map(|to| members.iter().position(|&inside| inside == to).filter(|&to| to != 0))
     };
-    for &block in members {
-        for to in inside(block) {
-            *unplaced_predecessors.get_mut(&to)? += 1;
-        }
+    for member in 0..members.len() {
+        inside(member).for_each(|to| unplaced_predecessors[to] += 1);
     }
-    let mut order = Vec::new();
-    let mut ready = vec![header];
-    while let Some(block) = ready.pop() {
-        order.push(block);
-        for to in inside(block) {
-            let left = unplaced_predecessors.get_mut(&to)?;
-            *left -= 1;
-            if *left == 0 {
+    let mut order = Vec::with_capacity(members.len());
+    let mut ready = vec![0];
+    while let Some(member) = ready.pop() {
+        order.push(members[member]);
+        for to in inside(member) {
+            unplaced_predecessors[to] -= 1;
+            if unplaced_predecessors[to] == 0 {
                 ready.push(to);
             }
         }

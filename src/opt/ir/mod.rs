@@ -2,6 +2,7 @@
 //!
 //! | question | file |
 //! |---|---|
+//! | all instructions of a function | `insts.rs` |
 //! | constants and operands; replacing an instruction | `operands.rs` |
 //! | purity, latency | `effects.rs` |
 //! | use counts; values whose uses lie on separate paths | `uses.rs` |
@@ -23,6 +24,7 @@ pub(crate) mod dead_code;
 pub(crate) mod edges;
 pub(crate) mod effects;
 pub(crate) mod evaluate;
+pub(crate) mod insts;
 pub(crate) mod loop_discovery;
 pub(crate) mod memory_accesses;
 pub(crate) mod opaque;

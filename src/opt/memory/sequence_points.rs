@@ -25,6 +25,7 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstBuilder, Opcode};
 
 use crate::opt::ir::analyses::ControlFlow;
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::value_numbers::ValueNumbers;
 use crate::opt::pass::PassContext;
 
@@ -59,9 +60,8 @@ impl KnownAccess {
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let analyses = &mut context.analyses;
     let is_access = |inst| accessed(&function.dfg, inst).is_some();
-    let insts = |block| function.layout.block_insts(block);
     // A single access cannot be merged with another.
-    if function.layout.blocks().flat_map(insts).filter(|&inst| is_access(inst)).nth(1).is_none() {
+    if insts(function).filter(|&inst| is_access(inst)).nth(1).is_none() {
         return;
     }
     let ControlFlow { graph, dominators, .. } = analyses.control_flow(function);

@@ -31,11 +31,10 @@ type Split = (Inst, Vec<Value>);
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
-    let blocks: Vec<Block> = function.layout.blocks().collect();
     let has_floats = |&block: &Block| {
         function.layout.block_insts(block).any(|inst| is_float_operation(function, inst).is_some())
     };
-    let blocks: Vec<Block> = blocks.into_iter().filter(has_floats).collect();
+    let blocks: Vec<Block> = function.layout.blocks().filter(has_floats).collect();
     if blocks.is_empty() {
         return;
     }

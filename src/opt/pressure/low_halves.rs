@@ -18,6 +18,7 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, types};
 
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::opaque::opaque;
 use crate::opt::ir::operands::{each_operand, unary, unary_operand, value_map};
 use crate::opt::ir::uses::use_counts;
@@ -27,18 +28,17 @@ use crate::opt::pass::PassContext;
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     store_low_bytes(function);
     let dfg = &function.dfg;
-    let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
     // Cranelift computes low halves of operations only where one of them is reduced; most reductions are of loads and parameters.
     let is_of_operation = |inst| {
         let reduced = dfg.value_def(dfg.resolve_aliases(dfg.inst_args(inst)[0])).inst();
         reduced.is_some_and(|reduced| operands(dfg, reduced).is_some())
     };
-    if !insts().any(|inst| is_reduction(dfg, inst) && is_of_operation(inst)) {
+    if !insts(function).any(|inst| is_reduction(dfg, inst) && is_of_operation(inst)) {
         return;
     }
     let is_whole = needed_whole(function);
     let mut found: Vec<(Inst, Value)> = Vec::new();
-    for inst in insts() {
+    for inst in insts(function) {
         let is_narrow = is_reduction(dfg, inst)
             || operands(dfg, inst).is_some() && !is_whole[dfg.resolve_aliases(dfg.first_result(inst))];
         if is_narrow {
@@ -111,8 +111,8 @@ fn is_worth_it(dfg: &DataFlowGraph, value: Value) -> bool {
 /// Stores low bytes of what is used otherwise too.
 fn store_low_bytes(function: &mut Function) {
     let dfg = &function.dfg;
-    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
-    let stores: Vec<(Inst, Value)> = insts.filter_map(|inst| Some((inst, stored_byte(dfg, inst)?))).collect();
+    let stores: Vec<(Inst, Value)> =
+        insts(function).filter_map(|inst| Some((inst, stored_byte(dfg, inst)?))).collect();
     if stores.is_empty() {
         return;
     }

@@ -23,6 +23,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::opaque::opaque_low;
 use crate::opt::ir::operands::{
     MAX_LOOK_THROUGH, constant, each_operand, iconst, replace_inst, unary_operand, unconverted_inst,
@@ -102,7 +103,7 @@ pub(crate) fn add_doubled(function: &mut Function, shifts: &[(Inst, Value)]) {
 fn shifted_for_free(function: &Function) -> EntitySet<Value> {
     let dfg = &function.dfg;
     let mut found: EntitySet<Value> = EntitySet::with_capacity(dfg.num_values());
-    for inst in function.layout.blocks().flat_map(|block| function.layout.block_insts(block)) {
+    for inst in insts(function) {
         let opcode = dfg.insts[inst].opcode();
         if matches!(opcode, Opcode::Iadd | Opcode::Bor) || opcode.can_load() || opcode.can_store() {
             each_operand(dfg, inst, |value| {
@@ -135,14 +136,12 @@ fn original(dfg: &DataFlowGraph, value: Value, is_reused: impl Fn(Value) -> bool
 
 /// The shifts by one of a function, and what they shift.
 pub(crate) fn doublings(function: &Function) -> Vec<(Inst, Value)> {
-    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
-    insts.filter_map(|inst| Some((inst, doubled(&function.dfg, inst)?))).collect()
+    insts(function).filter_map(|inst| Some((inst, doubled(&function.dfg, inst)?))).collect()
 }
 
 /// The products with 3, 5 and 9 of a function, the other factor, and by how many bits that is shifted and added to itself.
 pub(crate) fn multiples(function: &Function) -> Vec<(Inst, Value, i64)> {
     let dfg = &function.dfg;
-    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
     let multiple = |inst: Inst| {
         let InstructionData::Binary { opcode: Opcode::Imul, args: [left, right] } = dfg.insts[inst] else {
             return None;
@@ -160,7 +159,7 @@ pub(crate) fn multiples(function: &Function) -> Vec<(Inst, Value, i64)> {
         };
         matches!(dfg.value_type(value), types::I32 | types::I64).then_some((inst, value, bits))
     };
-    insts.filter_map(multiple).collect()
+    insts(function).filter_map(multiple).collect()
 }
 
 /// Makes additions of products.

@@ -14,9 +14,10 @@
 //!
 //! Left alone are targets where unaligned accesses are slow, or that may have no vectors: all but x86-64 and aarch64.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
     DataFlowGraph, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Value,
 };
@@ -38,6 +39,7 @@ const FACTOR_BYTES: i64 = 2;
 const LATENCY: u32 = 16;
 
 /// Where a load is.
+#[derive(Clone, Copy)]
 struct LoadPosition {
     /// The same for loads with nothing between them that may write.
     epoch: u32,
@@ -46,7 +48,7 @@ struct LoadPosition {
 }
 
 /// The loads of a function, with their positions.
-pub(crate) struct Loads(HashMap<Inst, LoadPosition>);
+pub(crate) struct Loads(SecondaryMap<Inst, Option<LoadPosition>>);
 
 /// A term that is the product of two 16-bit loads.
 struct Product {
@@ -61,7 +63,8 @@ type ProductKey = ((u8, u32), (u8, u32), i64, u32);
 impl Loads {
     /// Finds the loads of all chains.
     pub(crate) fn new(function: &Function, finder: &SumFinder) -> Loads {
-        let (mut positions, mut epoch, mut position) = (HashMap::new(), 0, 0);
+        let (mut positions, mut epoch, mut position) =
+            (SecondaryMap::with_capacity(function.dfg.num_insts()), 0, 0);
         let mut chain = None;
         for &block in &finder.chains.blocks {
             let home = finder.chains.of_block[block];
@@ -74,7 +77,7 @@ impl Loads {
                 }
                 if memory_accesses::load(&function.dfg, inst).is_some() {
                     position += 1;
-                    positions.insert(inst, LoadPosition { epoch, position });
+                    positions[inst] = Some(LoadPosition { epoch, position });
                 } else if !is_pure(&function.dfg, inst) {
                     epoch += 1;
                 }
@@ -170,8 +173,8 @@ impl Loads {
         let mut factors = [factor(args[0])?, factor(args[1])?];
         factors.sort_by_key(|factor| (rank(factor.root), factor.at));
         let [one, other] = &factors;
-        let epoch = self.0.get(&one.inst)?.epoch;
-        if self.0.get(&other.inst)?.epoch != epoch {
+        let epoch = self.0[one.inst]?.epoch;
+        if self.0[other.inst]?.epoch != epoch {
             return None;
         }
         let key = (rank(one.root), rank(other.root), other.at.wrapping_sub(one.at), epoch);
@@ -184,7 +187,7 @@ impl Loads {
         let mut load = |side: usize| {
             let at = run.first()?.factors[side].at;
             let factors = run.iter().map(|product| &product.factors[side]);
-            let first = factors.min_by_key(|factor| self.0.get(&factor.inst).map(|load| load.position))?;
+            let first = factors.min_by_key(|factor| self.0[factor.inst].map(|load| load.position))?;
             let offset = first.offset_to(at)?;
             let location = function.srcloc(first.inst);
             let mut cursor = FuncCursor::new(function).at_inst(first.inst).with_srcloc(location);

@@ -3,8 +3,6 @@
 //! In: a function in straight-line chains ([`Chains`]). Out: for an addition, the [`Sum`] that it completes. The rule: an
 //! addition is an inner node of a sum if its only use is as a term of one other addition in the same chain.
 
-use std::collections::{HashMap, HashSet};
-
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::ir::{
@@ -14,17 +12,18 @@ use cranelift_codegen::ir::{
 use super::straight_line::Chains;
 use super::tree_height::{AdditionOrder, Sum, Term};
 use crate::opt::ir::effects::{is_pure, latency};
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::memory_accesses;
-use crate::opt::ir::operands::{constant, replace_inst, unary_operand};
+use crate::opt::ir::operands::{constant, replace_inst, unary_operand, value_map};
 use crate::opt::ir::uses::use_counts;
+use crate::opt::ir::value_lists::ValueLists;
 
 /// Sums of more terms are left alone.
 const MAX_TERMS: usize = 64;
 
 /// All additions, in the order of the layout.
 pub(crate) fn additions(function: &Function) -> Vec<Inst> {
-    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
-    insts.filter(|&inst| addition(&function.dfg, inst).is_some()).collect()
+    insts(function).filter(|&inst| addition(&function.dfg, inst).is_some()).collect()
 }
 
 /// An instruction as a 32-bit or 64-bit `+` or `^`, neither of whose operands is constant.
@@ -82,7 +81,7 @@ pub(crate) struct SumFinder {
     /// The values that are addresses of accesses.
     addresses: EntitySet<Value>,
     /// The parameters that a sum, or a copy of it, is passed to.
-    passed_to: HashMap<Value, Vec<Value>>,
+    passed_to: ValueLists,
     /// The additions whose only use is as a term of another one in the same chain.
     is_inner: SecondaryMap<Inst, bool>,
     /// The chain in which a value is computed, and when it is available, in cycles from the start of the chain.
@@ -95,15 +94,15 @@ impl SumFinder {
         let dfg = &function.dfg;
         let count = use_counts(function);
         let mut addresses = EntitySet::with_capacity(dfg.num_values());
-        for inst in function.layout.blocks().flat_map(|block| function.layout.block_insts(block)) {
+        for inst in insts(function) {
             if let InstructionData::Load { arg: address, .. } | InstructionData::Store { args: [_, address], .. } =
                 dfg.insts[inst]
             {
                 addresses.insert(dfg.resolve_aliases(address));
             }
         }
-        let (is_inner, depths) = (SecondaryMap::new(), SecondaryMap::new());
-        SumFinder { chains, count, addresses, passed_to: HashMap::new(), is_inner, depths }
+        let (is_inner, depths) = (SecondaryMap::with_capacity(dfg.num_insts()), value_map(dfg));
+        SumFinder { chains, count, addresses, passed_to: ValueLists::new(dfg), is_inner, depths }
     }
 
     /// Whether an addition completes a sum of three terms or more.
@@ -117,7 +116,8 @@ impl SumFinder {
     /// Finds the parameters that sums are passed to.
     pub(crate) fn find_carried(&mut self, function: &Function, roots: &[Inst]) {
         let dfg = &function.dfg;
-        let sums: HashSet<Value> = roots.iter().map(|&inst| dfg.first_result(inst)).collect();
+        let mut sums: EntitySet<Value> = EntitySet::with_capacity(dfg.num_values());
+        sums.extend(roots.iter().map(|&inst| dfg.first_result(inst)));
         for last in function.layout.blocks().filter_map(|block| function.layout.last_inst(block)) {
             for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
                 if call.len(&dfg.value_lists) == 0 {
@@ -126,8 +126,8 @@ impl SumFinder {
                 let to = call.block(&dfg.value_lists);
                 for (&parameter, argument) in dfg.block_params(to).iter().zip(call.args(&dfg.value_lists)) {
                     let sum = argument.as_value().map(|value| unextended(dfg, value));
-                    if let Some(sum) = sum.filter(|sum| sums.contains(sum)) {
-                        self.passed_to.entry(sum).or_default().push(parameter);
+                    if let Some(sum) = sum.filter(|&sum| sums.contains(sum)) {
+                        self.passed_to.add(sum, parameter);
                     }
                 }
             }
@@ -175,7 +175,6 @@ impl SumFinder {
             return None;
         }
         let chain = self.chains.of(function, inst)?;
-        let passed_to = self.passed_to.get(&result).map_or(&[][..], Vec::as_slice);
         let mut sum = Sum::default();
         let mut pending = args.map(|arg| (inst, arg, 1)).to_vec();
         while let Some((outer, term, distance)) = pending.pop() {
@@ -186,7 +185,8 @@ impl SumFinder {
             let (value, copy) = (uncopied(dfg, term), dfg.resolve_aliases(term));
             let term = Term { depth: self.depth(chain, value), value, copy };
             sum.depth = sum.depth.max(term.depth + distance);
-            if passed_to.contains(&unreduced(dfg, value)) {
+            let low = unreduced(dfg, value);
+            if self.passed_to.of(result).any(|parameter| parameter == low) {
                 sum.carried_height = sum.carried_height.max(distance);
                 sum.carried.push(term);
             } else {

@@ -30,6 +30,7 @@ use cranelift_codegen::ir::{
     BlockArg, DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef,
 };
 
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::operands::{constant, replace_inst, unary_operand, value_map};
 use crate::opt::ir::value_lists::ValueLists;
 use crate::opt::pass::PassContext;
@@ -37,9 +38,8 @@ use crate::opt::pass::PassContext;
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     let dfg = &function.dfg;
-    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
     let candidates: Vec<(Inst, Value, u32)> =
-        insts.filter_map(|inst| kept(dfg, inst).map(|(value, bits)| (inst, value, bits))).collect();
+        insts(function).filter_map(|inst| kept(dfg, inst).map(|(value, bits)| (inst, value, bits))).collect();
     if candidates.is_empty() {
         return;
     }

@@ -20,6 +20,7 @@ use cranelift_codegen::ir::{
     DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
 };
 
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::operands::{constant, iconst, replace_inst};
 use crate::opt::ir::uses::use_counts;
 use crate::opt::ir::zero_extension::significant_bytes;
@@ -47,8 +48,7 @@ struct Narrow {
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
     let dfg = &function.dfg;
-    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
-    let comparisons: Vec<Narrow> = insts.filter_map(|inst| narrow(dfg, inst)).collect();
+    let comparisons: Vec<Narrow> = insts(function).filter_map(|inst| narrow(dfg, inst)).collect();
     if comparisons.is_empty() {
         return;
     }

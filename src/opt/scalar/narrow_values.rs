@@ -15,6 +15,7 @@ use cranelift_codegen::ir::{
 };
 
 use crate::opt::ir::edges::{Passed, pass_instead, passed};
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::operands::{replace_inst, value_map};
 use crate::opt::ir::value_lists::ValueLists;
 use crate::opt::pass::PassContext;
@@ -71,10 +72,9 @@ fn select(dfg: &DataFlowGraph, inst: Inst) -> Option<(Value, [Value; 3])> {
 /// The values in question, if there are any.
 fn narrow_values(function: &Function) -> Option<NarrowValues> {
     let dfg = &function.dfg;
-    let insts = || function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
     let parameters = || function.layout.blocks().skip(1).flat_map(|block| dfg.block_params(block));
     let is_word = |&&parameter: &&Value| dfg.value_type(parameter) == types::I64;
-    let mut selects: Vec<Inst> = insts().filter(|&inst| select(dfg, inst).is_some()).collect();
+    let mut selects: Vec<Inst> = insts(function).filter(|&inst| select(dfg, inst).is_some()).collect();
     if selects.is_empty() && !parameters().any(|parameter| is_word(&parameter)) {
         return None;
     }
@@ -84,7 +84,7 @@ fn narrow_values(function: &Function) -> Option<NarrowValues> {
     // What each value is made of, if that is values in question.
     let mut sources = ValueLists::new(dfg);
     let mut wide: Vec<Value> = Vec::new();
-    for inst in insts() {
+    for inst in insts(function) {
         let mut part_of = |whole: Value, part: Value| {
             let part = dfg.resolve_aliases(part);
             if is_narrow[whole] {

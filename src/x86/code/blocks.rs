@@ -28,6 +28,7 @@ use std::ops::Range;
 use super::effects::Transfer;
 use super::fragments::{Fragment, FragmentKind, Fragments};
 use super::measured::{Measured, Run};
+use super::predecessors::Predecessors;
 
 /// The assumed number of iterations of a loop.
 const ITERATIONS: f64 = 8.0;
@@ -118,7 +119,11 @@ impl BlockGraph {
             }
         }
         let firsts: Vec<usize> = (0..end).filter(|&index| is_first[index]).collect();
-        let mut graph = BlockGraph { blocks: Vec::with_capacity(firsts.len()), edges: Vec::new(), end };
+        let mut graph = BlockGraph {
+            blocks: Vec::with_capacity(firsts.len()),
+            edges: Vec::with_capacity(2 * firsts.len()),
+            end,
+        };
         let block_of = |label: u32| firsts.binary_search(&fragments.index_of(label)?).ok();
         for (index, &start) in firsts.iter().enumerate() {
             let end = firsts.get(index + 1).copied().unwrap_or(end);
@@ -337,9 +342,10 @@ impl Loops {
     /// Finds them; `place` is the reverse postorder number of each block. None if they hold too many blocks.
     fn find(graph: &BlockGraph, place: &[usize]) -> Option<Loops> {
         let count = graph.blocks.len();
-        let is_reached = |block: &usize| place[*block] != usize::MAX;
-        let edges = |block: usize| graph.edges(block).iter().map(move |edge| (edge.to, block));
-        let mut edges: Vec<(usize, usize)> = (0..count).filter(is_reached).flat_map(edges).collect();
+        let mut edges: Vec<(usize, usize)> = Vec::with_capacity(graph.edges.len());
+        for from in (0..count).filter(|&block| place[block] != usize::MAX) {
+            edges.extend(graph.edges(from).iter().map(|edge| (edge.to, from)));
+        }
         let is_back_edge = |&&(to, from): &&(usize, usize)| place[to] <= place[from];
         let mut back_edges: Vec<(usize, usize)> = edges.iter().filter(is_back_edge).copied().collect();
         let mut is_header = vec![false; count];
@@ -348,11 +354,7 @@ impl Loops {
             return Some(Loops { is_header, innermost, parent: Vec::new() });
         }
         back_edges.sort_unstable();
-        edges.sort_unstable();
-        let predecessors = |block: usize| {
-            let first = edges.partition_point(|edge| edge.0 < block);
-            edges[first..].iter().take_while(move |edge| edge.0 == block).map(|edge| edge.1)
-        };
+        let predecessors = Predecessors::new(count, &edges);
         let mut found: Vec<(usize, Vec<usize>)> = Vec::new();
         let mut seen = vec![usize::MAX; count];
         let mut work = MEMBERS_PER_BLOCK * count;
@@ -368,7 +370,7 @@ impl Loops {
                 if place[block] > place[header] && seen[block] != header {
                     seen[block] = header;
                     body.push(block);
-                    open.extend(predecessors(block));
+                    open.extend_from_slice(predecessors.of(block));
                 }
             }
             found.push((header, body));

@@ -9,7 +9,7 @@
 //! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
 //! | spill slots, and what accesses them | `spill_slots.rs` |
 //! | targets of branches | `targets.rs` |
-//! | basic blocks, and how often control goes from one to another | `blocks.rs` |
+//! | basic blocks, and how often control goes from one to another | `blocks.rs`; their predecessors: `predecessors.rs` |
 //! | loops that are aligned | `alignment.rs` |
 //! | where each fragment lies, and how long branches are (branch relaxation) | `relaxation.rs` |
 //! | fragments to bytes, and all that refers to them | `write.rs` |
@@ -26,6 +26,7 @@ mod integers;
 mod labels;
 pub(super) mod measured;
 mod operands;
+mod predecessors;
 pub(crate) mod read;
 pub(crate) mod relaxation;
 pub(crate) mod spill_slots;

@@ -128,7 +128,7 @@ fn candidates(graph: &BlockGraph) -> Vec<Candidate> {
             *second = edge.weight;
         }
     }
-    let mut candidates = Vec::new();
+    let mut candidates = Vec::with_capacity(2 * graph.blocks.len());
     for from in 0..graph.blocks.len() {
         let edges = graph.candidates(from);
         for (index, &Edge { to, weight }) in edges.iter().enumerate() {

@@ -6,8 +6,13 @@
 //! | `index < length` was so, for constants | the same check again, as Rust's slices make it |
 //!
 //! In: a function. Out: the same with jumps in place of such branches, without blocks that nothing leads to any more. Known of a
-//! number is what the branches say that all ways to the block go through without another way in ([`MAX_STEPS`] of them), as an
-//! interval of unsigned numbers. A number and its zero-extended or low half are the same where the high half is surely 0.
+//! number is what the branches say that all ways to the block go through, as an interval of unsigned numbers. They are looked for
+//! from the block backwards, [`MAX_STEPS`] blocks far: through blocks with a single way in, and around an `if` with or without `else`
+//! that is a block each, whose own branch says nothing. A number and its zero-extended or low half are the same where the high half is
+//! surely 0.
+//!
+//! The check of BPF's division whether it divides by 0 goes where the program has asked. Behind an `if`, as in a choice of backends by
+//! `hash % count`, that was a quarter of what the loop executed: with the branch, Cranelift computed the hash on both of its ways.
 //!
 //! Sound: SSA values do not change on the way, and the condition holds for each number of the interval, or for none. One pass.
 
@@ -73,12 +78,8 @@ fn decided(function: &Function, graph: &ControlFlowGraph, block: Block) -> Optio
     let mut known = None;
     let mut at = block;
     for _ in 0..MAX_STEPS {
-        let mut predecessors = graph.pred_iter(at);
-        let Some(from) = predecessors.next().filter(|_| predecessors.next().is_none()) else { break };
-        if from.block == block {
-            break;
-        }
-        let earlier = test(function, from.block).filter(|test| same_number(dfg, test.number) == number);
+        let Some((from, is_only_way)) = dominating(graph, at).filter(|&(from, _)| from != block) else { break };
+        let earlier = test(function, from).filter(|test| is_only_way && same_number(dfg, test.number) == number);
         if let Some(earlier) = earlier {
             let [first, second] = earlier.edges.map(|edge| edge.block(&dfg.value_lists));
             // Where both edges lead to one block, nothing is known there.
@@ -92,10 +93,33 @@ fn decided(function: &Function, graph: &ControlFlowGraph, block: Block) -> Optio
                 known = Some(interval.with(condition, earlier.constant)?);
             }
         }
-        at = from.block;
+        at = from;
     }
     let outcome = known?.holds(asked.condition, asked.constant)?;
     Some((asked, usize::from(!outcome)))
+}
+
+/// A block that all ways to another go through, and whether it is the only predecessor.
+fn dominating(graph: &ControlFlowGraph, block: Block) -> Option<(Block, bool)> {
+    let only = |block| {
+        let mut predecessors = graph.pred_iter(block).map(|edge| edge.block);
+        predecessors.next().filter(|_| predecessors.next().is_none())
+    };
+    if let Some(from) = only(block) {
+        return Some((from, true));
+    }
+    let mut predecessors = graph.pred_iter(block).map(|edge| edge.block);
+    let (Some(one), Some(other), None) = (predecessors.next(), predecessors.next(), predecessors.next()) else {
+        return None;
+    };
+    // Around one block, or between two.
+    let from = match (only(one), only(other)) {
+        (_, Some(from)) if from == one => one,
+        (Some(from), _) if from == other => other,
+        (Some(from), Some(same)) if from == same => from,
+        _ => return None,
+    };
+    Some((from, false))
 }
 
 /// The test that a block ends with, if its condition is one of unsigned numbers.

@@ -123,8 +123,15 @@ fn rotate(seed: &mut Seed) -> String {
     let (letter, bits) = *seed.pick(&[('w', 32), ('r', 64)]);
     let value = seed.below(3);
     let (up, down) = *seed.pick(&[("<<=", ">>="), (">>=", "<<=")]);
-    let negate = match seed.below(4) {
+    if seed.below(4) == 0 {
+        return rotate_mixed(seed, letter, bits);
+    }
+    let negate = match seed.below(7) {
         0 => format!("{letter}4 = {bits}\n{letter}4 -= {letter}3"),
+        // -(n + 1), and with other constants.
+        4 => format!("{letter}4 = {letter}3\n{letter}4 ^= {}\n{letter}3 += 1", seed.pick(&[63, 31, -1, 15])),
+        5 => format!("w4 = w3\nw4 ^= -1\nw4 &= {}\nw3 += {}", seed.pick(&[31, 63]), seed.pick(&[1, 65, 2])),
+        6 => format!("{letter}4 = {}\n{letter}4 -= {letter}3\n{letter}3 += 1", seed.pick(&[bits - 1, bits])),
         1 => format!("{letter}4 = {letter}3\n{letter}4 = -{letter}4\n{letter}4 &= {}", bits - 1),
         2 => format!("w4 = w3\nw4 = -w4\nw4 &= {}", seed.pick(&[31, 63, 255])),
         _ => "r4 = r3\nr4 = -r4".to_owned(),
@@ -136,6 +143,23 @@ fn rotate(seed: &mut Seed) -> String {
         "r3 = r{}\n{mask}{negate}\n{letter}5 = {letter}{value}\n{letter}5 {up} {letter}3\n{letter}3 = {letter}{other}\n\
          {letter}3 {down} {letter}4\n{letter}5 {operator} {letter}3",
         seed.below(7)
+    )
+}
+
+/// A rotate of a number that was mixed with its own high bits, of which those that the rotate moves down may be the same as before.
+fn rotate_mixed(seed: &mut Seed, letter: char, bits: usize) -> String {
+    let (value, count) = (seed.below(3), 1 + seed.below(12));
+    let mixed = match seed.below(4) {
+        0 => format!("{letter}4 &= {}", seed.pick(&[0xff, 0xffff])),
+        _ => format!("{letter}4 >>= {}", count + seed.below(3) - seed.below(2)),
+    };
+    let operator = *seed.pick(&["^=", "^=", "|=", "+="]);
+    let [up, down] = *seed.pick(&[[3, 5], [3, 5], [5, 3]]);
+    format!(
+        "{letter}5 = {letter}{value}\n{letter}4 = {letter}{}\n{mixed}\n{letter}4 {operator} {letter}5\n{letter}3 = {letter}4\n\
+         {letter}{up} <<= {count}\n{letter}{down} >>= {}\n{letter}5 |= {letter}3",
+        seed.below(3),
+        bits - count
     )
 }
 

@@ -105,7 +105,8 @@ pub fn rows() -> Vec<Row> {
     let mut rows = vec![Row::single(Pass::MapCalls, Stage::Select, &[])];
     rows.extend(PLANS.iter().map(|plan| Row::single(plan.pass, Stage::Plan, plan.after)));
     rows.extend(
-        [Pass::MemoryCalls, Pass::FloatCalls, Pass::TableJumps].map(|pass| Row::single(pass, Stage::Lift, &[])),
+        [Pass::MemoryCalls, Pass::FloatCalls, Pass::IntegerCalls, Pass::TableJumps]
+            .map(|pass| Row::single(pass, Stage::Lift, &[])),
     );
     rows.push(Row { keeps_cfg: Some(false), ..Row::single(Pass::Inlining, Stage::Clif, &[]) });
     rows.extend(PIPELINE.iter().map(|row| {

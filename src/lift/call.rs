@@ -11,7 +11,7 @@
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
-//! ([`super::memory_calls`], [`super::float_calls`]).
+//! ([`super::memory_calls`], [`super::float_calls`], [`super::integer_calls`]).
 //!
 //! A call leaves its result in r0, the second word of one that has two in r2, and 0 in the others of r1 to r5.
 //!
@@ -150,6 +150,7 @@ impl Lifter<'_, '_> {
         match call {
             InPlace::Memory(call) => self.memory_call(call).map(one),
             InPlace::Float(call) => self.float_call(call, callee),
+            InPlace::Absolute(bits) => self.absolute(bits).map(one),
         }
     }
 

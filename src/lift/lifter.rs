@@ -56,6 +56,8 @@ pub(super) struct Plans<'a> {
     pub(super) widest: Option<u64>,
     /// What the target can do, if calls of C's functions of floats may become instructions.
     pub(super) float_calls: Option<TargetFacts>,
+    /// Whether calls of C's functions of integers may become instructions.
+    pub(super) integer_calls: bool,
     /// Whether a branch checks the index of a jump table; if not, the steps over x86-64 code add the check.
     pub(super) checks_tables: bool,
     /// Whether jumps by entries of jump tables go by the index.
@@ -85,6 +87,8 @@ pub(super) struct Lifter<'a, 'f> {
     pub(super) widest: Option<u64>,
     /// As in [`Plans`].
     pub(super) float_calls: Option<TargetFacts>,
+    /// As in [`Plans`].
+    pub(super) integer_calls: bool,
     /// As in [`Plans`].
     pub(super) checks_tables: bool,
     /// As in [`Plans`].

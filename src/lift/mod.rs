@@ -10,7 +10,7 @@
 //! | arithmetic | `alu.rs` |
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
-//! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of C's functions of floats: `float_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
+//! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of C's functions of floats: `float_calls.rs`; of `abs` and the like: `integer_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
 //! | counters of coverage | `counters.rs`, over `counted.rs` |
 //! | jumps | `control.rs`; branches that become selects: `select.rs`; jump tables from comparisons: `switch.rs`; jumps by entries of jump tables: `table_jumps.rs` |
 //!
@@ -30,6 +30,7 @@ mod float_calls;
 pub mod formats;
 mod frame;
 mod input;
+mod integer_calls;
 mod known_halves;
 mod libcalls;
 mod lifter;
@@ -110,10 +111,13 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
     let facts = generators.facts();
     let widest = if passes.contains(Pass::MemoryCalls) { facts.widest_unaligned } else { None };
     let float_calls = passes.contains(Pass::FloatCalls).then_some(*facts);
+    let integer_calls = passes.contains(Pass::IntegerCalls);
     let is_checked_later = passes.contains(Pass::JumpTableBounds) && facts.has(Need::MachineCodeSteps);
     let checks_tables = !is_checked_later;
     let by_index = passes.contains(Pass::TableJumps);
-    let plans = Plans { slots: &slots, control_flow: &control_flow, widest, float_calls, checks_tables, by_index };
+    let slots = &slots;
+    let control_flow = &control_flow;
+    let plans = Plans { slots, control_flow, widest, float_calls, integer_calls, checks_tables, by_index };
     let loads = time(generators.times(), Phase::Lift, || {
         let loads = Lifter::new(input, graph, plans, &mut builder).function()?;
         builder.seal_all_blocks();
@@ -145,7 +149,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
     fn new(
         LiftInput { program, resolution, declarations, generators, .. }: LiftInput<'a>,
         graph: &'a Graph,
-        Plans { slots, control_flow, widest, float_calls, checks_tables, by_index }: Plans<'a>,
+        Plans { slots, control_flow, widest, float_calls, integer_calls, checks_tables, by_index }: Plans<'a>,
         builder: &'a mut FunctionBuilder<'f>,
     ) -> Self {
         let registers = std::array::from_fn(|_| builder.declare_var(WORD));
@@ -169,6 +173,7 @@ impl<'a, 'f> Lifter<'a, 'f> {
             control_flow,
             widest,
             float_calls,
+            integer_calls,
             checks_tables,
             by_index,
             table_loads: Vec::new(),

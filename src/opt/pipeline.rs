@@ -112,6 +112,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: memory::copy_merging::run,
     },
     ClifPass {
+        name: "absolute-values",
+        switches: &[(Pass::AbsoluteValues, &[Need::MachineCodeSteps])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[(Pass::LoopVectors, "a loop is matched as the program has it")],
+        run: scalar::absolute_values::run,
+    },
+    ClifPass {
         name: "reassociation",
         switches: &[(Pass::Reassociation, &[]), (Pass::Slp, &[Need::Vectors])],
         analyses: &[],

@@ -10,6 +10,7 @@ mod calls;
 mod copies;
 mod floats;
 mod implied;
+mod integer_calls;
 mod isa;
 mod isa_encodings;
 mod isa_random;

@@ -6,6 +6,7 @@
 //! target NAME                 where it is not x86_64
 //! after NAME                   another one that is on in both, if it takes one
 //! calls SLOT NAME             the call in this 8-byte slot (`call -1`) is of an undefined function, if it is
+//! declared                    undefined functions have libc's types, as BTF says them, if they have
 //!     r0 = 0                  assembly (indented)
 //! without
 //! CLIF of all functions, with no pass on
@@ -24,6 +25,7 @@ use bpf2native::compare::listing;
 use bpf2native::config::{PassChange, Passes};
 use bpf2native::internals::pipeline::{self, Stage};
 use bpf2native::parse::{Input, Options, parse};
+use bpf2native::program::PrototypeSource;
 use bpf2native::{Config, Program};
 
 /// A program of one section, whose calls in these slots are of undefined functions.
@@ -61,7 +63,12 @@ fn made(name: &str, text: &str) -> String {
         call.unwrap_or_else(|| panic!("{name}: `calls` wants a slot and a name"))
     });
     let calls: Vec<(u64, &str)> = calls.collect();
-    let program = program(name, &lines.map(|line| format!("{line}\n")).collect::<String>(), &calls);
+    let mut program = program(name, &lines.map(|line| format!("{line}\n")).collect::<String>(), &calls);
+    if head.lines().any(|line| line == "declared") {
+        for id in program.imports.ids() {
+            program.imports[id].prototype_from = PrototypeSource::Btf;
+        }
+    }
     let target = head.lines().find_map(|line| line.strip_prefix("target ")).unwrap_or("x86_64");
     let is_optimised = pipeline::rows().iter().any(|row| row.name == pass && row.stage == Stage::OptimisedClif);
     let clif = |passes| clif(name, &program, target, passes, is_optimised).trim_end().to_owned();

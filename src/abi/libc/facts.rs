@@ -14,6 +14,7 @@
 //! | it prints or scans by a format (`formats.rs`) | | an `L` before a floating-point conversion in it |
 //! | it does to floats what an instruction does (`float_calls.rs`) | | that instruction in place of the call |
 //! | a few bytes are done in place | `copy`, `fill`, `compare` | loads and stores in place of the call |
+//! | its result is its argument without the sign | `absolute32`, `absolute64` | an instruction in place of the call |
 //!
 //! With C11 7.1.3 a program cannot define functions of these names itself. Programs for hosts of their own do, and so:
 //!
@@ -73,15 +74,19 @@ pub struct Facts {
     pub memory: Option<MemoryCall>,
     /// It is done in place where the machine has an instruction.
     pub float: Option<FloatCall>,
+    /// It is the absolute value of an integer of so many bits.
+    pub absolute: Option<u8>,
 }
 
-/// A C function that may be done in place, of either kind.
+/// A C function that may be done in place, of any kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InPlace {
     /// Of bytes.
     Memory(MemoryCall),
     /// Of floats.
     Float(FloatCall),
+    /// The absolute value of an integer of so many bits.
+    Absolute(u8),
 }
 
 /// A C function that may be done in place.
@@ -129,7 +134,9 @@ impl Facts {
                     false => Facts { v_form: facts.v_form, ..by_name },
                 }
             }
-            (Definer::Link, None) => Facts { upwards: facts.upwards && facts.memory.is_some(), ..facts },
+            (Definer::Link, None) => {
+                Facts { upwards: facts.upwards && facts.memory.is_some(), absolute: None, ..facts }
+            }
             (Definer::Embedder | Definer::Library, _) => {
                 let is_theirs = |form: &VForm| definer(form.name) == defined_by;
                 let is_declared = declared.is_none_or(|declared| has_same_parameters(declared, &libc));
@@ -140,12 +147,14 @@ impl Facts {
         // One that may be missing is called, and traps.
         let memory = found.memory.filter(|_| !import.weak);
         let float = found.float.filter(|_| !import.weak);
-        Facts { format, is_libc, is_registered, double_form, memory, float, ..found }
+        let absolute = found.absolute.filter(|_| !import.weak);
+        Facts { format, is_libc, is_registered, double_form, memory, float, absolute, ..found }
     }
 
     /// What may be done in place of a call of it.
     pub fn in_place(&self) -> Option<InPlace> {
-        self.memory.map(InPlace::Memory).or(self.float.map(InPlace::Float))
+        let of_numbers = self.float.map(InPlace::Float).or(self.absolute.map(InPlace::Absolute));
+        self.memory.map(InPlace::Memory).or(of_numbers)
     }
 }
 
@@ -173,6 +182,8 @@ pub(super) fn read(text: &'static str, fixed: usize) -> Option<Facts> {
             "copy" => facts.memory = Some(MemoryCall::Copy),
             "fill" => facts.memory = Some(MemoryCall::Fill),
             "compare" => facts.memory = Some(MemoryCall::Compare),
+            "absolute32" => facts.absolute = Some(32),
+            "absolute64" => facts.absolute = Some(64),
             _ => facts.v_form = Some(VForm { name: word.strip_prefix("v=")?, fixed }),
         }
     }
@@ -236,6 +247,12 @@ mod tests {
         assert_eq!(believed(float, "sqrt", Some("i4\ti4")), no);
         assert_eq!(believed(float, "floorf", None), by_link);
         assert_eq!(believed(float, "sin", None), no);
+        // Compilers do not call it on their own.
+        let absolute: fn(Facts) -> bool = |facts| facts.absolute.is_some();
+        assert_eq!(believed(absolute, "abs", Some("i4\ti4")), by_link);
+        assert_eq!(believed(absolute, "labs", Some("i8\ti8")), by_link);
+        assert_eq!(believed(absolute, "abs", Some("i8\ti8")), no);
+        assert_eq!(believed(absolute, "abs", None), by_libc);
         let v_form: fn(Facts) -> bool = |facts| facts.v_form.is_some();
         let of_one = |types| believed(v_form, "printf", types);
         // All of them have `vprintf`, too.
@@ -263,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_may_be_missing_is_called() {
-        for name in ["memcpy", "sqrt"] {
+        for name in ["memcpy", "sqrt", "abs"] {
             let weak = Import { weak: true, ..import(name, None) };
             assert_eq!(ALL.map(|definer| Facts::of(&weak, |_| definer).in_place()), [None; 4]);
         }

@@ -82,6 +82,7 @@ passes! {
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
     OperandOrder "operand-order" "of two operands that may be exchanged, one that nobody needs afterwards is computed in place of"
     Spills "spills" "spills and reloads of what is there already go, and reloads become operands"
+    ClearedConditions "cleared-conditions" "conditions become numbers in registers that were cleared before"
     ShortEncodings "short-encodings" "branches and constants take as few bytes as they can"
     JumpTableBounds "jump-table-bounds" "indices of jump tables are checked by a branch"
     LoopRotation "loop-rotation" "loops go back by their own test, and moves that undo each other go"

@@ -6,6 +6,7 @@
 //! | full and partial unrolling; unrolling by two | `unrolling.rs`, `unroll_by_two.rs`, over `cloning.rs` |
 //! | exit tests after the increment | `post_increment.rs`, over `exit_comparison.rs` |
 //! | counters of 8 and 16 bits | `narrow_counters.rs` |
+//! | pointers that are indexed by a counter | `indexed_pointers.rs` |
 //! | induction variables, trip counts, what an iteration costs | `induction.rs`, `trip_count.rs`, `cost.rs` |
 //! | parameters of what a loop does not change | `invariant_parameters.rs` |
 //! | leading entry edges, exits and back edges elsewhere | `rewiring.rs` |
@@ -13,6 +14,7 @@
 mod cloning;
 mod cost;
 mod exit_comparison;
+pub(crate) mod indexed_pointers;
 mod induction;
 mod invariant_parameters;
 mod narrow_counters;

@@ -2,6 +2,7 @@
 //!
 //! | pass | file |
 //! |---|---|
+//! | `\|` of numbers without common bits | `disjoint_or.rs` |
 //! | masks of bits that nobody looks at | `demanded_bits.rs` |
 //! | comparisons of 8 and 16 bits | `narrow_comparisons.rs` |
 //! | block parameters and selects of which only the low half is used | `narrow_values.rs` |
@@ -9,6 +10,7 @@
 //! | rotates by a variable amount | `rotates.rs` |
 
 pub(crate) mod demanded_bits;
+pub(crate) mod disjoint_or;
 pub(crate) mod narrow_comparisons;
 pub(crate) mod narrow_values;
 pub(crate) mod redundant_parameters;

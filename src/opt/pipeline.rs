@@ -150,6 +150,18 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         run: scalar::narrow_values::run,
     },
     ClifPass {
+        name: "disjoint-or",
+        switches: &[(Pass::DisjointOr, &[Need::MachineCodeSteps])],
+        analyses: &[],
+        keeps_cfg: true,
+        after: &[
+            (Pass::LoadCombining, "bytes of a number are put together by ors"),
+            (Pass::Unrolling, "loops are matched as the program has them"),
+            (Pass::DemandedBits, "masks that nobody needs are gone"),
+        ],
+        run: scalar::disjoint_or::run,
+    },
+    ClifPass {
         name: "select-to-branch",
         switches: &[(Pass::SelectToBranch, &[])],
         analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
@@ -167,6 +179,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
         keeps_cfg: false,
         after: &[],
         run: branches::branch_merging::run,
+    },
+    ClifPass {
+        name: "indexed-pointers",
+        switches: &[(Pass::IndexedPointers, &[Need::MachineCodeSteps])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "what moves by constants is matched as the program has it")],
+        run: loops::indexed_pointers::run,
     },
     ClifPass {
         name: "post-increment",

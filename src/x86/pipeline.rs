@@ -15,7 +15,8 @@ use super::code::measured::Measured;
 use super::code::read;
 use super::code::write::{self, WrittenFrame};
 use super::steps::{
-    block_placement, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings, spills,
+    block_placement, cleared_conditions, frame, jump_table_bounds, loop_alignment, loop_rotation, short_encodings,
+    spills,
 };
 use crate::codegen::compiled::{CompiledFunction, GivenUp};
 use crate::codegen::machine_step::MachineStep;
@@ -30,8 +31,16 @@ type Run = fn(&mut Work<'_>) -> bool;
 pub(crate) const STEPS: &[MachineStep<Run>] = &[
     MachineStep { pass: Pass::Spills, after: &[], run: spills },
     MachineStep {
-        pass: Pass::ShortEncodings,
+        pass: Pass::ClearedConditions,
         after: &[(Pass::Spills, "spills and reloads are known by Cranelift's encodings")],
+        run: cleared_conditions,
+    },
+    MachineStep {
+        pass: Pass::ShortEncodings,
+        after: &[
+            (Pass::Spills, "spills and reloads are known by Cranelift's encodings"),
+            (Pass::ClearedConditions, "extensions are known by Cranelift's encodings"),
+        ],
         run: short_encodings,
     },
     MachineStep { pass: Pass::JumpTableBounds, after: &[], run: jump_table_bounds },
@@ -118,6 +127,10 @@ pub(super) fn run(
 fn spills(work: &mut Work<'_>) -> bool {
     work.has_other_spills = spills::run(&mut work.fragments, work.function);
     work.has_other_spills
+}
+
+fn cleared_conditions(work: &mut Work<'_>) -> bool {
+    cleared_conditions::run(&mut work.fragments, &work.function.code)
 }
 
 fn short_encodings(work: &mut Work<'_>) -> bool {

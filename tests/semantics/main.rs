@@ -18,6 +18,7 @@ mod loops;
 mod masks;
 mod memory_calls;
 mod narrow;
+mod narrow_counters;
 mod object;
 mod opt;
 mod passes;

@@ -5,6 +5,8 @@
 //! | several iterations at once, in vectors | `vectorise/` |
 //! | full and partial unrolling; unrolling by two | `unrolling.rs`, `unroll_by_two.rs`, over `cloning.rs` |
 //! | exit tests after the increment | `post_increment.rs`, over `exit_comparison.rs` |
+//! | counters of 8 and 16 bits | `narrow_counters.rs` |
+//! | pointers that are indexed by a counter | `indexed_pointers.rs` |
 //! | induction variables, trip counts, what an iteration costs | `induction.rs`, `trip_count.rs`, `cost.rs` |
 //! | parameters of what a loop does not change | `invariant_parameters.rs` |
 //! | leading entry edges, exits and back edges elsewhere | `rewiring.rs` |
@@ -12,8 +14,10 @@
 mod cloning;
 mod cost;
 mod exit_comparison;
+pub(crate) mod indexed_pointers;
 mod induction;
 mod invariant_parameters;
+mod narrow_counters;
 pub(crate) mod post_increment;
 mod rewiring;
 mod trip_count;
@@ -40,6 +44,7 @@ pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let mut room = unrolling::Room::of(function);
     invariant_parameters::remove(function, &loops);
     function.dfg.resolve_all_aliases();
+    narrow_counters::run(function, &loops);
     let mut zero_extended: EntitySet<Value> = EntitySet::with_capacity(function.dfg.num_values());
     zero_extended.extend(zero_extension::zero_extended_parameters(function).into_iter().map(|(value, _)| value));
     let is_zero_extended = |value| zero_extended.contains(value);

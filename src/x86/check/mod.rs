@@ -1,12 +1,13 @@
 //! Whether the new code of a function does what Cranelift's did.
 //!
 //! In: a function before and after. Out: what is different. The constants are compared byte by byte; the code is read again
-//! from its bytes, and walked beside Cranelift's (`walk.rs`). A new frame is followed on its own (`frames.rs`).
+//! from its bytes, and walked beside Cranelift's (`walk.rs`, `idioms.rs`). A new frame is followed on its own (`frames.rs`).
 //!
 //! The rule: a function that does not pass stays as it was. The constants are always compared; the rest in debug builds and
 //! tests, after each step, where a difference is a panic that names the step.
 
 mod frames;
+mod idioms;
 mod mismatch;
 mod same;
 mod side;

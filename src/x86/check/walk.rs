@@ -10,7 +10,8 @@
 //! | spills and reloads | where the new code has others, they are moves, from and to slots |
 //! | operands that are only read | may be elsewhere: in another register, or in a spill slot, that holds the same value |
 //! | branches | on the same condition of the same flags, or on the opposite one with successors exchanged |
-//! | jump tables | entry by entry; a bounds check by a branch is as good as a clamp, if an index that is too large leads where the last entry does |
+//! | jump tables | entry by entry |
+//! | bounds checks of tables, conditions as numbers | may be done otherwise (`idioms.rs`) |
 //! | relocations | of the same kind, to the same place, in the same byte of the instruction |
 //! | addresses | of the same constant, or the same jump table |
 //! | what sets up a frame | is passed over in a function with a new frame: `frames.rs` follows that |
@@ -32,33 +33,32 @@ use crate::x86::code::effects::{Effects, Flags, Transfer};
 use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 use crate::x86::code::spill_slots::SpillSlots;
 use crate::x86::steps::frame::CraneliftFrame;
-use crate::x86::steps::jump_table_bounds::{self, NOT_BELOW, SEQUENCE};
 
 /// How often instructions may be visited, on average.
 const MAX_VISITS: usize = 64;
 
 /// A position in both codes, and what is known there.
-struct Position {
-    before: usize,
-    after: usize,
-    numbers: (ValueNumbers, ValueNumbers),
+pub(super) struct Position {
+    pub(super) before: usize,
+    pub(super) after: usize,
+    pub(super) numbers: (ValueNumbers, ValueNumbers),
     /// Whether what is known here was taken from [`Walk::known`] already.
     is_start: bool,
 }
 
 /// The walk.
 pub(crate) struct Walk<'a> {
-    before: Side<'a>,
-    after: Side<'a>,
+    pub(super) before: Side<'a>,
+    pub(super) after: Side<'a>,
     /// Where each fragment is now.
     places: Vec<Option<usize>>,
     /// Whether branches lead to a fragment of Cranelift's code.
-    targets: Vec<bool>,
+    pub(super) targets: Vec<bool>,
     /// Cranelift's frame, in a function that has a new one.
     frame: Option<CraneliftFrame>,
     /// The spill slots, in a function that has other spills and reloads.
     slots: Option<SpillSlots>,
-    values: Values,
+    pub(super) values: Values,
     /// What all paths that were walked to a position have in common.
     known: HashMap<(usize, usize), Classes>,
     open: Vec<Position>,
@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn push(&mut self, before: usize, after: usize, numbers: (ValueNumbers, ValueNumbers)) {
+    pub(super) fn push(&mut self, before: usize, after: usize, numbers: (ValueNumbers, ValueNumbers)) {
         self.open.push(Position { before, after, numbers, is_start: false });
     }
 
@@ -236,6 +236,9 @@ impl<'a> Walk<'a> {
             }
             self.push(taken, now[0], at.numbers.clone());
             (at.before, at.after) = (at.before + 1, now[1]);
+            return Ok(true);
+        }
+        if self.is_set_in_cleared(at, &before, &after) {
             return Ok(true);
         }
         let mut effects = before.effects;
@@ -388,46 +391,6 @@ impl<'a> Walk<'a> {
         pairs.dedup();
         pairs.into_iter().for_each(|(before, after)| self.push(before, after, at.numbers.clone()));
         Ok(())
-    }
-
-    /// Whether a clamp of a table's index is now a bounds check by a branch; then this advances behind both.
-    fn is_checked_by_branch(&mut self, at: &mut Position) -> bool {
-        let table = at.before + SEQUENCE;
-        let code = &self.before.function.code;
-        let Some(check) = jump_table_bounds::BoundsCheck::read(self.before.fragments, code, table) else {
-            return false;
-        };
-        let number = self.values.constant(u64::from(check.entries));
-        let (from, to) = (usize::from(check.from), usize::from(check.to));
-        let compares = jump_table_bounds::compare(check.is_64_bit, check.from, check.entries);
-        let (Some(compares), Some([now, branch, ..])) = (compares, self.after.fragments.get(at.after..)) else {
-            return false;
-        };
-        let last = self.before.fragments.get(table).and_then(|table| table.entries(code).last());
-        let (FragmentKind::Branch { condition: Some(NOT_BELOW), to: beyond }, Some(last)) = (branch.kind, last)
-        else {
-            return false;
-        };
-        let is_same = at.numbers.0[from] == at.numbers.1[from] && at.numbers.0[to] == number;
-        if !is_same || !do_the_same(compares.bytes(), self.after.bytes(now)) {
-            return false;
-        }
-        // Nothing but the jump reads its temporaries.
-        let address = self.before.fragments[at.before + 2].effects.written;
-        let mut numbers = at.numbers.clone();
-        for place in values::registers(address).chain([to, FLAGS]) {
-            numbers.0[place] = self.values.fresh();
-            numbers.1[place] = numbers.0[place];
-        }
-        self.push(self.before.target(last), self.after.target(beyond), numbers);
-        at.numbers.0[to] = match check.is_64_bit {
-            true => at.numbers.0[from],
-            false => self.values.low_32_bits(at.numbers.0[from]),
-        };
-        at.numbers.0[FLAGS] = self.values.fresh();
-        at.numbers.1[FLAGS] = at.numbers.0[FLAGS];
-        (at.before, at.after) = (at.before + 2, at.after + 2);
-        true
     }
 }
 

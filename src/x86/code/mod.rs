@@ -7,6 +7,7 @@
 //! | a decoded instruction | `instruction.rs` |
 //! | bytes to instructions, and those to fragments | `decode.rs`, `integers.rs`, `operands.rs`; `read.rs` |
 //! | what an instruction does to registers and flags | `effects.rs`; what calls and returns do: `abi.rs` |
+//! | whether a register is read again | `dead_registers.rs` |
 //! | spill slots, and what accesses them | `spill_slots.rs` |
 //! | targets of branches | `targets.rs` |
 //! | basic blocks, and how often control goes from one to another | `blocks.rs`; their predecessors: `predecessors.rs` |
@@ -18,6 +19,7 @@ pub(crate) mod abi;
 pub(crate) mod alignment;
 pub(crate) mod blocks;
 pub(crate) mod bytes;
+pub(crate) mod dead_registers;
 pub(crate) mod decode;
 pub(crate) mod effects;
 pub(crate) mod fragments;

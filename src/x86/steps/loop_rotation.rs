@@ -10,16 +10,13 @@
 //! | a move before the jump that nothing reads | nothing |
 //!
 //! The rule: moves and address computations may come before a test if what they write is dead at the loop's exit; where the
-//! comparison reads it, they come between comparison and branch. A register is dead if no path reads it before it is written;
-//! the search visits [`MAX_VISITED`] instructions at most, and what it does not find out counts as live.
+//! comparison reads it, they come between comparison and branch. A register is dead if no path reads it before it is written
+//! (`code/dead_registers.rs`).
 
-use crate::x86::code::abi::{ARGUMENTS, CALLEE_SAVED, RESULTS, RegisterSet};
-use crate::x86::code::effects::Transfer;
+use crate::x86::code::abi::RegisterSet;
+use crate::x86::code::dead_registers::is_dead;
 use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 use crate::x86::code::targets::BranchTargets;
-
-/// How many instructions the search for a register's next use visits.
-const MAX_VISITED: usize = 48;
 
 /// At most so many moves before a jump are taken.
 const MAX_MOVES: usize = 8;
@@ -179,49 +176,4 @@ impl BackEdge {
         }
         is_other
     }
-}
-
-/// Whether nothing reads what a register holds before a fragment.
-fn is_dead(fragments: &Fragments, start: usize, register: RegisterSet) -> bool {
-    let mut open = vec![start];
-    let mut seen = vec![start];
-    let mut left = MAX_VISITED;
-    while let Some(mut at) = open.pop() {
-        loop {
-            let Some(fragment) = fragments.get(at).filter(|_| left > 0) else { return false };
-            left -= 1;
-            at += 1;
-            let effects = fragment.effects;
-            match fragment.kind {
-                FragmentKind::Constants | FragmentKind::JumpTable => return false,
-                FragmentKind::Branch { condition, to } => {
-                    let Some(to) = fragments.index_of(to) else { return false };
-                    if !seen.contains(&to) {
-                        seen.push(to);
-                        open.push(to);
-                    }
-                    if condition.is_none() {
-                        break;
-                    }
-                    continue;
-                }
-                _ => {}
-            }
-            let (may_read, ends) = match effects.transfer {
-                Transfer::Next => (effects.read, effects.written & register != 0),
-                Transfer::Call if effects.keeps_registers => (effects.read, false),
-                Transfer::Call => (effects.read | ARGUMENTS, register & CALLEE_SAVED == 0),
-                Transfer::Return => (RESULTS | CALLEE_SAVED, true),
-                Transfer::Trap => (0, true),
-                Transfer::Elsewhere => return false,
-            };
-            if may_read & register != 0 {
-                return false;
-            }
-            if ends {
-                break;
-            }
-        }
-    }
-    true
 }

@@ -3,6 +3,7 @@
 //! | step | file |
 //! |---|---|
 //! | spills and reloads that are not needed | `spills/` |
+//! | conditions as numbers | `cleared_conditions.rs` |
 //! | jump-table bounds checks by a branch | `jump_table_bounds.rs` |
 //! | loop rotation | `loop_rotation.rs` |
 //! | block placement | `block_placement.rs` |
@@ -11,6 +12,7 @@
 //! | loop alignment | `loop_alignment.rs` |
 
 pub(crate) mod block_placement;
+pub(crate) mod cleared_conditions;
 pub(crate) mod frame;
 pub(crate) mod jump_table_bounds;
 pub(crate) mod loop_alignment;

@@ -1,6 +1,7 @@
 //! The steps over small functions, byte by byte.
 
 mod block_placement;
+mod cleared_conditions;
 mod frames;
 mod jump_table_bounds;
 mod loop_rotation;

@@ -5,8 +5,9 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 
-use super::nodes::{Compare, Kind, NodeId, Nodes, exact};
+use super::nodes::{Compare, Kind, NodeId, Nodes};
 use super::range::Range;
+use super::selects::exact;
 
 impl Nodes<'_> {
     /// The outer comparison of a clamp to what 16 signed bits hold: what is clamped may be saturated to that before.

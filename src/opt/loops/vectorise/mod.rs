@@ -6,14 +6,14 @@
 //! | branch to choose between values | `joins.rs` |
 //! | load and store elements of 1, 2, 4 or 8 bytes, integers or floats, at addresses that move by their size | `streams.rs` |
 //! | load all elements of structures of two to four | `strides.rs` |
-//! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `clamps.rs`, `range.rs`, `widths.rs` |
+//! | fill, copy, compute: sums, products, bits, shifts, comparisons, lesser and greater, floats | `nodes.rs`, `selects.rs`, `clamps.rs`, `range.rs`, `widths.rs` |
 //! | add up, combine bits, keep the least or the greatest, of integers | `reductions.rs` |
 //! | add floats up, in the program's order: four iterations in a row, no vectors | `ordered.rs` |
 //!
 //! | step | file |
 //! |---|---|
 //! | the plan: nothing is changed | `plan.rs` |
-//! | which iterations may be done at once | `streams.rs` |
+//! | which iterations may be done at once | `streams.rs`, `starts.rs` |
 //! | whether that pays, and how many | `decision.rs`, over the table of operations, `operations.rs` |
 //! | the code before the loop | `entry.rs` |
 //! | the vector loop | `emit.rs`, `body.rs`, `lanes.rs` |
@@ -50,6 +50,8 @@ mod ordered;
 mod plan;
 mod range;
 mod reductions;
+mod selects;
+mod starts;
 mod streams;
 mod strides;
 mod widths;

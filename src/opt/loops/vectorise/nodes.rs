@@ -11,7 +11,7 @@
 //! | one that does | [`Kind::Low`] |
 //! | the lesser or the greater of two, by comparison and select | [`Kind::Extreme`] |
 //! | what both clamp to less than 16 signed bits hold | [`Kind::Saturated`], before these |
-//! | another select | [`Kind::Select`] |
+//! | another select | [`Kind::Select`] (`selects.rs`) |
 //! | arithmetic of integers and floats | [`Kind::Unary`], [`Kind::Binary`], [`Kind::Shift`], [`Kind::FloatUnary`], [`Kind::FloatBinary`] |
 //! | anything else | none: the loop stays |
 //!
@@ -27,9 +27,8 @@ use super::range::{self, Range};
 use super::streams::Streams;
 use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::loop_discovery::Loop;
-use crate::opt::ir::operands::{binary_operands, constant, unary, unary_operand};
+use crate::opt::ir::operands::{binary_operands, constant, unary};
 use crate::opt::loops::induction::InductionVariables;
-use crate::opt::loops::trip_count::is_signed;
 
 /// How many nodes a loop may have.
 const MAX_NODES: usize = 64;
@@ -91,7 +90,7 @@ pub(super) struct Node {
 
 /// The nodes of a loop.
 pub(super) struct Nodes<'a> {
-    function: &'a Function,
+    pub(super) function: &'a Function,
     inner: &'a Loop,
     variables: &'a InductionVariables,
     joins: &'a Joins,
@@ -240,7 +239,7 @@ impl<'a> Nodes<'a> {
     }
 
     /// The low bits of a node, or the node itself if it has this range.
-    fn low(&mut self, operand: NodeId, range: Range, bits: u32) -> Option<NodeId> {
+    pub(super) fn low(&mut self, operand: NodeId, range: Range, bits: u32) -> Option<NodeId> {
         match self.all[operand].range == range {
             true => Some(operand),
             false => self.add(Kind::Low(operand), bits, range),
@@ -307,60 +306,5 @@ impl<'a> Nodes<'a> {
             _ => Range::signed(bits).shifted_right(amount),
         };
         self.add(Kind::Shift(opcode, operand, amount), bits, range)
-    }
-
-    fn select(&mut self, condition: Value, values: [Value; 2], bits: u32) -> Option<NodeId> {
-        if self.function.dfg.value_type(values[0]).is_float() {
-            return None;
-        }
-        // Of two numbers that are zero-extended, the one that is chosen is.
-        let narrow = values.map(|value| unary_operand(&self.function.dfg, value, Opcode::Uextend));
-        if let [Some(one), Some(other)] = narrow
-            && self.function.dfg.value_type(one) == self.function.dfg.value_type(other)
-        {
-            let from = self.function.dfg.value_type(one).bits();
-            let chosen = self.select(condition, [one, other], from)?;
-            return self.low(chosen, range::extended(self.all[chosen].range, from, false), bits);
-        }
-        let (code, mut compare) = self.compare(condition)?;
-        let values = [self.of(values[0])?, self.of(values[1])?];
-        self.see_clamped(code, &mut compare, values);
-        self.move_border(code, &mut compare, values);
-        let [one, other] = values.map(|value| self.all[value].range);
-        let is_less = matches!(code.unsigned(), IntCC::UnsignedLessThan | IntCC::UnsignedLessThanOrEqual);
-        let is_order = !matches!(code, IntCC::Equal | IntCC::NotEqual);
-        // If the compared numbers are equal, both are the result.
-        if is_order
-            && compare.is_exact
-            && (values == compare.operands || values == [compare.operands[1], compare.operands[0]])
-        {
-            let is_max = is_less != (values == compare.operands);
-            let compare = self.saturated(is_max, compare, one.extreme(other, is_max))?;
-            let [one, other] = compare.operands.map(|operand| self.all[operand].range);
-            return self.add(Kind::Extreme { is_max, compare }, bits, one.extreme(other, is_max));
-        }
-        self.add(Kind::Select { code, compare, values }, bits, one.or(other).wrapped(bits))
-    }
-
-    /// A condition as a comparison of two nodes.
-    fn compare(&mut self, condition: Value) -> Option<(IntCC, Compare)> {
-        let dfg = &self.function.dfg;
-        let ValueDef::Result(inst, _) = dfg.value_def(condition) else { return None };
-        let InstructionData::IntCompare { cond, args, .. } = dfg.insts[inst] else { return None };
-        let bits = dfg.value_type(args[0]).bits();
-        let operands = [self.of(args[0])?, self.of(args[1])?];
-        let is_exact = exact(cond, operands.map(|operand| self.all[operand].range), bits);
-        Some((cond, Compare { operands, bits, is_signed: is_signed(cond), is_exact }))
-    }
-}
-
-/// Whether a comparison of values of so many bits is one of the integers of their ranges.
-pub(super) fn exact(code: IntCC, ranges: [Range; 2], bits: u32) -> bool {
-    let all_signed = ranges.iter().all(|range| range.fits_signed(bits));
-    let all_unsigned = ranges.iter().all(|range| range.fits_unsigned(bits));
-    match code {
-        IntCC::Equal | IntCC::NotEqual => all_signed || all_unsigned,
-        code if is_signed(code) => all_signed,
-        _ => all_unsigned,
     }
 }

@@ -12,6 +12,7 @@ use super::joins;
 use super::leaving::{Leaving, OutsideUsers};
 use super::nodes::{Node, NodeId, Nodes};
 use super::reductions::{Combine, Reduction};
+use super::starts::Starts;
 use super::streams::{Check, Streams};
 use super::widths::{self, Lanes};
 use crate::config::TargetFacts;
@@ -137,7 +138,7 @@ impl Plan {
         let order = inner.blocks.iter().flat_map(|&block| function.layout.block_insts(block));
         let places: HashMap<Inst, usize> = order.enumerate().map(|(place, inst)| (inst, place)).collect();
         let position = |inst: Inst| places.get(&inst).copied().unwrap_or_default();
-        let checks = streams.checks(decision.lanes.into(), position)?;
+        let checks = streams.checks(decision.lanes.into(), &Starts::new(function, inner, last), position)?;
         // What the vector code needs before the loop.
         let mut operands: Vec<Value> = streams.all.iter().map(|stream| stream.access.address).collect();
         operands.extend(all.iter().filter_map(|node| match node.kind {

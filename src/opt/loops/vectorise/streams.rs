@@ -16,11 +16,12 @@
 //!
 //! Loads that read all of a structure are one access of it (`strides.rs`).
 //!
-//! `d` is known where both addresses have the same root, and is computed before the loop elsewhere. Loads are made before stores,
+//! `d` is known where both addresses have the same root, or start at known places (`starts.rs`), and is computed before the loop elsewhere. Loads are made before stores,
 //! and of one root, those that are further on come first: so they are in the program's order too (`docs/memory-model.md`).
 
 use cranelift_codegen::ir::{Function, Inst, Type, Value, types};
 
+use super::starts::Starts;
 use crate::opt::ir::memory_accesses::{self, MemoryAccess};
 use crate::opt::loops::induction::InductionVariables;
 
@@ -176,7 +177,12 @@ impl Streams {
 
     /// What has to be checked before a vector loop that makes `lanes` iterations at once; none if it may not be made.
     /// `position` is the place of an access in an iteration.
-    pub(super) fn checks(&self, lanes: i64, position: impl Fn(Inst) -> usize) -> Option<Vec<Check>> {
+    pub(super) fn checks(
+        &self,
+        lanes: i64,
+        starts: &Starts<'_>,
+        position: impl Fn(Inst) -> usize,
+    ) -> Option<Vec<Check>> {
         let order = self.order();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for &index in &order {
@@ -194,7 +200,7 @@ impl Streams {
         let mut checks = Vec::new();
         for (index, one) in groups.iter().enumerate() {
             for other in &groups[index + 1..] {
-                match self.relation(lanes, one, other, &position) {
+                match self.relation(lanes, [one, other], starts, &position) {
                     Relation::TooClose => return None,
                     Relation::Apart => {}
                     Relation::Checked(check) => checks.push(check),
@@ -204,8 +210,20 @@ impl Streams {
         (checks.len() <= MAX_CHECKS).then_some(checks)
     }
 
+    /// How many bytes two groups of streams get to, whose lowest streams these are.
+    fn areas(&self, streams: [usize; 2], extents: [i64; 2], starts: &Starts<'_>) -> Option<[i64; 2]> {
+        let [one, other] = streams.map(|index| starts.area(self.all[index].size()));
+        Some([one?.checked_add(extents[0])?, other?.checked_add(extents[1])?])
+    }
+
     /// What two groups are to each other, the first of which is accessed first.
-    fn relation(&self, lanes: i64, one: &[usize], other: &[usize], position: impl Fn(Inst) -> usize) -> Relation {
+    fn relation(
+        &self,
+        lanes: i64,
+        [one, other]: [&[usize]; 2],
+        starts: &Starts<'_>,
+        position: impl Fn(Inst) -> usize,
+    ) -> Relation {
         let [first, second] = [one[0], other[0]].map(|index| &self.all[index]);
         let at = |index: usize| {
             let at = self.all[index].access.at;
@@ -216,6 +234,7 @@ impl Streams {
         let in_order =
             |(a, b): (usize, usize)| position(self.all[a].access.inst) < position(self.all[b].access.inst);
         let less = i64::from(pairs().all(in_order));
+        let known = starts.distance(first.access.root, second.access.root);
         if first.size() != second.size() {
             if !self.is_up() {
                 return Relation::TooClose;
@@ -230,12 +249,20 @@ impl Streams {
             };
             let (streams, extents) = ([a.0, b.0], [a.1, b.1]);
             let is_small = extents.iter().all(|extent| (0..MAX_EXTENT).contains(extent));
+            if let (Some(known), Some(areas), true) = (known, self.areas(streams, extents, starts), is_small) {
+                // From the first byte of the one to that of the other.
+                let ahead = known.saturating_add(at(streams[1])).saturating_sub(at(streams[0]));
+                let is_apart = ahead >= areas[0] || ahead <= -areas[1];
+                return if is_apart { Relation::Apart } else { Relation::TooClose };
+            }
             return Relation::checked(is_small, Check::Apart { streams, extents });
         }
         let length = lanes * first.size();
         let distance = |(a, b): (usize, usize)| at(b).wrapping_sub(at(a));
-        if first.access.root == second.access.root {
-            let is_close = pairs().any(|pair| (less..length).contains(&distance(pair)));
+        let known = if first.access.root == second.access.root { Some(0) } else { known };
+        if let Some(known) = known {
+            let known = if self.is_up() { known } else { known.wrapping_neg() };
+            let is_close = pairs().any(|pair| (less..length).contains(&distance(pair).wrapping_add(known)));
             return if is_close { Relation::TooClose } else { Relation::Apart };
         }
         // The distances of the pairs, by how much they are more than that of the first one.

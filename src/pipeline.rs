@@ -120,6 +120,8 @@ pub fn rows() -> Vec<Row> {
     }));
     let why = "it may merge accesses, but for those that are kept apart";
     rows.push(Row { name: "egraph", ..Row::single(Pass::Egraph, Stage::Cranelift, &[(Pass::Egraph, why)]) });
+    let why = "it is done behind Cranelift's optimiser, which moves what it orders";
+    rows.push(Row::single(Pass::InstructionScheduling, Stage::Cranelift, &[(Pass::Egraph, why)]));
     rows.extend(x86::STEPS.iter().map(|step| Row::single(step.pass, Stage::MachineCode, step.after)));
     rows.extend(aarch64::STEPS.iter().map(|step| Row::single(step.pass, Stage::Aarch64Code, step.after)));
     rows

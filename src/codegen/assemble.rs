@@ -23,6 +23,7 @@ use super::prefetch;
 use super::unwind::Unwind;
 use super::unwind_rows;
 use crate::aarch64::{self, CallRegisters};
+use crate::config::Pass;
 use crate::lift::{DATA, FUNCTIONS};
 use crate::program::Place;
 use crate::x86::{self, Coldness, Steps};
@@ -54,6 +55,7 @@ pub(super) fn assemble(
     contexts: &mut Contexts,
 ) -> Result<CompiledFunction, String> {
     contexts.context.func = function;
+    contexts.schedules = steps.passes.contains(Pass::InstructionScheduling);
     // An empty slot, the last one, takes no bytes, and its offset is where the spill slots begin.
     let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 0);
     let marker = contexts.context.func.create_sized_stack_slot(slot);

@@ -3,7 +3,8 @@
 //! In: CLIF, a code generator, and what is known of the function's control flow. Out: Cranelift's machine code. It is what Cranelift's
 //! own `Context::compile` does, but for what has been done before: predecessors and dominators that the passes found are not found
 //! again, and block parameters that are always one value are not looked for, which SSA construction and the pass
-//! `redundant-parameters` leave none of. After its optimiser, addresses of counters are put where `counters.rs` wants them.
+//! `redundant-parameters` leave none of. After its optimiser, addresses of counters are put where `counters.rs` wants them, and large
+//! blocks are put in order (`opt/pressure/scheduling/`).
 
 use cranelift_codegen::ir::UserExternalName;
 use cranelift_codegen::isa::TargetIsa;
@@ -11,6 +12,7 @@ use cranelift_codegen::settings::OptLevel;
 use cranelift_codegen::{CodegenError, CompiledCode, Context, timing};
 
 use super::counters;
+use crate::opt::scheduling;
 
 /// What is reused from one function to the next.
 pub(super) struct Contexts {
@@ -18,13 +20,15 @@ pub(super) struct Contexts {
     pub(super) context: Context,
     /// Where the counters of coverage are, if the function has some.
     pub(super) counters: Option<UserExternalName>,
+    /// Whether large blocks are put in order.
+    pub(super) schedules: bool,
     registers: regalloc2::Ctx,
 }
 
 impl Contexts {
     /// Without a function.
     pub(super) fn new() -> Contexts {
-        Contexts { context: Context::new(), counters: None, registers: regalloc2::Ctx::default() }
+        Contexts { context: Context::new(), counters: None, schedules: false, registers: regalloc2::Ctx::default() }
     }
 
     /// Compiles the function in the context, whose control flow is forgotten then.
@@ -38,7 +42,7 @@ impl Contexts {
     }
 
     fn phases(&mut self, isa: &dyn TargetIsa) -> Result<CompiledCode, CodegenError> {
-        let Contexts { context, counters, registers } = self;
+        let Contexts { context, counters, schedules, registers } = self;
         let control = &mut Default::default();
         let _time = timing::compile();
         context.verify_if(isa)?;
@@ -54,6 +58,10 @@ impl Contexts {
             context.egraph_pass(isa, control)?;
             if let Some(section) = counters.as_ref().filter(|_| counters::are_near(isa)) {
                 counters::rematerialise_addresses(context, section);
+            }
+            if *schedules {
+                scheduling::run(&mut context.func, &context.loop_analysis, isa);
+                context.verify_if(isa)?;
             }
         }
         let stencil = isa.compile_function(&context.func, &context.domtree, registers, false, control)?;

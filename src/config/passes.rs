@@ -80,6 +80,7 @@ passes! {
     ArgumentOrder "argument-order" "arguments of back edges are computed in the order of the last uses of the old values"
     FloatAnchors "float-anchors" "floats computed from loads are computed before the next access of memory"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
+    InstructionScheduling "instruction-scheduling" "instructions of large blocks are in an order that needs fewer registers"
     Spills "spills" "spills and reloads of what is there already go, and reloads become operands"
     ShortEncodings "short-encodings" "branches and constants take as few bytes as they can"
     JumpTableBounds "jump-table-bounds" "indices of jump tables are checked by a branch"

@@ -37,3 +37,4 @@ mod scalar;
 pub(crate) use constants::Constants;
 pub use pipeline::SEQUENCE_POINTS;
 pub(crate) use pipeline::{PIPELINE, Pipeline, verify};
+pub(crate) use pressure::scheduling;

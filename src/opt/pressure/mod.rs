@@ -8,6 +8,7 @@
 //! | arguments that loops use leave their registers | `loop_arguments.rs` |
 //! | low halves of values that are needed whole too | `low_halves.rs` |
 //! | the order in which the arguments of a back edge are computed | `argument_order.rs` |
+//! | the order of the instructions of large blocks, behind Cranelift's optimiser | `scheduling/` |
 
 pub(crate) mod anchors;
 pub(crate) mod argument_order;
@@ -17,4 +18,5 @@ pub(crate) mod loop_arguments;
 pub(crate) mod loop_constants;
 pub(crate) mod low_halves;
 mod rematerialised;
+pub(crate) mod scheduling;
 mod two_address;

@@ -84,6 +84,7 @@ passes! {
     ArgumentOrder "argument-order" "arguments of back edges are computed in the order of the last uses of the old values"
     FloatAnchors "float-anchors" "floats computed from loads are computed before the next access of memory"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
+    InstructionScheduling "instruction-scheduling" "instructions of large blocks are in an order that needs fewer registers"
     OperandOrder "operand-order" "of two operands that may be exchanged, one that nobody needs afterwards is computed in place of"
     Spills "spills" "spills and reloads of what is there already go, and reloads become operands"
     ClearedConditions "cleared-conditions" "conditions become numbers in registers that were cleared before"

@@ -2,13 +2,15 @@
 //!
 //! It takes pure values out of their places, and puts them where they are needed first; what it is given of an order is lost. What it
 //! leaves is translated as it stands. In: a function as Cranelift's optimiser leaves it, and its loops. Out: the same, in an order that
-//! needs fewer copies. The rule: blocks and edges stay as they are, and so does what instructions compute.
+//! needs fewer registers and copies. The rule: blocks and edges stay as they are, and so does what instructions compute.
 //!
 //! | pass | file |
 //! |---|---|
+//! | the order of instructions in large blocks | `scheduling/` |
 //! | the order of operands | `operands.rs` |
 
 mod operands;
+mod scheduling;
 
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::Function;
@@ -27,16 +29,27 @@ pub(crate) struct OrderPass {
     /// What runs before it if it is on, and why.
     pub(crate) after: &'static [(Pass, &'static str)],
     /// Runs it.
-    run: fn(&mut Function, &LoopAnalysis),
+    run: fn(&mut Function, &LoopAnalysis, &TargetFacts),
 }
 
 /// All of them, in the order in which they run.
-pub(crate) const ORDER_PASSES: &[OrderPass] = &[OrderPass {
-    pass: Pass::OperandOrder,
-    needs: &[Need::InPlace],
-    after: &[(Pass::Egraph, "it decides what is used last")],
-    run: operands::run,
-}];
+pub(crate) const ORDER_PASSES: &[OrderPass] = &[
+    OrderPass {
+        pass: Pass::InstructionScheduling,
+        needs: &[],
+        after: &[(Pass::Egraph, "it moves what this puts in order")],
+        run: scheduling::run,
+    },
+    OrderPass {
+        pass: Pass::OperandOrder,
+        needs: &[Need::InPlace],
+        after: &[
+            (Pass::Egraph, "it decides what is used last"),
+            (Pass::InstructionScheduling, "so does the order of instructions"),
+        ],
+        run: operands::run,
+    },
+];
 
 /// Runs those that are on over a function, whose control-flow graph and dominators are known.
 pub(crate) fn put_in_order(context: &mut Context, passes: Passes, isa: &dyn TargetIsa) {
@@ -49,7 +62,7 @@ pub(crate) fn put_in_order(context: &mut Context, passes: Passes, isa: &dyn Targ
     let facts = TargetFacts::of(isa);
     let is_on = |row: &&OrderPass| passes.contains(row.pass) && row.needs.iter().all(|&need| facts.has(need));
     for row in ORDER_PASSES.iter().filter(is_on) {
-        (row.run)(&mut context.func, &context.loop_analysis);
+        (row.run)(&mut context.func, &context.loop_analysis, &facts);
         if cfg!(debug_assertions) {
             verify(&context.func, isa, row.pass.name());
         }

@@ -18,6 +18,7 @@ use cranelift_codegen::entity::packed_option::PackedOption;
 use cranelift_codegen::ir::{Block, DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, ValueDef};
 use cranelift_codegen::loop_analysis::LoopAnalysis;
 
+use crate::config::TargetFacts;
 use crate::opt::ir::operands::{MAX_LOOK_THROUGH, each_operand, value_map};
 
 /// Where a register's value is used.
@@ -30,7 +31,7 @@ enum Users {
 }
 
 /// Runs the pass.
-pub(super) fn run(function: &mut Function, loops: &LoopAnalysis) {
+pub(super) fn run(function: &mut Function, loops: &LoopAnalysis, _: &TargetFacts) {
     let mut users: SecondaryMap<Value, Users> = value_map(&function.dfg);
     for block in function.layout.blocks() {
         for inst in function.layout.block_insts(block) {

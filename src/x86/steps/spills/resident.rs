@@ -151,18 +151,17 @@ pub(super) fn plan(flow: &Flow, loops: &[Loop], liveness: &Liveness, slots: &Spi
 
 /// The fragments with what is to be added.
 pub(super) fn add(fragments: Fragments, added: Vec<Added>) -> Fragments {
-    let mut next_label = fragments.next_label();
+    let labels = fragments.next_label()..;
     let (mut old, size) = fragments.into_list();
     let mut labelled = Vec::with_capacity(added.len());
     let mut entries: BTreeMap<u32, (Range<usize>, u32)> = BTreeMap::new();
-    for Added { index, bytes, entered_from_outside } in added {
+    for (Added { index, bytes, entered_from_outside }, label) in added.into_iter().zip(labels) {
         if let (Some(range), Some(first)) = (entered_from_outside, old.get(index)) {
             // The first one that is added in front of the loop.
-            entries.entry(first.label).or_insert((range, next_label));
+            entries.entry(first.label).or_insert((range, label));
         }
         let effects = decode(bytes.bytes()).map_or(Effects::NOTHING, |instruction| instruction.effects);
-        labelled.push((index, Fragment::new(next_label, bytes, effects)));
-        next_label += 1;
+        labelled.push((index, Fragment::new(label, bytes, effects)));
     }
     for (index, fragment) in old.iter_mut().enumerate() {
         if let FragmentKind::Branch { to, .. } = fragment.kind

@@ -37,14 +37,14 @@ impl Timing {
         let rows = pipeline::rows();
         for (phase, time) in taken {
             let note = if phase.is_parallel() { "  all threads together" } else { "" };
-            eprintln!("{:>10} {:9.3} ms{note}", phase.name(), time.as_secs_f64() * 1e3);
+            eprintln!("{:>10} {:10.4} ms{note}", phase.name(), time.as_secs_f64() * 1e3);
             for row in rows.iter().filter(|row| row.phase() == Some(phase)) {
                 let time = times.of_pass(row.passes[0].0);
                 if !time.is_zero() {
-                    eprintln!("{:>10} {:9.3} ms    {}", "", time.as_secs_f64() * 1e3, row.name);
+                    eprintln!("{:>10} {:10.4} ms    {}", "", time.as_secs_f64() * 1e3, row.name);
                 }
             }
         }
-        eprintln!("{:>10} {:9.3} ms", "total", self.start.elapsed().as_secs_f64() * 1e3);
+        eprintln!("{:>10} {:10.4} ms", "total", self.start.elapsed().as_secs_f64() * 1e3);
     }
 }

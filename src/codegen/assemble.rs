@@ -33,7 +33,7 @@ use crate::x86::{self, Coldness, Steps};
 ///
 /// [`CompileError::Codegen`] when Cranelift refuses it.
 pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<CompiledFunction, CompileError> {
-    assemble(isa, id, function, Keep::Code, Steps::default(), &mut Contexts::new()).map_err(|reason| {
+    assemble(isa, id, function, Keep::Code, Steps::default(), &mut Contexts::new(None)).map_err(|reason| {
         let place = Box::new(Place {
             file: "the translator".to_owned(),
             section: ".text".to_owned(),
@@ -44,7 +44,7 @@ pub fn synthetic(isa: &dyn TargetIsa, id: FuncId, function: Function) -> Result<
     })
 }
 
-/// Runs Cranelift on one function, with those of `steps` that are passes after its optimiser, then those that are steps over machine code.
+/// Runs Cranelift on one function, then those of `steps` that are steps over machine code.
 pub(super) fn assemble(
     isa: &dyn TargetIsa,
     id: FuncId,
@@ -57,7 +57,7 @@ pub(super) fn assemble(
     // An empty slot, the last one, takes no bytes, and its offset is where the spill slots begin.
     let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 0);
     let marker = contexts.context.func.create_sized_stack_slot(slot);
-    let compiled = contexts.compile(isa, steps.passes).map_err(|error| describe(&error))?;
+    let compiled = contexts.compile(isa).map_err(|error| describe(&error))?;
     let context = &contexts.context;
     let unwind = compiled.create_unwind_info(isa).map_err(|error| describe(&error))?;
     let buffer = &compiled.buffer;

@@ -12,8 +12,7 @@ use cranelift_codegen::settings::OptLevel;
 use cranelift_codegen::{CodegenError, CompiledCode, Context, timing};
 
 use super::counters;
-use crate::config::Passes;
-use crate::opt::put_in_order;
+use crate::opt::Order;
 
 /// What is reused from one function to the next.
 pub(super) struct Contexts {
@@ -21,18 +20,20 @@ pub(super) struct Contexts {
     pub(super) context: Context,
     /// Where the counters of coverage are, if the function has some.
     pub(super) counters: Option<UserExternalName>,
+    /// The passes after Cranelift's optimiser, if some are on.
+    order: Option<Order>,
     registers: regalloc2::Ctx,
 }
 
 impl Contexts {
     /// Without a function.
-    pub(super) fn new() -> Contexts {
-        Contexts { context: Context::new(), counters: None, registers: regalloc2::Ctx::default() }
+    pub(super) fn new(order: Option<Order>) -> Contexts {
+        Contexts { context: Context::new(), counters: None, order, registers: regalloc2::Ctx::default() }
     }
 
-    /// Compiles the function in the context, with those of the passes that come after Cranelift's optimiser; its control flow is forgotten then.
-    pub(super) fn compile(&mut self, isa: &dyn TargetIsa, passes: Passes) -> Result<CompiledCode, CodegenError> {
-        let compiled = self.phases(isa, passes);
+    /// Compiles the function in the context, whose control flow is forgotten then.
+    pub(super) fn compile(&mut self, isa: &dyn TargetIsa) -> Result<CompiledCode, CodegenError> {
+        let compiled = self.phases(isa);
         let Context { cfg, domtree, loop_analysis, .. } = &mut self.context;
         cfg.clear();
         domtree.clear();
@@ -40,8 +41,8 @@ impl Contexts {
         compiled
     }
 
-    fn phases(&mut self, isa: &dyn TargetIsa, passes: Passes) -> Result<CompiledCode, CodegenError> {
-        let Contexts { context, counters, registers } = self;
+    fn phases(&mut self, isa: &dyn TargetIsa) -> Result<CompiledCode, CodegenError> {
+        let Contexts { context, counters, order, registers } = self;
         let control = &mut Default::default();
         let _time = timing::compile();
         context.verify_if(isa)?;
@@ -59,7 +60,9 @@ impl Contexts {
                 counters::rematerialise_addresses(context, section);
             }
         }
-        put_in_order(context, passes, isa);
+        if let Some(order) = order {
+            order.run(context, isa);
+        }
         let stencil = isa.compile_function(&context.func, &context.domtree, registers, false, control)?;
         Ok(stencil.apply_params(&context.func.params))
     }

@@ -35,7 +35,7 @@ use crate::config::{CodeGenerators, Pass, Passes, Work};
 use crate::graph::{Graph, GraphError, LabelIndex, Unverified};
 use crate::inline::Bodies;
 use crate::lift::{self, Declarations, LiftContext, LiftInput, Lifted};
-use crate::opt::{Constants, Pipeline, verify};
+use crate::opt::{Constants, Order, Pipeline, verify};
 use crate::parallel::map_each;
 use crate::plan::PointerEffects;
 use crate::program::{FunctionId, Program};
@@ -112,7 +112,8 @@ pub fn each_function<T: Send>(
         lifting.reuse(std::mem::replace(&mut contexts.context.func, Function::new()));
         Ok((compiled, seen))
     };
-    map_each(&selection.graphs, || (LiftContext::default(), Contexts::new(), Profiled::new(times)), compile)
+    let order = Order::new(generators.passes(), generators.facts());
+    map_each(&selection.graphs, || (LiftContext::default(), Contexts::new(order), Profiled::new(times)), compile)
 }
 
 /// Lifts all functions, for display, with everything that runs before `until`.

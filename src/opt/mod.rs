@@ -37,6 +37,6 @@ mod reassociate;
 mod scalar;
 
 pub(crate) use constants::Constants;
-pub(crate) use order::{ORDER_PASSES, put_in_order};
+pub(crate) use order::{ORDER_PASSES, Order};
 pub use pipeline::SEQUENCE_POINTS;
 pub(crate) use pipeline::{PIPELINE, Pipeline, verify};

@@ -288,11 +288,11 @@ fn flags_are_those_of_the_target() {
     }
 }
 
-/// The phases that `--time` names, in order, each with its milliseconds: 0.000 if it takes less than half a microsecond.
+/// The phases that `--time` names, in order, each with its milliseconds.
 fn phases(error: &str) -> Vec<&str> {
     let words = |line: &'_ str| -> Option<()> {
         let mut words = line.split_whitespace().skip(1);
-        words.next()?.parse::<f64>().ok()?;
+        words.next()?.parse::<f64>().ok().filter(|&time| time > 0.0)?;
         (words.next() == Some("ms")).then_some(())
     };
     error.lines().filter(|line| words(line).is_some()).filter_map(|line| line.split_whitespace().next()).collect()

@@ -51,19 +51,31 @@ pub(crate) const ORDER_PASSES: &[OrderPass] = &[
     },
 ];
 
-/// Runs those that are on over a function, whose control-flow graph and dominators are known.
-pub(crate) fn put_in_order(context: &mut Context, passes: Passes, isa: &dyn TargetIsa) {
-    if !ORDER_PASSES.iter().any(|row| passes.contains(row.pass)) {
-        return;
+/// Those that are on, for a target.
+#[derive(Clone, Copy)]
+pub(crate) struct Order {
+    passes: Passes,
+    facts: TargetFacts,
+}
+
+impl Order {
+    /// Those of these passes; none where there is none of them.
+    pub(crate) fn new(passes: Passes, facts: &TargetFacts) -> Option<Order> {
+        let order = Order { passes, facts: *facts };
+        ORDER_PASSES.iter().any(|row| order.is_on(row)).then_some(order)
     }
-    if !context.loop_analysis.is_valid() {
-        context.compute_loop_analysis();
+
+    fn is_on(&self, row: &OrderPass) -> bool {
+        self.passes.contains(row.pass) && row.needs.iter().all(|&need| self.facts.has(need))
     }
-    let facts = TargetFacts::of(isa);
-    let is_on = |row: &&OrderPass| passes.contains(row.pass) && row.needs.iter().all(|&need| facts.has(need));
-    for row in ORDER_PASSES.iter().filter(is_on) {
-        (row.run)(&mut context.func, &context.loop_analysis, &facts);
-        if cfg!(debug_assertions) {
+
+    /// Runs them over a function, whose control-flow graph and dominators are known.
+    pub(crate) fn run(&self, context: &mut Context, isa: &dyn TargetIsa) {
+        if !context.loop_analysis.is_valid() {
+            context.compute_loop_analysis();
+        }
+        for row in ORDER_PASSES.iter().filter(|row| self.is_on(row)) {
+            (row.run)(&mut context.func, &context.loop_analysis, &self.facts);
             verify(&context.func, isa, row.pass.name());
         }
     }

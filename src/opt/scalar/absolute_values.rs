@@ -16,17 +16,14 @@
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstBuilder, InstructionData, Opcode, Value, types};
 
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::operands::{binary_operands, constant, replace_inst};
 use crate::opt::pass::PassContext;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
-    let mut found = Vec::new();
-    for block in function.layout.blocks() {
-        for inst in function.layout.block_insts(block) {
-            found.extend(absolute(&function.dfg, inst).map(|value| (inst, value)));
-        }
-    }
+    let found: Vec<(Inst, Value)> =
+        insts(function).filter_map(|inst| Some((inst, absolute(&function.dfg, inst)?))).collect();
     for (inst, value) in found {
         let location = function.srcloc(inst);
         let new = FuncCursor::new(function).at_inst(inst).with_srcloc(location).ins().iabs(value);

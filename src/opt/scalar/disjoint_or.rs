@@ -17,6 +17,7 @@
 
 use cranelift_codegen::ir::{DataFlowGraph, Function, Inst, InstructionData, Opcode, Value, ValueDef};
 
+use crate::opt::ir::insts::insts;
 use crate::opt::ir::operands::{binary_operands, constant};
 use crate::opt::pass::PassContext;
 
@@ -28,8 +29,7 @@ const MAX_SCALE: u64 = 3;
 
 /// Runs the pass.
 pub(crate) fn run(function: &mut Function, _: &mut PassContext<'_>) {
-    let insts = function.layout.blocks().flat_map(|block| function.layout.block_insts(block));
-    let found: Vec<Inst> = insts.filter(|&inst| is_sum(&function.dfg, inst)).collect();
+    let found: Vec<Inst> = insts(function).filter(|&inst| is_sum(&function.dfg, inst)).collect();
     for inst in found {
         if let InstructionData::Binary { opcode, .. } = &mut function.dfg.insts[inst] {
             *opcode = Opcode::Iadd;

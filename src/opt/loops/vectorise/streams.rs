@@ -16,8 +16,9 @@
 //!
 //! Loads that read all of a structure are one access of it (`strides.rs`).
 //!
-//! `d` is known where both addresses have the same root, or start at known places (`starts.rs`), and is computed before the loop elsewhere. Loads are made before stores,
-//! and of one root, those that are further on come first: so they are in the program's order too (`docs/memory-model.md`).
+//! `d` is known where both addresses have the same root, or start at known places (`starts.rs`), and is computed before the loop
+//! elsewhere. Loads are made before stores, and of one root, those that are further on come first: so they are in the program's order
+//! too (`docs/memory-model.md`).
 
 use cranelift_codegen::ir::{Function, Inst, Type, Value, types};
 

@@ -14,9 +14,9 @@
 //! more accesses of memory for less). A block of fewer than [`MIN_NODES`] nodes stays as it is: what counts there is how soon a load
 //! starts that the next iteration waits for (`match` executed 7 % fewer instructions, and took 6 to 8 % longer, under load).
 //!
-//! In: a function behind Cranelift's optimiser, its loops, what is known of the target. Out: the same, large blocks in another order. Sound: values are
-//! computed before they are used; what is not pure (accesses of memory, calls, what traps, sequence points) stays in its order.
-//! Everything is n log n.
+//! In: a function behind Cranelift's optimiser, its loops, what is known of the target. Out: the same, large blocks in another order.
+//! Sound: values are computed before they are used; what is not pure (accesses of memory, calls, what traps, sequence points) stays in
+//! its order. Everything is n log n.
 //!
 //! Executed on x86-64, of 90 programs: accesses of memory `md5` 0.36, `sha512` 0.65, `life` 0.67, `bitboard` 0.71, `sha256` and
 //! `poly1305` 0.74, `chacha20` 0.81, `modular` 0.83, `run_levels` 0.84, `aes` 0.91; instructions `sha512` and `modular` 0.93, `md5` 0.94,

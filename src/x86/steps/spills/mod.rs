@@ -99,6 +99,11 @@ fn added(flow: &Flow, slots: &SpillSlots) -> Vec<resident::Added> {
 
 /// Puts a new instruction in the place of one.
 fn replace(fragments: &mut Fragments, index: usize, bytes: InstructionBytes) {
+    fragments.replace(index, instruction(0, bytes));
+}
+
+/// A new instruction.
+fn instruction(label: u32, bytes: InstructionBytes) -> Fragment {
     let effects = decode(bytes.bytes()).map_or(Effects::NOTHING, |instruction| instruction.effects);
-    fragments.replace(index, Fragment::new(0, bytes, effects));
+    Fragment::new(label, bytes, effects)
 }

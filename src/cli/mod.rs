@@ -32,6 +32,7 @@ mod types;
 
 use std::process::ExitCode;
 
+use bpf2native::config::Pass;
 use bpf2native::internals::pipeline::{self, Stage};
 use clap::{CommandFactory, Parser};
 
@@ -88,6 +89,7 @@ pub fn main() -> ExitCode {
 /// The passes that `-Z` knows, in the order in which they run.
 fn passes() -> String {
     let rows = pipeline::rows();
+    let width = Pass::ALL.iter().map(|pass| pass.name().len()).max().unwrap_or_default();
     let mut text = String::new();
     for stage in Stage::ALL {
         if !text.is_empty() {
@@ -97,7 +99,7 @@ fn passes() -> String {
         for row in rows.iter().filter(|row| row.stage == stage && row.name != pipeline::SEQUENCE_POINTS) {
             for (pass, needs) in &row.passes {
                 let needs = if needs.is_empty() { String::new() } else { format!(" (needs {})", needs.join(", ")) };
-                text += &format!("  {:21}{}{needs}\n", pass.name(), pass.about());
+                text += &format!("  {:width$}  {}{needs}\n", pass.name(), pass.about());
             }
         }
     }

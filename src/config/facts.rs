@@ -65,7 +65,7 @@ impl Need {
             Need::MachineCodeSteps => "x86-64",
             Need::MemoryOperands => "operands in memory",
             Need::ExtensionInstructions => "zero extensions that are no moves",
-            Need::InPlace => "computing in place of operands",
+            Need::InPlace => "instructions that compute in place",
         }
     }
 }

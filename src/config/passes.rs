@@ -85,7 +85,7 @@ passes! {
     FloatAnchors "float-anchors" "floats computed from loads are computed before the next access of memory"
     Egraph "egraph" "Cranelift's own: common subexpressions, constants, loop invariants, algebra"
     InstructionScheduling "instruction-scheduling" "instructions of large blocks are in an order that needs fewer registers"
-    OperandOrder "operand-order" "of two operands that may be exchanged, one that nobody needs afterwards is computed in place of"
+    OperandOrder "operand-order" "operations compute in place of an operand that nobody needs afterwards"
     Spills "spills" "spills and reloads of what is there already go, and reloads become operands"
     ClearedConditions "cleared-conditions" "conditions become numbers in registers that were cleared before"
     ShortEncodings "short-encodings" "branches and constants take as few bytes as they can"

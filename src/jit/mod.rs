@@ -14,7 +14,8 @@
 //! | `types.rs` | their types, where objects do not have them |
 //! | `memory.rs` | one region for code and data, writable or executable and never both |
 //! | `native.rs` | C types of native functions |
-//! | `module.rs` | loaded programs and their functions |
+//! | `loaded.rs`, `module.rs` | loaded programs: what of them is in memory, and what they give to who embeds them |
+//! | `functions.rs` | their functions, as C types |
 //! | `dynamic.rs` | functions whose type is known only when the embedder runs |
 //! | `packets.rs` | packets, and the contexts that programs are given them in |
 //! | `entries.rs`, `maps/` | maps and global variables of loaded programs |
@@ -29,12 +30,14 @@ mod edges;
 mod entries;
 mod error;
 mod frames;
+mod functions;
 #[cfg(target_os = "linux")]
 mod gdb;
 mod host;
 #[cfg(target_os = "linux")]
 mod image;
 mod linker;
+mod loaded;
 mod low;
 mod maps;
 mod memory;
@@ -68,12 +71,13 @@ use crate::program::{FunctionId, Program};
 use crate::resolution::Resolution;
 use crate::times::{Phase, time};
 use dso_handle::DsoHandle;
-use module::Translated;
+use loaded::{Loaded, Translated};
 use observers::{Observation, observe};
 use thunks::Thunks;
 
 pub use dynamic::DynamicFunction;
 pub use error::{FunctionError, LinkerError, LoadError, MismatchedSymbol, Unresolved};
+pub use functions::{OwnedFunction, TypedFunction};
 pub use host::NativeFunction;
 pub use linker::Linker;
 pub use low::LowPointer;
@@ -81,7 +85,7 @@ pub use maps::{
     ANY, EXIST, Global, GlobalError, Keys, Map, MapError, NOEXIST, PerCpuMap, PerfEvents, Pod, Queue, RawMap,
     RingBuffer, UserRingBuffer,
 };
-pub use module::{Module, OwnedFunction, TypedFunction};
+pub use module::Module;
 pub use native::{Arguments, NativeSignature, NativeType, NativeValue, Words};
 pub use packet_error::PacketError;
 pub use packets::{PacketContext, SkBuff, SkbContext, XdpAction, XdpContext, XdpMd};
@@ -164,7 +168,7 @@ impl Jit {
     ) -> Result<Module, LoadError> {
         let root = |name: R| {
             let name = name.as_ref();
-            program.function_named(name).ok_or_else(|| module::absent(program, name))
+            program.function_named(name).ok_or_else(|| loaded::absent(program, name))
         };
         let roots = roots.into_iter().map(root).collect::<Result<Vec<FunctionId>, FunctionError>>()?;
         self.load_roots(program, linker, Some(&roots))
@@ -244,6 +248,6 @@ impl Jit {
         let kept = resolved.kept(linker);
         let counts = map.map(|map| (map, self.wanted));
         let translated = Translated { program, declarations, counts, warnings };
-        Ok(Module::new(translated, module, observed, kept, dso_handle))
+        Ok(Module::new(Loaded::new(translated, module, observed, kept, dso_handle)))
     }
 }

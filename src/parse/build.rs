@@ -18,13 +18,11 @@ use super::merge::{Definition, Global, Globals, SymbolRef};
 use super::relocations::{self, Reference, References, Use};
 use super::sections::{self, Home, Layout};
 use super::stack_sizes;
-use crate::elf::instruction;
 use crate::elf::{Object, SymbolHome};
 use crate::program::names;
 use crate::program::{
-    Binding, CodeSection, CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function,
-    FunctionId, Id, IdVec, Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation, Target,
-    Visibility, function_at,
+    CodeSectionId, DataSectionId, DataSymbol, DataSymbolId, Endianness, FileId, Function, FunctionId, Id, IdVec,
+    Import, ImportId, ImportKind, Map, Program, PrototypeSource, Relocation, Target, function_at,
 };
 
 /// The program that `objects` make together.
@@ -58,76 +56,8 @@ pub(super) fn program(chosen: &Chosen<'_>, named_helpers: &[(&str, u32)]) -> Res
     Ok(program)
 }
 
-/// The program of raw little-endian instructions.
-pub(super) fn raw_program(file: &str, bytes: &[u8]) -> Result<Program, ParseError> {
-    if bytes.is_empty() || !bytes.len().is_multiple_of(8) {
-        return Err(ParseError::Instructions { file: file.to_owned(), size: bytes.len() });
-    }
-    let main = CodeSymbol {
-        name: "main",
-        start: 0,
-        size: 0,
-        is_function: true,
-        binding: Binding::Global,
-        visibility: Visibility::Default,
-        is_definition: true,
-    };
-    let section = CodeSectionId::new(0);
-    let (relocated, taken): (Vec<u64>, Vec<u64>) = instruction::code_addresses(bytes, Endianness::Little).unzip();
-    let code = Code {
-        name: ".text",
-        bytes,
-        endianness: Endianness::Little,
-        symbols: &[main],
-        relocated: &relocated,
-        called: &[],
-        taken: &taken,
-    };
-    let what = |what| ParseError::Section { file: file.to_owned(), section: ".text".to_owned(), what };
-    let found = functions::find(&code).map_err(what)?;
-    let mut functions = found.into_iter().map(|found| function(found, section)).collect();
-    let relocation = |(&offset, &place)| {
-        let target = code_target(&mut functions, section, place, Use::Address);
-        Relocation { offset, target }
-    };
-    let text = CodeSection {
-        file: FileId::new(0),
-        name: ".text".to_owned(),
-        group: None,
-        bytes: bytes.to_vec(),
-        relocations: relocated.iter().zip(&taken).map(relocation).collect(),
-        array_calls: Vec::new(),
-        lines: Vec::new(),
-    };
-    Ok(Program {
-        endianness: Endianness::Little,
-        files: IdVec::from_iter([file.to_owned()]),
-        types: IdVec::from_iter([None]),
-        struct_results: IdVec::from_iter([None]),
-        code: IdVec::from_iter([text]),
-        functions,
-        data: IdVec::new(),
-        symbols: IdVec::new(),
-        imports: IdVec::new(),
-        attached: Vec::new(),
-        groups: IdVec::new(),
-        maps: Vec::new(),
-        given_files: 1,
-        tail_return: None,
-        tail_enter: None,
-        exceptions: None,
-        arena: None,
-        kept: Vec::new(),
-        local_names: BTreeSet::new(),
-        warnings: Vec::new(),
-        core_relocations: Vec::new(),
-        halves: None,
-        counters: None,
-    })
-}
-
 /// What a place in code is: the start of a function, which is marked when its address is taken, or a label.
-fn code_target(
+pub(super) fn code_target(
     functions: &mut IdVec<FunctionId, Function>,
     section: CodeSectionId,
     offset: u64,
@@ -157,7 +87,7 @@ fn place_commons(
     globals.list.iter().map(|global| global.definition).map(place).collect()
 }
 
-fn function(found: Found, section: CodeSectionId) -> Function {
+pub(super) fn function(found: Found, section: CodeSectionId) -> Function {
     Function {
         name: found.name,
         section,

@@ -15,7 +15,7 @@
 //! | find functions | `functions`, `crate::elf::instruction` | names and byte ranges |
 //! | find who defines helpers | `helpers` | targets of calls by number |
 //! | read sizes of frames | `stack_sizes` | what `-fstack-size-section` says |
-//! | put together | `build` | the program |
+//! | put together | `build`; `raw` for instructions without an object | the program |
 //! | describe maps | `descriptors`, `arena` | what the runtime reads of them; where variables in arenas are |
 //! | read types, add lines | `btf`, `map_types` | types of each object, source lines; fields of `struct bpf_map` in descriptors |
 //! | make tables of types, where a program prints values by them | `type_tables` | what the runtime reads of them |
@@ -53,6 +53,7 @@ mod merge;
 mod once;
 mod pointers;
 mod prototypes;
+mod raw;
 mod relocations;
 mod runtime;
 mod script;
@@ -225,7 +226,7 @@ impl Program {
     ///
     /// If there are no instructions, or not whole ones.
     pub fn from_instructions(name: &str, bytes: &[u8]) -> Result<Self, ParseError> {
-        build::raw_program(name, bytes)
+        raw::program(name, bytes)
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! The rule: it runs in debug builds and tests, after each step that changed anything, where a difference is a panic that names the step.
 
+mod accesses;
 mod classes;
 mod terms;
 mod walk;

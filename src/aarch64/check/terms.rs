@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use crate::aarch64::code::decode::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::fields::bits;
+use crate::aarch64::code::instruction::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::registers::{FLAGS, R31, SP};
 
 /// A value, by its number.

@@ -3,7 +3,7 @@
 //! In: a [`Listing`]. Out: [`Blocks`], found anew when a step asks. The rule: a block is a range of slots, in their order; what control
 //! leads to by a jump table is the table's block, which lies behind its jump.
 
-use super::decode::{Instruction, Kind};
+use super::instruction::{Instruction, Kind};
 use super::listing::{Content, Listing};
 use super::registers::{ALL, RegisterSet};
 

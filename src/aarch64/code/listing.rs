@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use super::decode::{Instruction, Kind, decode, field};
+use super::decode::decode;
+use super::instruction::{Instruction, Kind, field};
 use super::registers::{CallRegisters, RegisterSet, register};
 
 /// A word of Cranelift's code, and what is in its place.

@@ -3,6 +3,7 @@
 pub(crate) mod blocks;
 pub(crate) mod decode;
 pub(crate) mod fields;
+pub(crate) mod instruction;
 pub(crate) mod listing;
 pub(crate) mod read;
 pub(crate) mod registers;

@@ -12,7 +12,8 @@
 
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
 
-use super::decode::{Branch, Instruction, Kind, decode};
+use super::decode::decode;
+use super::instruction::{Branch, Instruction, Kind};
 use super::listing::{Content, Listing, Slot};
 use super::registers::CallRegisters;
 use crate::codegen::compiled::{CompiledFunction, GivenUp};

@@ -5,8 +5,8 @@
 
 use cranelift_codegen::isa::TargetIsa;
 
-use super::decode::{Branch, Instruction, Kind};
 use super::fields::with;
+use super::instruction::{Branch, Instruction, Kind};
 use super::listing::{Content, Listing};
 use super::read::WORD;
 use crate::codegen::compiled::{CodeRange, CompiledFunction, GivenUp};

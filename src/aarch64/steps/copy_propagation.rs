@@ -6,8 +6,9 @@
 
 use super::facts::{self, Facts};
 use crate::aarch64::code::blocks::{Blocks, before, is_dead};
-use crate::aarch64::code::decode::{Instruction, Kind, Plain, decode};
+use crate::aarch64::code::decode::decode;
 use crate::aarch64::code::fields::bits;
+use crate::aarch64::code::instruction::{Instruction, Kind, Plain};
 use crate::aarch64::code::listing::Listing;
 use crate::aarch64::code::registers::R31;
 

@@ -4,8 +4,8 @@
 //! is known holds on all paths; where paths meet, only what is in [`Common`] is known.
 
 use crate::aarch64::code::blocks::Blocks;
-use crate::aarch64::code::decode::{Instruction, Kind, Plain};
 use crate::aarch64::code::fields::bits;
+use crate::aarch64::code::instruction::{Instruction, Kind, Plain};
 use crate::aarch64::code::listing::Listing;
 use crate::aarch64::code::registers::{FLAGS, RegisterSet, SP};
 

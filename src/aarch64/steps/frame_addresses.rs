@@ -4,8 +4,8 @@
 //! much above it. The rule: it is one instruction, and its address is the same.
 
 use super::facts::Facts;
-use crate::aarch64::code::decode::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::fields::{bits, signed, with};
+use crate::aarch64::code::instruction::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::registers::{FLAGS, R31};
 
 /// The instruction with the stack pointer, if it can have that.

@@ -17,8 +17,8 @@ use super::copy_propagation::remove_dead;
 use super::facts::{self, Facts};
 use super::frame_addresses::by_stack_pointer;
 use crate::aarch64::code::blocks::{Block, Blocks, before};
-use crate::aarch64::code::decode::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::fields::{bits, with};
+use crate::aarch64::code::instruction::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::listing::Listing;
 use crate::aarch64::code::registers::{FLAGS, R31, RegisterSet, SP, register};
 

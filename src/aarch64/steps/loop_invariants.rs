@@ -7,8 +7,9 @@
 //! what they read does not change in the loop, and their register is written nowhere else in it, nor wanted by what comes behind it.
 
 use crate::aarch64::code::blocks::{Block, Blocks};
-use crate::aarch64::code::decode::{Kind, Plain, decode};
+use crate::aarch64::code::decode::decode;
 use crate::aarch64::code::fields::with;
+use crate::aarch64::code::instruction::{Kind, Plain};
 use crate::aarch64::code::listing::{Content, Invariant, Listing};
 use crate::aarch64::code::registers::{FLAGS, RegisterSet, register};
 

@@ -10,8 +10,8 @@
 //! nothing that is live behind the loop, nor what the branch looks at.
 
 use crate::aarch64::code::blocks::Blocks;
-use crate::aarch64::code::decode::{Branch, Instruction, Kind};
 use crate::aarch64::code::fields::bits;
+use crate::aarch64::code::instruction::{Branch, Instruction, Kind};
 use crate::aarch64::code::listing::{Content, Listing};
 use crate::aarch64::code::registers::FLAGS;
 

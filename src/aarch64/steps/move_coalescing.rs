@@ -7,8 +7,9 @@
 
 use super::loop_invariants::reading;
 use crate::aarch64::code::blocks::{Blocks, before};
-use crate::aarch64::code::decode::{Instruction, Kind, Plain, decode, field};
+use crate::aarch64::code::decode::decode;
 use crate::aarch64::code::fields::{Field, bits, with};
+use crate::aarch64::code::instruction::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::listing::Listing;
 use crate::aarch64::code::registers::{FRAME, R31, RegisterSet, register};
 

@@ -160,6 +160,31 @@ fn the_script_of_the_readme_works() {
     assert_eq!(printed.lines().filter(|line| line.ends_with(" system calls of ls")).count(), 2, "{printed}");
 }
 
+/// Recipes and documents call scripts by their paths.
+#[test]
+fn scripts_can_be_run() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut folders = ["tools", ".ci", "runtime", "fixtures", "fuzz", "src/coverage"]
+        .map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+        .to_vec();
+    let (mut scripts, mut refused) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for file in fs::read_dir(folder).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_dir() {
+                folders.push(file.path());
+            } else if fs::read(file.path()).unwrap().starts_with(b"#!") {
+                scripts += 1;
+                if file.metadata().unwrap().permissions().mode() & 0o111 != 0o111 {
+                    refused.push(file.path());
+                }
+            }
+        }
+    }
+    assert!(scripts >= 10, "{scripts} scripts");
+    assert!(refused.is_empty(), "these cannot be run: {refused:?}");
+}
+
 /// Copies the files of one of the project's folders.
 fn copy_files(from: &str, to: &Path) {
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(from)).unwrap() {

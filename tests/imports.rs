@@ -1,8 +1,8 @@
 //! The files of the library import each other without circles, and folders only what lies below them.
 //!
 //! In: the `use` lines of `src/`, and paths from `crate::` and `super::` in its code; tests inside of files do not count. An
-//! arrow goes from a file to the one that defines the name, through re-exports. The rule: no circle of files, and no arrow
-//! from a folder to one that is above it in [`LAYERS`].
+//! arrow goes from a file to the one that defines the name, through re-exports. The rule: no circle of files, of the library or of the
+//! command, and no arrow from a folder of the library to one that is above it in [`LAYERS`].
 
 #![allow(clippy::unwrap_used)]
 
@@ -52,9 +52,9 @@ struct Modules {
 type Arrows = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Modules {
-    fn read(source: &Path) -> Modules {
+    fn read(folder: &str, module: &str) -> Modules {
         let mut modules = Modules { texts: BTreeMap::new(), exports: BTreeMap::new() };
-        modules.read_folder(source, "crate");
+        modules.read_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), module);
         for (module, text) in &modules.texts {
             for (is_export, path, name) in uses(text) {
                 if let (true, Some(path)) = (is_export, modules.absolute(module, &path)) {
@@ -234,14 +234,20 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&top))
 }
 
-fn modules() -> Modules {
-    Modules::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+#[test]
+fn files_import_each_other_without_circles() {
+    has_no_circle(&Modules::read("src", "crate"), 500);
 }
 
 #[test]
-fn files_import_each_other_without_circles() {
-    let arrows = modules().arrows();
-    assert!(arrows.values().map(BTreeMap::len).sum::<usize>() > 500, "few arrows are found: {}", arrows.len());
+fn files_of_the_command_import_each_other_without_circles() {
+    has_no_circle(&Modules::read("src/cli", "crate::cli"), 100);
+}
+
+fn has_no_circle(modules: &Modules, least: usize) {
+    let arrows = modules.arrows();
+    let found = arrows.values().map(BTreeMap::len).sum::<usize>();
+    assert!(found > least, "few arrows are found: {found}");
     if let Some(circle) = circle(&arrows) {
         let steps: Vec<String> =
             circle.windows(2).map(|pair| format!("{} takes `{}`", pair[0], arrows[pair[0]][pair[1]])).collect();
@@ -252,7 +258,7 @@ fn files_import_each_other_without_circles() {
 #[test]
 fn folders_import_what_lies_below_them() {
     let mut upwards = Vec::new();
-    for (module, to) in modules().arrows().iter().filter(|(module, _)| *module != "crate") {
+    for (module, to) in Modules::read("src", "crate").arrows().iter().filter(|(module, _)| *module != "crate") {
         let own = layer(module).unwrap_or_else(|| panic!("`{module}` has no place in LAYERS"));
         upwards.extend(
             to.iter().filter(|(to, _)| layer(to) > Some(own)).map(|(_, path)| format!("{module} takes `{path}`")),

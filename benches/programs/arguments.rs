@@ -5,8 +5,8 @@ use bpf2native::config::{OptLevel, Pass, PassChange};
 use clap::Parser;
 
 use super::build::{NO_VECTORS, is_installed};
-use super::engines::{Engine, LEVELS};
-use super::measure::{Effort, TRIAL};
+use super::engines::{Engine, LEVELS, TRIAL};
+use super::measure::Effort;
 use super::peers::Compiler;
 use super::suite::{self, Part, Program};
 

@@ -8,7 +8,6 @@ use bpf2native::{Config, Jit, Linker, Module};
 use libloading::Library;
 
 use super::build::{self, Flavour};
-use super::measure::TRIAL;
 use super::memory::Memory;
 use super::peers::{Compiler, Machine, Peers};
 use super::suite::Program;
@@ -28,6 +27,9 @@ pub enum Engine {
 
 /// Levels of the instruction set that peers get objects of: the first that a peer runs rightly.
 pub const LEVELS: [&str; 3] = ["v3", "v2", "v1"];
+
+/// How often the work is done when results are compared.
+pub const TRIAL: u64 = 9;
 
 /// A program that can be called.
 pub enum Loaded {

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::engines::{self, Engine, Loaded};
+use super::engines::{self, Engine, Loaded, TRIAL};
 use super::memory::Memory;
 use super::peers::{Compiler, Peers};
 use super::suite::Program;
@@ -21,9 +21,6 @@ pub struct Effort {
     /// About how long a run takes natively, in nanoseconds.
     pub run: f64,
 }
-
-/// How often the work is done when results are compared.
-pub const TRIAL: u64 = 9;
 
 /// What came out for one program.
 pub struct Measured {

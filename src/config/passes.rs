@@ -70,6 +70,7 @@ passes! {
     DemandedBits "demanded-bits" "masks and sign extensions of bits that nobody looks at go"
     NarrowValues "narrow-values" "words of which only the low 32 bits are looked at are 32 bits wide"
     DisjointOr "disjoint-or" "bitwise ors of numbers that have no bit in common are sums"
+    WideArithmetic "wide-arithmetic" "sums and products of 128 bits pass carries in the flags, and multiply once"
     SelectToBranch "select-to-branch" "selects on a loop's critical path become branches, where one outcome is likely"
     BranchMerging "branch-merging" "two tests for equality with one target become one branch"
     IndexedPointers "indexed-pointers" "pointers that move with a loop's counter are indexed by it"

@@ -18,6 +18,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 
+use super::divisors::is_never_zero;
 use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::decode::insn::{AluOp, ByteOrder, Operand, Reg, Size, Width};
@@ -107,6 +108,9 @@ impl Lifter<'_, '_> {
             AluOp::Arsh => ins.sshr(left, right),
             AluOp::Div | AluOp::Mod | AluOp::SDiv | AluOp::SMod => match divisor {
                 Some(divisor) => self.divide_by_constant(op, left, right, divisor, ty),
+                None if matches!(op, AluOp::Div | AluOp::Mod) && is_never_zero(&self.builder.func.dfg, right) => {
+                    self.plain_divide(op, left, right)
+                }
                 None => self.divide(op, left, right, ty),
             },
             AluOp::Mov => right,

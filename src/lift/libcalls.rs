@@ -24,7 +24,8 @@ use std::cmp::Ordering;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{
-    AbiParam, ExtFuncData, ExternalName, InstBuilder, MemFlagsData, Signature, Type, UserExternalName, Value, types,
+    AbiParam, ExtFuncData, ExternalName, InstBuilder, InstructionData, MemFlagsData, Opcode, Signature, Type,
+    UserExternalName, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 
@@ -237,14 +238,24 @@ impl Lifter<'_, '_> {
         // Which word of a number is the low one, and which the high one.
         let (low, high) = if self.is_big_endian() { (1, 0) } else { (0, 1) };
         let (left, right) = (&words[..2], &words[2..]);
-        let ins = |lifter: &mut Self, left, right| lifter.builder.ins().imul(left, right);
-        let product = ins(self, left[low], right[low]);
-        let carried = self.builder.ins().umulhi(left[low], right[low]);
-        let crossed = [ins(self, left[low], right[high]), ins(self, left[high], right[low])];
-        let above = self.builder.ins().iadd(crossed[0], crossed[1]);
-        let above = self.builder.ins().iadd(above, carried);
+        let product = self.builder.ins().imul(left[low], right[low]);
+        let mut above = self.builder.ins().umulhi(left[low], right[low]);
+        // A number of 64 bits has no high word, and most are.
+        for (word, other) in [(left[high], right[low]), (right[high], left[low])] {
+            if !self.is_zero(word) {
+                let crossed = self.builder.ins().imul(word, other);
+                above = self.builder.ins().iadd(above, crossed);
+            }
+        }
         let mut result = [product; 2];
         result[high] = above;
         ResultWords { first: Some(result[0]), second: Some(result[1]) }
+    }
+
+    /// Whether a word is the constant 0.
+    fn is_zero(&self, value: Value) -> bool {
+        let dfg = &self.builder.func.dfg;
+        let defined = dfg.value_def(dfg.resolve_aliases(value)).inst().map(|inst| dfg.insts[inst]);
+        matches!(defined, Some(InstructionData::UnaryImm { opcode: Opcode::Iconst, imm }) if imm.bits() == 0)
     }
 }

@@ -10,7 +10,7 @@
 //! | the program's constant data | `constants.rs` |
 //! | analyses, and questions that passes share | `ir/` |
 //! | passes after Cranelift's optimiser | `order/` |
-//! | passes over scalar values; bits; floats; memory accesses; loops; sums; branches; register pressure | `scalar/`, `bits/`, `floats/`, `memory/`, `loops/`, `reassociate/`, `branches/`, `pressure/` |
+//! | passes over scalar values; numbers of 128 bits; bits; floats; memory accesses; loops; sums; branches; register pressure | `scalar/`, `wide/`, `bits/`, `floats/`, `memory/`, `loops/`, `reassociate/`, `branches/`, `pressure/` |
 //!
 //! Tried, and not kept, since 54 programs took as long as before: hoisting the arithmetic of a loop's last block above the
 //! branch that leads to it, so that this branch closes the loop (0.90 at best, 1.25 at worst); and 32-bit parameters
@@ -35,6 +35,7 @@ mod pipeline;
 mod pressure;
 mod reassociate;
 mod scalar;
+mod wide;
 
 pub(crate) use constants::Constants;
 pub(crate) use order::{ORDER_PASSES, Order};

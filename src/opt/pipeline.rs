@@ -11,7 +11,7 @@ use cranelift_codegen::isa::TargetIsa;
 use super::constants::Constants;
 use super::ir::analyses::Analyses;
 use super::pass::{Analysis, ClifPass, PassContext};
-use super::{bits, branches, floats, loops, memory, pressure, reassociate, scalar};
+use super::{bits, branches, floats, loops, memory, pressure, reassociate, scalar, wide};
 use crate::config::{Need, Pass, Passes, TargetFacts};
 use crate::times::{Times, time_pass};
 
@@ -160,6 +160,14 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
             (Pass::DemandedBits, "masks that nobody needs are gone"),
         ],
         run: scalar::disjoint_or::run,
+    },
+    ClifPass {
+        name: "wide-arithmetic",
+        switches: &[(Pass::WideArithmetic, &[Need::RegisterPairs])],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
+        keeps_cfg: true,
+        after: &[(Pass::Unrolling, "loops are matched as the program has them")],
+        run: wide::run,
     },
     ClifPass {
         name: "select-to-branch",

@@ -27,3 +27,4 @@ mod siblings;
 mod sums;
 mod validation;
 mod vectors;
+mod wide;

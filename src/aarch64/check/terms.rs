@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::aarch64::code::fields::bits;
+use crate::aarch64::code::fields::{bits, mask};
 use crate::aarch64::code::instruction::{Instruction, Kind, Plain, field};
 use crate::aarch64::code::registers::{FLAGS, R31, SP};
 
@@ -215,7 +215,11 @@ impl Terms {
                 (made, self.number(Node::Flags { of: made, wide, subtracts: false }, 64))
             }
             Plain::Shift { shift, amount } => (self.shift(wide, shift, amount, terms[0]), 0),
-            Plain::Mask(_) | Plain::Other { .. } => self.other(state, instruction, terms),
+            Plain::Mask(_) | Plain::Other { .. } => match or_constant(word, wide) {
+                // With 0, as `mov` of a constant has it.
+                Some(constant) if self.as_constant(terms[0]) == Some(0) => (self.constant(constant), 0),
+                _ => self.other(state, instruction, terms),
+            },
         };
         debug_assert!(self.width(made) <= width, "{instruction:x?}");
         if let Some(dest) = instruction.dest {
@@ -299,4 +303,10 @@ impl Terms {
         let made = self.number(Node::Other { word, terms }, width);
         (made, self.number(Node::Flags { of: made, wide: instruction.wide, subtracts: false }, 64))
     }
+}
+
+/// The constant of an `orr` with one.
+fn or_constant(word: u32, wide: bool) -> Option<u64> {
+    let is_or = bits(word, 23, 6) == 0b10_0100 && bits(word, 29, 2) == 1;
+    mask(bits(word, 22, 1) != 0, bits(word, 16, 6), bits(word, 10, 6), wide).filter(|_| is_or)
 }

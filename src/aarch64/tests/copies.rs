@@ -20,6 +20,14 @@ fn extensions_of_what_has_no_more_bits_go() {
     assert_eq!(made(&words, &[0], Pass::CopyPropagation).len(), 3);
 }
 
+#[test]
+fn a_constant_is_an_or_with_nothing() {
+    // mov x3, #0; orr w2, w3, #3; add x0, x2, x1; ret
+    let words = [0xd280_0003, 0x3200_0462, 0x8b01_0040, RET];
+    let made = made(&words, &[0], Pass::CopyPropagation);
+    assert_eq!((made.len(), made[1].as_str()), (3, "add x0, x2, x1"));
+}
+
 /// `ldr x3, [x0]; add x4, x0, #8; cbz x3, out; mov x0, x4; b loop; out: mov x0, x3; ret`
 const LOOP: [u32; 7] = [0xf940_0003, 0x9100_2004, 0xb400_0063, 0xaa04_03e0, 0x17ff_fffc, 0xaa03_03e0, RET];
 

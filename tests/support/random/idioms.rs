@@ -1,12 +1,14 @@
 //! What compilers make of one operation that BPF does not have, with mistakes now and then: numbers that are read and
-//! written byte by byte, rotates, extensions by shifts, counted loops, trees of comparisons. Each is valid wherever it stands.
+//! written byte by byte, rotates, extensions by shifts, carries, counted loops, trees of comparisons. Each is valid wherever it stands.
 
 use super::instructions::{immediate, place_of, value};
 use super::{MEMORY, Seed};
 
 /// One such.
 pub fn idiom(seed: &mut Seed) -> String {
-    match seed.below(10) {
+    match seed.below(12) {
+        10 => carries(seed),
+        11 => division(seed),
         0..=2 => load_bytes(seed),
         3 | 4 => store_bytes(seed),
         5 => rotate(seed),
@@ -222,6 +224,68 @@ fn extension(seed: &mut Seed) -> String {
             seed.below(MEMORY)
         ),
     }
+}
+
+/// A division by a number that a comparison, or a bit, keeps from being 0, or not.
+fn division(seed: &mut Seed) -> String {
+    let (letter, other) = (*seed.pick(&['r', 'w']), *seed.pick(&['r', 'w']));
+    let (compared, label) = (*seed.pick(&['r', 'w']), seed.label());
+    let operator = *seed.pick(&["/=", "%=", "/=", "s/=", "s%="]);
+    let mask = if seed.below(2) == 0 { format!("{other}4 &= {}\n", seed.pick(&[1, 3, -4])) } else { String::new() };
+    let guard = match seed.below(5) {
+        0 => format!("{other}4 |= {}\n", seed.pick(&[1, 0, -1, 64])),
+        _ => {
+            let relation = *seed.pick(&["!=", "==", ">", ">=", "s>", "s>=", "s<", "s<=", "<", "<="]);
+            let constant = *seed.pick(&[0, 0, 1, 1, -1, 2]);
+            format!(
+                "{letter}5 = {letter}4\nif {compared}4 {relation} {constant} goto D{label}\n{letter}5 = {}\n\
+                 D{label}:\n{letter}4 = {letter}5\n",
+                seed.pick(&[1, 1, -1, 0])
+            )
+        }
+    };
+    format!(
+        "{other}4 = {other}{}\n{mask}{guard}{letter}3 = {letter}{}\n{letter}3 {operator} {letter}4",
+        seed.below(7),
+        seed.below(7)
+    )
+}
+
+/// Sums and differences of words, whose carries are added to `r5`, or taken from it; at times one that is none.
+fn carries(seed: &mut Seed) -> String {
+    let mut text = format!("r3 = r{}\n", seed.below(7));
+    let is_sum = seed.below(2) == 0;
+    let starts_with_carry = seed.below(3) == 0;
+    if !starts_with_carry {
+        text += &format!("r5 = r{}\n", seed.below(7));
+        text += ["", "r5 += r6\n", "r5 -= r1\n"][seed.below(3)];
+    }
+    for step in 0..1 + seed.below(4) {
+        let is_sum = is_sum ^ (seed.below(8) == 0);
+        let letter = if seed.below(12) == 0 { 'w' } else { 'r' };
+        let mut other = *seed.pick(&[0, 1, 2, 6]);
+        if seed.below(3) == 0 {
+            other = 2;
+            text += &format!("r2 = *(u64 *)({})\n", place_of(seed.below(MEMORY - 7), seed.below(3) == 0));
+        }
+        let compared = if seed.below(12) == 0 { seed.below(3) } else { other };
+        let relation = *seed.pick(&["<", "<", "<", "<", "<", ">", ">="]);
+        let [set, cleared] = *seed.pick(&[[1, 0], [1, 0], [1, 0], [0, 1]]);
+        let label = seed.label();
+        let store = format!("*(u64 *)({}) = r3\n", place_of(seed.below(MEMORY - 7), seed.below(3) == 0));
+        let store = if seed.below(3) == 0 { store } else { String::new() };
+        let operation = format!("r3 {} r{other}\n{store}", if is_sum { "+=" } else { "-=" });
+        let number = format!(
+            "w4 = {set}\nif {letter}3 {relation} {letter}{compared} goto C{label}\nw4 = {cleared}\nC{label}:\n"
+        );
+        text += &if is_sum { operation + &number } else { number + &operation };
+        text += match (step, seed.below(4)) {
+            (0, _) if starts_with_carry => "r5 = r4\n",
+            (_, 0) => "r5 -= r4\n",
+            _ => "r5 += r4\n",
+        };
+    }
+    text + "r5 ^= r3"
 }
 
 /// `r3` from one constant to another; at times it would never get there, and a second condition ends it.

@@ -14,6 +14,8 @@
 //! | [`Need::ExtensionInstructions`] | | yes | yes | yes |
 //! | [`Need::InPlace`] | yes | | | |
 //! | [`TargetFacts::adds_to_third`] | yes | | | |
+//! | [`TargetFacts::shifts_to_third`] | with `bmi1` and `bmi2` | yes | yes | yes |
+//! | [`TargetFacts::floats_to_third`] | with `avx` | yes | yes | |
 //! | [`TargetFacts::rounds`] | with `sse4.1` | yes | yes | yes |
 //! | [`TargetFacts::multiplies_and_adds`] | with `fma` | yes | yes | yes |
 //! | [`TargetFacts::fmin_takes_second`] | yes | | | |
@@ -79,6 +81,10 @@ pub struct TargetFacts {
     pub widest_unaligned: Option<u64>,
     /// An addition may write a third register (`lea`), and a subtraction or a shift may not.
     pub adds_to_third: bool,
+    /// So may rotates by constants, shifts by registers, and an `&` with a complement.
+    pub shifts_to_third: bool,
+    /// So may arithmetic of floats.
+    pub floats_to_third: bool,
     /// `popcnt` is a few instructions.
     pub counts_ones: bool,
     /// Rounding a float up, down or towards zero is an instruction, or a few.
@@ -131,6 +137,8 @@ impl TargetFacts {
                 _ => None,
             },
             adds_to_third: is_x86,
+            shifts_to_third: !is_x86 || has("has_bmi1") && has("has_bmi2"),
+            floats_to_third: if is_x86 { has("has_avx") } else { architecture != Architecture::S390x },
             counts_ones: match architecture {
                 Architecture::X86_64 => has("has_popcnt"),
                 Architecture::Riscv64(_) => has("has_zbb"),

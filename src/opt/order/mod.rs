@@ -7,7 +7,7 @@
 //! | pass | file |
 //! |---|---|
 //! | the order of instructions in large blocks | `scheduling/` |
-//! | the order of operands | `operands.rs` |
+//! | operands that nobody needs afterwards | `operands/` |
 
 mod operands;
 mod scheduling;

@@ -14,6 +14,9 @@ use cranelift_codegen::loop_analysis::LoopAnalysis;
 use crate::opt::ir::effects::is_pure;
 use crate::opt::ir::operands::{constant, defining_block, each_operand, value_map};
 
+/// As many nodes as most large blocks have at most: room for so many is made at once.
+const USUAL_SIZE: usize = 64;
+
 /// An instruction that becomes one.
 pub(super) struct Node {
     inst: Inst,
@@ -21,8 +24,13 @@ pub(super) struct Node {
     pub(super) reads: Range<usize>,
     /// The values that it writes.
     pub(super) writes: Range<usize>,
-    /// Whether its order among others of the kind is to be kept.
-    pub(super) is_ordered: bool,
+    /// The nodes next to it, of those whose order is to be kept, if it is one of them.
+    pub(super) before: Option<usize>,
+    pub(super) behind: Option<usize>,
+    /// How many of the values that it reads are written in the block.
+    pub(super) reads_written: usize,
+    /// How many nodes read what it writes, each value for itself.
+    pub(super) times_read: usize,
 }
 
 /// A value that the block reads or writes.
@@ -103,15 +111,16 @@ impl<'l> Reading<'l> {
     pub(super) fn read(&mut self, function: &Function, block: Block) -> ReadBlock {
         let dfg = &function.dfg;
         let mut read = ReadBlock {
-            nodes: Vec::new(),
-            values: Vec::new(),
-            reads: Vec::new(),
+            nodes: Vec::with_capacity(USUAL_SIZE),
+            values: Vec::with_capacity(USUAL_SIZE),
+            reads: Vec::with_capacity(2 * USUAL_SIZE),
             readers: Vec::new(),
-            others: Vec::new(),
+            others: Vec::with_capacity(USUAL_SIZE),
         };
-        let mut numbered: Vec<Value> = Vec::new();
+        let mut numbered: Vec<Value> = Vec::with_capacity(2 * USUAL_SIZE);
         // The last node that read each value.
-        let mut last_reader: Vec<Option<usize>> = Vec::new();
+        let mut last_reader: Vec<Option<usize>> = Vec::with_capacity(USUAL_SIZE);
+        let mut last_ordered: Option<usize> = None;
         for inst in function.layout.block_insts(block) {
             if is_no_node(dfg, inst) {
                 read.others.push(inst);
@@ -131,12 +140,17 @@ impl<'l> Reading<'l> {
                 continue;
             }
             let (node, first_read) = (read.nodes.len(), read.reads.len());
+            let mut reads_written = 0;
             each_operand(dfg, inst, |value| {
                 let number = self.number(function, block, dfg.resolve_aliases(value), &mut read, &mut numbered);
                 if let Number::Value(value) = number {
                     last_reader.resize(read.values.len(), None);
                     if last_reader[value].replace(node) != Some(node) {
                         read.reads.push(value);
+                        if let Some(writer) = read.values[value].writer {
+                            read.nodes[writer].times_read += 1;
+                            reads_written += 1;
+                        }
                     }
                 }
             });
@@ -151,11 +165,18 @@ impl<'l> Reading<'l> {
                     readers: 0..0,
                 });
             }
+            let before = if is_pure(dfg, inst) { None } else { last_ordered.replace(node) };
+            if let Some(before) = before {
+                read.nodes[before].behind = Some(node);
+            }
             read.nodes.push(Node {
                 inst,
                 reads: first_read..read.reads.len(),
                 writes: first_write..read.values.len(),
-                is_ordered: !is_pure(dfg, inst),
+                before,
+                behind: None,
+                reads_written,
+                times_read: 0,
             });
         }
         for value in numbered {

@@ -1,7 +1,8 @@
 //! How many values too many live in an order.
 //!
 //! In: a block, an order of its nodes. Out: behind each node, how many values live for which there is no register, summed up. A value
-//! that is live over two nodes counts twice: what is spilled for longer is in the way of more. One walk.
+//! that is live over two nodes counts twice: what is spilled for longer is in the way of more. One walk, which ends where an order has
+//! more than it may.
 
 use super::block::{BlockValue, ReadBlock};
 use crate::config::TargetFacts;
@@ -22,8 +23,13 @@ impl Registers {
     }
 }
 
-/// The excess of an order.
-pub(super) fn excess(block: &ReadBlock, order: &[usize], Registers(registers): &Registers) -> u64 {
+/// The excess of an order, if it is at most so much.
+pub(super) fn excess(
+    block: &ReadBlock,
+    order: &[usize],
+    Registers(registers): &Registers,
+    most: u64,
+) -> Option<u64> {
     let kind = |value: &BlockValue| usize::from(value.is_float);
     let mut unread: Vec<usize> = block.values.iter().map(|value| value.readers.len()).collect();
     let mut live = [0u64; 2];
@@ -41,6 +47,9 @@ pub(super) fn excess(block: &ReadBlock, order: &[usize], Registers(registers): &
             live[kind(value)] += u64::from(!value.readers.is_empty() || value.is_live_out);
         }
         excess += live[0].saturating_sub(registers[0]) + live[1].saturating_sub(registers[1]);
+        if excess > most {
+            return None;
+        }
     }
-    excess
+    Some(excess)
 }

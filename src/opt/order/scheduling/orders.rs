@@ -22,43 +22,31 @@ pub(super) enum Tie {
     Recency,
 }
 
-/// The ordered node in front of each ordered node, and the one behind it.
-fn neighbours(block: &ReadBlock) -> (Vec<Option<usize>>, Vec<Option<usize>>) {
-    let (mut before, mut behind) = (vec![None; block.nodes.len()], vec![None; block.nodes.len()]);
-    let mut last = None;
-    for (index, _) in block.nodes.iter().enumerate().filter(|(_, node)| node.is_ordered) {
-        before[index] = last;
-        if let Some(last) = last {
-            behind[last] = Some(index);
-        }
-        last = Some(index);
-    }
-    (before, behind)
+/// A node in a heap, as one number to compare: by what it is worth, then by the tie, then by its own number.
+fn key(worth: isize, tie: usize, node: usize) -> u128 {
+    let worth = (worth as i32 as u32) ^ 1 << 31;
+    u128::from(worth) << 64 | (tie as u128 & u128::from(u32::MAX)) << 32 | node as u128 & u128::from(u32::MAX)
+}
+
+fn node_of(key: u128) -> usize {
+    key as u32 as usize
 }
 
 /// From the terminator up.
 pub(super) fn bottom_up(block: &ReadBlock, tie: Tie) -> Vec<usize> {
     let count = block.nodes.len();
-    let (before, behind) = neighbours(block);
     // How many nodes are to be placed first.
-    let mut waits_for: Vec<usize> = block
-        .nodes
-        .iter()
-        .zip(&behind)
-        .map(|(node, behind)| {
-            let readers = block.values[node.writes.clone()].iter().map(|value| value.readers.len());
-            readers.sum::<usize>() + usize::from(behind.is_some())
-        })
-        .collect();
+    let mut waits_for: Vec<usize> =
+        block.nodes.iter().map(|node| node.times_read + usize::from(node.behind.is_some())).collect();
     let mut is_placed = vec![false; count];
     let mut is_live: Vec<bool> = block.values.iter().map(|value| value.is_live_out).collect();
     let mut wanted_since: Vec<usize> = vec![0; block.values.len()];
-    let mut heap: BinaryHeap<(isize, usize, usize)> = BinaryHeap::new();
+    let mut heap: BinaryHeap<u128> = BinaryHeap::with_capacity(count);
     let mut order: Vec<usize> = Vec::with_capacity(count);
     let mut ready: Vec<usize> = Vec::new();
     let terminator = count.saturating_sub(1);
     let unused = (0..terminator).filter(|&node| waits_for[node] == 0);
-    heap.extend(unused.map(|node| (0, 0, node)));
+    heap.extend(unused.map(|node| key(0, 0, node)));
     let mut next = Some(terminator).filter(|_| count > 0);
     while let Some(node) = next {
         if !std::mem::replace(&mut is_placed[node], true) {
@@ -75,7 +63,7 @@ pub(super) fn bottom_up(block: &ReadBlock, tie: Tie) -> Vec<usize> {
                     ready.extend((waits_for[writer] == 0).then_some(writer));
                 }
             }
-            if let Some(before) = before[node] {
+            if let Some(before) = block.nodes[node].before {
                 waits_for[before] -= 1;
                 ready.extend((waits_for[before] == 0).then_some(before));
             }
@@ -87,10 +75,10 @@ pub(super) fn bottom_up(block: &ReadBlock, tie: Tie) -> Vec<usize> {
                     Tie::Place => 0,
                     Tie::Recency => writes.map(|value| wanted_since[value]).max().unwrap_or(0),
                 };
-                heap.push((closed as isize - opened as isize, since, node));
+                heap.push(key(closed as isize - opened as isize, since, node));
             }
         }
-        next = heap.pop().map(|(_, _, node)| node);
+        next = heap.pop().map(node_of);
     }
     order.reverse();
     order
@@ -99,16 +87,11 @@ pub(super) fn bottom_up(block: &ReadBlock, tie: Tie) -> Vec<usize> {
 /// From the first node down.
 pub(super) fn top_down(block: &ReadBlock) -> Vec<usize> {
     let count = block.nodes.len();
-    let (before, behind) = neighbours(block);
-    let mut waits_for: Vec<usize> = (0..count)
-        .map(|node| {
-            let written = block.reads(node).iter().filter(|&&value| block.values[value].writer.is_some());
-            written.count() + usize::from(before[node].is_some())
-        })
-        .collect();
+    let mut waits_for: Vec<usize> =
+        block.nodes.iter().map(|node| node.reads_written + usize::from(node.before.is_some())).collect();
     let mut is_placed = vec![false; count];
     let mut unread: Vec<usize> = block.values.iter().map(|value| value.readers.len()).collect();
-    let mut heap: BinaryHeap<(isize, std::cmp::Reverse<usize>)> = BinaryHeap::new();
+    let mut heap: BinaryHeap<u128> = BinaryHeap::with_capacity(count);
     let mut order: Vec<usize> = Vec::with_capacity(count);
     let terminator = count.saturating_sub(1);
     let mut ready: Vec<usize> = (0..count).filter(|&node| waits_for[node] == 0).collect();
@@ -116,9 +99,9 @@ pub(super) fn top_down(block: &ReadBlock) -> Vec<usize> {
         for node in ready.drain(..).filter(|&node| node != terminator) {
             let is_last = |&&value: &&usize| unread[value] == 1 && !block.values[value].is_live_out;
             let closed = block.reads(node).iter().filter(is_last).count();
-            heap.push((closed as isize - block.nodes[node].writes.len() as isize, std::cmp::Reverse(node)));
+            heap.push(key(closed as isize - block.nodes[node].writes.len() as isize, 0, count - node));
         }
-        let Some((_, std::cmp::Reverse(node))) = heap.pop() else { break };
+        let Some(node) = heap.pop().map(|key| count - node_of(key)) else { break };
         if std::mem::replace(&mut is_placed[node], true) {
             continue;
         }
@@ -131,7 +114,7 @@ pub(super) fn top_down(block: &ReadBlock) -> Vec<usize> {
             }
         }
         let readers = block.nodes[node].writes.clone().flat_map(|value| block.readers(value));
-        for &next in readers.chain(behind[node].iter()) {
+        for &next in readers.chain(block.nodes[node].behind.iter()) {
             waits_for[next] -= 1;
             ready.extend((waits_for[next] == 0).then_some(next));
         }

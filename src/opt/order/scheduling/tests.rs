@@ -31,7 +31,7 @@ fn read(function: &Function, block: Block) -> ReadBlock {
 }
 
 fn own_excess(read: &ReadBlock) -> u64 {
-    excess(read, &(0..read.nodes.len()).collect::<Vec<_>>(), &Registers::some())
+    excess(read, &(0..read.nodes.len()).collect::<Vec<_>>(), &Registers::some(), u64::MAX).expect("no bound")
 }
 
 #[test]

@@ -41,7 +41,7 @@
 //!
 //! | call | what happens |
 //! |---|---|
-//! | a symbol that neither BTF nor the table of libc's functions declares | its words go as integers, all five and what the stack has; the result is an integer |
+//! | a symbol that neither BTF nor the table of libc's functions declares | its words go as integers, those of the five that may have a value and what the stack has; the result is an integer |
 //! | `callx` of an address that is no function of the program and of no import whose address it takes | the same: right for up to 64-bit integers and pointers on x86-64 and aarch64; on riscv64 and s390x only if the BPF code has extended narrow ones to 64 bits |
 //! | `callx` of a function whose address the program takes, with floats, structs, `__int128`, or (an import on riscv64 or s390x) narrow integers | found by its address, and called by its type ([`crate::declarations::adapters`]) |
 //! | native code calls a BPF function by its address | every function that is global or whose address is taken has its native type; without BTF that is integers |

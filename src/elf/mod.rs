@@ -15,7 +15,7 @@ use object::{Endianness, U32};
 
 use crate::program::names;
 use crate::program::{self, ArrayCall, Attached, Binding, MapDefinition, Visibility};
-use section_names::{DWARF, STACK_SIZES};
+use section_names::{STACK_SIZES, is_dwarf};
 
 type SectionTable<'data> = object::read::elf::SectionTable<'data, FileHeader64<Endianness>>;
 type SymbolTable<'data> = object::read::elf::SymbolTable<'data, FileHeader64<Endianness>>;
@@ -191,7 +191,7 @@ impl<'data> Reader<'data> {
                         }
                         let relocations = self.relocations(endian, header, symbols.len())?;
                         sections[target].relocations.extend(relocations);
-                    } else if sections.get(target).is_some_and(|target| DWARF.contains(&target.name))
+                    } else if sections.get(target).is_some_and(|target| is_dwarf(target.name))
                         && header.link(endian) == symbol_table.section()
                     {
                         let all_left = std::mem::replace(&mut self.left, self.debug_left);
@@ -245,7 +245,7 @@ impl<'data> Reader<'data> {
                 .data(endian, self.bytes)
                 .map_err(|_| format!("section `{}` lies outside of the file", names::printable(section.name)))?;
             self.take(section.data.len())?;
-        } else if DWARF.contains(&section.name)
+        } else if is_dwarf(section.name)
             && !section.has(elf::SHF_COMPRESSED)
             && let Ok(data) = header.data(endian, self.bytes)
             && let Some(left) = self.debug_left.checked_sub(data.len())

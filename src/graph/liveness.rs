@@ -7,7 +7,7 @@
 //! call whose prototype does not say how many it reads, or of a function of the program, counts as reading all five, or
 //! none, or what is known of the function: [`Calls`].
 
-use crate::abi::helpers;
+use crate::abi::{REGISTER_WORDS, helpers};
 use crate::decode::insn::{Callee, Insn, Operand, Reg};
 use crate::program::{ArrayForm, FunctionId, IdVec, Program, Target};
 
@@ -55,8 +55,8 @@ pub(super) enum Calls<'a> {
     Known(&'a IdVec<FunctionId, Option<RegSet>>),
 }
 
-/// The registers that an instruction reads.
-fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSet {
+/// The registers that an instruction reads; a call passes `most` words that its prototype does not name, at most.
+fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>, most: usize) -> RegSet {
     let operand = |src| match src {
         Operand::Reg(reg) => RegSet::EMPTY.with(reg),
         Operand::Imm(_) => RegSet::EMPTY,
@@ -90,7 +90,7 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSe
                 (Calls::SurelyKnown(reads), Some(Target::Function(function))) => Some(reads[function]),
                 _ => None,
             };
-            let passed = || RegSet::of(Reg::arguments().take(argument_count(program, instruction, calls)));
+            let passed = || RegSet::of(Reg::arguments().take(argument_count(program, instruction, calls, most)));
             // The function that a tail call goes on in gets the context, whatever finds that function reads.
             let context = (callee == Callee::Helper(helpers::TAIL_CALL)).then_some(Reg::R1);
             known.unwrap_or_else(passed).union(called).union(RegSet::of(context))
@@ -104,11 +104,11 @@ fn read(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> RegSe
 
 /// The registers that an instruction may read.
 pub(crate) fn registers_read(program: &Program, instruction: &Instruction) -> RegSet {
-    read(program, instruction, Calls::ReadAll)
+    read(program, instruction, Calls::ReadAll, REGISTER_WORDS)
 }
 
 /// How many of r1 to r5 a call passes.
-fn argument_count(program: &Program, instruction: &Instruction, calls: Calls<'_>) -> usize {
+fn argument_count(program: &Program, instruction: &Instruction, calls: Calls<'_>, most: usize) -> usize {
     let prototype = match instruction.target {
         Some(Target::Import { import, .. }) => program.imports[import].prototype.as_ref(),
         _ => None,
@@ -117,7 +117,7 @@ fn argument_count(program: &Program, instruction: &Instruction, calls: Calls<'_>
     match prototype {
         Some(prototype) if !prototype.variadic => named,
         _ if matches!(calls, Calls::ReadNamed | Calls::SurelyKnown(_)) => named,
-        _ => Reg::arguments().len(),
+        _ => named.max(most),
     }
 }
 
@@ -130,6 +130,8 @@ pub(super) struct Code<'a> {
     pub predecessors: &'a Predecessors,
     /// What `exit` reads, since somebody looks at it then: of r0 and r2.
     pub returned: RegSet,
+    /// As [`Graph::passed`].
+    pub passed: &'a [(u64, usize)],
     /// Whether nothing else reads anything: what is live then reaches an `exit`.
     pub ends_only: bool,
 }
@@ -137,15 +139,19 @@ pub(super) struct Code<'a> {
 impl<'a> Code<'a> {
     /// That of a graph.
     pub(super) fn of(graph: &'a Graph, program: &'a Program) -> Code<'a> {
-        let Graph { instructions, blocks, predecessors, returned, .. } = graph;
-        Code { program, instructions, blocks, predecessors, returned: *returned, ends_only: false }
+        let Graph { instructions, blocks, predecessors, returned, passed, .. } = graph;
+        Code { program, instructions, blocks, predecessors, returned: *returned, passed, ends_only: false }
     }
 
     fn read(self, instruction: &Instruction, calls: Calls<'_>) -> RegSet {
         match instruction.insn {
             Insn::Exit => self.returned,
             _ if self.ends_only => RegSet::EMPTY,
-            _ => read(self.program, instruction, calls),
+            _ => {
+                let passed = self.passed.binary_search_by_key(&instruction.offset, |passed| passed.0);
+                let most = passed.map_or(REGISTER_WORDS, |found| self.passed[found].1);
+                read(self.program, instruction, calls, most)
+            }
         }
     }
 }

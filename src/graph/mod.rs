@@ -8,7 +8,7 @@
 //! | the graph, its blocks and edges | `model.rs`, `registers.rs`; why there is none: `error.rs` |
 //! | instructions with what they refer to | `resolve.rs` |
 //! | basic blocks, edges, reachability | `blocks.rs`; predecessors: `predecessors.rs` |
-//! | registers live at entry, and where blocks end | `liveness.rs`; seen through calls: `parameters.rs` |
+//! | registers live at entry, and where blocks end | `liveness.rs`; seen through calls: `parameters.rs`; which of r1 to r5 have a value at all: `defined.rs` |
 //! | registers whose high half is zeros | `high_halves.rs` |
 //! | which of r0 and r2 a function returns, and where calls read r2 | `results.rs`, `second.rs` |
 //! | which functions call which | `calls.rs` |
@@ -23,6 +23,7 @@
 
 mod blocks;
 mod calls;
+mod defined;
 mod ends;
 mod error;
 mod frame;
@@ -87,6 +88,7 @@ impl Graph {
             blocks: &blocks,
             predecessors: &predecessors,
             returned,
+            passed: &[],
             ends_only: false,
         };
         let [live, surely_read] = liveness::live(code, [Calls::ReadAll, Calls::ReadNamed]);
@@ -131,6 +133,7 @@ impl Graph {
             surely_read,
             returned,
             second_results: Vec::new(),
+            passed: Vec::new(),
             struct_results: Vec::new(),
             struct_result: StructResult::default(),
             frame,
@@ -159,6 +162,7 @@ impl Graph {
             surely_read: RegSet::default(),
             returned: RegSet::EMPTY.with(Reg::R0),
             second_results: Vec::new(),
+            passed: Vec::new(),
             struct_results: Vec::new(),
             struct_result: StructResult::default(),
             frame: Frame::default(),

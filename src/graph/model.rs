@@ -38,6 +38,9 @@ pub struct Graph {
     pub returned: RegSet,
     /// Byte offsets of calls of what is no function of the program after which r2 is read, in order.
     pub second_results: Vec<u64>,
+    /// Byte offsets of calls of which nothing says how many words they take, and that pass fewer than five, in order, with how many:
+    /// once `find_parameters` has looked at which of r1 to r5 may have a value there.
+    pub passed: Vec<(u64, usize)>,
     /// Byte offsets of calls after which a struct that the callee returns is taken from registers, in order; at others,
     /// the first argument is its address.
     pub struct_results: Vec<u64>,

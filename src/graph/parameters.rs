@@ -8,8 +8,10 @@
 //! for each function; then what a callee reads goes to its callers until nothing grows, which is the smallest solution. A
 //! set grows five times at most, so that is linear in the number of calls.
 //!
-//! A function that a link may replace may read more then: a call of one counts as reading all, in `live_in`.
+//! A function that a link may replace may read more then: a call of one counts as reading all, in `live_in`. What has no value when a
+//! function is entered is no parameter of it (`defined.rs`).
 
+use super::defined;
 use super::liveness::{self, Calls, Code, written};
 use super::model::Graph;
 use super::registers::RegSet;
@@ -43,23 +45,29 @@ pub fn find(program: &Program, resolution: &Resolution, callers: &Callers, graph
         is_known[graph.function] = !resolution.is_replaceable(&program.functions[graph.function]);
     }
     let by_calls = program.functions.ids().map(|function| is_known[function].then_some(RegSet::EMPTY)).collect();
+    let defined = defined::find(program, resolution, graphs);
     // What has no code, since it is not translated, has the parameters of its type.
     for graph in graphs.iter_mut().filter(|graph| !graph.blocks.is_empty()) {
-        graph.live_in = liveness::at_entry(Code::of(graph, program), Calls::Known(&by_calls));
+        let read = liveness::at_entry(Code::of(graph, program), Calls::Known(&by_calls));
+        let undefined = RegSet::of(Reg::arguments()).minus(defined[graph.function]);
+        graph.live_in = read.minus(undefined);
     }
-    pass_up(callers, graphs, |function| is_known[function], |graph| &mut graph.live_in);
+    let given = |function| defined[function];
+    pass_up(callers, graphs, |function| is_known[function], given, |graph| &mut graph.live_in);
 }
 
 /// Finds out what each function reads for certain.
 pub fn find_surely_read(callers: &Callers, graphs: &mut [Graph]) {
-    pass_up(callers, graphs, |_| true, |graph| &mut graph.surely_read);
+    let all = RegSet::of(Reg::arguments());
+    pass_up(callers, graphs, |_| true, |_| all, |graph| &mut graph.surely_read);
 }
 
-/// Adds to what each function reads what the known functions that it calls do.
+/// Adds to what each function reads what the known functions that it calls do; it reads no more of r1 to r5 than `given`.
 fn pass_up(
     callers: &Callers,
     graphs: &mut [Graph],
     is_known: impl Fn(FunctionId) -> bool,
+    given: impl Fn(FunctionId) -> RegSet,
     read: impl Fn(&mut Graph) -> &mut RegSet,
 ) {
     let mut pending: Vec<usize> = (0..graphs.len()).collect();
@@ -69,6 +77,7 @@ fn pass_up(
             continue;
         }
         for &(caller, kept) in &callers.0[function] {
+            let kept = kept.intersection(given(graphs[caller].function));
             let known = read(&mut graphs[caller]);
             let more = known.union(kept.intersection(by_callee));
             if more != *known {

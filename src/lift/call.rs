@@ -7,7 +7,7 @@
 //! | `call n` | the program's function for helper n, or else the symbol of its link name ([`helpers`]) |
 //! | `call kfunc n` | the symbol `bpf_kfunc_<n>` |
 //! | `call 0xbad2310` | none: a CO-RE relocation that the target's BTF does not satisfy; traps |
-//! | `callx r` | the address in the register: five words in, one out, or two if r2 is read then; by an adapter where the address is of a known function with floats or structs (`pointers.rs`) |
+//! | `callx r` | the address in the register: of r1 to r5 those in that may have a value (`graph/defined.rs`), one word out, or two if r2 is read then; by an adapter where the address is of a known function with floats or structs (`pointers.rs`) |
 //! | `r0 = *(uN *)skb[...]` | `bpf_load_packet(r6, offset, bytes)`; if that is negative, the function returns 0 |
 //!
 //! A call of a compiler-runtime function is lifted inline (see [`super::libcalls`]), and some of C's functions
@@ -185,6 +185,18 @@ impl Lifter<'_, '_> {
         words
     }
 
+    /// The words that a call passes; if nothing says how many, of r1 to r5 those that may have a value. Behind a `...`, all go.
+    pub(super) fn open_words(&mut self, abi: &Abi) -> Vec<Value> {
+        let on_stack = self.stack_argument_count();
+        let count = abi.words(on_stack);
+        let passed = self.graph.passed.binary_search_by_key(&self.at.offset, |passed| passed.0);
+        let count = match passed {
+            Ok(found) if on_stack == 0 && abi.accepted(0) == 0 => self.graph.passed[found].1.min(count),
+            _ => count,
+        };
+        self.argument_words(count)
+    }
+
     pub(super) fn stack_argument_count(&self) -> u16 {
         self.stack_arguments.len() as u16
     }
@@ -192,7 +204,7 @@ impl Lifter<'_, '_> {
     pub(super) fn call_with_registers(&mut self, callee: &super::Callee) -> ResultWords {
         let in_registers = callee.in_registers.as_deref().filter(|_| self.is_at(&self.graph.struct_results));
         let abi = in_registers.unwrap_or(&callee.abi);
-        let words = self.argument_words(abi.words(self.stack_argument_count()));
+        let words = self.open_words(abi);
         if abi.returned_words() == 1 && callee.replaceable && self.is_at(&self.graph.second_results) {
             // A symbol whose result type is not known.
             return self.call_by(callee, &abi.clone().returning_two_words(), &words);

@@ -33,7 +33,7 @@ impl Lifter<'_, '_> {
             abi if may_be_two || self.is_at(&self.graph.second_results) => abi.returning_two_words(),
             abi => abi,
         };
-        let words = self.argument_words(abi.words(self.stack_argument_count()));
+        let words = self.open_words(&abi);
         let signature = self.builder.import_signature(abi.signature(words.len()));
         let arguments = abi.arguments(self.builder, &words);
         let call = self.builder.ins().call_indirect(signature, callee, &arguments.values);

@@ -99,6 +99,7 @@ pub(super) fn function(found: Found, section: CodeSectionId) -> Function {
         stack_size: None,
         stack_alignment: None,
         prototype: None,
+        words: None,
         aliases: found.aliases,
     }
 }

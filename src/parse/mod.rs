@@ -191,6 +191,7 @@ pub fn parse(inputs: &[Input], options: &Options) -> Result<Program, ParseError>
         None => {}
     }
     dwarf::align_frames(&objects, &mut program);
+    dwarf::add_words(&objects, &mut program);
     Ok(program)
 }
 

@@ -64,6 +64,9 @@ pub struct Function {
     /// Its C type from BTF. Parameters of a function that is local and not address-taken are not to be trusted:
     /// the compiler may have removed some.
     pub prototype: Option<Arc<Prototype>>,
+    /// How many words its parameters are, of a function that is local and not address-taken, where DWARF says of each which register it
+    /// is in at entry.
+    pub words: Option<usize>,
     /// Other names of the same start (aliases), with their binding and visibility.
     pub aliases: Vec<(String, Binding, Visibility)>,
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::command::{check, fixture, run};
-use crate::translated::object;
+use crate::translated::{object, prints};
 
 const LEVELS: [&str; 3] = ["-O0", "-O1", "-O2"];
 
@@ -93,5 +93,14 @@ fn pointers_on_other_machines() {
                 tried(folder.path(), &[&emulator, "-L", &root], &["replaced"]);
             }
         }
+    }
+}
+
+/// Calls through pointers of functions that take fewer words than there are, from functions whose parameters are known, changed by
+/// the compiler, or not described at all.
+#[test]
+fn words_that_are_passed() {
+    for object in ["passed-words.o", "passed-words.O3.o", "passed-words.unsaid.o"] {
+        prints(&[object], "12345 12\n16 123 164\n34 -1\n17 0 0\n71278\n13 60\n");
     }
 }

@@ -46,6 +46,32 @@ fn calls_that_are_not_known_read_all() {
     assert_eq!(parameters("call f\nexit\nf:\nr6 = 1\ncallx r6\nexit"), [5, 5]);
 }
 
+/// How many words each `callx` passes, in order.
+fn passed(text: &str) -> Vec<usize> {
+    let clif = clif(text);
+    let calls = clif.lines().filter_map(|line| line.split_once("call_indirect"));
+    let lists = calls.filter_map(|(_, call)| call.split_once('(')?.1.split_once(')'));
+    lists.map(|(list, _)| list.split(',').filter(|word| !word.trim().is_empty()).count()).collect()
+}
+
+#[test]
+fn calls_that_are_not_known_pass_what_has_a_value() {
+    // Nobody has written r3 to r5 for f, or r2 to r5 after the call in it.
+    let twice = "r6 = 1\ncallx r6\nr1 = 1\ncallx r6\nexit";
+    let text = format!("r6 = r1\ncall g\nr1 = 1\nr2 = 2\ncall f\nexit\nf:\n{twice}\ng:\nr0 = 1\nexit");
+    assert_eq!(parameters(&text), [1, 2, 0]);
+    assert_eq!(passed(&text), [2, 1]);
+    // What one call gives it, on one way.
+    let one = "if r1 == 0 goto +1\nr3 = 3";
+    let text = format!("call g\nr1 = r0\n{one}\ncall f\nr1 = 1\ncall f\nexit\nf:\n{twice}\ng:\nr0 = 1\nexit");
+    assert_eq!(passed(&text), [3, 1]);
+    // What another way round has left, and what is in r2 after a call that may return two words.
+    assert_eq!(passed("r6 = r1\ncallx r6\nr1 = 1\nif r0 == 0 goto -3\nr0 = 0\nexit"), [5]);
+    let pair = "r2 = r1\nr0 = r1\nexit";
+    assert_eq!(passed("r6 = r1\ncall f\nr1 = r0\ncallx r6\nexit\nf:\nr0 = r1\nexit"), [1]);
+    assert_eq!(passed(&format!("r6 = r1\ncall f\nr6 += r2\nr1 = r0\ncallx r6\nexit\nf:\n{pair}")), [2]);
+}
+
 /// Whether each function has a result, in order.
 fn results(text: &str) -> Vec<bool> {
     let clif = clif(text);

@@ -11,6 +11,7 @@
 //! | `alignment` | alignments of frames |
 //! | `producer` | the compiler's version |
 //! | `lines` | source lines |
+//! | `entry_registers` | where parameters are when functions are entered |
 //!
 //! Rules:
 //! - DWARF is a help and not a part of the program: what is damaged, or not known here, says nothing.
@@ -19,6 +20,7 @@
 //!   tables of abbreviations, since units may share them.
 
 mod alignment;
+mod entry_registers;
 mod lines;
 mod producer;
 mod types;
@@ -41,6 +43,7 @@ use crate::elf::{Object, RawRelocation, SymbolHome};
 use crate::program::{FileId, Id};
 
 pub(super) use alignment::add as align_frames;
+pub(super) use entry_registers::add as add_words;
 pub(super) use lines::add as add_lines;
 
 type Slice<'a> = EndianSlice<'a, RunTimeEndian>;

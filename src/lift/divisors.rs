@@ -17,6 +17,8 @@
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{DataFlowGraph, InstructionData, Opcode, Value};
 
+use super::constants::constant;
+
 /// How many instructions are looked through, one behind the other.
 const MAX_DEPTH: usize = 4;
 
@@ -29,8 +31,10 @@ fn low_bits_are_never_zero(dfg: &DataFlowGraph, value: Value, bits: u32, depth: 
     let (value, bits) = unconverted(dfg, value, bits);
     let (Some(inst), Some(depth)) = (dfg.value_def(value).inst(), depth.checked_sub(1)) else { return false };
     let is = |value: Value| low_bits_are_never_zero(dfg, value, bits, depth);
+    if let Some(constant) = constant(dfg, value) {
+        return low_bits(constant, bits) != 0;
+    }
     match dfg.insts[inst] {
-        InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => low_bits(imm.bits(), bits) != 0,
         InstructionData::Binary { opcode: Opcode::Bor, args: [left, right] } => is(left) || is(right),
         InstructionData::Ternary { opcode: Opcode::Select, args: [condition, chosen, other] } => {
             (is(chosen) || excludes_zero(dfg, condition, true, chosen, bits))
@@ -45,8 +49,7 @@ fn excludes_zero(dfg: &DataFlowGraph, condition: Value, holds: bool, value: Valu
     let Some(inst) = dfg.value_def(dfg.resolve_aliases(condition)).inst() else { return false };
     let InstructionData::IntCompare { cond, args: [compared, with], .. } = dfg.insts[inst] else { return false };
     let compared_bits = dfg.value_type(compared).bits();
-    let constant = dfg.value_def(dfg.resolve_aliases(with)).inst().map(|inst| dfg.insts[inst]);
-    let Some(InstructionData::UnaryImm { opcode: Opcode::Iconst, imm }) = constant else { return false };
+    let Some(constant) = constant(dfg, with) else { return false };
     let (of, of_bits) = unconverted(dfg, compared, compared_bits);
     // If the low bits are not all 0, those and others are not either.
     let (value, bits) = unconverted(dfg, value, bits);
@@ -54,7 +57,7 @@ fn excludes_zero(dfg: &DataFlowGraph, condition: Value, holds: bool, value: Valu
         return false;
     }
     let unused = 64 - compared_bits.min(64);
-    let (number, signed) = (low_bits(imm.bits(), compared_bits), imm.bits() << unused >> unused);
+    let (number, signed) = (low_bits(constant, compared_bits), constant.cast_signed() << unused >> unused);
     match if holds { cond } else { cond.complement() } {
         IntCC::NotEqual => number == 0,
         IntCC::Equal | IntCC::UnsignedGreaterThanOrEqual => number != 0,
@@ -84,6 +87,6 @@ fn unconverted(dfg: &DataFlowGraph, value: Value, bits: u32) -> (Value, u32) {
 }
 
 /// The low bits of a number.
-fn low_bits(number: i64, bits: u32) -> u64 {
-    number as u64 & u64::MAX >> (64 - bits.clamp(1, 64))
+fn low_bits(number: u64, bits: u32) -> u64 {
+    number & u64::MAX >> (64 - bits.clamp(1, 64))
 }

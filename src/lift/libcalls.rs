@@ -24,12 +24,12 @@ use std::cmp::Ordering;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{
-    AbiParam, ExtFuncData, ExternalName, InstBuilder, InstructionData, MemFlagsData, Opcode, Signature, Type,
-    UserExternalName, Value, types,
+    AbiParam, ExtFuncData, ExternalName, InstBuilder, MemFlagsData, Signature, Type, UserExternalName, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 
 use super::alu::width_type;
+use super::constants::constant;
 use super::lifter::{Lifter, TRAP_OUTSIDE};
 use crate::abi::libcalls::{Float, FloatOp, Libcall};
 use crate::abi::{ResultWords, WORD};
@@ -242,7 +242,7 @@ impl Lifter<'_, '_> {
         let mut above = self.builder.ins().umulhi(left[low], right[low]);
         // A number of 64 bits has no high word, and most are.
         for (word, other) in [(left[high], right[low]), (right[high], left[low])] {
-            if !self.is_zero(word) {
+            if constant(&self.builder.func.dfg, word) != Some(0) {
                 let crossed = self.builder.ins().imul(word, other);
                 above = self.builder.ins().iadd(above, crossed);
             }
@@ -250,12 +250,5 @@ impl Lifter<'_, '_> {
         let mut result = [product; 2];
         result[high] = above;
         ResultWords { first: Some(result[0]), second: Some(result[1]) }
-    }
-
-    /// Whether a word is the constant 0.
-    fn is_zero(&self, value: Value) -> bool {
-        let dfg = &self.builder.func.dfg;
-        let defined = dfg.value_def(dfg.resolve_aliases(value)).inst().map(|inst| dfg.insts[inst]);
-        matches!(defined, Some(InstructionData::UnaryImm { opcode: Opcode::Iconst, imm }) if imm.bits() == 0)
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | r0 to r9 | one `i64` variable each; undefined at entry means 0; 32 bits of them: `low_halves.rs` |
 //! | r10 | the end of one explicit stack slot: `frame.rs` |
-//! | arithmetic | `alu.rs`; divisors that are never 0: `divisors.rs` |
+//! | arithmetic | `alu.rs`; divisors that are never 0: `divisors.rs`; constants: `constants.rs` |
 //! | loads, stores, atomics | `memory.rs`; of promoted frame slots: `slots.rs` |
 //! | addresses and 64-bit immediates | `address.rs` |
 //! | calls | `call.rs`; through registers: `pointers.rs`; of C's `memcpy` and the like for a few bytes: `memory_calls.rs`; of C's functions of floats: `float_calls.rs`; of `abs` and the like: `integer_calls.rs`; of the compiler's runtime: `libcalls.rs`; of `bpf2native.h`: `array_call.rs`; with doubles after `...`: `variadic.rs`; with formats: `formats.rs` |
@@ -21,6 +21,7 @@ mod alu;
 mod array_call;
 mod bit_counts;
 pub(crate) mod call;
+mod constants;
 mod control;
 mod counted;
 mod counters;

@@ -15,6 +15,7 @@ use cranelift_codegen::ir::{
     Block, BlockCall, Function, Inst, InstBuilder, InstructionData, JumpTableData, Opcode, Value, ValueDef, types,
 };
 
+use super::constants::constant;
 use super::lifter::Lifter;
 use crate::abi::WORD;
 use crate::graph::{Edge, RegisterJump, jump_table_entries};
@@ -120,10 +121,7 @@ impl Lifter<'_, '_> {
 
     /// The number that a value is.
     fn number(&self, value: Value) -> Option<u64> {
-        match self.definition(value)? {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits().cast_unsigned()),
-            _ => None,
-        }
+        constant(&self.builder.func.dfg, value)
     }
 
     /// Whether the high half of a word is surely 0.

@@ -2,8 +2,6 @@
 //!
 //! In: the objects. Out: the [`Program`].
 
-use std::collections::BTreeSet;
-
 use object::elf;
 
 use super::addresses::{Address, Symbols};
@@ -268,8 +266,8 @@ impl<'data> Builder<'_, 'data> {
         for map in &mut maps {
             map.values = maps::initial_values(map, &self.layout.data[map.section].relocations);
         }
+        let endianness = self.objects.first().map_or(Endianness::Little, Object::endianness);
         Ok(Program {
-            endianness: self.objects.first().map_or(Endianness::Little, Object::endianness),
             files: self.objects.iter().map(|object| object.name.clone()).collect(),
             types: self.objects.iter().map(|_| None).collect(),
             struct_results: self.objects.iter().map(|_| None).collect(),
@@ -282,16 +280,7 @@ impl<'data> Builder<'_, 'data> {
             groups: self.layout.groups,
             maps,
             given_files: self.objects.len(),
-            tail_return: None,
-            tail_enter: None,
-            exceptions: None,
-            arena: None,
-            kept: Vec::new(),
-            local_names: BTreeSet::new(),
-            warnings: Vec::new(),
-            core_relocations: Vec::new(),
-            halves: None,
-            counters: None,
+            ..Program::new(endianness)
         })
     }
 

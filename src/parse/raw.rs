@@ -2,8 +2,6 @@
 //!
 //! In: little-endian instructions. Out: a [`Program`] of one section, whose first function is `main`.
 
-use std::collections::BTreeSet;
-
 use super::build::{code_target, function};
 use super::error::ParseError;
 use super::functions::{self, Code, CodeSymbol};
@@ -55,28 +53,12 @@ pub(super) fn program(file: &str, bytes: &[u8]) -> Result<Program, ParseError> {
         lines: Vec::new(),
     };
     Ok(Program {
-        endianness: Endianness::Little,
         files: IdVec::from_iter([file.to_owned()]),
         types: IdVec::from_iter([None]),
         struct_results: IdVec::from_iter([None]),
         code: IdVec::from_iter([text]),
         functions,
-        data: IdVec::new(),
-        symbols: IdVec::new(),
-        imports: IdVec::new(),
-        attached: Vec::new(),
-        groups: IdVec::new(),
-        maps: Vec::new(),
         given_files: 1,
-        tail_return: None,
-        tail_enter: None,
-        exceptions: None,
-        arena: None,
-        kept: Vec::new(),
-        local_names: BTreeSet::new(),
-        warnings: Vec::new(),
-        core_relocations: Vec::new(),
-        halves: None,
-        counters: None,
+        ..Program::new(Endianness::Little)
     })
 }

@@ -128,6 +128,35 @@ impl Target {
 }
 
 impl Program {
+    /// One that has nothing yet.
+    pub(crate) fn new(endianness: Endianness) -> Program {
+        Program {
+            endianness,
+            files: IdVec::new(),
+            types: IdVec::new(),
+            struct_results: IdVec::new(),
+            code: IdVec::new(),
+            functions: IdVec::new(),
+            data: IdVec::new(),
+            symbols: IdVec::new(),
+            imports: IdVec::new(),
+            attached: Vec::new(),
+            groups: IdVec::new(),
+            maps: Vec::new(),
+            given_files: 0,
+            tail_return: None,
+            tail_enter: None,
+            exceptions: None,
+            arena: None,
+            kept: Vec::new(),
+            local_names: BTreeSet::new(),
+            warnings: Vec::new(),
+            core_relocations: Vec::new(),
+            halves: None,
+            counters: None,
+        }
+    }
+
     /// The function of this name that other objects can see.
     pub fn function_named(&self, name: &str) -> Option<FunctionId> {
         self.functions.iter().find_map(|(id, function)| {

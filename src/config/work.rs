@@ -38,7 +38,8 @@ const MOST_NESTING: u64 = 4096;
 const MOST_USES: u64 = 40_000_000;
 
 /// And those whose sum for values that are passed to each other is greater. In 3100 loops one after the other, 15,500 instructions just
-/// below the limit, registers take 0.68 s, and the code is an eighth of what a single pass makes of it (620 kB). Interpreters are below it: that of QuickJS, with 386 million, has a third of the code and a frame of 1 KiB in place of 64.
+/// below the limit, registers take 0.68 s, and the code is an eighth of what a single pass makes of it (620 kB). Interpreters are below
+/// it: that of QuickJS, with 386 million, has a third of the code and a frame of 1 KiB in place of 64.
 const MOST_SHARED_USES: u64 = 500_000_000;
 
 /// What Cranelift may do for a function.

@@ -19,7 +19,6 @@ use super::alu::width_type;
 use super::call::trap_code;
 use super::lifter::{Lifter, TRAP_NO_LABEL};
 use crate::abi::WORD;
-use crate::decode::SLOT;
 use crate::decode::insn::{Cond, Insn, Operand, Reg};
 use crate::graph::{Edge, JumpTarget, RegisterJump, Terminator};
 use crate::program::Target;
@@ -139,7 +138,9 @@ impl Lifter<'_, '_> {
             self.trap(TRAP_NO_LABEL);
             return;
         }
-        let number = |offset| self.declarations.labels.value(self.graph.section, offset) / SLOT as u64;
+        let (numbers, section) = (&self.declarations.labels, self.graph.section);
+        let stride = numbers.stride(section);
+        let number = |offset| numbers.value(section, offset) / stride;
         let (addresses, numbered): (Vec<JumpTarget>, Vec<JumpTarget>) =
             jump.targets.iter().partition(|target| target.is_address);
         let numbers: Vec<u64> = numbered.iter().map(|target| number(target.value)).collect();
@@ -154,18 +155,25 @@ impl Lifter<'_, '_> {
             targets.iter_mut().for_each(|target| target.1 = self.builder.create_block());
         }
         let (first, last) = match (targets.first(), targets.last()) {
+            // Entries for the few numbers before the first label are cheaper than a subtraction before each jump.
+            (Some(first), Some(last)) if first.0 <= targets.len() as u64 => (0, last.0),
             (Some(first), Some(last)) => (first.0, last.0),
             _ => (0, 0),
         };
-        let from_first = self.builder.ins().iadd_imm_s(value, -((first * SLOT as u64) as i64));
-        // A value that is no multiple of a slot is rotated out of range, so it traps like any other wrong value.
-        let index = self.builder.ins().rotr_imm_u(from_first, i64::from(SLOT.ilog2()));
+        let mut index = value;
+        if first > 0 {
+            index = self.builder.ins().iadd_imm_s(index, -((first * stride) as i64));
+        }
+        // A value that is no multiple of the stride is rotated out of range, so it traps like any other wrong value.
+        if stride > 1 {
+            index = self.builder.ins().rotr_imm_u(index, i64::from(stride.ilog2()));
+        }
         if last - first < SPARSEST_TABLE * targets.len() as u64 {
             self.jump_table(index, first, &targets, no_label);
         } else {
             let mut switch = Switch::new();
-            for &(slot, block) in &targets {
-                switch.set_entry(u128::from(slot - first), block);
+            for &(number, block) in &targets {
+                switch.set_entry(u128::from(number - first), block);
             }
             switch.emit(self.builder, index, no_label);
         }
@@ -187,7 +195,7 @@ impl Lifter<'_, '_> {
         self.trap(TRAP_NO_LABEL);
     }
 
-    /// A `br_table` over the instruction slots from `first` on. Its index has 32 bits, so a branch checks all 64 bits first.
+    /// A `br_table` over the numbers of labels from `first` on. Its index has 32 bits, so a branch checks all 64 bits first.
     fn jump_table(&mut self, index: Value, first: u64, targets: &[(u64, Block)], no_label: Block) {
         let in_range = self.builder.create_block();
         let size = targets.last().map_or(0, |last| last.0 - first + 1);
@@ -202,8 +210,8 @@ impl Lifter<'_, '_> {
         let default = call(self.builder.func, no_label);
         let mut entries = Vec::with_capacity(size as usize);
         let mut targets = targets.iter().peekable();
-        for slot in first..first + size {
-            let entry = match targets.next_if(|target| target.0 == slot) {
+        for number in first..first + size {
+            let entry = match targets.next_if(|target| target.0 == number) {
                 Some(&(_, block)) => call(self.builder.func, block),
                 None if size >= LONG_TABLE => {
                     let trap = self.builder.create_block();

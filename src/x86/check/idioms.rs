@@ -6,6 +6,7 @@
 //! | Cranelift's code | the new code |
 //! |---|---|
 //! | a clamp of a table's index | a bounds check by a branch, if an index that is too large leads where the last entry does |
+//! | a clamp of an index that is not too large, as an earlier branch says | nothing |
 //! | a condition, set in a byte, which is extended | the same, set in a register that is 0 |
 
 use super::same::do_the_same;
@@ -44,6 +45,40 @@ impl<'a> Walk<'a> {
         numbers.0[to] = self.values.fresh();
         numbers.1[to] = numbers.0[to];
         (at.before, at.after) = (at.before + 2, at.after + 1);
+        true
+    }
+
+    /// What is known behind a branch in both codes: the register of a comparison with a constant is below that.
+    pub(super) fn learn_bound(&mut self, at: &mut Position) {
+        let Some(compares) = at.before.checked_sub(1).filter(|_| !self.targets[at.before]) else { return };
+        let compares = &self.before.fragments[compares];
+        let code = &self.before.function.code;
+        let bound = |register: usize| jump_table_bounds::bound(compares, code, register as u8);
+        let found =
+            values::registers(compares.effects.read).find_map(|register| Some((register, bound(register)?)));
+        let Some((register, bound)) = found else { return };
+        let (number, below) = (at.numbers.0[register], self.values.below(bound));
+        let numbers = at.numbers.0.iter_mut().chain(&mut at.numbers.1);
+        numbers.filter(|known| **known == number).for_each(|known| *known = below);
+    }
+
+    /// Whether this is a clamp of a table's index that an earlier branch has checked; then this advances behind it.
+    pub(super) fn is_checked_already(&mut self, at: &mut Position) -> bool {
+        let code = &self.before.function.code;
+        let Some(check) = jump_table_bounds::BoundsCheck::read(self.before.fragments, code, at.before + SEQUENCE)
+        else {
+            return false;
+        };
+        let (from, to) = (usize::from(check.from), usize::from(check.to));
+        let numbers = &mut at.numbers.0;
+        if numbers[to] != self.values.constant(u64::from(check.entries))
+            || !self.values.is_below(numbers[from], check.entries)
+        {
+            return false;
+        }
+        numbers[to] = numbers[from];
+        numbers[FLAGS] = self.values.fresh();
+        at.before += 2;
         true
     }
 

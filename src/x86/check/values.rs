@@ -143,6 +143,8 @@ pub(crate) struct Values {
     known: HashMap<Value, u32>,
     /// Which numbers are constants'.
     constants: HashMap<u32, u64>,
+    /// Which numbers are of values that are less than so much.
+    bounds: HashMap<u32, u32>,
     next: u32,
 }
 
@@ -171,6 +173,19 @@ impl Values {
     /// The number of the low 32 bits of a value.
     pub(crate) fn low_32_bits(&mut self, number: u32) -> u32 {
         self.number_of(Value::Low32Bits(number))
+    }
+
+    /// The number of a value that is less than `bound`: its low 32 bits are all of it.
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
+        let number = self.fresh();
+        self.known.insert(Value::Low32Bits(number), number);
+        self.bounds.insert(number, bound);
+        number
+    }
+
+    /// Whether the value with this number is known to be less than `bound`.
+    pub(crate) fn is_below(&self, number: u32, bound: u32) -> bool {
+        self.bounds.get(&number).is_some_and(|&known| known <= bound)
     }
 
     /// The numbers of constants, and fresh ones, the same for places of the same class.

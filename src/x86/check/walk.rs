@@ -33,6 +33,7 @@ use crate::x86::code::effects::{Effects, Flags, Transfer};
 use crate::x86::code::fragments::{Fragment, FragmentKind, Fragments};
 use crate::x86::code::spill_slots::SpillSlots;
 use crate::x86::steps::frame::CraneliftFrame;
+use crate::x86::steps::jump_table_bounds::NOT_BELOW;
 
 /// How often instructions may be visited, on average.
 const MAX_VISITS: usize = 64;
@@ -235,6 +236,9 @@ impl<'a> Walk<'a> {
                 }
             }
             self.push(taken, now[0], at.numbers.clone());
+            if one == Some(NOT_BELOW) {
+                self.learn_bound(at);
+            }
             (at.before, at.after) = (at.before + 1, now[1]);
             return Ok(true);
         }
@@ -243,7 +247,7 @@ impl<'a> Walk<'a> {
         }
         let mut effects = before.effects;
         if !self.is_same(&before, &after) {
-            if self.is_checked_by_branch(at) {
+            if self.is_checked_by_branch(at) || self.is_checked_already(at) {
                 return Ok(true);
             }
             if !self.reads_the_same_elsewhere(at, &before, &after) {

@@ -76,3 +76,71 @@ fn a_table_behind_all_code_ends_with_its_entries() {
     assert!(text(&made).contains("jae 0xa\n"), "{}", text(&made));
     assert_eq!(made.code.last_chunk(), Some(&[1, 2, 3, 4]));
 }
+
+/// A jump by the low half of `%rdi`, of which `compares` and a branch have checked all; `moves` takes that half.
+fn checked(compares: &[u8], moves: &[u8]) -> CompiledFunction {
+    let mut code = join(&[compares, &[0x0f, 0x83], &[0; 4], &[0xb9, 2, 0, 0, 0], moves]); // jae, to be patched; mov $2, %ecx
+    let start = code.len() as u32;
+    let branch = compares.len();
+    code.extend_from_slice(&join(&[
+        &[0x3b, 0xc1],                   // cmp %ecx, %eax
+        &[0x0f, 0x42, 0xc8],             // cmovb %eax, %ecx
+        &[0x48, 0x8d, 0x15, 9, 0, 0, 0], // lea table, %rdx
+        &[0x48, 0x63, 0x0c, 0x8a],       // movslq (%rdx, %rcx, 4), %rcx
+        &[0x48, 0x01, 0xca],             // add %rcx, %rdx
+        &[0xff, 0xe2],                   // jmp *%rdx
+        &12_i32.to_le_bytes(),
+        &13_i32.to_le_bytes(),
+        &14_i32.to_le_bytes(),
+        &[0xc3, 0xc3, 0xc3, 0xc3],
+    ]));
+    let rets = start + 33;
+    let distance = rets + 3 - (branch as u32 + 6);
+    code[branch + 2..branch + 6].copy_from_slice(&distance.to_le_bytes());
+    function(code, &[0, branch as u32 + 6, rets, rets + 1, rets + 2, rets + 3])
+}
+
+/// `cmp $2, %rax`, as Cranelift writes it.
+const COMPARES: &[u8] = &[0x48, 0x3d, 2, 0, 0, 0];
+
+/// `mov %eax, %eax`.
+const TAKES_LOW_HALF: &[u8] = &[0x8b, 0xc0];
+
+#[test]
+fn an_index_that_a_branch_has_checked_is_not_checked_again() {
+    let steps = [Pass::JumpTableBounds, Pass::ShortEncodings];
+    let made = text(&run_steps(checked(COMPARES, TAKES_LOW_HALF), &steps));
+    let lines: Vec<&str> = made.lines().map(|line| line.trim_start_matches(|c: char| c != ':')).collect();
+    assert_eq!(
+        lines[..7],
+        [
+            ": cmpq $2, %rax",
+            ": jae 0x27",
+            ": movl %eax, %ecx",
+            ": leaq 9(%rip), %rdx",
+            ": movslq (%rdx, %rcx, 4), %rcx",
+            ": addq %rcx, %rdx",
+            ": jmpq *%rdx",
+        ],
+        "{made}"
+    );
+}
+
+#[test]
+fn an_index_of_which_less_is_known_is_checked() {
+    let cases: [(&[u8], &[u8]); 5] = [
+        // More than the table has.
+        (&[0x48, 0x83, 0xf8, 3], TAKES_LOW_HALF),
+        // The low half only: `mov %eax, %eax` is no proof of what else there was.
+        (&[0x83, 0xf8, 2], TAKES_LOW_HALF),
+        // Another register.
+        (&[0x48, 0x83, 0xff, 2], TAKES_LOW_HALF),
+        (COMPARES, &[0x8b, 0xc7]),
+        // Something else happens to it: add $1, %rax.
+        (COMPARES, &[0x48, 0x83, 0xc0, 1, 0x8b, 0xc0]),
+    ];
+    for (compares, moves) in cases {
+        let made = text(&run_steps(checked(compares, moves), &[Pass::JumpTableBounds]));
+        assert_eq!(made.matches("jae").count(), 2, "{made}");
+    }
+}

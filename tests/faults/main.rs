@@ -14,6 +14,7 @@ mod translated;
 
 mod accesses;
 mod atomics;
+mod computed_gotos;
 mod constants;
 mod errors;
 mod exported;

@@ -8,6 +8,10 @@
 //! |---|---|
 //! | the order of instructions in large blocks | `scheduling/` |
 //! | operands that nobody needs afterwards | `operands/` |
+//!
+//! Tried, and not kept: constants made anew in each block that uses them, but for loops that call nothing, since Cranelift's optimiser
+//! leaves one copy in a block that dominates them. Interpreters, which have them in spill slots, executed 0.6 % (Oniguruma) to 1.5 %
+//! (Lua, QuickJS) more instructions; with addresses of symbols and of the frame as well, 0.1 % to 2.3 % more.
 
 mod operands;
 mod scheduling;

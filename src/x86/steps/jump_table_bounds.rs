@@ -14,7 +14,7 @@
 //!
 //! | Cranelift's | this step's |
 //! |---|---|
-//! | `cmp $4, %rax; jae no_label; mov %eax, %eax; mov $4, %ecx; cmp %ecx, %eax; cmovb %eax, %ecx` | `cmp $4, %rax; jae no_label; mov %eax, %ecx` |
+//! | `cmp $4, %rax; jae none; mov %eax, %eax; mov $4, %ecx; cmp %ecx, %eax; cmovb %eax, %ecx` | `cmp $4, %rax; jae none; mov %eax, %ecx` |
 //!
 //! The rule: no branch leads between the two comparisons, and what lies there writes the index only by taking its low half. Measured,
 //! with labels that are their table's indices (`graph/label_numbers.rs`), in executed instructions of all, the rest of the program

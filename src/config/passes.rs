@@ -53,7 +53,7 @@ passes! {
     IntegerCalls "integer-calls" "abs, labs and llabs become instructions"
     TableJumps "table-jumps" "jumps by an entry of a jump table go by its index"
     Inlining "inlining" "small leaf functions are inlined"
-    RedundantParameters "redundant-parameters" "block parameters that are always the same value become that value"
+    RedundantParameters "redundant-parameters" "block parameters that are always one value, or the same as another one, become that"
     ImpliedBranches "implied-branches" "branches whose outcome an earlier branch has decided become jumps"
     LoadCombining "load-combining" "byte loads of one number become one load, and masks of known zeros go"
     StoreMerging "store-merging" "byte stores of one number become one store"

@@ -65,7 +65,7 @@ passes! {
     Unrolling "unrolling" "small counted loops do several iterations in one"
     CopyMerging "copy-merging" "bytes that are loaded and stored one by one are copied several at once"
     AbsoluteValues "absolute-values" "absolute values by the sign become instructions"
-    Reassociation "reassociation" "long sums are added up as their terms become ready, loop-carried terms last"
+    Reassociation "reassociation" "long sums are added as terms become ready, loop-carried ones last; loop-carried products are sums"
     Slp "slp" "products of adjacent 16-bit numbers are computed in vectors of eight"
     DemandedBits "demanded-bits" "masks and sign extensions of bits that nobody looks at go"
     NarrowValues "narrow-values" "words of which only the low 32 bits are looked at are 32 bits wide"

@@ -122,7 +122,7 @@ pub(crate) const PIPELINE: &[ClifPass] = &[
     ClifPass {
         name: "reassociation",
         switches: &[(Pass::Reassociation, &[]), (Pass::Slp, &[Need::Vectors])],
-        analyses: &[],
+        analyses: &[Analysis::Predecessors, Analysis::Dominators, Analysis::Loops],
         keeps_cfg: true,
         after: &[(Pass::Unrolling, "the sums of several iterations are one chain")],
         run: reassociate::run,

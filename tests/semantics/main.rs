@@ -22,6 +22,7 @@ mod narrow_counters;
 mod object;
 mod opt;
 mod passes;
+mod products;
 mod profiles;
 mod siblings;
 mod sums;

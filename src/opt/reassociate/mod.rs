@@ -13,6 +13,7 @@
 //! | the sums, and when their terms are available | `sums.rs`, over `straight_line.rs` |
 //! | products that go into vectors: one term instead of eight | `slp.rs` |
 //! | the order | `tree_height.rs` |
+//! | products with constants that become sums | `products.rs` |
 //!
 //! Left alone are sums of two terms, sums that are an address (addressing modes add them), terms with other uses, and
 //! constants, which Cranelift folds. What is no longer used is removed, loads too.
@@ -21,6 +22,7 @@
 //! of them was added, which is in the same straight-line chain of blocks. One pass; time is `n log n` in the number of
 //! instructions.
 
+mod products;
 mod slp;
 mod straight_line;
 mod sums;
@@ -38,6 +40,14 @@ use sums::SumFinder;
 /// Runs the passes.
 pub(crate) fn run(function: &mut Function, context: &mut PassContext<'_>) {
     let (reorders, packs) = (context.on.contains(Pass::Reassociation), context.on.contains(Pass::Slp));
+    add_up(function, reorders, packs);
+    if reorders && context.facts.adds_to_third {
+        products::run(function, &mut context.analyses);
+    }
+}
+
+/// Changes the order of sums, and packs products.
+fn add_up(function: &mut Function, reorders: bool, packs: bool) {
     let additions = sums::additions(function);
     if !sums::has_sums(function, &additions) {
         return;

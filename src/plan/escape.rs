@@ -10,7 +10,7 @@
 //! |---|---|
 //! | an access's base, at a known distance | an access of its own |
 //! | an access's base, at a range of distances | its lower end |
-//! | passed to a function of the program that no link replaces | what that function reaches below its parameter |
+//! | passed to a function of the program that no link replaces | what that function reaches below its parameter; its result may be derived from the address if that function returns it |
 //! | passed to a function of C's library that only goes upwards from its arguments ([`Facts::upwards`]) | the argument |
 //! | kept in a frame slot that has only 64-bit values | tracked in the slot's range |
 //! | stored elsewhere, passed to anything else, used in arithmetic that is not a sum | everything |
@@ -26,13 +26,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::intervals::Range;
+use super::known_slots::{KnownSlots, TrustedSlots, WordSlots};
 use crate::decode::insn::{Insn, Operand, Reg, Size};
 use crate::graph::{Graph, registers_read};
 use crate::program::{FunctionId, IdVec, Program};
 use crate::resolution::Resolution;
 
 /// How many calls deep a pointer is followed.
-const MAX_CALL_DEPTH: usize = 3;
+pub(super) const MAX_CALL_DEPTH: usize = 3;
 
 /// How often a block is visited before ranges that still grow are widened.
 const VISITS_BEFORE_WIDENING: u8 = 4;
@@ -43,15 +44,30 @@ const MAX_SLOT_PASSES: usize = 40;
 /// Functions of more edges are not analysed: they are so large that they are hardly optimised at all.
 pub(crate) const MAX_ANALYSED_EDGES: usize = 12_000;
 
+/// What a function does with a pointer that it is given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ParameterEffects {
+    /// How far it reaches below the pointer, zero or negative; `i64::MIN` for anywhere.
+    pub(super) below: i64,
+    /// Whether it may return the pointer, or an address derived from it.
+    pub(super) is_returned: bool,
+}
+
+impl ParameterEffects {
+    /// What a function may do that is not known.
+    pub(super) const UNKNOWN: ParameterEffects = ParameterEffects { below: i64::MIN, is_returned: true };
+}
+
 /// What functions do with pointers that they are given: analysed when first asked for.
 pub struct PointerEffects<'a> {
     pub(super) program: &'a Program,
     pub(super) resolution: &'a Resolution,
     /// The graphs of functions that no link replaces.
     pub(super) graphs: IdVec<FunctionId, Option<&'a Graph>>,
-    /// How far functions reach, by function, parameter and call depth; separate depths make the result independent of who asks
-    /// first.
-    reach: IdVec<FunctionId, [[OnceLock<i64>; MAX_CALL_DEPTH]; 5]>,
+    /// By function, parameter and call depth; separate depths make the result independent of who asks first.
+    pub(super) by_parameter: IdVec<FunctionId, [[OnceLock<ParameterEffects>; MAX_CALL_DEPTH]; 5]>,
+    /// The slots of functions, by call depth.
+    pub(super) words: IdVec<FunctionId, [OnceLock<WordSlots>; MAX_CALL_DEPTH]>,
 }
 
 impl<'a> PointerEffects<'a> {
@@ -66,24 +82,9 @@ impl<'a> PointerEffects<'a> {
             let is_final = !resolution.is_replaceable(&program.functions[graph.function]);
             by_function[graph.function] = is_final.then_some(graph);
         }
-        let reach = program.functions.ids().map(|_| Default::default()).collect();
-        PointerEffects { program, resolution, graphs: by_function, reach }
-    }
-
-    /// How far a function reaches below the pointer in `reg`, zero or negative; `i64::MIN` for anywhere.
-    pub(super) fn below_parameter(&self, function: FunctionId, reg: Reg, depth: usize) -> i64 {
-        let (Some(graph), Some(deeper)) = (self.graphs[function], depth.checked_sub(1)) else { return i64::MIN };
-        let find = || {
-            if graph.edges() > MAX_ANALYSED_EDGES {
-                return i64::MIN;
-            }
-            let no_slots = TrustedSlots { below: i64::MIN, except: BTreeSet::new() };
-            let Some(effects) = EscapeAnalysis::effects(self, graph, reg, &no_slots, deeper) else {
-                return i64::MIN;
-            };
-            effects.accesses.iter().map(|access| access.at).fold(effects.lowest, i64::min)
-        };
-        *self.reach[function][reg.index() - 1][deeper].get_or_init(find)
+        let by_parameter = program.functions.ids().map(|_| Default::default()).collect();
+        let words = program.functions.ids().map(|_| Default::default()).collect();
+        PointerEffects { program, resolution, graphs: by_function, by_parameter, words }
     }
 }
 
@@ -109,6 +110,8 @@ pub(crate) struct Effects {
     pub accesses: Vec<ExactAccess>,
     /// Whether the address itself matters: it is compared or returned.
     pub is_compared: bool,
+    /// Whether it may be returned.
+    pub is_returned: bool,
 }
 
 impl Effects {
@@ -125,22 +128,6 @@ impl Effects {
     }
 }
 
-/// The frame slots that only hold 64-bit values which are stored there by known accesses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TrustedSlots {
-    /// Slots below this...
-    pub below: i64,
-    /// ...except these.
-    pub except: BTreeSet<i64>,
-}
-
-impl TrustedSlots {
-    /// Whether the 64-bit slot at `at` is one.
-    pub(super) fn contains(&self, at: i64) -> bool {
-        at.saturating_add(8) <= self.below && !self.except.contains(&at)
-    }
-}
-
 /// The values of the registers.
 pub(super) type State = [Range; Reg::COUNT];
 
@@ -148,10 +135,11 @@ pub(super) type State = [Range; Reg::COUNT];
 pub(crate) struct EscapeAnalysis<'a> {
     pub(super) pointer_effects: &'a PointerEffects<'a>,
     pub(super) graph: &'a Graph,
-    pub(super) trusted: &'a TrustedSlots,
+    /// The slots of which it is known what they hold.
+    pub(super) known: KnownSlots<'a>,
     /// How many calls deep pointers are still followed.
     pub(super) depth: usize,
-    /// What trusted slots hold, and how often that changed.
+    /// What these hold, and how often that changed.
     slots: BTreeMap<i64, (Range, u8)>,
     slots_changed: bool,
 }
@@ -162,21 +150,23 @@ impl<'a> EscapeAnalysis<'a> {
         pointer_effects: &'a PointerEffects<'a>,
         graph: &'a Graph,
         trusted: &'a TrustedSlots,
+        depth: usize,
     ) -> Option<Effects> {
-        let followed = || EscapeAnalysis::effects(pointer_effects, graph, Reg::FRAME, trusted, MAX_CALL_DEPTH);
+        let known = KnownSlots::Trusted(trusted);
+        let followed = || EscapeAnalysis::effects(pointer_effects, graph, Reg::FRAME, known, depth);
         accesses_of_frame(pointer_effects.program, graph).or_else(followed)
     }
 
     /// What the function does with the address in `root`; none if the analysis does not end within its bounds.
-    fn effects(
+    pub(super) fn effects(
         pointer_effects: &'a PointerEffects<'a>,
         graph: &'a Graph,
         root: Reg,
-        trusted: &'a TrustedSlots,
+        known: KnownSlots<'a>,
         depth: usize,
     ) -> Option<Effects> {
         let mut analysis =
-            EscapeAnalysis { pointer_effects, graph, trusted, depth, slots: BTreeMap::new(), slots_changed: false };
+            EscapeAnalysis { pointer_effects, graph, known, depth, slots: BTreeMap::new(), slots_changed: false };
         let at_start = analysis.states(root)?;
         let mut effects = Effects::default();
         for (block, state) in graph.blocks.iter().zip(at_start) {
@@ -222,13 +212,13 @@ impl<'a> EscapeAnalysis<'a> {
         None
     }
 
-    /// What a trusted slot holds.
+    /// What a known slot holds.
     pub(super) fn slot(&self, at: i64) -> Range {
         // Promoted slots start as 0.
         self.slots.get(&at).map_or(Range::number(0, 0), |slot| slot.0)
     }
 
-    /// Stores a value into a trusted slot.
+    /// Stores a value into a known slot.
     pub(super) fn store_slot(&mut self, at: i64, value: Range) {
         match self.slots.get_mut(&at) {
             None => {

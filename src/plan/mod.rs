@@ -5,16 +5,20 @@
 //!
 //! | plan | file |
 //! |---|---|
-//! | stack promotion: frame slots that become values | `stack_promotion.rs`; what stores keep: `slot_liveness.rs` |
+//! | stack promotion: frame slots that become values | `stack_promotion.rs`, of what `frame_slots.rs` finds; what stores keep: `slot_liveness.rs` |
 //! | which blocks are lifted, and where edges lead: jump threading, cold blocks | `control_flow.rs` |
 //! | if-conversion: branches that become selects | `if_conversion.rs` |
 //! | switch formation: trees of comparisons that become jump tables | `switch_formation.rs` |
-//! | how far below an address a function accesses memory | `escape.rs`, over its transfer functions `transfer.rs`, over `intervals.rs` |
+//! | how far below an address a function accesses memory | `escape.rs`, over its transfer functions `transfer.rs`, over `intervals.rs`; slots of which it is known what they hold: `known_slots.rs` |
+//! | what functions do with pointers that they are given | `parameter_effects.rs` |
 
 mod control_flow;
 mod escape;
+mod frame_slots;
 mod if_conversion;
 mod intervals;
+mod known_slots;
+mod parameter_effects;
 mod slot_liveness;
 mod stack_promotion;
 mod switch_formation;

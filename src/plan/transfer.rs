@@ -2,7 +2,7 @@
 //!
 //! In: the state before an instruction. Out: the state after it, and its [`Effects`]. The rules are the table in `escape.rs`.
 
-use super::escape::{Effects, EscapeAnalysis, ExactAccess, State};
+use super::escape::{Effects, EscapeAnalysis, ExactAccess, ParameterEffects, State};
 use super::intervals::Range;
 use crate::btf::CType;
 use crate::decode::insn::{AluOp, Callee, Insn, Operand, Reg, Size, WideImm, Width};
@@ -47,7 +47,7 @@ impl EscapeAnalysis<'_> {
             }
             Insn::Load { size, signed, dst, base, offset } => {
                 let at = access(index, Address { base, offset }, size, false, state, effects);
-                state[dst.index()] = match at.filter(|&at| size == Size::D && self.trusted.contains(at)) {
+                state[dst.index()] = match self.known.accessed(index, at, size) {
                     Some(at) => self.slot(at),
                     None => Range::part(size, signed),
                 };
@@ -55,7 +55,7 @@ impl EscapeAnalysis<'_> {
             Insn::Store { size, base, offset, src } => {
                 let at = access(index, Address { base, offset }, size, false, state, effects);
                 let value = operand(src, Width::W64, state);
-                match at.filter(|&at| size == Size::D && self.trusted.contains(at)) {
+                match self.known.accessed(index, at, size) {
                     Some(at) => self.store_slot(at, value),
                     None => effects.escape(value),
                 }
@@ -80,7 +80,9 @@ impl EscapeAnalysis<'_> {
             Insn::JumpRegister { reg } => effects.escape(state[reg.index()]),
             Insn::Exit => {
                 let second = state[Reg::R2.index()].may_be_address() && graph.has_second();
-                effects.is_compared |= state[Reg::R0.index()].may_be_address() || second;
+                let is_returned = state[Reg::R0.index()].may_be_address() || second;
+                effects.is_returned |= is_returned;
+                effects.is_compared |= is_returned;
             }
             Insn::Jump { .. } | Insn::MayGoto { .. } => {}
         }
@@ -107,15 +109,18 @@ impl EscapeAnalysis<'_> {
         if let Callee::Register(reg) = callee {
             effects.escape(state[reg.index()]);
         }
-        let unknown = if passed.is_empty() { Range::ANY } else { Range::UNKNOWN };
         let upwards = self.upwards(target);
+        let mut unknown = Range::ANY;
         for &(reg, value) in &passed {
-            let reach = match (own, upwards) {
-                (_, Some(_)) => 0,
-                (Some(function), _) => self.pointer_effects.below_parameter(function, reg, self.depth),
-                _ => i64::MIN,
+            let done = match (own, upwards) {
+                (_, Some(_)) => ParameterEffects { below: 0, is_returned: true },
+                (Some(function), _) => self.pointer_effects.of_parameter(function, reg, self.depth),
+                _ => ParameterEffects::UNKNOWN,
             };
-            effects.reach(value, reach);
+            effects.reach(value, done.below);
+            if done.is_returned {
+                unknown = Range::UNKNOWN;
+            }
         }
         let result = match upwards {
             Some(true) => passed.iter().fold(Range::ANY, |result, (_, value)| result.union(value.and_above())),

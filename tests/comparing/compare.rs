@@ -33,8 +33,10 @@ fn what_changed_is_found() {
     let state = |name: &str| functions[name]["state"].as_str().unwrap();
     let states = ["gift", "refund", "vat", "label", "price", "hash", "main"].map(state);
     assert_eq!(states, ["removed", "added", "moved", "broken", "changed", "same", "changed"]);
-    // It calls `tax` by another name.
-    assert_eq!((&functions["main"]["diff"]["bytes"], &functions["main"]["diff"]["cycles"]), (&0.into(), &0.into()));
+    // It calls `tax` by another name. Offsets in its frame take more bytes: what `label`, which is broken, does with an address of it is
+    // not known.
+    assert_eq!((&functions["main"]["diff"]["cycles"], &functions["main"]["diff"]["bpf"]), (&0.into(), &0.into()));
+    assert!(functions["main"]["diff"]["bytes"].as_i64().unwrap() > 0, "{}", functions["main"]);
     assert_eq!(functions["vat"]["a"]["function"], "tax");
     let price = &functions["price"];
     // One more branch, and a division.
@@ -171,8 +173,8 @@ fn filters_orders_and_columns_are_those_of_veristat() {
         out.lines().skip(1).map(str::to_owned).collect()
     };
     assert_eq!(rows(&[]), ["gift", "hash", "label", "main", "price", "refund", "vat"]);
-    assert_eq!(rows(&["-f", "bytes_pct>5"]), ["price"]);
-    assert_eq!(rows(&["-f", "state=changed", "-f", "bytes_diff=0"]), ["main"]);
+    assert_eq!(rows(&["-f", "bytes_pct>5"]), ["main", "price"]);
+    assert_eq!(rows(&["-f", "state=changed", "-f", "cycles_diff=0"]), ["main"]);
     assert_eq!(rows(&["-f", "status_b!=ok"]), ["gift", "label"]);
     assert_eq!(rows(&["-f", "!*a*", "-f", "shop.o/*t"]), ["gift"]);
     assert_eq!(rows(&["-f", "bpf_b>0", "-s", "bpf_b^"]).first().unwrap(), "vat");

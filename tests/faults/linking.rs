@@ -221,6 +221,8 @@ fn no_linker_warns_of_any_fixture() {
         let entries = std::fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
         found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "o")));
     }
+    // It wants clang's runtime for profiles, without which `ld.bfd` refuses it.
+    found.retain(|path| !path.ends_with("covered.o"));
     found.sort();
     let folder = tempfile::tempdir().unwrap();
     let (mut linked, mut linked_with) = (0, Vec::new());

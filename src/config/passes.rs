@@ -48,6 +48,7 @@ passes! {
     IfConversion "if-conversion" "branches around a few cheap instructions become selects"
     SwitchFormation "switch-formation" "trees of comparisons of one value with constants become jump tables"
     ColdBlocks "cold-blocks" "blocks that end in a trap or in a call that does not return lie at the end"
+    CallsThatEnd "calls-that-end" "nothing is lifted behind a call of exit, abort and the like"
     MemoryCalls "memory-calls" "memcpy, memset and memcmp of a few bytes become loads and stores"
     FloatCalls "float-calls" "sqrt, fabs, floor and the like become instructions"
     IntegerCalls "integer-calls" "abs, labs and llabs become instructions"

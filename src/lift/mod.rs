@@ -46,6 +46,8 @@ mod switch;
 mod table_jumps;
 pub mod variadic;
 
+use std::ops::Range;
+
 use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, UserExternalName, UserFuncName, Value};
 use cranelift_frontend::FunctionBuilder;
 
@@ -229,11 +231,13 @@ impl<'a, 'f> Lifter<'a, 'f> {
                 self.builder.ins().sequence_point();
             }
             self.count_block();
-            self.instructions(block)?;
-            match (self.control_flow.select(index), self.control_flow.switch(index)) {
-                (Some(select), _) => self.select(select)?,
-                (None, Some(switch)) => self.switch(switch),
-                (None, None) => self.terminator(&block.terminator),
+            let end = self.control_flow.end(index);
+            self.instructions(block.start..end.map_or(block.end, |call| call + 1))?;
+            match (end, self.control_flow.select(index), self.control_flow.switch(index)) {
+                (Some(_), ..) => _ = self.trap(TRAP_OUTSIDE),
+                (None, Some(select), _) => self.select(select)?,
+                (None, None, Some(switch)) => self.switch(switch),
+                (None, None, None) => self.terminator(&block.terminator),
             }
             self.leave_block(index);
             self.count_outcomes();
@@ -273,8 +277,8 @@ impl<'a, 'f> Lifter<'a, 'f> {
     }
 
     /// Lifts a block's instructions, but for the jump at its end; all registers are extended then that somebody may read.
-    fn instructions(&mut self, block: &graph::Block) -> Result<(), LiftError> {
-        let instructions = self.graph.instructions_of(block);
+    fn instructions(&mut self, range: Range<usize>) -> Result<(), LiftError> {
+        let instructions = &self.graph.instructions[range];
         for (index, instruction) in instructions.iter().enumerate() {
             self.at = *instruction;
             self.before = &instructions[..index];

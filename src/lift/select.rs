@@ -64,7 +64,7 @@ impl Lifter<'_, '_> {
             (self.block, self.weight) = (arm, weight);
             self.low_halves.zero_extended = self.zero_extended[arm];
             self.count_block();
-            self.instructions(&graph.blocks[arm])?;
+            self.instructions(graph.blocks[arm].start..graph.blocks[arm].end)?;
             if let Some(inner) = control_flow.select(arm) {
                 self.lift_arms(inner)?;
             }

@@ -8,6 +8,7 @@
 //! | jump threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing, and counts nothing; a `goto` to itself, or a cycle of them, stays |
 //! | if-conversion | `if_conversion.rs` | |
 //! | switch formation | `switch_formation.rs` | |
+//! | calls that end | of a block with a call that surely does not return ([`Facts::ends`](crate::abi::libc::Facts::ends)), nothing behind the call is lifted, nor are blocks that only such code leads to | compilers leave out what would be behind it, and other code lies there: control does not come to it |
 //! | cold blocks | a block from which every path leads to a trap or to a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end; so is one that never ran, by a profile | it only moves |
 
 use super::if_conversion::{self, Select};
@@ -15,7 +16,7 @@ use super::stack_promotion::PromotedSlots;
 use super::switch_formation::{self, Switch};
 use crate::config::{Pass, Passes};
 use crate::decode::insn::Insn;
-use crate::graph::{BlockIndex, Edge, Graph, Terminator};
+use crate::graph::{Block, BlockIndex, Edge, Graph, Terminator};
 use crate::program::counters::FunctionCounters;
 use crate::program::frequencies::FunctionFrequencies;
 use crate::resolution::Resolution;
@@ -29,6 +30,8 @@ pub struct ControlFlowPlan {
     selects: Vec<Option<Select>>,
     /// Branches that become jump tables.
     switches: Vec<Option<Switch>>,
+    /// The call in each block that control ends with: its index.
+    ends: Vec<Option<usize>>,
     /// Blocks that are not lifted on their own.
     skipped: Vec<bool>,
     /// Blocks that hardly ever run.
@@ -66,10 +69,15 @@ impl ControlFlowPlan {
         } else {
             vec![false; count]
         };
+        let ends = match passes.contains(Pass::CallsThatEnd) {
+            true => graph.blocks.iter().map(|block| ending_call(resolution, graph, block)).collect(),
+            false => vec![None; count],
+        };
         let mut plan = ControlFlowPlan {
             targets,
             selects,
             switches,
+            ends,
             skipped: vec![true; count],
             cold,
             loop_headers: vec![false; count],
@@ -96,6 +104,11 @@ impl ControlFlowPlan {
     /// The jump table that a block's branch becomes.
     pub fn switch(&self, block: BlockIndex) -> Option<&Switch> {
         self.switches[block].as_ref()
+    }
+
+    /// The index of the call in a block that control ends with.
+    pub fn end(&self, block: BlockIndex) -> Option<usize> {
+        self.ends[block]
     }
 
     /// Whether a block is lifted.
@@ -139,6 +152,9 @@ impl ControlFlowPlan {
 
     /// Calls `visit` with where each edge of a lifted block leads.
     fn successors(&self, graph: &Graph, block: BlockIndex, mut visit: impl FnMut(BlockIndex)) {
+        if self.ends[block].is_some() {
+            return;
+        }
         match (&self.selects[block], &self.switches[block]) {
             (Some(select), _) => visit(select.join),
             (None, Some(switch)) => switch.edges().for_each(|edge| {
@@ -211,10 +227,18 @@ fn threaded(graph: &Graph, counters: Option<&FunctionCounters>) -> Vec<BlockInde
     targets.into_iter().enumerate().map(|(block, target)| target.unwrap_or(block)).collect()
 }
 
+/// The index of the first call in a block that surely does not return.
+fn ending_call(resolution: &Resolution, graph: &Graph, block: &Block) -> Option<usize> {
+    (block.start..block.end).find(|&index| {
+        let instruction = &graph.instructions[index];
+        matches!(instruction.insn, Insn::Call(_)) && resolution.facts_of(instruction.target).ends
+    })
+}
+
 /// The blocks from which every path leads to a trap or to a call that does not return (backwards, each edge once), and those that
 /// never ran.
 fn cold(resolution: &Resolution, graph: &Graph, frequencies: Option<&FunctionFrequencies>) -> Vec<bool> {
-    let no_return = |block: &crate::graph::Block| {
+    let no_return = |block: &Block| {
         let mut calls =
             graph.instructions_of(block).iter().filter(|instruction| matches!(instruction.insn, Insn::Call(_)));
         calls.any(|call| resolution.facts_of(call.target).no_return)

@@ -6,7 +6,7 @@
 //! | plan | file |
 //! |---|---|
 //! | stack promotion: frame slots that become values | `stack_promotion.rs`, of what `frame_slots.rs` finds; what stores keep: `slot_liveness.rs` |
-//! | which blocks are lifted, and where edges lead: jump threading, cold blocks | `control_flow.rs` |
+//! | which blocks are lifted, and where edges lead: jump threading, cold blocks, calls that end | `control_flow.rs` |
 //! | if-conversion: branches that become selects | `if_conversion.rs` |
 //! | switch formation: trees of comparisons that become jump tables | `switch_formation.rs` |
 //! | how far below an address a function accesses memory | `escape.rs`, over its transfer functions `transfer.rs`, over `intervals.rs`; slots of which it is known what they hold: `known_slots.rs` |
@@ -59,4 +59,5 @@ pub(crate) const PLANS: &[Plan] = &[
         ],
     },
     Plan { pass: Pass::ColdBlocks, after: &[] },
+    Plan { pass: Pass::CallsThatEnd, after: &[] },
 ];

@@ -6,7 +6,7 @@
 //!
 //! | fact | in the table | what it is for |
 //! |---|---|---|
-//! | it does not return | `noreturn` | calls of it, and what leads only there, lie out of the way; nothing is left out |
+//! | it does not return | `noreturn` | calls of it, and what leads only there, lie out of the way; if it surely is libc's, there is nothing behind |
 //! | it may return twice | `twice` | registers are kept in memory around it, and no code moves |
 //! | it reaches nothing below its pointers, and keeps none | `upwards` | frame slots below such a pointer are values |
 //! | it has a form with a `va_list` | `v=NAME` | calls with doubles that BPF passes as words |
@@ -26,7 +26,8 @@
 //! | the embedder, a library | that it may return twice; its form with a `va_list`, if that is theirs too |
 //!
 //! That a function may return twice is believed by its name alone: it costs little where it is wrong. That it does not
-//! return only says where code lies.
+//! return only says where code lies, unless libc defines it, or a link and the program declares it so ([`Facts::ends`]): then control
+//! does not come to what lies behind a call, which compilers leave out, so that it is some other code.
 
 use super::super::table::find;
 use super::agree::{has_same_parameters, is_same_type};
@@ -55,6 +56,8 @@ pub enum Definer {
 pub struct Facts {
     /// It does not return.
     pub no_return: bool,
+    /// The same, by more than its name.
+    pub ends: bool,
     /// It may return more than once.
     pub returns_twice: bool,
     /// It reaches nothing below the pointers that it is given, and keeps none. If it returns a pointer, that is one of
@@ -148,7 +151,8 @@ impl Facts {
         let memory = found.memory.filter(|_| !import.weak);
         let float = found.float.filter(|_| !import.weak);
         let absolute = found.absolute.filter(|_| !import.weak);
-        Facts { format, is_libc, is_registered, double_form, memory, float, absolute, ..found }
+        let ends = found.no_return && (defined_by == Definer::Libc || declared.is_some());
+        Facts { format, is_libc, is_registered, double_form, memory, float, absolute, ends, ..found }
     }
 
     /// What may be done in place of a call of it.
@@ -264,6 +268,11 @@ mod tests {
         assert_eq!(believed(no_return, "exit", Some("v\ti4")), by_link);
         assert_eq!(believed(no_return, "exit", Some("i4\t*struct list")), no);
         assert_eq!(believed(no_return, "exit", None), by_link);
+        let ends: fn(Facts) -> bool = |facts| facts.ends;
+        assert_eq!(believed(ends, "exit", Some("v\ti4")), by_link);
+        assert_eq!(believed(ends, "exit", Some("i4\t*struct list")), no);
+        assert_eq!(believed(ends, "exit", None), by_libc);
+        assert_eq!(believed(ends, "printf", Some("i4\t*const char\t...")), no);
         let twice: fn(Facts) -> bool = |facts| facts.returns_twice;
         for types in [Some("i4\t*struct __jmp_buf_tag"), Some("v"), None] {
             assert_eq!(believed(twice, "setjmp", types), [true; 4]);

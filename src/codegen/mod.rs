@@ -37,7 +37,7 @@ use crate::inline::Bodies;
 use crate::lift::{self, Declarations, LiftContext, LiftInput, Lifted};
 use crate::opt::{Constants, Order, Pipeline, verify};
 use crate::parallel::map_each;
-use crate::plan::PointerEffects;
+use crate::plan::{CallsThatEnd, PointerEffects};
 use crate::program::{FunctionId, Program};
 use crate::select::Selection;
 use crate::times::{Phase, Profiled, time, time_pass};
@@ -95,12 +95,15 @@ pub fn each_function<T: Send>(
     let times = generators.times();
     let pointer_effects =
         time(times, Phase::Plan, || PointerEffects::new(program, &selection.resolution, &selection.graphs));
+    let calls_that_end =
+        time(times, Phase::Plan, || CallsThatEnd::find(program, &selection.resolution, &selection.graphs));
     let input = LiftInput {
         program,
         resolution: &selection.resolution,
         declarations,
         generators,
         pointer_effects: &pointer_effects,
+        calls_that_end: &calls_that_end,
         frequencies: &selection.frequencies,
     };
     let bodies = Bodies::new(input, &selection.graphs);
@@ -130,12 +133,14 @@ pub fn clif(
     until: Option<Until>,
 ) -> Result<Vec<Function>, CompileError> {
     let pointer_effects = PointerEffects::new(program, &selection.resolution, &selection.graphs);
+    let calls_that_end = CallsThatEnd::find(program, &selection.resolution, &selection.graphs);
     let input = LiftInput {
         program,
         resolution: &selection.resolution,
         declarations,
         generators,
         pointer_effects: &pointer_effects,
+        calls_that_end: &calls_that_end,
         frequencies: &selection.frequencies,
     };
     let bodies = Bodies::new(input, &selection.graphs);

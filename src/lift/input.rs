@@ -5,7 +5,7 @@ use cranelift_frontend::FunctionBuilderContext;
 
 use crate::config::CodeGenerators;
 use crate::declarations::Declarations;
-use crate::plan::PointerEffects;
+use crate::plan::{CallsThatEnd, PointerEffects};
 use crate::program::Program;
 use crate::program::frequencies::Frequencies;
 use crate::resolution::Resolution;
@@ -39,6 +39,8 @@ pub struct LiftInput<'a> {
     pub generators: &'a CodeGenerators,
     /// What functions do with pointers that they are given.
     pub pointer_effects: &'a PointerEffects<'a>,
+    /// Which calls control does not come back from.
+    pub calls_that_end: &'a CallsThatEnd<'a>,
     /// How often functions ran, as far as it is known.
     pub frequencies: &'a Frequencies,
 }

@@ -95,7 +95,8 @@ pub struct Lifted {
 ///
 /// [`LiftError`], at the first instruction that has no meaning.
 pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> Result<Lifted, LiftError> {
-    let LiftInput { program, resolution, declarations, generators, pointer_effects, frequencies } = input;
+    let LiftInput { program, resolution, declarations, generators, pointer_effects, calls_that_end, frequencies } =
+        input;
     let mut function = declared(declarations, graph, context);
     let mut taken = std::mem::take(&mut context.builder);
     let mut builder = FunctionBuilder::new(&mut function, &mut taken);
@@ -109,7 +110,8 @@ pub fn lift(input: LiftInput<'_>, graph: &Graph, context: &mut LiftContext) -> R
         };
         let counters = program.counters.as_ref().and_then(|counters| counters.functions.get(&graph.function));
         let frequencies = frequencies.functions.get(&graph.function);
-        let control_flow = ControlFlowPlan::find(resolution, graph, &slots, (counters, frequencies), passes);
+        let control_flow =
+            ControlFlowPlan::find((resolution, calls_that_end), graph, &slots, (counters, frequencies), passes);
         (slots, control_flow)
     });
     let facts = generators.facts();

@@ -8,9 +8,10 @@
 //! | jump threading | an edge to a block that is only a `goto` leads where that goes | the block does nothing, and counts nothing; a `goto` to itself, or a cycle of them, stays |
 //! | if-conversion | `if_conversion.rs` | |
 //! | switch formation | `switch_formation.rs` | |
-//! | calls that end | of a block with a call that surely does not return ([`Facts::ends`](crate::abi::libc::Facts::ends)), nothing behind the call is lifted, nor are blocks that only such code leads to | compilers leave out what would be behind it, and other code lies there: control does not come to it |
-//! | cold blocks | a block from which every path leads to a trap or to a call that does not return ([`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end; so is one that never ran, by a profile | it only moves |
+//! | calls that end | of a block with a call that surely does not return (`calls_that_end.rs`), nothing behind the call is lifted, nor are blocks that only such code leads to | compilers leave out what would be behind it, and other code lies there: control does not come to it |
+//! | cold blocks | a block from which every path leads to a trap or to a call that does not return (also by [`Facts::no_return`](crate::abi::libc::Facts::no_return)) is moved to the function's end; so is one that never ran, by a profile | it only moves |
 
+use super::calls_that_end::CallsThatEnd;
 use super::if_conversion::{self, Select};
 use super::stack_promotion::PromotedSlots;
 use super::switch_formation::{self, Switch};
@@ -47,7 +48,7 @@ pub struct ControlFlowPlan {
 impl ControlFlowPlan {
     /// Plans a function, by how often its blocks ran if that is known. Blocks and edges with counters, if there are any, stay.
     pub fn find(
-        resolution: &Resolution,
+        (resolution, calls): (&Resolution, &CallsThatEnd<'_>),
         graph: &Graph,
         slots: &PromotedSlots,
         (counters, frequencies): (Option<&FunctionCounters>, Option<&FunctionFrequencies>),
@@ -65,12 +66,12 @@ impl ControlFlowPlan {
             false => vec![None; count],
         };
         let cold = if passes.contains(Pass::ColdBlocks) {
-            cold(resolution, graph, frequencies)
+            cold((resolution, calls), graph, frequencies)
         } else {
             vec![false; count]
         };
         let ends = match passes.contains(Pass::CallsThatEnd) {
-            true => graph.blocks.iter().map(|block| ending_call(resolution, graph, block)).collect(),
+            true => graph.blocks.iter().map(|block| ending_call(calls, graph, block)).collect(),
             false => vec![None; count],
         };
         let mut plan = ControlFlowPlan {
@@ -228,20 +229,22 @@ fn threaded(graph: &Graph, counters: Option<&FunctionCounters>) -> Vec<BlockInde
 }
 
 /// The index of the first call in a block that surely does not return.
-fn ending_call(resolution: &Resolution, graph: &Graph, block: &Block) -> Option<usize> {
-    (block.start..block.end).find(|&index| {
-        let instruction = &graph.instructions[index];
-        matches!(instruction.insn, Insn::Call(_)) && resolution.facts_of(instruction.target).ends
-    })
+fn ending_call(calls: &CallsThatEnd<'_>, graph: &Graph, block: &Block) -> Option<usize> {
+    (block.start..block.end).find(|&index| calls.is_end(&graph.instructions[index]))
 }
 
 /// The blocks from which every path leads to a trap or to a call that does not return (backwards, each edge once), and those that
 /// never ran.
-fn cold(resolution: &Resolution, graph: &Graph, frequencies: Option<&FunctionFrequencies>) -> Vec<bool> {
+fn cold(
+    (resolution, calls): (&Resolution, &CallsThatEnd<'_>),
+    graph: &Graph,
+    frequencies: Option<&FunctionFrequencies>,
+) -> Vec<bool> {
     let no_return = |block: &Block| {
-        let mut calls =
-            graph.instructions_of(block).iter().filter(|instruction| matches!(instruction.insn, Insn::Call(_)));
-        calls.any(|call| resolution.facts_of(call.target).no_return)
+        graph.instructions_of(block).iter().any(|instruction| {
+            let is_call = matches!(instruction.insn, Insn::Call(_));
+            is_call && (resolution.facts_of(instruction.target).no_return || calls.is_end(instruction))
+        })
     };
     let mut cold = vec![false; graph.blocks.len()];
     let mut open_successors = vec![0usize; graph.blocks.len()];

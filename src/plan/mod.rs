@@ -6,12 +6,13 @@
 //! | plan | file |
 //! |---|---|
 //! | stack promotion: frame slots that become values | `stack_promotion.rs`, of what `frame_slots.rs` finds; what stores keep: `slot_liveness.rs` |
-//! | which blocks are lifted, and where edges lead: jump threading, cold blocks, calls that end | `control_flow.rs` |
+//! | which blocks are lifted, and where edges lead: jump threading, cold blocks, calls that end | `control_flow.rs`; which calls these are: `calls_that_end.rs` |
 //! | if-conversion: branches that become selects | `if_conversion.rs` |
 //! | switch formation: trees of comparisons that become jump tables | `switch_formation.rs` |
 //! | how far below an address a function accesses memory | `escape.rs`, over its transfer functions `transfer.rs`, over `intervals.rs`; slots of which it is known what they hold: `known_slots.rs` |
 //! | what functions do with pointers that they are given | `parameter_effects.rs` |
 
+mod calls_that_end;
 mod control_flow;
 mod escape;
 mod frame_slots;
@@ -24,6 +25,7 @@ mod stack_promotion;
 mod switch_formation;
 mod transfer;
 
+pub use calls_that_end::CallsThatEnd;
 pub use control_flow::ControlFlowPlan;
 pub use escape::PointerEffects;
 pub use if_conversion::Select;

@@ -152,7 +152,7 @@ impl Facts {
         let float = found.float.filter(|_| !import.weak);
         let absolute = found.absolute.filter(|_| !import.weak);
         let ends = found.no_return && (defined_by == Definer::Libc || declared.is_some());
-        Facts { format, is_libc, is_registered, double_form, memory, float, absolute, ends, ..found }
+        Facts { ends, format, is_libc, is_registered, double_form, memory, float, absolute, ..found }
     }
 
     /// What may be done in place of a call of it.
